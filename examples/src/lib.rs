@@ -1,0 +1,1 @@
+//! Short programs against the client SDK; each is an `--example`.

@@ -1,0 +1,1 @@
+//! Drives links to other domains: outboxes, cursors, backoff, discovery

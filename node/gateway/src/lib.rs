@@ -1,0 +1,1 @@
+//! Clients' connections: HTTPS, WebSocket, TLS frames and QUIC on one port

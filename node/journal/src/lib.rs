@@ -1,0 +1,1 @@
+//! The append-only record of everything durable that happens in a domain

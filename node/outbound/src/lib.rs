@@ -1,0 +1,1 @@
+//! The guarded HTTP client: private addresses refused at connect time

@@ -1,0 +1,1 @@
+//! The one write loop: batch, handle, append, sync, apply, answer

@@ -1,0 +1,1 @@
+//! The Rust SDK: sign in, sync, send, and hear what happens

@@ -1,0 +1,1 @@
+//! The link between two domains, as a state machine without sockets

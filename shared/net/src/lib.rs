@@ -1,0 +1,1 @@
+//! TLS and QUIC endpoints, certificates and discovery, for nodes, hubs and clients

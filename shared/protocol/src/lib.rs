@@ -1,0 +1,1 @@
+//! Ids, limits, errors, signatures and protobuf messages that every Startalk program shares
