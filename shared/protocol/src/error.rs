@@ -1,0 +1,215 @@
+//! Errors as they travel: a code with parameters. Words are made where they are shown, in Chinese and English.
+//! federation-spec/06-errors.md
+//!
+//! The table below is the whole list; a code never changes its meaning.
+
+use std::{collections::BTreeMap, fmt};
+
+/// The languages that every text for people exists in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// 中文
+    Chinese,
+    /// English
+    English,
+}
+
+impl Language {
+    /// From a BCP 47 tag or a POSIX locale: Chinese if it begins with `zh`.
+    pub fn of(tag: &str) -> Self {
+        if tag.to_ascii_lowercase().starts_with("zh") { Self::Chinese } else { Self::English }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident $text:literal retry $retry:literal en $en:literal zh $zh:literal;)*) => {
+        /// What went wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $(#[doc = $en] $variant,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// As it travels.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// Whether the same request may succeed later without anybody changing anything else.
+            pub fn retry_helps(self) -> bool {
+                match self { $(Self::$variant => $retry,)* }
+            }
+
+            fn template(self, language: Language) -> &'static str {
+                match (self, language) { $(
+                    (Self::$variant, Language::English) => $en,
+                    (Self::$variant, Language::Chinese) => $zh,
+                )* }
+            }
+        }
+
+        impl std::str::FromStr for Code {
+            type Err = UnknownCode;
+            fn from_str(s: &str) -> Result<Self, UnknownCode> {
+                match s { $($text => Ok(Self::$variant),)* _ => Err(UnknownCode) }
+            }
+        }
+    };
+}
+
+/// The code is of a later version than this program.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown error code")]
+pub struct UnknownCode;
+
+codes! {
+    Internal "internal" retry true en "Something went wrong inside the server." zh "服务器内部出错。";
+    Malformed "malformed" retry false en "The request could not be read: expected {expected}." zh "无法读懂请求：应为 {expected}。";
+    TooLarge "too-large" retry false en "{what} is too large: {got} bytes, at most {max}." zh "{what} 过大：{got} 字节，最多 {max} 字节。";
+    UnsupportedVersion "unsupported-version" retry false en "No common protocol version: the server speaks {min} to {max}." zh "没有共同的协议版本：服务器支持 {min} 到 {max}。";
+    NotSignedIn "not-signed-in" retry false en "Sign in first." zh "请先登录。";
+    WrongCredentials "wrong-credentials" retry false en "The name or the password is wrong." zh "用户名或密码不正确。";
+    AccountDisabled "account-disabled" retry false en "This account is disabled. Ask the administrator of {domain}." zh "此帐号已停用，请联系 {domain} 的管理员。";
+    TokenRevoked "token-revoked" retry false en "This device was signed out. Sign in again." zh "此设备已被登出，请重新登录。";
+    RegistrationClosed "registration-closed" retry false en "Nobody can register on {domain} by themselves. Ask its administrator for an account." zh "{domain} 不开放注册，请向管理员申请帐号。";
+    InvitationNeeded "invitation-needed" retry false en "Registering on {domain} needs an invitation link." zh "在 {domain} 注册需要邀请链接。";
+    InvitationInvalid "invitation-invalid" retry false en "This link was used, has expired or is wrong. Ask for a new one." zh "此链接已被使用、已过期或不正确，请索取新的链接。";
+    NameTaken "name-taken" retry false en "The name {name} is taken." zh "名字 {name} 已被占用。";
+    BadName "bad-name" retry false en "{name} cannot be a name: expected 1 to 64 of a-z, 0-9, . _ - beginning and ending with a letter or digit." zh "{name} 不能用作名字：应为 1 到 64 个 a-z、0-9、. _ -，首尾为字母或数字。";
+    BadPassword "bad-password" retry false en "The password is too short or too long: expected {min} characters or more, at most {max} bytes." zh "密码过短或过长：至少 {min} 个字符，最多 {max} 字节。";
+    BadValue "bad-value" retry false en "{field} is not acceptable: expected {expected}." zh "{field} 不可接受：应为 {expected}。";
+    NoSuchUser "no-such-user" retry false en "There is no user {user} here." zh "这里没有用户 {user}。";
+    NoSuchConversation "no-such-conversation" retry false en "There is no such conversation." zh "没有这个会话。";
+    NoSuchMessage "no-such-message" retry false en "There is no such message." zh "没有这条消息。";
+    NoSuchDevice "no-such-device" retry false en "There is no such device." zh "没有这个设备。";
+    Forbidden "forbidden" retry false en "You may not do this." zh "你无权这样做。";
+    Blocked "blocked" retry false en "{user} does not accept messages from you." zh "{user} 不接收你的消息。";
+    DomainDenied "domain-denied" retry false en "This server does not talk to {domain}." zh "本服务器不与 {domain} 通信。";
+    TooLate "too-late" retry false en "Too late: this is possible for {seconds} seconds after sending." zh "已超过时限：只能在发送后 {seconds} 秒内进行。";
+    Recalled "recalled" retry false en "The message was recalled." zh "消息已被撤回。";
+    Conflict "conflict" retry false en "Command number {counter} was used for something else." zh "命令编号 {counter} 已用于其他内容。";
+    TooOld "too-old" retry false en "Command number {counter} is older than what the server remembers." zh "命令编号 {counter} 过旧，服务器已不再记得。";
+    TooMany "too-many" retry false en "Too many {what}: at most {max}." zh "{what} 过多：最多 {max}。";
+    SlowDown "slow-down" retry true en "Too many attempts. Try again in {seconds} seconds." zh "尝试过于频繁，请在 {seconds} 秒后再试。";
+    DiskFull "disk-full" retry true en "The server's disk is almost full; it takes nothing new until there is space. Reading works." zh "服务器磁盘将满，在腾出空间之前不再接收新内容；阅读不受影响。";
+    Stopping "stopping" retry true en "The server is stopping." zh "服务器正在停止。";
+    SlowReader "slow-reader" retry true en "The connection was too slow to follow; it goes on from where it was." zh "连接太慢，跟不上；将从断点继续。";
+    IdleTimeout "idle-timeout" retry true en "The connection was silent for too long." zh "连接长时间没有动静。";
+    WentBack "went-back" retry true en "The server was restored from an earlier copy; start the sync again." zh "服务器已从较早的备份恢复，请重新同步。";
+    WrongDomain "wrong-domain" retry false en "This server is {domain}, not {asked}." zh "本服务器是 {domain}，不是 {asked}。";
+    BadSignature "bad-signature" retry false en "The signature on {what} is not valid." zh "{what} 的签名无效。";
+    WrongKey "wrong-key" retry false en "{what} is signed by a key that {domain} does not have." zh "{what} 的签名密钥不属于 {domain}。";
+    Expired "expired" retry true en "{what} has expired." zh "{what} 已过期。";
+    OlderRecord "older-record" retry false en "{what} of {domain} is older than one already known." zh "{domain} 的 {what} 比已知的更旧。";
+    RootKeyChanged "root-key-changed" retry false en "The root key of {domain} changed without proof. An administrator may accept it with `startalk domain allow {domain} --accept-new-key`." zh "{domain} 的根密钥在没有证明的情况下改变了。管理员可用 `startalk domain allow {domain} --accept-new-key` 接受它。";
+    NotProven "not-proven" retry true en "Nothing proves that this key is {domain}'s." zh "没有任何东西证明此密钥属于 {domain}。";
+    TwoCopies "two-copies" retry false en "Two copies of {domain} are running. Stop one of them." zh "{domain} 有两个副本同时运行，请停掉其中一个。";
+    OutOfOrder "out-of-order" retry true en "Item {got} came where {expected} was expected." zh "收到第 {got} 项，应为第 {expected} 项。";
+    UnknownDomain "unknown-domain" retry true en "{domain} could not be found: {steps}" zh "找不到 {domain}：{steps}";
+    Unreachable "unreachable" retry true en "{what} cannot be reached: {why}." zh "无法连接 {what}：{why}。";
+    NotAllowedHere "not-allowed-here" retry false en "{what} is not possible here." zh "此处不能进行 {what}。";
+}
+
+/// An error as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What went wrong.
+    pub code: Code,
+    /// The values for the words.
+    pub params: BTreeMap<String, String>,
+}
+
+impl Error {
+    /// An error without parameters.
+    pub fn new(code: Code) -> Self {
+        Self { code, params: BTreeMap::new() }
+    }
+
+    /// Adds one parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.params.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// In words. A parameter that is missing is left out.
+    pub fn words(&self, language: Language) -> String {
+        let mut out = String::new();
+        let mut rest = self.code.template(language);
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            let (name, tail) = after.split_once('}').expect("templates are checked by a test");
+            out.push_str(self.params.get(name).map_or("…", String::as_str));
+            rest = tail;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// From a wire: an unknown code becomes [`Code::Internal`] with the code as a parameter.
+    pub fn from_wire(code: &str, params: BTreeMap<String, String>) -> Self {
+        match code.parse() {
+            Ok(code) => Self { code, params },
+            Err(UnknownCode) => Self { code: Code::Internal, params }.with("code", code),
+        }
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.words(Language::English))
+    }
+}
+
+impl std::error::Error for Error {}
+
+macro_rules! wire {
+    ($pb:ty) => {
+        impl From<Error> for $pb {
+            fn from(e: Error) -> Self {
+                Self { code: e.code.as_str().to_owned(), params: e.params }
+            }
+        }
+        impl From<$pb> for Error {
+            fn from(e: $pb) -> Self {
+                Self::from_wire(&e.code, e.params)
+            }
+        }
+    };
+}
+wire!(crate::pb::client::Error);
+wire!(crate::pb::link::Error);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_words_in_both_languages_with_the_same_parameters() {
+        let names = |t: &str| {
+            let mut names: Vec<String> = t.split('{').skip(1).map(|p| p.split_once('}').expect("closed").0.to_owned()).collect();
+            names.sort();
+            names
+        };
+        for code in Code::ALL {
+            let (en, zh) = (code.template(Language::English), code.template(Language::Chinese));
+            assert_eq!(names(en), names(zh), "{}", code.as_str());
+            assert!(zh.chars().any(|c| c > '\u{2e80}'), "{}", code.as_str());
+            assert_eq!(code.as_str().parse::<Code>().unwrap(), *code);
+        }
+    }
+
+    #[test]
+    fn words_carry_the_parameters() {
+        let error = Error::new(Code::NameTaken).with("name", "alice");
+        assert_eq!(error.words(Language::English), "The name alice is taken.");
+        assert_eq!(error.words(Language::Chinese), "名字 alice 已被占用。");
+    }
+}

@@ -1,0 +1,72 @@
+//! Every limit on what comes from outside, with its unit and its reason.
+
+/// Bytes of one frame between a client and its node: the largest message (64 KiB of text, its structure) with room.
+pub const CLIENT_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of one frame on a link: 64 items of ordinary size, or a few of the largest.
+pub const LINK_FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Items under one signature on a link: 75 µs of signing and checking spread over 64 is about 1 µs each.
+pub const LINK_BATCH_ITEMS_MAX: usize = 64;
+/// Bytes of one link item: a message of the largest content and its envelope.
+pub const LINK_ITEM_BYTES_MAX: usize = 192 * 1024;
+/// Items sent on a link and not acknowledged yet; more would only sit in the peer's queue.
+pub const LINK_ITEMS_OUTSTANDING_MAX: u64 = 2048;
+/// Bytes of what one message says, encoded.
+pub const CONTENT_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of plain text in one message (FEATURES §5: longer text becomes a file).
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Blocks in one message.
+pub const BLOCKS_MAX: usize = 2000;
+/// Inlines in one message.
+pub const INLINES_MAX: usize = 10_000;
+/// Nesting of lists and quotes.
+pub const BLOCK_LEVEL_MAX: u32 = 7;
+/// Bytes of a link or mention inside a text.
+pub const LINK_TEXT_BYTES_MAX: usize = 2048;
+/// Characters of a display name.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 64;
+/// Bytes of a profile's signature line.
+pub const SIGNATURE_BYTES_MAX: usize = 512;
+/// Bytes of an avatar reference.
+pub const AVATAR_BYTES_MAX: usize = 256;
+/// Bytes of a device's name.
+pub const DEVICE_NAME_BYTES_MAX: usize = 128;
+/// Bytes of a password: argon2 hashes any length, an attacker should not choose how much.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Characters of a new password at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Devices of one account.
+pub const DEVICES_MAX: usize = 64;
+/// Commands of one device that have no answer yet.
+pub const OUTSTANDING_MAX: usize = 64;
+/// Answers kept for each device, so that a command sent again is answered and not executed again.
+pub const ANSWERS_KEPT: usize = 256;
+/// Messages in one page of history.
+pub const PAGE_MESSAGES_MAX: usize = 200;
+/// Bytes of one page of history, about.
+pub const PAGE_BYTES_MAX: usize = 200 * 1024;
+/// Open requests from one domain to one person; the next is refused.
+pub const REQUESTS_PER_DOMAIN_MAX: usize = 20;
+/// Entries that one person may block.
+pub const BLOCKED_MAX: usize = 10_000;
+/// Bytes of a domain's signed record.
+pub const RECORD_BYTES_MAX: usize = 16 * 1024;
+/// Endpoints in a record.
+pub const ENDPOINTS_MAX: usize = 16;
+/// Link keys in a charter: two may overlap, and old ones are kept for a while.
+pub const LINK_KEYS_MAX: usize = 8;
+/// Changes of root key in a charter.
+pub const SUCCESSIONS_MAX: usize = 32;
+/// How long a link key may be valid, in milliseconds: 90 days.
+pub const LINK_KEY_VALID_MS_MAX: i64 = 90 * 24 * 3600 * 1000;
+/// How far ahead a record may promise, in milliseconds: 48 hours.
+pub const RECORD_VALID_MS_MAX: i64 = 48 * 3600 * 1000;
+/// How far two honest clocks may differ, in milliseconds.
+pub const CLOCK_SKEW_MS_MAX: i64 = 5 * 60 * 1000;
+/// How long an author may recall a message, unless the domain says otherwise, in milliseconds.
+pub const RECALL_WINDOW_MS_DEFAULT: i64 = 2 * 60 * 1000;
+/// How long an author may edit a message, unless the domain says otherwise, in milliseconds: 48 hours.
+pub const EDIT_WINDOW_MS_DEFAULT: i64 = 48 * 3600 * 1000;
+/// Uses of one invitation.
+pub const INVITATION_USES_MAX: u32 = 10_000;
+/// Recovery codes given to an account.
+pub const RECOVERY_CODES: usize = 8;
