@@ -70,3 +70,5 @@ pub const EDIT_WINDOW_MS_DEFAULT: i64 = 48 * 3600 * 1000;
 pub const INVITATION_USES_MAX: u32 = 10_000;
 /// Recovery codes given to an account.
 pub const RECOVERY_CODES: usize = 8;
+/// Bytes of a domain's description in its record: two lines on a hub's page.
+pub const DOMAIN_DESCRIPTION_BYTES_MAX: usize = 512;
