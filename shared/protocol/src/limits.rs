@@ -72,3 +72,39 @@ pub const INVITATION_USES_MAX: u32 = 10_000;
 pub const RECOVERY_CODES: usize = 8;
 /// Bytes of a domain's description in its record: two lines on a hub's page.
 pub const DOMAIN_DESCRIPTION_BYTES_MAX: usize = 512;
+/// Bytes of items in one batch that we make, about: on a slow uplink an ack must get between two batches.
+pub const LINK_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of any link frame that is not a batch.
+pub const LINK_SMALL_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the first frame on a link, which comes from somebody not judged yet: a record, names, features.
+pub const LINK_HELLO_BYTES_MAX: usize = 32 * 1024;
+/// Bytes given to a link to send and not taken by the transport yet; past it the link takes no more.
+pub const LINK_UNSENT_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of items received on a link and not recorded yet; past it the link stops reading.
+pub const LINK_UNRECORDED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Features named in a hello.
+pub const LINK_FEATURES_MAX: usize = 32;
+/// Bytes of a feature's name, of a-z 0-9 and `-`.
+pub const LINK_FEATURE_BYTES_MAX: usize = 32;
+/// Refusals in one ack.
+pub const LINK_REFUSED_MAX: usize = 64;
+/// Parameters of an error on a link; more are left out.
+pub const LINK_ERROR_PARAMS_MAX: usize = 8;
+/// Bytes of an error's code, or of a parameter's name or value, on a link; more are cut.
+pub const LINK_ERROR_TEXT_BYTES_MAX: usize = 256;
+/// Bytes of an ephemeral, framed for a datagram: fits any path's packet.
+pub const LINK_EPHEMERAL_BYTES_MAX: usize = 512;
+/// Ephemerals waiting in one direction of a link; the oldest is dropped.
+pub const LINK_EPHEMERALS_QUEUED_MAX: usize = 256;
+/// Events waiting to be taken from a link; past it the link stops reading.
+pub const LINK_EVENTS_QUEUED_MAX: usize = 1024;
+/// How long an accepted link waits for the hello, in milliseconds.
+pub const LINK_HELLO_MS_MAX: u64 = 10_000;
+/// How long until both sides of a link agreed, in milliseconds: a first judgement may have to ask DNS and the web.
+pub const LINK_OPENING_MS_MAX: u64 = 30_000;
+/// Silence in either direction of a link after which a ping is sent, in milliseconds.
+pub const LINK_PING_MS: u64 = 15_000;
+/// Silence of the peer after which a link is dead, in milliseconds: two pings were not answered.
+pub const LINK_DEAD_MS: u64 = 45_000;
+/// How long a link that may be dead has to answer when its domain comes again, in milliseconds.
+pub const LINK_PROBE_MS: u64 = 5_000;

@@ -1,0 +1,113 @@
+//! Everything that a link tells its driver: the closed list of what can happen.
+//!
+//! The driver takes events until there are none, after every call that gives the link bytes, time or an answer.
+
+use bytes::Bytes;
+use startalk_protocol::{DomainName, Error, pb::link::Ephemeral};
+
+use crate::{config::Entry, position::Position};
+
+/// One verified entry that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Its number in the peer's epoch.
+    pub sequence: u64,
+    /// The item, or the hash of one that was erased.
+    pub entry: Entry,
+    /// Running hash after it: with epoch and sequence, our cursor once it is recorded.
+    pub running: [u8; 32],
+}
+
+/// What happened on a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The peer says who it is. Check record, charter, pin and policy and call [`Link::judge`](crate::Link::judge);
+    /// an acceptor then calls [`Link::open`](crate::Link::open). Until then nothing else is read.
+    Hello {
+        /// Whom it says to be; for a dialer this is whom we wanted.
+        from: DomainName,
+        /// Bytes of its `SignedRecord`.
+        record: Bytes,
+        /// Made when its process started: two at a time show two copies.
+        instance: [u8; 16],
+        /// The version that both speak.
+        version: u32,
+        /// What it can do.
+        features: Vec<String>,
+        /// Where its outbox to us ends.
+        sent: Position,
+        /// What it has of ours.
+        received: Option<Position>,
+    },
+    /// The peer has this much of our present epoch. Answer with [`Link::history`](crate::Link::history): our running
+    /// hash at that sequence as the journal has it *now*, or `None` if there is no such item.
+    CompareHistory {
+        /// The peer's cursor.
+        position: Position,
+    },
+    /// The peer began a new epoch; its items come from 1 again, and repeated ones are known by their message ids.
+    NewPeerEpoch {
+        /// Our cursor in its former epoch.
+        was: Position,
+        /// Its present epoch.
+        epoch: [u8; 16],
+    },
+    /// Both sides agreed: push items from `send_from`; everything before it is acknowledged. Then tell the peer again
+    /// with [`Link::recorded`](crate::Link::recorded) what was refused among its last
+    /// [`LINK_ITEMS_OUTSTANDING_MAX`](startalk_protocol::limits::LINK_ITEMS_OUTSTANDING_MAX) items: it may not have
+    /// heard it.
+    Ready {
+        /// The version that both speak.
+        version: u32,
+        /// What both can do, sorted.
+        features: Vec<String>,
+        /// Number of the first item that the peer does not have.
+        send_from: u64,
+        /// Where we stand in the peer's items; the next one comes after it.
+        receiving: Position,
+    },
+    /// The peer's cursor shows that *our* history was cut. Begin a new epoch for this peer before anything more is
+    /// written for it. [`Event::Closed`] follows.
+    WeWentBack {
+        /// What the peer has of ours.
+        theirs: Position,
+    },
+    /// What the peer says to have sent is behind what we have of it, or differs. [`Event::Closed`] follows; the peer
+    /// comes back with a new epoch.
+    PeerWentBack {
+        /// Where the peer says its outbox ends.
+        theirs: Position,
+        /// What we have.
+        ours: Position,
+    },
+    /// One verified batch: consecutive entries that come right after everything before. Record them with their
+    /// cursor, in one durable write, then call [`Link::recorded`](crate::Link::recorded).
+    Items {
+        /// The peer's epoch.
+        epoch: [u8; 16],
+        /// Number of the first.
+        first: u64,
+        /// In order.
+        items: Vec<Incoming>,
+        /// The link key that signed.
+        link_key: [u8; 32],
+        /// Its signature over [`batch::signed_bytes`](crate::batch::signed_bytes).
+        signature: [u8; 64],
+    },
+    /// The peer has durably recorded ours up to here. What was refused may be told more than once.
+    Acked {
+        /// Cumulative.
+        up_to: u64,
+        /// Numbers of refused items, ascending, with the reasons.
+        refused: Vec<(u64, Error)>,
+    },
+    /// Typing or presence; may be lost, doubled or late.
+    Ephemeral(Ephemeral),
+    /// The link has ended; the last event. Send what is left to transmit, then close the stream.
+    Closed {
+        /// Whether the peer said it.
+        by_peer: bool,
+        /// Why.
+        error: Error,
+    },
+}

@@ -1,0 +1,92 @@
+//! A link that is open: frames in, frames out, both directions and the heartbeat together.
+//!
+//! Control frames are slots, not queues: however often the peer asks, at most one answer of each sort waits.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use startalk_protocol::{
+    Error,
+    pb::link::{Ping, Pong, frame::Frame as Kind},
+};
+
+use crate::{
+    batch::Keys,
+    ephemerals::Ephemerals,
+    event::Event,
+    frame::{self, malformed},
+    heartbeat::{Beat, Heartbeat},
+    receiving::Receiving,
+    sending::Sending,
+};
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) keys: Keys,
+    pub(crate) sending: Sending,
+    pub(crate) receiving: Receiving,
+    pub(crate) ephemerals: Ephemerals,
+    pub(crate) heartbeat: Heartbeat,
+    ping: Option<u64>,
+    pong: Option<u64>,
+}
+
+impl Session {
+    pub(crate) fn new(keys: Keys, sending: Sending, receiving: Receiving, now_ms: u64) -> Self {
+        Self {
+            keys,
+            sending,
+            receiving,
+            ephemerals: Ephemerals::default(),
+            heartbeat: Heartbeat::new(now_ms),
+            ping: None,
+            pong: None,
+        }
+    }
+
+    /// One frame of the peer's, but a close.
+    pub(crate) fn receive(&mut self, frame: Kind) -> Result<Option<Event>, Error> {
+        match frame {
+            Kind::Batch(batch) => return self.receiving.batch(&self.keys, batch),
+            Kind::Ack(ack) => return self.sending.ack(ack),
+            Kind::Ephemeral(ephemeral) => self.ephemerals.received(ephemeral),
+            Kind::Ping(ping) => self.pong = Some(ping.nonce),
+            Kind::Pong(_) => {}
+            Kind::Hello(_) | Kind::Close(_) => return Err(malformed("one hello")),
+        }
+        Ok(None)
+    }
+
+    /// The next bytes for the stream: first what is short and waited for.
+    pub(crate) fn transmit(&mut self, datagrams: bool) -> Option<Bytes> {
+        if let Some(nonce) = self.pong.take() {
+            return Some(frame::encode(Kind::Pong(Pong { nonce })));
+        }
+        if let Some(nonce) = self.ping.take() {
+            return Some(frame::encode(Kind::Ping(Ping { nonce })));
+        }
+        if let Some(ack) = self.receiving.transmit() {
+            return Some(frame::encode(Kind::Ack(ack)));
+        }
+        if let Some(batch) = self.sending.transmit() {
+            return Some(frame::encode(Kind::Batch(batch)));
+        }
+        let ephemeral = if datagrams { None } else { self.ephemerals.next_out() }?;
+        let mut framed = BytesMut::with_capacity(4 + ephemeral.len());
+        framed.put_u32(u32::try_from(ephemeral.len()).expect("an ephemeral is small"));
+        framed.put(ephemeral);
+        Some(framed.freeze())
+    }
+
+    pub(crate) fn probe(&mut self, now_ms: u64) {
+        self.ping = Some(self.heartbeat.ping(now_ms));
+    }
+
+    /// Whether the peer is still there.
+    pub(crate) fn tick(&mut self, now_ms: u64, reading: bool) -> bool {
+        match self.heartbeat.tick(now_ms, reading) {
+            Beat::Dead => return false,
+            Beat::Ping(nonce) => self.ping = Some(nonce),
+            Beat::Quiet => {}
+        }
+        true
+    }
+}
