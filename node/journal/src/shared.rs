@@ -1,0 +1,79 @@
+//! What the writer and the readers have in common: which records are visible and where they lie.
+//!
+//! Owns the list of segments and the few open files. The writer changes it only after a sync; readers take the lock for
+//! a look-up and never for a read from the disk.
+//!
+//! Invariant: every record that can be looked up here is durable.
+
+use crate::disk::{Disk, DiskFile};
+use crate::header::Seed;
+use crate::limits::OPEN_FILES_MAX;
+use crate::record::Head;
+use crate::segment::file_name;
+use parking_lot::{Mutex, RwLock};
+use std::io;
+use std::sync::Arc;
+
+pub struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub seed: Seed,
+    pub state: RwLock<State>,
+    /// Held while bodies are overwritten: a reader that met a body half-way waits for it and reads again.
+    pub erasing: Mutex<()>,
+    open_files: Mutex<Vec<(u64, Arc<dyn DiskFile>)>>,
+}
+
+pub struct State {
+    pub head: Head,
+    /// All but the active one, by number from 1.
+    pub sealed: Vec<Sealed>,
+    /// `None` between sealing a segment and the batch after.
+    pub active: Option<Active>,
+}
+
+/// A segment that is complete; its table is on the disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed {
+    pub position_before: u64,
+    pub count: u32,
+    pub records_end: u32,
+}
+
+/// The segment that is written; its table is in memory.
+pub struct Active {
+    pub number: u64,
+    pub before: Head,
+    pub file: Arc<dyn DiskFile>,
+    /// Where each visible record begins.
+    pub offsets: Vec<u32>,
+    /// Where the next record begins.
+    pub end: u32,
+}
+
+impl Shared {
+    pub fn new(disk: Arc<dyn Disk>, state: State) -> Shared {
+        let seed = Seed::new(&state.head.journal_id);
+        Shared { disk, seed, state: RwLock::new(state), erasing: Mutex::new(()), open_files: Mutex::default() }
+    }
+
+    /// The file of a sealed segment, from those open or opened now; the one used longest ago is closed.
+    pub fn file(&self, number: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let mut files = self.open_files.lock();
+        if let Some(index) = files.iter().position(|(open, _)| *open == number) {
+            files[index..].rotate_left(1);
+        } else {
+            if files.len() == OPEN_FILES_MAX {
+                files.remove(0);
+            }
+            files.push((number, self.disk.open(&file_name(number))?));
+        }
+        Ok(files[files.len() - 1].1.clone())
+    }
+}
+
+impl State {
+    /// The number of the sealed segment that holds `position`; the active one's if it is not among the sealed.
+    pub fn segment_of(&self, position: u64) -> u64 {
+        1 + self.sealed.partition_point(|segment| segment.position_before + u64::from(segment.count) < position) as u64
+    }
+}

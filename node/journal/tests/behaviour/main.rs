@@ -1,0 +1,17 @@
+//! What the journal promises, tried on a disk that loses, tears and refuses. One file per behaviour.
+//!
+//! Everything follows from seeds; a failing one is in the message and is a bug report.
+
+mod check;
+mod crash;
+mod damage;
+mod disk_full;
+mod erase;
+mod format;
+mod poison;
+mod reading;
+mod refusals;
+mod segments;
+mod support;
+mod torn_batch;
+mod verify;
