@@ -1,1 +1,285 @@
-//! The one write loop: batch, handle, append, sync, apply, answer
+//! The one write loop: batch, handle, append, sync, apply, answer.
+//!
+//! Owns the journal's writing end and the order of everything. Knows no socket and no clock: node and simulator drive
+//! this same code, and pass in time and randomness. Invariant: nobody is answered, and nothing is seen by anybody,
+//! before the journal has it durably.
+
+mod queue;
+
+use std::sync::Arc;
+
+use startalk_domain::{
+    Answer, Command, Decided, Event, Recorded, Views,
+    context::{Ctx, IdCount, Random},
+    domain::{LAYOUT, ReplayError},
+    handle, replay,
+    store::{Store, Tx},
+};
+use startalk_journal::{AppendError, AppendJournal, Draft, EraseError, Head, Journal, ReadJournal};
+use startalk_protocol::{Code, DomainName, Error};
+
+pub use queue::{Handle, Reply, Submission, Work};
+
+/// Commands in one batch at most; a batch of so many syncs is as cheap as one of one.
+pub const BATCH_COMMANDS_MAX: usize = 1024;
+/// Records in one batch after which no further command is taken into it.
+const BATCH_RECORDS_MAX: usize = 3000;
+/// Bytes of drafts after which no further command is taken into the batch.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Below this much free space commands that add are refused.
+pub const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// Records between two flushes of the views at most: what a start after a kill has to apply again.
+const FLUSH_RECORDS: u64 = 20_000;
+/// Milliseconds between two flushes at most, if anything was written.
+const FLUSH_MS: u64 = 10_000;
+/// Records between two looks at the free space.
+const FREE_SPACE_EVERY: u64 = 512;
+/// Milliseconds between two looks at the free space.
+const FREE_SPACE_MS: u64 = 1_000;
+
+/// A log that the sequencer can write: the embedded journal, or later a replicated one.
+pub trait Log: AppendJournal {
+    /// Overwrites bodies; done when it returns.
+    ///
+    /// # Errors
+    /// The disk's; to be repeated.
+    fn erase(&mut self, positions: &[u64]) -> Result<(), EraseError>;
+    /// Records appended afterwards carry the next epoch, which is returned.
+    fn begin_epoch(&mut self) -> u32;
+    /// Space for more; `None` if it cannot be told.
+    fn free_bytes(&self) -> Option<u64>;
+}
+
+impl Log for Journal {
+    fn erase(&mut self, positions: &[u64]) -> Result<(), EraseError> {
+        Self::erase(self, positions)
+    }
+    fn begin_epoch(&mut self) -> u32 {
+        Self::begin_epoch(self)
+    }
+    fn free_bytes(&self) -> Option<u64> {
+        Self::free_bytes(self).ok()
+    }
+}
+
+/// The write loop cannot go on; the process must end, loudly.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The journal refuses for good.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A view's value is damaged: a restart rebuilds the views.
+    #[error("the views are damaged; start again to rebuild them from the journal")]
+    Views,
+    /// Bringing the views up to date failed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+}
+
+/// The write loop's state.
+pub struct Sequencer<L> {
+    log: L,
+    views: Views,
+    domain: DomainName,
+    head: Head,
+    ids: IdCount,
+    free: FreeSpace,
+    unflushed: u64,
+    flushed_ms: u64,
+}
+
+#[derive(Default)]
+struct FreeSpace {
+    low: bool,
+    checked_ms: u64,
+    records: u64,
+    reserve: u64,
+}
+
+impl<L: Log> Sequencer<L> {
+    /// Brings the views up to the journal's head and repeats the erasures that may not have been finished.
+    ///
+    /// # Errors
+    /// [`Fatal`].
+    pub fn open(log: L, views: Views, domain: DomainName, progress: impl FnMut(u64, u64)) -> Result<Self, Fatal> {
+        let from = views.store.meta().position;
+        replay(&views.store, &*views.journal, progress)?;
+        let head = views.journal.head();
+        let free = FreeSpace { reserve: FREE_BYTES_MIN, ..FreeSpace::default() };
+        let mut this = Self { log, views, domain, head, ids: IdCount::default(), free, unflushed: 0, flushed_ms: 0 };
+        this.repeat_erasures(from)?;
+        Ok(this)
+    }
+
+    /// Free bytes below which commands that add are refused; for tests on small disks.
+    pub fn set_reserve(&mut self, bytes: u64) {
+        self.free.reserve = bytes;
+        self.free.checked_ms = 0;
+    }
+
+    /// For queries.
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// Where the journal ends.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Takes commands off the front of `work` into one batch, makes it durable and visible, answers, and returns its
+    /// records. `now_ms` is the clock; journal time never goes back behind what it was.
+    ///
+    /// # Errors
+    /// [`Fatal`]; everybody in the batch is told `stopping`, for nothing is known to be durable.
+    pub fn step(&mut self, work: &mut Work, now_ms: u64, random: &mut dyn Random) -> Result<Arc<[Recorded]>, Fatal> {
+        let now_ms = now_ms.max(self.head.time_ms);
+        self.look_at_free_space(now_ms);
+        let store = self.views.store.clone();
+        let mut tx = Tx::new(&store, self.head.position + 1, now_ms);
+        let mut answers: Vec<(Reply, Result<Answer, Error>)> = Vec::new();
+        let (mut drafts, mut bytes): (Vec<Draft>, usize) = (Vec::new(), 0);
+        while answers.len() < BATCH_COMMANDS_MAX && tx.records().len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
+            let alone = work.front_is_epoch();
+            if alone && !answers.is_empty() {
+                break; // its records carry another epoch
+            }
+            let Some(Submission { mut command, reply }) = work.pop() else { break };
+            if let Command::BeginEpoch { epoch, .. } = &mut command {
+                *epoch = self.log.begin_epoch();
+            }
+            let mut ctx = Ctx {
+                domain: &self.domain,
+                now_ms,
+                journal: &*self.views.journal,
+                random,
+                ids: &mut self.ids,
+                disk_low: self.free.low,
+            };
+            let result = handle(&mut tx, &mut ctx, command);
+            if result.is_ok() {
+                for record in tx.records_of_command() {
+                    let draft = record.draft();
+                    bytes += draft.facts.len() + draft.body.as_ref().map_or(0, Vec::len) + 128;
+                    drafts.push(draft);
+                }
+            }
+            answers.push((reply, result));
+            if alone {
+                break;
+            }
+        }
+        if store.is_damaged() {
+            refuse(answers);
+            return Err(Fatal::Views);
+        }
+        let decided = Decided::of(tx);
+        if !drafts.is_empty() {
+            match self.log.append(&drafts, &self.head) {
+                Ok(head) => self.head = head,
+                Err(AppendError::DiskFull) => {
+                    self.free.low = true;
+                    for (reply, _) in answers {
+                        reply(Err(Code::DiskFull.into()));
+                    }
+                    return Ok(Arc::from([]));
+                }
+                Err(fatal) => {
+                    refuse(answers);
+                    return Err(fatal.into());
+                }
+            }
+        }
+        let records: Arc<[Recorded]> = decided.commit(&store).into();
+        for (reply, result) in answers {
+            reply(result);
+        }
+        self.after(&records, now_ms);
+        Ok(records)
+    }
+
+    /// Nothing is waiting: flushes the views if it is time.
+    pub fn idle(&mut self, now_ms: u64) {
+        if self.unflushed > 0 && now_ms.saturating_sub(self.flushed_ms) >= FLUSH_MS {
+            self.flush(now_ms);
+        }
+    }
+
+    /// Writes the views to their tree and waits for the disk; the last act of a clean stop.
+    ///
+    /// # Errors
+    /// The tree's.
+    pub fn close(mut self) -> Result<(), ReplayError> {
+        self.flush(self.head.time_ms);
+        self.views.store.sync()?;
+        Ok(())
+    }
+
+    fn after(&mut self, records: &[Recorded], now_ms: u64) {
+        self.unflushed += records.len() as u64;
+        self.free.records += records.len() as u64;
+        let erased: Vec<u64> = erased_by(records).collect();
+        if !erased.is_empty() {
+            // A failure is repeated at the next start; what is erased is not shown meanwhile.
+            let _ = self.log.erase(&erased);
+        }
+        if self.flushed_ms == 0 {
+            self.flushed_ms = now_ms;
+        }
+        if self.unflushed >= FLUSH_RECORDS || now_ms.saturating_sub(self.flushed_ms) >= FLUSH_MS {
+            self.flush(now_ms);
+        }
+    }
+
+    fn flush(&mut self, now_ms: u64) {
+        let mut tag = [0; 8];
+        tag.copy_from_slice(&self.head.chain[..8]);
+        // The journal has everything: a failed flush costs time at the next start, nothing else.
+        if self.views.store.flush(self.head.position, tag, LAYOUT).is_ok() {
+            self.unflushed = 0;
+        }
+        self.flushed_ms = now_ms;
+    }
+
+    fn look_at_free_space(&mut self, now_ms: u64) {
+        let free = &mut self.free;
+        if free.checked_ms == 0 || free.records >= FREE_SPACE_EVERY || now_ms.saturating_sub(free.checked_ms) >= FREE_SPACE_MS {
+            free.low = self.log.free_bytes().is_some_and(|bytes| bytes < free.reserve);
+            (free.checked_ms, free.records) = (now_ms, 0);
+        }
+    }
+
+    fn repeat_erasures(&mut self, from: u64) -> Result<(), Fatal> {
+        let mut position = from;
+        while position < self.head.position {
+            let records = self.views.journal.read_from(position + 1, 4096, 4 << 20).map_err(ReplayError::from)?;
+            let Some(last) = records.last() else { break };
+            position = last.header.position;
+            let read = records.iter().map(Recorded::read).collect::<Result<Vec<_>, _>>().map_err(ReplayError::from)?;
+            let erased: Vec<u64> = erased_by(&read).collect();
+            if !erased.is_empty() {
+                let _ = self.log.erase(&erased);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn erased_by(records: &[Recorded]) -> impl Iterator<Item = u64> + '_ {
+    records.iter().flat_map(|r| match &r.event {
+        Event::Erased(facts, _) => facts.positions.as_slice(),
+        _ => &[],
+    }).copied()
+}
+
+fn refuse(answers: Vec<(Reply, Result<Answer, Error>)>) {
+    for (reply, _) in answers {
+        reply(Err(Code::Stopping.into()));
+    }
+}
+
+
+/// An empty store's views over a journal.
+pub fn views(store: Store, journal: Arc<dyn ReadJournal>) -> Views {
+    Views { store: Arc::new(store), journal }
+}

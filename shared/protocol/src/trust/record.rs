@@ -22,11 +22,12 @@ use crate::{
 };
 
 /// Who may make an account on a domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Registration {
     /// Only its administrator makes accounts.
     Closed,
     /// Who has an invitation.
+    #[default]
     Invitation,
     /// Anybody.
     Open,

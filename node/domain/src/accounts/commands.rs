@@ -1,0 +1,229 @@
+//! Decisions about accounts.
+
+use startalk_protocol::{AccountName, Code, Error, limits, pb::events as pb};
+
+use super::{Account, account, by_name};
+use crate::{
+    command::{Admission, Answer, NewDevice, PasswordBy},
+    context::Ctx,
+    contacts, directory, erasure,
+    event::Event,
+    governance::{self, Registration},
+    outbox,
+    store::{New, Read, Tx},
+};
+
+/// Names that people would take for the system's own.
+const RESERVED: &[&str] = &["admin", "administrator", "root", "system", "startalk", "postmaster", "abuse", "all", "everyone"];
+
+/// How a new account is described.
+pub(crate) struct NewAccount {
+    pub name: AccountName,
+    pub display_name: String,
+    pub password_hash: String,
+    pub recovery_hashes: Vec<[u8; 32]>,
+    pub admission: Admission,
+    pub device: Option<NewDevice>,
+}
+
+pub(crate) fn create(tx: &mut Tx, ctx: &mut Ctx, new: NewAccount) -> Result<Answer, Error> {
+    let (administrator, invitation) = admit(tx, ctx, &new.admission)?;
+    directory::check_display_name(&new.display_name, "display_name")?;
+    let reserved = RESERVED.contains(&new.name.as_str()) && !administrator;
+    if reserved || by_name(tx, &new.name).is_some() {
+        return Err(Error::new(Code::NameTaken).with("name", &new.name));
+    }
+    let numbers = governance::numbers(tx);
+    let (account, stream) = (numbers.person + 1, numbers.conversation + 1);
+    let body = pb::AccountCreatedBody { name: new.name.to_string(), display_name: new.display_name };
+    let facts = pb::AccountCreated { account, stream, administrator, invitation };
+    let body = ctx.salted(body);
+    tx.emit(New { conversation: stream, event: Event::AccountCreated(facts, Some(body)) });
+    put_secret(tx, ctx, account, "password", vec![new.password_hash.into_bytes()]);
+    put_secret(tx, ctx, account, "recovery", new.recovery_hashes.iter().map(|h| h.to_vec()).collect());
+    let device = new.device.map(|device| put_device(tx, ctx, account, device)).transpose()?;
+    Ok(Answer::Account { account, device, administrator })
+}
+
+fn admit(tx: &Tx, ctx: &Ctx, admission: &Admission) -> Result<(bool, u64), Error> {
+    let realm = governance::realm(tx);
+    match admission {
+        Admission::Operator { administrator } => Ok((*administrator, 0)),
+        Admission::Invitation(hash) => {
+            let invitation = super::invitation(tx, hash, ctx.now_ms).ok_or(Code::InvitationInvalid)?;
+            if realm.registration == Registration::Closed && !invitation.administrator {
+                return Err(Error::new(Code::RegistrationClosed).with("domain", ctx.domain));
+            }
+            Ok((invitation.administrator, invitation.invitation))
+        }
+        Admission::Open => match realm.registration {
+            Registration::Open => Ok((false, 0)),
+            Registration::Invitation => Err(Error::new(Code::InvitationNeeded).with("domain", ctx.domain)),
+            Registration::Closed => Err(Error::new(Code::RegistrationClosed).with("domain", ctx.domain)),
+        },
+    }
+}
+
+fn live(read: &impl Read, number: u64) -> Result<std::sync::Arc<Account>, Error> {
+    account(read, number).filter(|a| a.is_live()).ok_or_else(|| Code::NotSignedIn.into())
+}
+
+fn existing(read: &impl Read, number: u64) -> Result<std::sync::Arc<Account>, Error> {
+    account(read, number).filter(|a| !a.deleted).ok_or_else(|| Error::new(Code::NoSuchUser).with("user", number))
+}
+
+fn put_secret(tx: &mut Tx, ctx: &mut Ctx, number: u64, what: &str, hashes: Vec<Vec<u8>>) {
+    let Some(account) = account(tx, number) else { return };
+    let old = if what == "password" { &account.password } else { &account.recovery };
+    let replaces = old.position;
+    let facts = pb::SecretSet { account: number, what: what.into(), replaces };
+    let body = ctx.salted(pb::SecretSetBody { hashes: hashes.into_iter().map(Into::into).collect() });
+    tx.emit(New { conversation: account.stream, event: Event::SecretSet(facts, Some(body)) });
+    if replaces != 0 {
+        erasure::erase(tx, vec![replaces], "superseded");
+    }
+}
+
+fn put_device(tx: &mut Tx, ctx: &mut Ctx, number: u64, new: NewDevice) -> Result<u64, Error> {
+    let account = live(tx, number)?;
+    if account.devices.len() >= limits::DEVICES_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "devices").with("max", limits::DEVICES_MAX));
+    }
+    let good = new.name.len() <= limits::DEVICE_NAME_BYTES_MAX && new.name.chars().all(directory::is_harmless);
+    if !good {
+        return Err(Error::new(Code::BadValue).with("field", "device_name").with("expected", "at most 128 bytes of plain text"));
+    }
+    let device = governance::numbers(tx).device + 1;
+    let facts = pb::DeviceAdded { account: number, device };
+    let body = ctx.salted(pb::DeviceAddedBody { name: new.name, token_hash: new.token_hash.to_vec().into() });
+    tx.emit(New { conversation: account.stream, event: Event::DeviceAdded(facts, Some(body)) });
+    Ok(device)
+}
+
+/// `password_version`: the password was checked when it had this version; changed since, it counts for nothing.
+pub(crate) fn add_device(tx: &mut Tx, ctx: &mut Ctx, number: u64, password_version: u64, new: NewDevice) -> Result<Answer, Error> {
+    let account = live(tx, number)?;
+    if account.password.position != password_version {
+        return Err(Code::WrongCredentials.into());
+    }
+    Ok(Answer::Device { device: put_device(tx, ctx, number, new)? })
+}
+
+pub(crate) fn revoke_device(tx: &mut Tx, number: u64, device: u64) -> Result<Answer, Error> {
+    let account = existing(tx, number)?;
+    let Some(old) = account.devices.iter().find(|d| d.device == device) else { return Err(Code::NoSuchDevice.into()) };
+    let event = Event::DeviceRevoked(pb::DeviceRevoked { account: number, device }, None);
+    let erased = vec![old.position];
+    tx.emit(New { conversation: account.stream, event });
+    erasure::erase(tx, erased, "revoked");
+    Ok(Answer::Done)
+}
+
+pub(crate) fn set_password(tx: &mut Tx, ctx: &mut Ctx, number: u64, hash: String, by: PasswordBy) -> Result<Answer, Error> {
+    let account = existing(tx, number)?;
+    let mut answer = Answer::Done;
+    match by {
+        PasswordBy::Operator => {}
+        PasswordBy::Old { version } if account.is_live() && account.password.position == version => {}
+        PasswordBy::Old { .. } => return Err(Code::WrongCredentials.into()),
+        PasswordBy::Recovery { hash, device } => {
+            let index = account.recovery.hashes.iter().position(|h| h[..] == hash).ok_or(Code::WrongCredentials)?;
+            let index = u32::try_from(index).expect("few codes");
+            let facts = pb::RecoveryCodeUsed { account: number, index };
+            tx.emit(New { conversation: account.stream, event: Event::RecoveryCodeUsed(facts, None) });
+            answer = Answer::Device { device: put_device(tx, ctx, number, device)? };
+        }
+    }
+    put_secret(tx, ctx, number, "password", vec![hash.into_bytes()]);
+    Ok(answer)
+}
+
+pub(crate) fn set_recovery_codes(tx: &mut Tx, ctx: &mut Ctx, number: u64, hashes: &[[u8; 32]]) -> Result<Answer, Error> {
+    existing(tx, number)?;
+    put_secret(tx, ctx, number, "recovery", hashes.iter().map(|h| h.to_vec()).collect());
+    Ok(Answer::Done)
+}
+
+pub(crate) fn set_disabled(tx: &mut Tx, number: u64, disabled: bool) -> Result<Answer, Error> {
+    let account = existing(tx, number)?;
+    if account.disabled != disabled {
+        let event = Event::AccountDisabled(pb::AccountDisabled { account: number, disabled }, None);
+        tx.emit(New { conversation: account.stream, event });
+    }
+    Ok(Answer::Done)
+}
+
+/// Erases name, profile, secrets and devices; messages by [`crate::conversations::erase_authored`] afterwards.
+pub(crate) fn delete(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
+    let old = existing(tx, number)?;
+    let mut bodies = vec![old.position, old.password.position, old.recovery.position];
+    bodies.extend(old.devices.iter().map(|d| d.position));
+    if let Some(person) = directory::person(tx, number) {
+        bodies.push(person.profile.position);
+    }
+    bodies.retain(|p| *p != 0);
+    let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
+    let item = outbox::account_gone_item(&name, ctx.now_ms);
+    let out: Vec<_> = contacts::peers_of(tx, number).into_iter().map(|peer| outbox::next(tx, peer, &item)).collect();
+    let farewell = (!out.is_empty()).then(|| ctx.salted(pb::AccountDeletedBody { name }));
+    let facts = pb::AccountDeleted { account: number, out };
+    tx.emit(New { conversation: old.stream, event: Event::AccountDeleted(facts, farewell) });
+    erasure::erase(tx, bodies, "account deleted");
+    Ok(Answer::Done)
+}
+
+pub(crate) fn make_invitation(
+    tx: &mut Tx,
+    ctx: &mut Ctx,
+    maker: u64,
+    token_hash: [u8; 32],
+    uses: u32,
+    valid_ms: i64,
+    administrator: bool,
+) -> Result<Answer, Error> {
+    let allowed = maker == 0 || live(tx, maker)?.administrator || (!administrator && governance::realm(tx).registration != Registration::Closed);
+    if !allowed {
+        return Err(Code::Forbidden.into());
+    }
+    if uses == 0 || uses > limits::INVITATION_USES_MAX {
+        return Err(Error::new(Code::BadValue).with("field", "uses").with("expected", format!("1 to {}", limits::INVITATION_USES_MAX)));
+    }
+    if valid_ms <= 0 {
+        return Err(Error::new(Code::BadValue).with("field", "valid").with("expected", "a time ahead"));
+    }
+    let invitation = governance::numbers(tx).invitation + 1;
+    let not_after_ms = i64::try_from(ctx.now_ms).unwrap_or(i64::MAX).saturating_add(valid_ms);
+    let facts = pb::InvitationMade { invitation, uses, not_after_ms, administrator, maker };
+    let body = ctx.salted(pb::InvitationMadeBody { token_hash: token_hash.to_vec().into() });
+    tx.emit(New { conversation: 0, event: Event::InvitationMade(facts, Some(body)) });
+    Ok(Answer::Invitation { invitation, not_after_ms })
+}
+
+pub(crate) fn set_profile(
+    tx: &mut Tx,
+    ctx: &mut Ctx,
+    number: u64,
+    display_name: String,
+    avatar: String,
+    signature: String,
+) -> Result<Answer, Error> {
+    let account = live(tx, number)?;
+    directory::check_profile(&display_name, &avatar, &signature)?;
+    let old = directory::person(tx, number).map(|p| p.profile.clone()).unwrap_or_default();
+    if (&old.display_name, &old.avatar, &old.signature) == (&display_name, &avatar, &signature) {
+        return Ok(Answer::Done);
+    }
+    let body = ctx.salted(pb::ProfileSetBody { display_name, avatar, signature });
+    let revision = old.revision + 1;
+    let mut out = Vec::new();
+    for peer in contacts::peers_of(tx, number) {
+        let item = outbox::profile_item(tx, number, revision, &body, ctx.now_ms);
+        out.push(outbox::next(tx, peer, &item));
+    }
+    let facts = pb::ProfileSet { person: number, revision, replaces: old.position, r#in: None, out };
+    tx.emit(New { conversation: account.stream, event: Event::ProfileSet(facts, Some(body)) });
+    if old.position != 0 {
+        erasure::erase(tx, vec![old.position], "superseded");
+    }
+    Ok(Answer::Done)
+}

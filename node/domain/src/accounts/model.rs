@@ -1,0 +1,74 @@
+//! What an account is: its devices, secrets, and the positions of the bodies that go when it is deleted.
+
+use serde::{Deserialize, Serialize};
+
+/// A secret's hash and where the journal has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// Position of its record; also its version.
+    pub position: u64,
+    /// A PHC string for a password, BLAKE3 for recovery codes; used codes are empty.
+    pub hashes: Vec<Vec<u8>>,
+}
+
+/// A signed-in program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its number.
+    pub device: u64,
+    /// For the list.
+    pub name: String,
+    /// BLAKE3 of its token.
+    pub token_hash: Vec<u8>,
+    /// Since when, milliseconds since 1970.
+    pub added_ms: u64,
+    /// Of its record.
+    pub position: u64,
+}
+
+/// An account of this domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its number, which is also its person's.
+    pub account: u64,
+    /// Its stream's conversation number.
+    pub stream: u64,
+    /// May administer.
+    pub administrator: bool,
+    /// Cannot sign in; gets nothing.
+    pub disabled: bool,
+    /// Erased; the number stays.
+    pub deleted: bool,
+    /// Since when, milliseconds since 1970.
+    pub created_ms: u64,
+    /// Of its first record.
+    pub position: u64,
+    /// Empty when deleted.
+    pub password: Secret,
+    /// One per code.
+    pub recovery: Secret,
+    /// Those not revoked.
+    pub devices: Vec<Device>,
+}
+
+impl Account {
+    /// May sign in and receive.
+    pub fn is_live(&self) -> bool {
+        !self.disabled && !self.deleted
+    }
+}
+
+/// A one-time (or few-times) link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Its number.
+    pub invitation: u64,
+    /// Uses left.
+    pub uses: u32,
+    /// Until when, milliseconds since 1970.
+    pub not_after_ms: i64,
+    /// Makes an administrator.
+    pub administrator: bool,
+    /// BLAKE3 of its secret.
+    pub token_hash: Vec<u8>,
+}

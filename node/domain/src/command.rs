@@ -1,0 +1,164 @@
+//! Everything that can be asked of a domain, as one closed list: by its own clients, by other domains, by the
+//! operator, by consumers. And the answers.
+
+use bytes::Bytes;
+use startalk_protocol::{AccountName, DomainName, MessageId, UserId, trust::VerifiedRecord};
+
+use crate::governance::Registration;
+
+/// A signed-in device, checked by whoever holds its connection and again by the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Actor {
+    /// The account's number.
+    pub account: u64,
+    /// The device's number.
+    pub device: u64,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An existing conversation.
+    Conversation(u64),
+    /// The direct conversation with this person, begun if there is none.
+    User(UserId),
+}
+
+/// A new device's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDevice {
+    /// Shown in the list of devices.
+    pub name: String,
+    /// BLAKE3 of the token.
+    pub token_hash: [u8; 32],
+}
+
+/// How a new account is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Registration is open.
+    Open,
+    /// With an invitation: BLAKE3 of its secret.
+    Invitation([u8; 32]),
+    /// By the operator.
+    Operator { administrator: bool },
+}
+
+/// One item of a link batch, verified by the link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkItem {
+    /// Its number on the link.
+    pub sequence: u64,
+    /// Running hash after it.
+    pub running: [u8; 32],
+    /// The item's bytes; `None`: withheld, because erased.
+    pub item: Option<Bytes>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Command {
+    // The node itself
+    Begin { root_key: [u8; 32] },
+    BeginEpoch { epoch: u32, reason: String },
+    SetOwnCharter { charter: Bytes, sequence: u64 },
+    SetPolicy { registration: Option<Registration>, display_name: Option<String>, listed: Option<bool>, recall_window_ms: Option<i64>, edit_window_ms: Option<i64> },
+    // Accounts
+    CreateAccount { name: AccountName, display_name: String, password_hash: String, recovery_hashes: Vec<[u8; 32]>, admission: Admission, device: Option<NewDevice> },
+    AddDevice { account: u64, password_version: u64, device: NewDevice },
+    RevokeDevice { account: u64, device: u64 },
+    SetPassword { account: u64, password_hash: String, by: PasswordBy },
+    SetRecoveryCodes { account: u64, hashes: Vec<[u8; 32]> },
+    SetDisabled { account: u64, disabled: bool },
+    DeleteAccount { account: u64 },
+    EraseAuthored { account: u64, conversation: u64, from: u64 },
+    MakeInvitation { maker: u64, token_hash: [u8; 32], uses: u32, valid_ms: i64, administrator: bool },
+    SetProfile { account: u64, display_name: String, avatar: String, signature: String },
+    // Conversations
+    OpenDirect { actor: Actor, user: UserId },
+    Send { actor: Actor, to: Target, counter: u64, content: Bytes, reply_to: Option<MessageId>, known_id: Option<MessageId> },
+    Edit { actor: Actor, conversation: u64, sequence: u64, counter: u64, content: Bytes },
+    Recall { actor: Actor, conversation: u64, sequence: u64, counter: u64 },
+    MoveMarks { marks: Vec<MarkMove> },
+    DecideRequest { account: u64, conversation: u64, accept: bool },
+    BlockUser { account: u64, user: UserId, blocked: bool },
+    BlockDomain { account: u64, domain: DomainName, blocked: bool },
+    // Other domains
+    MeetPeer { record: Box<VerifiedRecord>, proof: String },
+    SetPeerRule { domain: DomainName, rule: PeerRule, forget_key: bool },
+    BeginPeerEpoch { peer: u64, epoch: [u8; 16] },
+    ReceiveItem { peer: u64, epoch: [u8; 16], item: LinkItem },
+    PeerRecorded { peer: u64, epoch: [u8; 16], sequence: u64 },
+    PeerRefused { peer: u64, epoch: [u8; 16], sequence: u64, code: String },
+}
+
+/// A member's marks in one conversation; each only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkMove {
+    /// Whose.
+    pub account: u64,
+    /// Where.
+    pub conversation: u64,
+    /// Arrived at one of the account's devices.
+    pub delivered: u64,
+    /// Seen.
+    pub read: u64,
+}
+
+/// What allows a change of password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordBy {
+    /// The old password was checked when it had this version (position of its record).
+    Old { version: u64 },
+    /// A recovery code: its BLAKE3; used up. The new device signs in with it.
+    Recovery { hash: [u8; 32], device: NewDevice },
+    /// The operator.
+    Operator,
+}
+
+/// What an administrator says of another domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerRule {
+    /// Talk to it.
+    Allow,
+    /// Never.
+    Deny,
+    /// As policy says.
+    Unset,
+}
+
+impl Command {
+    /// Whether it adds to the journal what could be said later, and so waits while the disk is nearly full. Recalls,
+    /// deletions, marks of what arrived and the node's own acts go on out of the reserve.
+    pub fn adds(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateAccount { .. }
+                | Self::AddDevice { .. }
+                | Self::MakeInvitation { .. }
+                | Self::SetProfile { .. }
+                | Self::OpenDirect { .. }
+                | Self::Send { .. }
+                | Self::Edit { .. }
+                | Self::ReceiveItem { .. }
+        )
+    }
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Answer {
+    Done,
+    Sent { conversation: u64, sequence: u64, id: MessageId, time_ms: u64 },
+    Account { account: u64, device: Option<u64>, administrator: bool },
+    Device { device: u64 },
+    Conversation(u64),
+    Peer(u64),
+    Invitation { invitation: u64, not_after_ms: i64 },
+    /// What a link item came to: recorded; or refused, to be told to the sender.
+    Item { refused: Option<startalk_protocol::Error> },
+    /// Work left: send the command again from here.
+    More { conversation: u64, from: u64 },
+}

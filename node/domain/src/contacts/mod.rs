@@ -1,0 +1,166 @@
+//! Whom an account knows: its conversations, whom it has blocked, and which first contacts wait for its decision.
+//!
+//! Owns prefix `b`. Events: DirectOpened, RequestDecided, BlockSet, AccountDeleted. Invariant: open requests from one
+//! domain to one person never exceed their limit.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use startalk_protocol::{Code, DomainName, Error, UserId, limits, pb::events as pb};
+
+use crate::{
+    accounts,
+    command::Answer,
+    context::Ctx,
+    directory,
+    event::{Event, Recorded},
+    store::{Key, New, Read, Tx},
+};
+
+const PREFIX: u8 = b'b';
+/// Conversations in one chunk of an account's list.
+const CHUNK: u64 = 256;
+
+/// Persons and domains that an account does not hear.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Blocked {
+    /// Their numbers, ascending.
+    pub persons: Vec<u64>,
+    /// Their domains' numbers, ascending.
+    pub peers: Vec<u64>,
+}
+
+fn blocked_key(account: u64) -> Key {
+    Key::numbers(PREFIX, b'x', &[account])
+}
+
+fn requests_key(account: u64, peer: u64) -> Key {
+    Key::numbers(PREFIX, b'r', &[account, peer])
+}
+
+fn waiting_key(conversation: u64) -> Key {
+    Key::numbers(PREFIX, b'w', &[conversation])
+}
+
+fn list_key(person: u64, chunk: u64) -> Key {
+    Key::numbers(PREFIX, b'l', &[person, chunk])
+}
+
+fn count_key(person: u64) -> Key {
+    Key::numbers(PREFIX, b'c', &[person])
+}
+
+fn peers_key(account: u64) -> Key {
+    Key::numbers(PREFIX, b'p', &[account])
+}
+
+/// Whom an account has blocked.
+pub fn blocked(read: &impl Read, account: u64) -> Arc<Blocked> {
+    read.get(&blocked_key(account)).unwrap_or_default()
+}
+
+/// Whether `account` refuses what comes from `person` of domain `peer`.
+pub fn blocks(read: &impl Read, account: u64, person: u64, peer: u64) -> bool {
+    let Some(list) = read.get::<Blocked>(&blocked_key(account)) else { return false };
+    list.persons.binary_search(&person).is_ok() || (peer != directory::HERE && list.peers.binary_search(&peer).is_ok())
+}
+
+/// Numbers of the conversations that an account is in, oldest first.
+pub fn conversations(read: &impl Read, account: u64) -> Vec<u64> {
+    let count = read.get::<u64>(&count_key(account)).map_or(0, |c| *c);
+    (0..count.div_ceil(CHUNK)).filter_map(|c| read.get::<Vec<u64>>(&list_key(account, c))).flat_map(|c| c.to_vec()).collect()
+}
+
+/// Numbers of the domains whose people an account has conversations with.
+pub fn peers_of(read: &impl Read, account: u64) -> Vec<u64> {
+    read.get::<Vec<u64>>(&peers_key(account)).map(|p| p.to_vec()).unwrap_or_default()
+}
+
+/// How many first contacts from a domain wait for the account's decision.
+pub fn open_requests(read: &impl Read, account: u64, peer: u64) -> u64 {
+    read.get::<u64>(&requests_key(account, peer)).map_or(0, |n| *n)
+}
+
+pub(crate) fn block_user(tx: &mut Tx, ctx: &mut Ctx, account: u64, user: &UserId, blocked: bool) -> Result<Answer, Error> {
+    let peer = match directory::peer_number(tx, &user.domain) {
+        Some(peer) => peer,
+        None if user.domain == *ctx.domain => directory::HERE,
+        None => directory::number_or_meet(tx, ctx, &user.domain)?,
+    };
+    let person = directory::number_or_meet_person(tx, ctx, peer, &user.name)?;
+    if person == account {
+        return Err(Error::new(Code::NotAllowedHere).with("what", "blocking oneself"));
+    }
+    set_block(tx, account, person, 0, blocked)
+}
+
+pub(crate) fn block_domain(tx: &mut Tx, ctx: &Ctx, account: u64, domain: &DomainName, blocked: bool) -> Result<Answer, Error> {
+    if domain == ctx.domain {
+        return Err(Error::new(Code::NotAllowedHere).with("what", "blocking one's own domain"));
+    }
+    let peer = match directory::peer_number(tx, domain) {
+        Some(peer) => peer,
+        None => directory::number_or_meet(tx, ctx, domain)?,
+    };
+    set_block(tx, account, 0, peer, blocked)
+}
+
+fn set_block(tx: &mut Tx, account: u64, person: u64, peer: u64, set: bool) -> Result<Answer, Error> {
+    let stream = accounts::account(tx, account).filter(|a| a.is_live()).ok_or(Code::NotSignedIn)?.stream;
+    let now = blocked(tx, account);
+    let is_set = if person != 0 { now.persons.binary_search(&person).is_ok() } else { now.peers.binary_search(&peer).is_ok() };
+    if set && !is_set && now.persons.len() + now.peers.len() >= limits::BLOCKED_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "blocked").with("max", limits::BLOCKED_MAX));
+    }
+    if set != is_set {
+        let facts = pb::BlockSet { account, person, peer, blocked: set };
+        tx.emit(New { conversation: stream, event: Event::BlockSet(facts, None) });
+    }
+    Ok(Answer::Done)
+}
+
+pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
+    match &record.event {
+        Event::DirectOpened(f, _) => {
+            list_conversation(tx, f.a, f.conversation);
+            if f.b != f.a {
+                list_conversation(tx, f.b, f.conversation);
+            }
+            if f.peer != directory::HERE {
+                tx.change(peers_key(f.a), |p: &mut Vec<u64>| insert(p, f.peer));
+            }
+            if f.request {
+                tx.put(waiting_key(f.conversation), f.peer);
+                tx.change(requests_key(f.a, f.peer), |n: &mut u64| *n += 1);
+            }
+        }
+        Event::RequestDecided(f, _) => {
+            if let Some(peer) = tx.get::<u64>(&waiting_key(f.conversation)) {
+                tx.remove(waiting_key(f.conversation));
+                tx.change(requests_key(f.account, *peer), |n: &mut u64| *n = n.saturating_sub(1));
+            }
+        }
+        Event::BlockSet(f, _) => tx.change(blocked_key(f.account), |b: &mut Blocked| {
+            let (list, number) = if f.person != 0 { (&mut b.persons, f.person) } else { (&mut b.peers, f.peer) };
+            if f.blocked {
+                insert(list, number);
+            } else {
+                list.retain(|n| *n != number);
+            }
+        }),
+        Event::AccountDeleted(f, _) => tx.remove(blocked_key(f.account)),
+        _ => {}
+    }
+}
+
+fn insert(sorted: &mut Vec<u64>, number: u64) {
+    if let Err(at) = sorted.binary_search(&number) {
+        sorted.insert(at, number);
+    }
+}
+
+fn list_conversation(tx: &mut Tx, person: u64, conversation: u64) {
+    let count = tx.get::<u64>(&count_key(person)).map_or(0, |c| *c);
+    tx.change(list_key(person, count / CHUNK), |l: &mut Vec<u64>| l.push(conversation));
+    tx.put(count_key(person), count + 1);
+}

@@ -1,0 +1,106 @@
+//! What a message may say: limits and shape of content, judged once for local clients and other domains alike.
+//!
+//! The bytes are kept exactly as sent, so that kinds unknown to this version survive. federation-spec/05-content.md
+
+use prost::Message;
+use startalk_protocol::{
+    Code, Error, UserId,
+    limits::{BLOCK_LEVEL_MAX, BLOCKS_MAX, CONTENT_BYTES_MAX, INLINES_MAX, LINK_TEXT_BYTES_MAX, TEXT_BYTES_MAX},
+    pb::content::{Block, Code as CodeBlock, Content, Inline, Text, content::Kind},
+};
+
+/// All marks that there are: bold, italic, strike, code.
+const MARKS: u32 = 15;
+/// Bytes of a fallback text or of a language's name.
+const SHORT_BYTES_MAX: usize = 4096;
+
+/// Whether only text is allowed, as before a first contact is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinds {
+    /// Every kind that people write.
+    All,
+    /// Text alone.
+    TextOnly,
+}
+
+/// Judges the bytes of a content by a person.
+///
+/// # Errors
+/// `too-large`, `malformed` or `bad-value`, saying what was expected.
+pub fn check(bytes: &[u8], kinds: Kinds) -> Result<(), Error> {
+    if bytes.len() > CONTENT_BYTES_MAX {
+        return Err(too_large("content", bytes.len(), CONTENT_BYTES_MAX));
+    }
+    let content = Content::decode(bytes).map_err(|_| Error::new(Code::Malformed).with("expected", "a content"))?;
+    short(&content.fallback, "fallback")?;
+    match (&content.kind, kinds) {
+        (Some(Kind::Text(text)), _) => check_text(text),
+        (Some(Kind::Code(code)), Kinds::All) => check_code(code),
+        (Some(Kind::System(_)), _) => Err(bad("content", "a kind that people write")),
+        // A kind of a later version: its fallback is what is shown here.
+        (None, Kinds::All) if !content.fallback.is_empty() => Ok(()),
+        (None, Kinds::All) => Err(bad("content", "a kind known here, or a fallback text")),
+        (_, Kinds::TextOnly) => Err(bad("content", "text, until the other person accepts")),
+    }
+}
+
+fn check_text(text: &Text) -> Result<(), Error> {
+    if text.blocks.len() > BLOCKS_MAX {
+        return Err(too_large("blocks", text.blocks.len(), BLOCKS_MAX));
+    }
+    let inlines: usize = text.blocks.iter().map(|b| b.inlines.len()).sum();
+    if inlines > INLINES_MAX {
+        return Err(too_large("inlines", inlines, INLINES_MAX));
+    }
+    let bytes: usize = text.blocks.iter().flat_map(|b| &b.inlines).map(|i| i.text.len()).sum();
+    if bytes > TEXT_BYTES_MAX {
+        return Err(too_large("text", bytes, TEXT_BYTES_MAX));
+    }
+    if bytes == 0 {
+        return Err(bad("text", "at least one character"));
+    }
+    text.blocks.iter().try_for_each(check_block)
+}
+
+fn check_block(block: &Block) -> Result<(), Error> {
+    if block.level > BLOCK_LEVEL_MAX {
+        return Err(bad("level", "0 to 7"));
+    }
+    block.inlines.iter().try_for_each(check_inline)
+}
+
+fn check_inline(inline: &Inline) -> Result<(), Error> {
+    if inline.text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err(bad("text", "no control characters"));
+    }
+    if inline.marks & !MARKS != 0 {
+        return Err(bad("marks", "a sum of 1, 2, 4 and 8"));
+    }
+    let scheme = ["https:", "http:", "mailto:"].iter().any(|s| inline.link.starts_with(s));
+    if !inline.link.is_empty() && (!scheme || inline.link.len() > LINK_TEXT_BYTES_MAX || inline.link.chars().any(char::is_control)) {
+        return Err(bad("link", "https:, http: or mailto:, at most 2048 bytes"));
+    }
+    let someone = inline.mention.is_empty() || inline.mention == "@all" || inline.mention.parse::<UserId>().is_ok();
+    if someone { Ok(()) } else { Err(bad("mention", "name@domain or @all")) }
+}
+
+fn check_code(code: &CodeBlock) -> Result<(), Error> {
+    short(&code.language, "language")?;
+    match code.source.len() {
+        0 => Err(bad("source", "at least one character")),
+        bytes if bytes > TEXT_BYTES_MAX => Err(too_large("source", bytes, TEXT_BYTES_MAX)),
+        _ => Ok(()),
+    }
+}
+
+fn short(text: &str, field: &str) -> Result<(), Error> {
+    if text.len() > SHORT_BYTES_MAX { Err(too_large(field, text.len(), SHORT_BYTES_MAX)) } else { Ok(()) }
+}
+
+fn too_large(what: &str, got: usize, max: usize) -> Error {
+    Error::new(Code::TooLarge).with("what", what).with("got", got).with("max", max)
+}
+
+fn bad(field: &str, expected: &str) -> Error {
+    Error::new(Code::BadValue).with("field", field).with("expected", expected)
+}

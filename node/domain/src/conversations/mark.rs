@@ -1,0 +1,69 @@
+//! Delivered and read marks: the latest value of each, many in one record.
+
+use bytes::Bytes;
+use startalk_protocol::{Error, pb::events as pb};
+
+use super::{Direct, direct, send::record_of};
+use crate::{
+    command::{Answer, MarkMove},
+    context::Ctx,
+    delivery,
+    directory::HERE,
+    event::Event,
+    outbox,
+    store::{New, Tx},
+    timeline,
+};
+
+/// Records looked back at to find the other's last message up to a mark.
+const LOOK_BACK: u64 = 64;
+
+/// Moves marks; those that would go back or beyond the head, or of strangers, are left out.
+pub(crate) fn move_marks(tx: &mut Tx, ctx: &mut Ctx, moves: &[MarkMove]) -> Result<Answer, Error> {
+    let mut local = Vec::new();
+    for m in moves {
+        let Some(direct) = direct(tx, m.conversation).filter(|d| d.has(m.account)) else { continue };
+        let head = timeline::head(tx, m.conversation).sequence;
+        let now = delivery::marks_of(tx, m.conversation, m.account);
+        let read = m.read.min(head).max(now.read);
+        let delivered = m.delivered.min(head).max(read).max(now.delivered);
+        if (delivered, read) == (now.delivered, now.read) {
+            continue;
+        }
+        let mark = pb::Mark { conversation: m.conversation, person: m.account, delivered, read };
+        if direct.peer == HERE || direct.request || direct.refused {
+            local.push(mark); // a stranger is not told that their message was seen
+        } else {
+            send(tx, ctx, &direct, mark, now);
+        }
+    }
+    if !local.is_empty() {
+        tx.emit(New { conversation: 0, event: Event::MarksMoved(pb::MarksMoved { marks: local, r#in: None }, None) });
+    }
+    Ok(Answer::Done)
+}
+
+fn send(tx: &mut Tx, ctx: &Ctx, direct: &Direct, mark: pb::Mark, before: delivery::Marks) {
+    let moved = |now: u64, then: u64| if now > then { last_of_other(tx, ctx, direct, then, now) } else { Bytes::new() };
+    let (delivered, read) = (moved(mark.delivered, before.delivered), moved(mark.read, before.read));
+    let out = (!delivered.is_empty() || !read.is_empty()).then(|| {
+        let item = outbox::marks_item(tx, direct, mark.person, &delivered, &read, ctx.now_ms);
+        outbox::next(tx, direct.peer, &item)
+    });
+    let facts = pb::MarksSent { mark: Some(mark), delivered, read, out };
+    tx.emit(New { conversation: direct.conversation, event: Event::MarksSent(facts, None) });
+}
+
+/// Id of the last message by the other person at or before `to`; they only need to know about their own.
+fn last_of_other(tx: &Tx, ctx: &Ctx, direct: &Direct, from: u64, to: u64) -> Bytes {
+    let oldest = from.max(to.saturating_sub(LOOK_BACK));
+    for sequence in (oldest + 1..=to).rev() {
+        if let Some(record) = record_of(tx, ctx, direct.conversation, sequence)
+            && let Event::MessageAdded(f, _) = &record.event
+            && f.author == direct.b
+        {
+            return f.id.clone();
+        }
+    }
+    Bytes::new()
+}

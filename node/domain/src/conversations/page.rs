@@ -1,0 +1,141 @@
+//! Reading: messages as they are now. Rights are checked here, by whoever asks: a conversation is its members'.
+
+use bytes::Bytes;
+use startalk_journal::ReadJournal;
+use startalk_protocol::{Error, MessageId, UserId, limits};
+
+use super::{Change, change_of, of_member};
+use crate::{
+    directory,
+    event::{Event, Recorded},
+    store::{Read, Store},
+    timeline,
+};
+
+/// A message as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Its number in the conversation.
+    pub sequence: u64,
+    /// Its name across domains.
+    pub id: MessageId,
+    /// Number of the person who wrote it.
+    pub author: u64,
+    /// `None` if the author's account was deleted.
+    pub author_id: Option<UserId>,
+    /// Arrival here, milliseconds since 1970.
+    pub time_ms: u64,
+    /// The author's, if it differs; else 0.
+    pub sent_ms: i64,
+    /// `None` when erased.
+    pub content: Option<Bytes>,
+    /// Empty: none.
+    pub reply_to: Bytes,
+    /// 0: never edited.
+    pub edited_ms: u64,
+    /// Taken back.
+    pub recalled: bool,
+    /// The other domain's error code; empty: none.
+    pub refused: String,
+    /// The device here that sent it, and its command number; 0 for messages from other domains.
+    pub device: u64,
+    pub counter: u64,
+}
+
+/// A stretch of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// In ascending order; edits and recalls are not among them but in them.
+    pub messages: Vec<Message>,
+    /// The stretch that was looked at.
+    pub first: u64,
+    /// Its end.
+    pub last: u64,
+    /// The conversation's last sequence.
+    pub head: u64,
+}
+
+/// Messages of `from..=to`, as far as the limits of a page allow: beginning at the newest if `newest_first`.
+///
+/// # Errors
+/// `no-such-conversation` for who does not take part.
+pub fn page(
+    store: &Store,
+    journal: &dyn ReadJournal,
+    person: u64,
+    conversation: u64,
+    range: std::ops::RangeInclusive<u64>,
+    newest_first: bool,
+) -> Result<Page, Error> {
+    let snapshot = store.snapshot();
+    of_member(&snapshot, conversation, person)?;
+    let head = timeline::head(&snapshot, conversation).sequence;
+    let (mut from, mut to) = ((*range.start()).max(1), (*range.end()).min(head));
+    let max = limits::PAGE_MESSAGES_MAX as u64;
+    if to >= from && to - from >= max {
+        if newest_first { from = to - max + 1 } else { to = from + max - 1 }
+    }
+    let mut sequences: Vec<(u64, u64)> = (from..=to).zip(timeline::positions(&snapshot, conversation, from, to)).collect();
+    drop(snapshot); // the journal is read without holding up the writer
+    if newest_first {
+        sequences.reverse();
+    }
+    let (mut messages, mut bytes) = (Vec::with_capacity(sequences.len()), 0);
+    let mut reached = if newest_first { to } else { from };
+    for (sequence, position) in sequences {
+        if let Some(message) = as_it_is_now(store, journal, conversation, position) {
+            bytes += 100 + message.content.as_ref().map_or(0, Bytes::len);
+            if bytes > limits::PAGE_BYTES_MAX && !messages.is_empty() {
+                break;
+            }
+            messages.push(message);
+        }
+        reached = sequence;
+    }
+    if newest_first {
+        messages.reverse();
+        from = reached;
+    } else {
+        to = reached;
+    }
+    Ok(Page { messages, first: from, last: to, head })
+}
+
+/// One message as it is now; `None` if the sequence is none of a message.
+pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Option<Message> {
+    as_it_is_now(store, journal, conversation, timeline::position(store, conversation, sequence)?)
+}
+
+fn as_it_is_now(store: &Store, journal: &dyn ReadJournal, conversation: u64, position: u64) -> Option<Message> {
+    let record = Recorded::read(&journal.read(position).ok()?).ok()?;
+    let change = change_of(store, conversation, record.sequence);
+    let edited = change.as_ref().filter(|c| c.edit != 0 && !c.recalled).and_then(|c| {
+        match Recorded::read(&journal.read(c.edit).ok()?).ok()?.event {
+            Event::MessageEdited(_, body) => body.map(|b| b.value.0),
+            _ => None,
+        }
+    });
+    from_record(store, &record, change, edited)
+}
+
+/// A message's record as people see it.
+pub(crate) fn from_record(read: &impl Read, record: &Recorded, change: Option<Change>, edited: Option<Bytes>) -> Option<Message> {
+    let Event::MessageAdded(f, body) = &record.event else { return None };
+    let change = change.unwrap_or_default();
+    let written = body.as_ref().map(|b| b.value.0.clone());
+    Some(Message {
+        sequence: record.sequence,
+        id: MessageId::from_slice(&f.id).ok()?,
+        author: f.author,
+        author_id: directory::user_id(read, f.author),
+        time_ms: record.time_ms,
+        sent_ms: f.sent_ms,
+        content: if change.recalled { None } else { edited.or(written) },
+        reply_to: f.reply_to.clone(),
+        edited_ms: change.edited_ms,
+        recalled: change.recalled,
+        refused: change.refused,
+        device: f.device,
+        counter: f.counter,
+    })
+}

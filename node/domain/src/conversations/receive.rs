@@ -1,0 +1,251 @@
+//! What other domains send: one item, one effect, exactly once. The same rules as for local clients, and on top:
+//! a domain speaks for its own people only, first contact waits for a decision, and strangers learn nothing.
+//!
+//! Whether the person exists, refuses strangers or is unknown is answered alike: the item is recorded and closed.
+
+use bytes::Bytes;
+use prost::Message as _;
+use startalk_protocol::{
+    AccountName, Code, Error, MessageId, limits,
+    pb::{
+        events as pb,
+        link::{self, item::Kind},
+    },
+};
+
+use super::{
+    Direct, between, change, change_of, content, direct, locate, request,
+    send::{begin, record_at, record_of},
+};
+use crate::{
+    accounts,
+    command::{Answer, LinkItem},
+    contacts,
+    context::Ctx,
+    directory,
+    erasure,
+    event::{Event, Raw},
+    outbox,
+    store::{New, Tx},
+    timeline,
+};
+
+/// What becomes of an item that has no effect.
+enum Closed {
+    /// Nothing is told.
+    Silently,
+    /// The sender is told.
+    Refused(Error),
+}
+
+impl From<Error> for Closed {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Code> for Closed {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+/// Takes the next item of a peer. Its cursor is in the record of its effect, so that it happens exactly once.
+pub(crate) fn receive(tx: &mut Tx, ctx: &mut Ctx, peer: u64, epoch: [u8; 16], item: &LinkItem) -> Result<Answer, Error> {
+    let cursor = outbox::inbox(tx, peer);
+    if cursor.epoch != epoch || item.sequence > cursor.sequence + 1 {
+        return Err(Error::new(Code::OutOfOrder).with("got", item.sequence).with("expected", cursor.sequence + 1));
+    }
+    if item.sequence <= cursor.sequence {
+        return Ok(Answer::Item { refused: None }); // had already
+    }
+    let link_in = pb::LinkIn {
+        peer,
+        epoch: Bytes::copy_from_slice(&epoch),
+        sequence: item.sequence,
+        running: Bytes::copy_from_slice(&item.running),
+    };
+    let before = tx.next_position();
+    let closed = match effect(tx, ctx, peer, item, &link_in) {
+        Ok(()) => return Ok(Answer::Item { refused: None }),
+        Err(closed) => closed,
+    };
+    assert_eq!(before, tx.next_position(), "an item without effect writes nothing but its end");
+    let (code, refused) = match closed {
+        Closed::Silently => (String::new(), None),
+        Closed::Refused(error) => (error.code.as_str().to_owned(), Some(error)),
+    };
+    let event = Event::LinkItemClosed(pb::LinkItemClosed { r#in: Some(link_in), code }, None);
+    tx.emit(New { conversation: 0, event });
+    Ok(Answer::Item { refused })
+}
+
+fn effect(tx: &mut Tx, ctx: &mut Ctx, peer: u64, item: &LinkItem, link_in: &pb::LinkIn) -> Result<(), Closed> {
+    let Some(bytes) = &item.item else { return Err(Closed::Silently) };
+    let item = link::Item::decode(bytes.clone()).map_err(|_| Error::new(Code::Malformed).with("expected", "a link item"))?;
+    let from: AccountName = item.from.parse().map_err(|_| Error::new(Code::BadName).with("name", &item.from))?;
+    let origin = Origin { peer, from, to: item.to, time_ms: item.time_ms, link_in };
+    match item.kind {
+        Some(Kind::Message(m)) => message(tx, ctx, &origin, m),
+        Some(Kind::Edit(e)) => edit(tx, ctx, &origin, &e),
+        Some(Kind::Recall(r)) => recall(tx, ctx, &origin, &r),
+        Some(Kind::Marks(m)) => marks(tx, ctx, &origin, &m),
+        Some(Kind::Profile(p)) => profile(tx, ctx, &origin, p),
+        Some(Kind::AccountGone(_)) => gone(tx, &origin),
+        None => Err(Error::new(Code::Malformed).with("expected", "a kind of item known here").into()),
+    }
+}
+
+struct Origin<'a> {
+    peer: u64,
+    from: AccountName,
+    to: String,
+    time_ms: i64,
+    link_in: &'a pb::LinkIn,
+}
+
+fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) -> Result<(), Closed> {
+    let id = message_id(&message.id)?;
+    let to: AccountName = origin.to.parse().map_err(|_| Closed::Silently)?;
+    let account = accounts::by_name(tx, &to).filter(|a| a.is_live()).ok_or(Closed::Silently)?.account;
+    let known = directory::person_number(tx, origin.peer, &origin.from);
+    let existing = known.and_then(|from| between(tx, account, from)).and_then(|c| direct(tx, c));
+    let accepted = existing.as_ref().is_some_and(|d| !d.request && !d.refused);
+    let blocked = contacts::blocks(tx, account, known.unwrap_or(0), origin.peer);
+    if blocked && accepted {
+        return Err(Error::new(Code::Blocked).with("user", format!("{to}@{}", ctx.domain)).into());
+    }
+    let waits = existing.as_ref().is_some_and(|d| d.request_messages >= request::MESSAGES_MAX || d.refused);
+    let full = existing.is_none() && contacts::open_requests(tx, account, origin.peer) >= limits::REQUESTS_PER_DOMAIN_MAX as u64;
+    if blocked || (waits && !accepted) || full {
+        return Err(Closed::Silently);
+    }
+    let kinds = if accepted { content::Kinds::All } else { content::Kinds::TextOnly };
+    content::check(&message.content, kinds)?;
+    if !message.reply_to.is_empty() {
+        message_id(&message.reply_to)?;
+    }
+    if let (Some(existing), Some(from)) = (&existing, known)
+        && locate(tx, |p| record_at(tx, ctx, p), existing.conversation, from, id).is_some()
+    {
+        return Err(Closed::Silently); // sent again after the other side went back: had already
+    }
+    let from = directory::number_or_meet_person(tx, ctx, origin.peer, &origin.from)?;
+    let direct = match existing {
+        Some(direct) => (*direct).clone(),
+        None => begin(tx, account, from, origin.peer, true),
+    };
+    let now = i64::try_from(ctx.now_ms).unwrap_or(i64::MAX);
+    let sent_ms = origin.time_ms.clamp(1, now);
+    let facts = pb::MessageAdded {
+        id: message.id,
+        author: from,
+        device: 0,
+        counter: 0,
+        reply_to: message.reply_to,
+        sent_ms: if sent_ms == now { 0 } else { sent_ms },
+        r#in: Some(origin.link_in.clone()),
+        out: None,
+    };
+    let body = ctx.salted(Raw(message.content));
+    tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
+    Ok(())
+}
+
+/// A message by the sender in the conversation with the one addressed: (conversation, sequence, position).
+fn theirs(tx: &Tx, ctx: &Ctx, origin: &Origin, id: &Bytes) -> Result<(Direct, u64, u64), Closed> {
+    let id = message_id(id)?;
+    let (direct, author) = conversation(tx, origin)?;
+    let sequence = locate(tx, |p| record_at(tx, ctx, p), direct.conversation, author, id).ok_or(Closed::Silently)?;
+    let record = record_of(tx, ctx, direct.conversation, sequence).ok_or(Code::Internal)?;
+    if !change::is_message_by(&record, author) || change_of(tx, direct.conversation, sequence).is_some_and(|c| c.recalled) {
+        return Err(Closed::Silently);
+    }
+    Ok((direct, sequence, record.position))
+}
+
+/// The conversation between the sender and the one addressed, and the sender's number.
+fn conversation(tx: &Tx, origin: &Origin) -> Result<(Direct, u64), Closed> {
+    let to: AccountName = origin.to.parse().map_err(|_| Closed::Silently)?;
+    let account = directory::person_number(tx, directory::HERE, &to).ok_or(Closed::Silently)?;
+    let from = directory::person_number(tx, origin.peer, &origin.from).ok_or(Closed::Silently)?;
+    let number = between(tx, account, from).ok_or(Closed::Silently)?;
+    Ok(((*direct(tx, number).ok_or(Code::Internal)?).clone(), from))
+}
+
+fn edit(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, edit: &link::Edit) -> Result<(), Closed> {
+    let (direct, target, _) = theirs(tx, ctx, origin, &edit.id)?;
+    if contacts::blocks(tx, direct.a, direct.b, direct.peer) {
+        return Err(Closed::Silently);
+    }
+    let kinds = if direct.request { content::Kinds::TextOnly } else { content::Kinds::All };
+    content::check(&edit.content, kinds)?;
+    let body = ctx.salted(Raw(edit.content.clone()));
+    let facts =
+        pb::MessageEdited { target, author: direct.b, device: 0, counter: 0, r#in: Some(origin.link_in.clone()), out: None };
+    tx.emit(New { conversation: direct.conversation, event: Event::MessageEdited(facts, Some(body)) });
+    Ok(())
+}
+
+fn recall(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, recall: &link::Recall) -> Result<(), Closed> {
+    let (direct, target, position) = theirs(tx, ctx, origin, &recall.id)?;
+    let facts =
+        pb::MessageRecalled { target, author: direct.b, device: 0, counter: 0, r#in: Some(origin.link_in.clone()), out: None };
+    tx.emit(New { conversation: direct.conversation, event: Event::MessageRecalled(facts, None) });
+    erasure::erase(tx, change::bodies(tx, direct.conversation, target, position), "recalled");
+    Ok(())
+}
+
+/// How far the sender has got with the messages of the one addressed.
+fn marks(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, marks: &link::Marks) -> Result<(), Closed> {
+    let (direct, from) = conversation(tx, origin)?;
+    let sequence = |id: &Bytes| -> Result<u64, Closed> {
+        if id.is_empty() {
+            return Ok(0);
+        }
+        let id = message_id(id)?;
+        Ok(locate(tx, |p| record_at(tx, ctx, p), direct.conversation, direct.a, id).unwrap_or(0))
+    };
+    let (read, delivered) = (sequence(&marks.read)?, sequence(&marks.delivered)?);
+    let mark = pb::Mark { conversation: direct.conversation, person: from, delivered: delivered.max(read), read };
+    let now = crate::delivery::marks_of(tx, direct.conversation, from);
+    if mark.delivered <= now.delivered && mark.read <= now.read {
+        return Err(Closed::Silently);
+    }
+    assert!(mark.delivered <= timeline::head(tx, direct.conversation).sequence, "a located message is in the conversation");
+    let facts = pb::MarksMoved { marks: vec![mark], r#in: Some(origin.link_in.clone()) };
+    tx.emit(New { conversation: direct.conversation, event: Event::MarksMoved(facts, None) });
+    Ok(())
+}
+
+fn profile(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, profile: link::Profile) -> Result<(), Closed> {
+    let person = directory::person_number(tx, origin.peer, &origin.from).ok_or(Closed::Silently)?;
+    directory::check_profile(&profile.display_name, &profile.avatar, &profile.signature)?;
+    let old = directory::person(tx, person).map(|p| p.profile.clone()).unwrap_or_default();
+    if old.position != 0 && profile.revision <= old.revision {
+        return Err(Closed::Silently);
+    }
+    let link::Profile { revision, display_name, avatar, signature } = profile;
+    let body = ctx.salted(pb::ProfileSetBody { display_name, avatar, signature });
+    let facts = pb::ProfileSet { person, revision, replaces: old.position, r#in: Some(origin.link_in.clone()), out: Vec::new() };
+    tx.emit(New { conversation: 0, event: Event::ProfileSet(facts, Some(body)) });
+    if old.position != 0 {
+        erasure::erase(tx, vec![old.position], "superseded");
+    }
+    Ok(())
+}
+
+fn gone(tx: &mut Tx, origin: &Origin) -> Result<(), Closed> {
+    let person = directory::person_number(tx, origin.peer, &origin.from).ok_or(Closed::Silently)?;
+    let known = directory::person(tx, person).ok_or(Code::Internal)?;
+    let mut bodies = vec![known.met_at, known.profile.position];
+    bodies.retain(|p| *p != 0);
+    let facts = pb::PersonGone { person, r#in: Some(origin.link_in.clone()) };
+    tx.emit(New { conversation: 0, event: Event::PersonGone(facts, None) });
+    erasure::erase(tx, bodies, "account gone");
+    Ok(())
+}
+
+fn message_id(bytes: &Bytes) -> Result<MessageId, Closed> {
+    Ok(MessageId::from_slice(bytes).map_err(|_| Error::new(Code::Malformed).with("expected", "a message id of 16 bytes"))?)
+}

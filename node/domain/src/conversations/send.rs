@@ -1,0 +1,152 @@
+//! Saying something: one command, one message.
+
+use bytes::Bytes;
+use startalk_protocol::{Code, Error, MessageId, UserId, pb::events as pb};
+
+use super::{Direct, between, content, direct, locate, of_member, request};
+use crate::{
+    accounts, contacts,
+    command::{Actor, Answer, Target},
+    context::Ctx,
+    delivery::{self, Numbered},
+    directory::{self, HERE},
+    event::{Event, Raw, Recorded},
+    governance, outbox,
+    store::{New, Read, Tx},
+    timeline,
+};
+
+/// What is to be said.
+pub(crate) struct Said {
+    pub content: Bytes,
+    pub reply_to: Option<MessageId>,
+    /// The id that the node gave before it went back in time.
+    pub known_id: Option<MessageId>,
+}
+
+pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counter: u64, said: Said) -> Result<Answer, Error> {
+    check_actor(tx, actor)?;
+    if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, counter)? {
+        return same_again(tx, ctx, position, counter, &said.content);
+    }
+    content::check(&said.content, content::Kinds::All)?;
+    let direct = resolve(tx, ctx, actor.account, to)?;
+    may_write(tx, ctx, &direct, actor.account)?;
+    if let Some(known) = said.known_id
+        && let Some(sequence) = locate(tx, |p| record_at(tx, ctx, p), direct.conversation, actor.account, known)
+    {
+        let time_ms = known.time_ms();
+        return Ok(Answer::Sent { conversation: direct.conversation, sequence, id: known, time_ms });
+    }
+    if direct.request {
+        request::accept(tx, &direct); // answering somebody accepts them
+    }
+    let id = said.known_id.unwrap_or_else(|| ctx.message_id());
+    let body = ctx.salted(Raw(said.content));
+    let reply_to = said.reply_to.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(&id.0));
+    let out = (direct.peer != HERE).then(|| {
+        outbox::introduce(tx, ctx, actor.account, &direct);
+        let item = outbox::message_item(tx, &direct, actor.account, id, &body, &reply_to, ctx.now_ms);
+        outbox::next(tx, direct.peer, &item)
+    });
+    let facts = pb::MessageAdded {
+        id: Bytes::copy_from_slice(&id.0),
+        author: actor.account,
+        device: actor.device,
+        counter,
+        reply_to,
+        sent_ms: 0,
+        r#in: None,
+        out,
+    };
+    let record = tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
+    Ok(Answer::Sent { conversation: direct.conversation, sequence: record.sequence, id, time_ms: record.time_ms })
+}
+
+/// Begins (or finds) the conversation without saying anything.
+pub(crate) fn open(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, user: &UserId) -> Result<Answer, Error> {
+    check_actor(tx, actor)?;
+    Ok(Answer::Conversation(resolve(tx, ctx, actor.account, &Target::User(user.clone()))?.conversation))
+}
+
+pub(super) fn check_actor(read: &impl Read, actor: Actor) -> Result<(), Error> {
+    if accounts::is_signed_in(read, actor) { Ok(()) } else { Err(Code::TokenRevoked.into()) }
+}
+
+fn resolve(tx: &mut Tx, ctx: &mut Ctx, account: u64, to: &Target) -> Result<Direct, Error> {
+    let user = match to {
+        Target::Conversation(number) => return of_member(tx, *number, account).map(|d| (*d).clone()),
+        Target::User(user) => user,
+    };
+    let peer = directory::number_or_meet(tx, ctx, &user.domain)?;
+    let other = directory::number_or_meet_person(tx, ctx, peer, &user.name)?;
+    if let Some(number) = between(tx, account, other) {
+        return Ok((*direct(tx, number).ok_or(Code::Internal)?).clone());
+    }
+    if peer == HERE && !accounts::account(tx, other).is_some_and(|a| a.is_live()) {
+        return Err(Error::new(Code::NoSuchUser).with("user", user));
+    }
+    Ok(begin(tx, account, other, peer, false))
+}
+
+/// Opens a conversation between `a`, an account here, and `b`.
+pub(super) fn begin(tx: &mut Tx, a: u64, b: u64, peer: u64, request: bool) -> Direct {
+    let conversation = governance::numbers(tx).conversation + 1;
+    let facts = pb::DirectOpened { conversation, a, b, peer, request };
+    let stream = accounts::account(tx, a).map_or(0, |a| a.stream);
+    tx.emit(New { conversation: stream, event: Event::DirectOpened(facts, None) });
+    Direct { conversation, a, b, peer, request, ..Direct::default() }
+}
+
+/// Whether `account` may say something there now.
+pub(super) fn may_write(tx: &Tx, ctx: &Ctx, direct: &Direct, account: u64) -> Result<(), Error> {
+    let other = direct.other(account);
+    let name = || directory::user_id(tx, other).map_or_else(|| "?".to_owned(), |u| u.to_string());
+    let person = directory::person(tx, other).ok_or(Code::Internal)?;
+    if person.gone {
+        return Err(Error::new(Code::NoSuchUser).with("user", name()));
+    }
+    if direct.peer == HERE {
+        if !accounts::account(tx, other).is_some_and(|a| a.is_live()) {
+            return Err(Error::new(Code::NoSuchUser).with("user", name()));
+        }
+        if other != account && contacts::blocks(tx, other, account, HERE) {
+            return Err(Error::new(Code::Blocked).with("user", name()));
+        }
+    } else {
+        let domain = directory::domain_of(tx, direct.peer).ok_or(Code::Internal)?;
+        directory::number_or_refuse(tx, ctx, &domain)?;
+    }
+    if contacts::blocks(tx, account, other, direct.peer) {
+        return Err(Error::new(Code::NotAllowedHere).with("what", "writing to somebody whom you have blocked"));
+    }
+    Ok(())
+}
+
+/// The command was executed before: the same answer, if it is the same command.
+fn same_again(tx: &Tx, ctx: &Ctx, position: u64, counter: u64, content: &Bytes) -> Result<Answer, Error> {
+    let conflict = || Error::new(Code::Conflict).with("counter", counter);
+    let record = record_at(tx, ctx, position).ok_or(Code::Internal)?;
+    let Event::MessageAdded(facts, body) = &record.event else { return Err(conflict()) };
+    // An erased body cannot be compared any more; then the number alone decides.
+    if body.as_ref().is_some_and(|b| b.value.0 != *content) {
+        return Err(conflict());
+    }
+    let id = MessageId::from_slice(&facts.id).map_err(|_| Code::Internal)?;
+    Ok(Answer::Sent { conversation: record.conversation, sequence: record.sequence, id, time_ms: record.time_ms })
+}
+
+/// A record of the journal, or of the batch being made.
+pub(super) fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Option<Recorded> {
+    if let Some(first) = tx.records().first().map(|r| r.position)
+        && position >= first
+    {
+        return tx.records().get(usize::try_from(position - first).ok()?).cloned();
+    }
+    Recorded::read(&ctx.journal.read(position).ok()?).ok()
+}
+
+/// Where the record with this sequence stands, and what it is.
+pub(super) fn record_of(tx: &Tx, ctx: &Ctx, conversation: u64, sequence: u64) -> Option<Recorded> {
+    record_at(tx, ctx, timeline::position(tx, conversation, sequence)?)
+}

@@ -1,0 +1,147 @@
+//! Exactly once, and how far: which commands of a device were executed, and the members' delivered and read marks.
+//!
+//! Owns prefix `w`. Reads MessageAdded, MessageEdited, MessageRecalled (windows), MarksMoved, MarksSent (marks),
+//! DeviceRevoked. A window keeps the position of what each of the last 256 commands became; that record is the answer
+//! when the command comes again, and the evidence when another comes under its number. Invariant: marks only grow.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use startalk_protocol::{Code, Error, limits};
+
+use crate::{
+    event::{Event, Recorded},
+    store::{Key, Read, Tx},
+};
+
+const PREFIX: u8 = b'w';
+
+/// The last commands of a device.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Window {
+    /// The highest number so far.
+    pub top: u64,
+    /// (number, position of what it became), oldest first; not sorted by number.
+    entries: VecDeque<(u64, u64)>,
+    /// Numbers at or below this have left the window.
+    floor: u64,
+}
+
+/// One member's marks in a conversation: sequences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Whose.
+    pub person: u64,
+    /// Arrived at a device of theirs.
+    pub delivered: u64,
+    /// Seen by them.
+    pub read: u64,
+}
+
+/// A conversation's marks, and the position of the last record that moved one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ConversationMarks {
+    /// By person, ascending.
+    pub marks: Vec<Marks>,
+    /// For sync: a device whose cursor is before it has not heard.
+    pub position: u64,
+}
+
+fn window_key(device: u64) -> Key {
+    Key::numbers(PREFIX, b'w', &[device])
+}
+
+fn marks_key(conversation: u64) -> Key {
+    Key::numbers(PREFIX, b'm', &[conversation])
+}
+
+/// What a command number of a device stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbered {
+    /// Not used yet.
+    New,
+    /// Became the record at this position.
+    Executed(u64),
+}
+
+/// The highest command number of a device.
+pub fn top(read: &impl Read, device: u64) -> u64 {
+    read.get::<Window>(&window_key(device)).map_or(0, |w| w.top)
+}
+
+/// Looks a command number up.
+///
+/// # Errors
+/// `too-old` if it has left the window: whether it was executed is no longer known, so it is not.
+pub fn look_up(read: &impl Read, device: u64, counter: u64) -> Result<Numbered, Error> {
+    if counter == 0 {
+        return Err(Error::new(Code::BadValue).with("field", "counter").with("expected", "1 or more"));
+    }
+    let Some(window) = read.get::<Window>(&window_key(device)) else { return Ok(Numbered::New) };
+    if counter > window.top {
+        return Ok(Numbered::New);
+    }
+    if let Some((_, position)) = window.entries.iter().rev().find(|(c, _)| *c == counter) {
+        return Ok(Numbered::Executed(*position));
+    }
+    if counter <= window.floor { Err(Error::new(Code::TooOld).with("counter", counter)) } else { Ok(Numbered::New) }
+}
+
+/// The marks of a conversation.
+pub fn marks(read: &impl Read, conversation: u64) -> Arc<ConversationMarks> {
+    read.get(&marks_key(conversation)).unwrap_or_default()
+}
+
+/// One person's marks there.
+pub fn marks_of(read: &impl Read, conversation: u64, person: u64) -> Marks {
+    let all = marks(read, conversation);
+    all.marks.iter().find(|m| m.person == person).copied().unwrap_or(Marks { person, ..Marks::default() })
+}
+
+pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
+    match &record.event {
+        Event::MessageAdded(f, _) => executed(tx, f.device, f.counter, record.position),
+        Event::MessageEdited(f, _) => executed(tx, f.device, f.counter, record.position),
+        Event::MessageRecalled(f, _) => executed(tx, f.device, f.counter, record.position),
+        Event::MarksMoved(f, _) => {
+            for mark in &f.marks {
+                moved(tx, record.position, *mark);
+            }
+        }
+        Event::MarksSent(f, _) => {
+            if let Some(mark) = f.mark {
+                moved(tx, record.position, mark);
+            }
+        }
+        Event::DeviceRevoked(f, _) => tx.remove(window_key(f.device)),
+        _ => {}
+    }
+}
+
+fn executed(tx: &mut Tx, device: u64, counter: u64, position: u64) {
+    if device == 0 {
+        return;
+    }
+    tx.change(window_key(device), |w: &mut Window| {
+        w.top = w.top.max(counter);
+        w.entries.push_back((counter, position));
+        if w.entries.len() > limits::ANSWERS_KEPT
+            && let Some((left, _)) = w.entries.pop_front()
+        {
+            w.floor = w.floor.max(left);
+        }
+    });
+}
+
+fn moved(tx: &mut Tx, position: u64, mark: startalk_protocol::pb::events::Mark) {
+    tx.change(marks_key(mark.conversation), |all: &mut ConversationMarks| {
+        all.position = position;
+        match all.marks.binary_search_by_key(&mark.person, |m| m.person) {
+            Ok(at) => {
+                let m = &mut all.marks[at];
+                (m.delivered, m.read) = (m.delivered.max(mark.delivered), m.read.max(mark.read));
+            }
+            Err(at) => all.marks.insert(at, Marks { person: mark.person, delivered: mark.delivered, read: mark.read }),
+        }
+    });
+}

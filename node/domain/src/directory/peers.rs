@@ -1,0 +1,213 @@
+//! Other domains: their numbers, what was pinned of them, and whether we talk to them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use startalk_protocol::{
+    Code, DomainName, Error,
+    pb::events as pb,
+    trust::{Pinned, VerifiedRecord, accepts},
+};
+
+use super::{HERE, PREFIX};
+use crate::{
+    command::{Answer, PeerRule},
+    context::Ctx,
+    event::{Event, Recorded},
+    governance::{self, array},
+    outbox,
+    store::{Key, New, Read, Tx},
+};
+
+/// What an administrator decided about a domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerState {
+    /// Nothing: it may talk to us.
+    #[default]
+    Unset,
+    /// It may.
+    Allowed,
+    /// It may not.
+    Denied,
+}
+
+/// Another domain.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its name.
+    pub domain: String,
+    /// May it talk to us?
+    pub state: PeerState,
+    /// Its SignedCharter as last accepted; empty: never met.
+    pub charter: Vec<u8>,
+    /// How it was proven that the key is its.
+    pub proof: String,
+    pin: Option<Pin>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pin {
+    first_root_key: [u8; 32],
+    root_key: [u8; 32],
+    recovery_hash: [u8; 32],
+    charter_sequence: u64,
+    record_sequence: u64,
+}
+
+impl Peer {
+    /// What later records are compared with; `None` before the first contact.
+    pub fn pinned(&self) -> Option<Pinned> {
+        self.pin.as_ref().map(|p| Pinned {
+            first_root_key: p.first_root_key,
+            root_key: p.root_key,
+            recovery_hash: p.recovery_hash,
+            charter_sequence: p.charter_sequence,
+            record_sequence: p.record_sequence,
+        })
+    }
+}
+
+fn peer_key(peer: u64) -> Key {
+    Key::numbers(PREFIX, b'e', &[peer])
+}
+
+fn domain_key(domain: &str) -> Key {
+    Key::text(PREFIX, b'm', 0, domain.as_bytes())
+}
+
+/// The domain with this number.
+pub fn peer(read: &impl Read, number: u64) -> Option<Arc<Peer>> {
+    read.get(&peer_key(number))
+}
+
+/// The number of a domain, if it has one.
+pub fn peer_number(read: &impl Read, domain: &DomainName) -> Option<u64> {
+    read.get::<u64>(&domain_key(domain.as_str())).map(|n| *n)
+}
+
+/// All of them.
+pub fn peers(read: &impl Read) -> Vec<(u64, Arc<Peer>)> {
+    (1..=governance::numbers(read).peer).filter_map(|n| Some((n, peer(read, n)?))).collect()
+}
+
+/// The name of a domain, this one's for [`HERE`].
+pub fn domain_of(read: &impl Read, number: u64) -> Option<DomainName> {
+    if number == HERE { governance::realm(read).domain.parse().ok() } else { peer(read, number)?.domain.parse().ok() }
+}
+
+/// The domain's number, given now if it is new. Denied domains are an error.
+pub(crate) fn number_or_meet(tx: &mut Tx, ctx: &Ctx, domain: &DomainName) -> Result<u64, Error> {
+    if domain == ctx.domain {
+        return Ok(HERE);
+    }
+    if peer_number(tx, domain).is_none() {
+        number_of_new(tx, domain);
+    }
+    number_or_refuse(tx, ctx, domain)
+}
+
+/// An error if the domain is denied.
+pub(crate) fn number_or_refuse(read: &impl Read, ctx: &Ctx, domain: &DomainName) -> Result<u64, Error> {
+    if domain == ctx.domain {
+        return Ok(HERE);
+    }
+    let number = peer_number(read, domain).ok_or(Code::Internal)?;
+    if peer(read, number).is_some_and(|p| p.state == PeerState::Denied) {
+        return Err(Error::new(Code::DomainDenied).with("domain", domain));
+    }
+    Ok(number)
+}
+
+fn number_of_new(tx: &mut Tx, domain: &DomainName) -> u64 {
+    let peer = governance::numbers(tx).peer + 1;
+    tx.emit(New { conversation: 0, event: Event::PeerMet(pb::PeerMet { peer, domain: domain.to_string() }, None) });
+    peer
+}
+
+/// Accepts a record that was verified and, if it is the first, proven; pins it.
+pub(crate) fn meet(tx: &mut Tx, ctx: &Ctx, record: &VerifiedRecord, proof: String) -> Result<Answer, Error> {
+    let number = number_or_meet(tx, ctx, record.domain())?;
+    if number == HERE {
+        return Err(Error::new(Code::WrongDomain).with("domain", ctx.domain).with("asked", record.domain()));
+    }
+    let known = peer(tx, number).and_then(|p| p.pinned());
+    match &known {
+        Some(pinned) => accepts(pinned, record)?,
+        None if proof.is_empty() => return Err(Error::new(Code::NotProven).with("domain", record.domain())),
+        None => {}
+    }
+    let new = Pinned::of(record);
+    if known.as_ref() != Some(&new) {
+        let facts = pb::PeerPinned {
+            peer: number,
+            charter: record.charter().bytes().clone(),
+            first_root_key: Bytes::copy_from_slice(&new.first_root_key),
+            root_key: Bytes::copy_from_slice(&new.root_key),
+            recovery_hash: Bytes::copy_from_slice(&new.recovery_hash),
+            charter_sequence: new.charter_sequence,
+            record_sequence: new.record_sequence,
+            proof,
+        };
+        tx.emit(New { conversation: 0, event: Event::PeerPinned(facts, None) });
+    }
+    Ok(Answer::Peer(number))
+}
+
+/// `forget_key`: an administrator accepts whatever root key comes next, once it is proven.
+pub(crate) fn set_rule(tx: &mut Tx, ctx: &Ctx, domain: &DomainName, rule: PeerRule, forget_key: bool) -> Result<Answer, Error> {
+    if domain == ctx.domain {
+        return Err(Error::new(Code::NotAllowedHere).with("what", "a rule for this domain itself"));
+    }
+    let peer = peer_number(tx, domain).unwrap_or_else(|| number_of_new(tx, domain));
+    let rule = match rule {
+        PeerRule::Allow => "allow",
+        PeerRule::Deny => "deny",
+        PeerRule::Unset => "",
+    };
+    let facts = pb::PeerRuleSet { peer, rule: rule.into(), forget_key };
+    tx.emit(New { conversation: 0, event: Event::PeerRuleSet(facts, None) });
+    Ok(Answer::Peer(peer))
+}
+
+/// The peer's items come in a new epoch, counted from the beginning.
+pub(crate) fn begin_peer(tx: &mut Tx, peer: u64, epoch: [u8; 16]) -> Result<Answer, Error> {
+    if outbox::inbox(tx, peer).epoch != epoch {
+        let facts = pb::PeerEpochBegan { peer, epoch: Bytes::copy_from_slice(&epoch) };
+        tx.emit(New { conversation: 0, event: Event::PeerEpochBegan(facts, None) });
+    }
+    Ok(Answer::Done)
+}
+
+pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
+    match &record.event {
+        Event::PeerMet(f, _) => {
+            tx.put(domain_key(&f.domain), f.peer);
+            tx.put(peer_key(f.peer), Peer { domain: f.domain.clone(), ..Peer::default() });
+        }
+        Event::PeerPinned(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
+            p.charter = f.charter.to_vec();
+            if !f.proof.is_empty() {
+                p.proof.clone_from(&f.proof);
+            }
+            p.pin = Some(Pin {
+                first_root_key: array(&f.first_root_key),
+                root_key: array(&f.root_key),
+                recovery_hash: array(&f.recovery_hash),
+                charter_sequence: f.charter_sequence,
+                record_sequence: f.record_sequence,
+            });
+        }),
+        Event::PeerRuleSet(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
+            p.state = match f.rule.as_str() {
+                "allow" => PeerState::Allowed,
+                "deny" => PeerState::Denied,
+                _ => PeerState::Unset,
+            };
+            if f.forget_key {
+                p.pin = None;
+            }
+        }),
+        _ => {}
+    }
+}

@@ -1,0 +1,174 @@
+//! The domain: commands in, events out, views derived. One `handle`, one `apply`, for everybody.
+//!
+//! Owns the order of modules. Never reads a clock, a socket or a file; never blocks but on the views' own tree.
+
+use std::sync::Arc;
+
+use startalk_journal::ReadJournal;
+use startalk_protocol::{Code, Error};
+
+use crate::{
+    accounts,
+    command::{Answer, Command},
+    contacts,
+    context::Ctx,
+    conversations, delivery, directory,
+    event::{EventError, Recorded},
+    governance, outbox,
+    store::{Changes, Store, TreeError, Tx},
+    timeline,
+};
+
+/// Bumped when any module's views change their layout; the views are then rebuilt.
+pub const LAYOUT: u32 = 1;
+/// Records applied between two flushes while rebuilding.
+const REBUILD_STEP: usize = 4096;
+/// Bytes of records read at once while rebuilding.
+const REBUILD_BYTES: usize = 4 * 1024 * 1024;
+
+/// Decides one command in the batch being made. What it emitted stays in `tx` if it succeeds, and is undone if not.
+///
+/// # Errors
+/// Why it cannot be; nothing has changed then.
+pub fn handle(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error> {
+    tx.begin();
+    if ctx.disk_low && command.adds() {
+        return Err(Code::DiskFull.into());
+    }
+    let result = decide(tx, ctx, command);
+    if result.is_err() {
+        tx.rollback();
+    }
+    result
+}
+
+fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error> {
+    use conversations::{Said, Which};
+    match command {
+        Command::Begin { root_key } => governance::begin(tx, ctx, root_key),
+        Command::BeginEpoch { epoch, reason } => governance::begin_epoch(tx, ctx, epoch, reason),
+        Command::SetOwnCharter { charter, sequence } => governance::set_own_charter(tx, charter, sequence),
+        Command::SetPolicy { registration, display_name, listed, recall_window_ms, edit_window_ms } => {
+            governance::set_policy(tx, registration, display_name, listed, recall_window_ms, edit_window_ms)
+        }
+        Command::CreateAccount { name, display_name, password_hash, recovery_hashes, admission, device } => {
+            let new = accounts::NewAccount { name, display_name, password_hash, recovery_hashes, admission, device };
+            accounts::create(tx, ctx, new)
+        }
+        Command::AddDevice { account, password_version, device } => accounts::add_device(tx, ctx, account, password_version, device),
+        Command::RevokeDevice { account, device } => accounts::revoke_device(tx, account, device),
+        Command::SetPassword { account, password_hash, by } => accounts::set_password(tx, ctx, account, password_hash, by),
+        Command::SetRecoveryCodes { account, hashes } => accounts::set_recovery_codes(tx, ctx, account, &hashes),
+        Command::SetDisabled { account, disabled } => accounts::set_disabled(tx, account, disabled),
+        Command::DeleteAccount { account } => accounts::delete(tx, ctx, account),
+        Command::EraseAuthored { account, conversation, from } => match conversations::direct(tx, conversation) {
+            Some(direct) if direct.has(account) => conversations::erase_authored(tx, ctx, account, &direct, from),
+            _ => Err(Code::NoSuchConversation.into()),
+        },
+        Command::MakeInvitation { maker, token_hash, uses, valid_ms, administrator } => {
+            accounts::make_invitation(tx, ctx, maker, token_hash, uses, valid_ms, administrator)
+        }
+        Command::SetProfile { account, display_name, avatar, signature } => {
+            accounts::set_profile(tx, ctx, account, display_name, avatar, signature)
+        }
+        Command::OpenDirect { actor, user } => conversations::open(tx, ctx, actor, &user),
+        Command::Send { actor, to, counter, content, reply_to, known_id } => {
+            conversations::send(tx, ctx, actor, &to, counter, Said { content, reply_to, known_id })
+        }
+        Command::Edit { actor, conversation, sequence, counter, content } => {
+            conversations::edit(tx, ctx, actor, Which { conversation, sequence, counter }, content)
+        }
+        Command::Recall { actor, conversation, sequence, counter } => {
+            conversations::recall(tx, ctx, actor, Which { conversation, sequence, counter })
+        }
+        Command::MoveMarks { marks } => conversations::move_marks(tx, ctx, &marks),
+        Command::DecideRequest { account, conversation, accept } => conversations::decide(tx, account, conversation, accept),
+        Command::BlockUser { account, user, blocked } => contacts::block_user(tx, ctx, account, &user, blocked),
+        Command::BlockDomain { account, domain, blocked } => contacts::block_domain(tx, ctx, account, &domain, blocked),
+        Command::MeetPeer { record, proof } => directory::meet(tx, ctx, &record, proof),
+        Command::SetPeerRule { domain, rule, forget_key } => directory::set_rule(tx, ctx, &domain, rule, forget_key),
+        Command::BeginPeerEpoch { peer, epoch } => directory::begin_peer(tx, peer, epoch),
+        Command::ReceiveItem { peer, epoch, item } => conversations::receive(tx, ctx, peer, epoch, &item),
+        Command::PeerRecorded { peer, epoch, sequence } => outbox::recorded(tx, peer, epoch, sequence),
+        Command::PeerRefused { peer, epoch, sequence, code } => outbox::refused(tx, ctx, peer, epoch, sequence, &code),
+    }
+}
+
+/// Brings every module's views up to date with one event. Checks no right, cannot fail.
+pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
+    governance::apply(tx, record);
+    directory::apply(tx, record);
+    accounts::apply(tx, record);
+    contacts::apply(tx, record);
+    timeline::apply(tx, record);
+    conversations::apply(tx, record);
+    delivery::apply(tx, record);
+    outbox::apply(tx, record);
+}
+
+/// A batch that was decided on: to be appended to the journal, then committed to the views.
+pub struct Decided {
+    /// In the order of the journal.
+    pub records: Vec<Recorded>,
+    changes: Changes,
+}
+
+impl Decided {
+    /// Ends the batch.
+    pub fn of(tx: Tx) -> Self {
+        let (records, changes) = tx.finish();
+        Self { records, changes }
+    }
+
+    /// Makes the batch visible. To be called when the journal has it durably, and not before.
+    pub fn commit(self, store: &Store) -> Vec<Recorded> {
+        self.changes.commit(store);
+        self.records
+    }
+}
+
+/// Why views could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] startalk_journal::ReadError),
+    /// A record of a later version.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The views' tree failed.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// Applies what the journal has beyond the views' position. `progress` hears (position, head).
+///
+/// # Errors
+/// [`ReplayError`]; the views stay at the last flush.
+pub fn replay(store: &Store, journal: &dyn ReadJournal, mut progress: impl FnMut(u64, u64)) -> Result<(), ReplayError> {
+    let head = journal.head().position;
+    let mut position = store.meta().position;
+    while position < head {
+        let records = journal.read_from(position + 1, REBUILD_STEP, REBUILD_BYTES)?;
+        for record in &records {
+            let recorded = Recorded::read(record)?;
+            let mut tx = Tx::new(store, recorded.position, recorded.time_ms);
+            apply(&mut tx, &recorded);
+            Decided::of(tx).commit(store);
+            position = recorded.position;
+        }
+        let Some(last) = records.last() else { break };
+        store.flush(position, last.header.chain_tag, LAYOUT)?;
+        progress(position, head);
+    }
+    Ok(())
+}
+
+/// What a view of the domain needs: shared by whoever asks questions.
+#[derive(Clone)]
+pub struct Views {
+    /// The views.
+    pub store: Arc<Store>,
+    /// The journal's past.
+    pub journal: Arc<dyn ReadJournal>,
+}

@@ -1,0 +1,124 @@
+//! Link items: what each kind of event says to another domain. The same bytes come out when an item is decided on and
+//! when it is sent, today and after a restart: everything that goes in is in the record or never changes.
+//! federation-spec/05-content.md
+
+use bytes::Bytes;
+use prost::Message as _;
+use startalk_journal::ReadJournal;
+use startalk_protocol::{
+    MessageId,
+    pb::{
+        events as pb,
+        link::{self, Item, item::Kind},
+    },
+};
+
+use super::next;
+use crate::{
+    context::Ctx,
+    conversations::{self, Direct},
+    directory,
+    event::{Event, Raw, Recorded, Salted},
+    store::{New, Read, Tx},
+    timeline,
+};
+
+fn name(read: &impl Read, person: u64) -> String {
+    directory::person(read, person).map(|p| p.name.clone()).unwrap_or_default()
+}
+
+fn item(salt: &[u8], from: String, to: String, time_ms: u64, kind: Kind) -> Bytes {
+    let time_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
+    Item { salt: Bytes::copy_from_slice(salt), from, to, time_ms, kind: Some(kind) }.encode_to_vec().into()
+}
+
+pub(crate) fn message_item(
+    read: &impl Read,
+    direct: &Direct,
+    author: u64,
+    id: MessageId,
+    body: &Salted<Raw>,
+    reply_to: &Bytes,
+    time_ms: u64,
+) -> Bytes {
+    let message = link::Message { id: Bytes::copy_from_slice(&id.0), content: body.value.0.clone(), reply_to: reply_to.clone() };
+    item(&body.salt, name(read, author), name(read, direct.b), time_ms, Kind::Message(message))
+}
+
+pub(crate) fn edit_item(read: &impl Read, direct: &Direct, author: u64, id: MessageId, body: &Salted<Raw>, time_ms: u64) -> Bytes {
+    let edit = link::Edit { id: Bytes::copy_from_slice(&id.0), content: body.value.0.clone() };
+    item(&body.salt, name(read, author), name(read, direct.b), time_ms, Kind::Edit(edit))
+}
+
+pub(crate) fn recall_item(read: &impl Read, direct: &Direct, author: u64, id: MessageId, time_ms: u64) -> Bytes {
+    let recall = link::Recall { id: Bytes::copy_from_slice(&id.0) };
+    item(&[], name(read, author), name(read, direct.b), time_ms, Kind::Recall(recall))
+}
+
+pub(crate) fn marks_item(read: &impl Read, direct: &Direct, person: u64, delivered: &Bytes, seen: &Bytes, time_ms: u64) -> Bytes {
+    let marks = link::Marks { delivered: delivered.clone(), read: seen.clone() };
+    item(&[], name(read, person), name(read, direct.b), time_ms, Kind::Marks(marks))
+}
+
+pub(crate) fn profile_item(
+    read: &impl Read,
+    person: u64,
+    revision: u64,
+    body: &Salted<pb::ProfileSetBody>,
+    time_ms: u64,
+) -> Bytes {
+    let pb::ProfileSetBody { display_name, avatar, signature } = body.value.clone();
+    let profile = link::Profile { revision, display_name, avatar, signature };
+    item(&body.salt, name(read, person), String::new(), time_ms, Kind::Profile(profile))
+}
+
+pub(crate) fn account_gone_item(name: &str, time_ms: u64) -> Bytes {
+    item(&[], name.to_owned(), String::new(), time_ms, Kind::AccountGone(link::AccountGone {}))
+}
+
+/// Before the first message to a domain that has not seen the author: what they show of themselves.
+pub(crate) fn introduce(tx: &mut Tx, ctx: &Ctx, author: u64, direct: &Direct) {
+    if timeline::head(tx, direct.conversation).sequence != 0 {
+        return;
+    }
+    let Some(item) = profile_now(tx, author, ctx.now_ms) else { return };
+    let out = Some(next(tx, direct.peer, &item));
+    tx.emit(New { conversation: 0, event: Event::ProfileSent(pb::ProfileSent { person: author, out }, None) });
+}
+
+/// A profile as it stands, with a salt out of where it stands; `None` if there is nothing to show.
+fn profile_now(read: &impl Read, person: u64, time_ms: u64) -> Option<Bytes> {
+    let profile = directory::person(read, person)?.profile.clone();
+    if profile.display_name.is_empty() && profile.position == 0 {
+        return None;
+    }
+    let directory::Profile { display_name, avatar, signature, revision, .. } = profile;
+    let kind = Kind::Profile(link::Profile { revision, display_name, avatar, signature });
+    Some(item(&[], name(read, person), String::new(), time_ms, kind))
+}
+
+/// The item that a record is for a peer; `None` if it cannot be made any more.
+pub(super) fn encode(read: &impl Read, journal: &dyn ReadJournal, record: &Recorded, peer: u64) -> Option<Bytes> {
+    let direct = || conversations::direct(read, record.conversation).filter(|d| d.peer == peer);
+    let time_ms = record.time_ms;
+    let id_of = |target: u64| {
+        let position = timeline::position(read, record.conversation, target)?;
+        match Recorded::read(&journal.read(position).ok()?).ok()?.event {
+            Event::MessageAdded(f, _) => MessageId::from_slice(&f.id).ok(),
+            _ => None,
+        }
+    };
+    match &record.event {
+        Event::MessageAdded(f, Some(body)) => {
+            let id = MessageId::from_slice(&f.id).ok()?;
+            Some(message_item(read, &*direct()?, f.author, id, body, &f.reply_to, time_ms))
+        }
+        Event::MessageEdited(f, Some(body)) => Some(edit_item(read, &*direct()?, f.author, id_of(f.target)?, body, time_ms)),
+        Event::MessageRecalled(f, _) => Some(recall_item(read, &*direct()?, f.author, id_of(f.target)?, time_ms)),
+        Event::MarksSent(f, _) => Some(marks_item(read, &*direct()?, f.mark?.person, &f.delivered, &f.read, time_ms)),
+        Event::ProfileSet(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),
+        Event::AccountDeleted(_, Some(body)) => Some(account_gone_item(&body.value.name, time_ms)),
+        Event::ProfileSent(f, _) => profile_now(read, f.person, time_ms),
+        _ => None,
+    }
+}

@@ -1,0 +1,319 @@
+//! What goes to other domains and what came: per peer an outbox of journal positions, and a cursor of theirs.
+//!
+//! Owns prefix `o`. Reads every event that goes or came over a link (`link_outs`, `link_in`), LinkAcked, LinkRestarted,
+//! PeerEpochBegan, DomainBegan, EpochBegan. The event itself says where on the link it stands, so the outbox is a view
+//! and rebuilds identically. Items are encoded again from the record when they are sent; their hash is in the event, and
+//! an item that no longer gives it (its body was erased) is withheld. federation-spec/03-link.md, 05-content.md
+//! Invariant: sequences of an outbox epoch are 1, 2, 3 …; the inbox cursor moves by one.
+
+mod items;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use startalk_journal::ReadJournal;
+use startalk_protocol::{Code, Error, pb::events as pb};
+
+pub(crate) use items::{
+    account_gone_item, edit_item, introduce, marks_item, message_item, profile_item, recall_item,
+};
+
+use crate::{
+    command::Answer,
+    context::Ctx,
+    conversations, erasure,
+    event::{Event, Recorded},
+    governance::{self, array},
+    store::{Key, New, Read, Tx},
+};
+
+const PREFIX: u8 = b'o';
+/// Positions in one block.
+const BLOCK: u64 = 64;
+
+/// The outbox of one peer. Items are counted from the beginning of time (`total`); an epoch's sequences begin after
+/// `skipped` of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Outbox {
+    /// Of this numbering; made with the journal's epoch.
+    pub epoch: [u8; 16],
+    /// Items before the first of this epoch.
+    skipped: u64,
+    /// Items ever.
+    total: u64,
+    /// Hash over the items of this epoch so far.
+    pub running: [u8; 32],
+    /// Durable at the peer, as far as the journal knows; a sequence of this epoch.
+    pub acked: u64,
+    /// Positions of the unfinished block.
+    tail: Vec<u64>,
+}
+
+impl Outbox {
+    /// The last sequence given.
+    pub fn head(&self) -> u64 {
+        self.total - self.skipped
+    }
+}
+
+/// How far a peer's items have taken effect here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// The peer's; zeros before the first contact.
+    pub epoch: [u8; 16],
+    /// Last item with an effect.
+    pub sequence: u64,
+    /// Hash over its items up to there.
+    pub running: [u8; 32],
+}
+
+/// What stands at one place of an outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// The item's bytes.
+    Item(Bytes),
+    /// Erased since: its hash.
+    Withheld([u8; 32]),
+}
+
+/// A deleted account whose name is kept until other domains have been told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Farewell {
+    /// Of the record with the name.
+    position: u64,
+    /// (peer, sequence) that have not recorded it.
+    waits_for: Vec<(u64, u64)>,
+}
+
+fn farewells_key() -> Key {
+    Key::numbers(PREFIX, b'f', &[])
+}
+
+fn farewells(read: &impl Read) -> Arc<Vec<Farewell>> {
+    read.get(&farewells_key()).unwrap_or_default()
+}
+
+fn outbox_key(peer: u64) -> Key {
+    Key::numbers(PREFIX, b'o', &[peer])
+}
+
+fn block_key(peer: u64, block: u64) -> Key {
+    Key::numbers(PREFIX, b'b', &[peer, block])
+}
+
+fn inbox_key(peer: u64) -> Key {
+    Key::numbers(PREFIX, b'i', &[peer])
+}
+
+/// The outbox of a peer.
+pub fn outbox(read: &impl Read, peer: u64) -> Outbox {
+    match read.get::<Outbox>(&outbox_key(peer)) {
+        Some(outbox) => (*outbox).clone(),
+        None => Outbox { epoch: governance::realm(read).link_epoch, ..Outbox::default() },
+    }
+}
+
+/// How far a peer's items have taken effect.
+pub fn inbox(read: &impl Read, peer: u64) -> Arc<Inbox> {
+    read.get(&inbox_key(peer)).unwrap_or_default()
+}
+
+/// The hash over items with one more: BLAKE3 of the hash before and the item's hash.
+pub fn running_after(before: &[u8; 32], item_hash: &[u8; 32]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(before);
+    hasher.update(item_hash);
+    *hasher.finalize().as_bytes()
+}
+
+/// Where the next item of `peer` stands.
+pub(crate) fn next(read: &impl Read, peer: u64, item: &[u8]) -> pb::LinkOut {
+    let outbox = outbox(read, peer);
+    let hash = *blake3::hash(item).as_bytes();
+    pb::LinkOut {
+        peer,
+        sequence: outbox.head() + 1,
+        item_hash: Bytes::copy_from_slice(&hash),
+        running: Bytes::copy_from_slice(&running_after(&outbox.running, &hash)),
+    }
+}
+
+fn positions(read: &impl Read, peer: u64, outbox: &Outbox, from: u64, to: u64) -> Vec<u64> {
+    let (first, last) = (outbox.skipped + from.max(1), (outbox.skipped + to).min(outbox.total));
+    let mut out = Vec::new();
+    let mut index = first;
+    while index <= last {
+        let block = (index - 1) / BLOCK;
+        let skip = usize::try_from((index - 1) % BLOCK).expect("below 64");
+        let end = last.min((block + 1) * BLOCK);
+        let take = usize::try_from(end - index + 1).expect("at most 64");
+        if (block + 1) * BLOCK > outbox.total {
+            out.extend(outbox.tail.iter().skip(skip).take(take));
+        } else if let Some(full) = read.get::<Vec<u64>>(&block_key(peer, block)) {
+            out.extend(full.iter().skip(skip).take(take));
+        }
+        index = end + 1;
+    }
+    out
+}
+
+/// Items `from..=to` of the present epoch, as far as they exist and up to about `max_bytes`.
+///
+/// # Errors
+/// `internal` if the journal cannot be read.
+pub fn items(
+    read: &impl Read,
+    journal: &dyn ReadJournal,
+    peer: u64,
+    from: u64,
+    to: u64,
+    max_bytes: usize,
+) -> Result<Vec<Outgoing>, Error> {
+    let outbox = outbox(read, peer);
+    let (mut out, mut bytes) = (Vec::new(), 0);
+    for position in positions(read, peer, &outbox, from, to) {
+        let record = read_record(journal, position)?;
+        let hash = item_hash(&record, peer).ok_or(Code::Internal)?;
+        let item = items::encode(read, journal, &record, peer).filter(|item| *blake3::hash(item).as_bytes() == hash);
+        bytes += item.as_ref().map_or(32, Bytes::len);
+        out.push(item.map_or(Outgoing::Withheld(hash), Outgoing::Item));
+        if bytes >= max_bytes {
+            break;
+        }
+    }
+    Ok(out)
+}
+
+/// The running hash after `sequence` of the present epoch; `None` beyond the head.
+///
+/// # Errors
+/// `internal` if the journal cannot be read.
+pub fn running_at(read: &impl Read, journal: &dyn ReadJournal, peer: u64, sequence: u64) -> Result<Option<[u8; 32]>, Error> {
+    let outbox = outbox(read, peer);
+    if sequence > outbox.head() {
+        return Ok(None);
+    }
+    if sequence == outbox.head() {
+        return Ok(Some(outbox.running));
+    }
+    // Items sent again in a new epoch carry the hash of the old one: the sum is made from their hashes.
+    let mut running = [0; 32];
+    for position in positions(read, peer, &outbox, 1, sequence) {
+        let record = read_record(journal, position)?;
+        let out = record.event.link_outs().iter().find(|o| o.peer == peer).ok_or(Code::Internal)?;
+        running = running_after(&running, &array(&out.item_hash));
+    }
+    Ok(Some(running))
+}
+
+fn read_record(journal: &dyn ReadJournal, position: u64) -> Result<Recorded, Error> {
+    let record = journal.read(position).map_err(|_| Code::Internal)?;
+    Recorded::read(&record).map_err(|_| Code::Internal.into())
+}
+
+fn item_hash(record: &Recorded, peer: u64) -> Option<[u8; 32]> {
+    record.event.link_outs().iter().find(|o| o.peer == peer).map(|o| array(&o.item_hash))
+}
+
+/// The node went back: every outbox begins a new epoch with what the peer may not have.
+pub(crate) fn restart_all(tx: &mut Tx, ctx: &Ctx, epoch: [u8; 16]) -> Result<(), Error> {
+    for peer in 1..=governance::numbers(tx).peer {
+        let outbox = outbox(tx, peer);
+        let resent = outbox.head() - outbox.acked;
+        let mut running = [0; 32];
+        for position in positions(tx, peer, &outbox, outbox.acked + 1, outbox.head()) {
+            let record = read_record(ctx.journal, position)?;
+            running = running_after(&running, &item_hash(&record, peer).ok_or(Code::Internal)?);
+        }
+        let facts = pb::LinkRestarted {
+            peer,
+            epoch: Bytes::copy_from_slice(&epoch),
+            resent,
+            running: Bytes::copy_from_slice(&running),
+        };
+        tx.emit(New { conversation: 0, event: Event::LinkRestarted(facts, None) });
+    }
+    Ok(())
+}
+
+/// The peer has durably recorded ours up to `sequence`.
+pub(crate) fn recorded(tx: &mut Tx, peer: u64, epoch: [u8; 16], sequence: u64) -> Result<Answer, Error> {
+    let outbox = outbox(tx, peer);
+    if outbox.epoch == epoch && sequence > outbox.acked && sequence <= outbox.head() {
+        let facts = pb::LinkAcked { peer, epoch: Bytes::copy_from_slice(&epoch), sequence };
+        let told = farewells(tx).iter().filter(|f| f.waits_for.iter().all(|w| w.0 == peer && w.1 <= sequence)).map(|f| f.position).collect();
+        tx.emit(New { conversation: 0, event: Event::LinkAcked(facts, None) });
+        erasure::erase(tx, told, "account deleted");
+    }
+    Ok(Answer::Done)
+}
+
+/// The peer refused one item of ours.
+pub(crate) fn refused(tx: &mut Tx, ctx: &Ctx, peer: u64, epoch: [u8; 16], sequence: u64, code: &str) -> Result<Answer, Error> {
+    let outbox = outbox(tx, peer);
+    if outbox.epoch != epoch {
+        return Ok(Answer::Done);
+    }
+    match positions(tx, peer, &outbox, sequence, sequence).first() {
+        Some(position) => conversations::refused(tx, ctx, peer, *position, code),
+        None => Ok(Answer::Done),
+    }
+}
+
+pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
+    for out in record.event.link_outs() {
+        sent(tx, record.position, out);
+    }
+    if let Some(link_in) = record.event.link_in() {
+        let inbox = Inbox { epoch: array(&link_in.epoch), sequence: link_in.sequence, running: array(&link_in.running) };
+        tx.put(inbox_key(link_in.peer), inbox);
+    }
+    match &record.event {
+        Event::DomainBegan(f, _) => tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch)),
+        Event::EpochBegan(f, _) => tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch)),
+        Event::AccountDeleted(f, _) if !f.out.is_empty() => {
+            let waits_for = f.out.iter().map(|o| (o.peer, o.sequence)).collect();
+            let farewell = Farewell { position: record.position, waits_for };
+            tx.change(farewells_key(), |all: &mut Vec<Farewell>| all.push(farewell));
+        }
+        Event::LinkAcked(f, _) => {
+            tx.change(outbox_key(f.peer), |o: &mut Outbox| o.acked = o.acked.max(f.sequence));
+            if !farewells(tx).is_empty() {
+                tx.change(farewells_key(), |all: &mut Vec<Farewell>| {
+                    all.iter_mut().for_each(|w| w.waits_for.retain(|w| *w != (f.peer, w.1) || w.1 > f.sequence));
+                    all.retain(|w| !w.waits_for.is_empty());
+                });
+            }
+        }
+        Event::LinkRestarted(f, _) => tx.change(outbox_key(f.peer), |o: &mut Outbox| {
+            o.epoch = array(&f.epoch);
+            o.skipped = o.total - f.resent.min(o.total);
+            o.running = array(&f.running);
+            o.acked = 0;
+        }),
+        Event::PeerEpochBegan(f, _) => {
+            tx.put(inbox_key(f.peer), Inbox { epoch: array(&f.epoch), ..Inbox::default() });
+        }
+        _ => {}
+    }
+}
+
+fn sent(tx: &mut Tx, position: u64, out: &pb::LinkOut) {
+    let epoch = tx.get::<[u8; 16]>(&Key::numbers(PREFIX, b'e', &[])).map(|e| *e).unwrap_or_default();
+    let mut full = None;
+    tx.change(outbox_key(out.peer), |o: &mut Outbox| {
+        if o.total == 0 && o.epoch == [0; 16] {
+            o.epoch = epoch;
+        }
+        o.total += 1;
+        o.running = array(&out.running);
+        o.tail.push(position);
+        if o.tail.len() as u64 == BLOCK {
+            full = Some((o.total / BLOCK - 1, std::mem::take(&mut o.tail)));
+        }
+    });
+    if let Some((block, positions)) = full {
+        tx.put(block_key(out.peer, block), positions);
+    }
+}

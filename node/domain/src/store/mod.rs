@@ -1,0 +1,329 @@
+//! Where views live: a map of what was written lately, a cache of what was read, and one sled tree under both.
+//!
+//! Owns the tree. A journal batch's changes become visible together ([`Store::commit`]) and reach the tree together,
+//! with the position reached and the running digest ([`Store::flush`]); the tree is never ahead of the journal. sled
+//! may lose pages silently at a power cut: the digest (sum of all values' checks) shows it, and the views are rebuilt.
+//! Never decides anything.
+
+pub mod codec;
+mod key;
+mod tx;
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    hash::BuildHasherDefault,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use key::Key;
+pub use tx::{Changes, New, Tx};
+
+/// Bytes of pages that sled keeps in memory; what is hot is in the maps above it.
+const TREE_CACHE_BYTES: u64 = 4 * 1024 * 1024;
+/// Values read lately that are kept decoded; beyond it all are let go.
+const CLEAN_VALUES_MAX: usize = 20_000;
+/// Where position, digest and versions are kept; no module has this prefix.
+const META_KEY: &[u8] = b"\0meta";
+
+type Map<V> = HashMap<Key, V, BuildHasherDefault<std::collections::hash_map::DefaultHasher>>;
+
+/// Anything that can be a view's value.
+pub trait Value: Any + Send + Sync {
+    /// The value's bytes.
+    fn payload(&self) -> Vec<u8>;
+    /// For getting the type back.
+    fn any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+impl<T: Serialize + Any + Send + Sync> Value for T {
+    fn payload(&self) -> Vec<u8> {
+        codec::payload(self)
+    }
+    fn any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+pub(crate) type Slot = Option<Arc<dyn Value>>;
+
+/// What the tree says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The journal position up to which the tree holds everything.
+    pub position: u64,
+    /// The journal's chain tag there, so that another journal's views are not taken for ours.
+    pub chain_tag: [u8; 8],
+    /// Sum of the checks of all entries.
+    pub digest: u128,
+    /// The version of the views' layout.
+    pub layout: u32,
+}
+
+/// Why a tree cannot be used; the answer is always to rebuild it.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// sled's own error.
+    #[error("the view tree: {0}")]
+    Sled(#[from] sled::Error),
+    /// sled panicked on damaged files.
+    #[error("the view tree is damaged: opening it panicked")]
+    Panicked,
+    /// A value's check or the digest differs.
+    #[error("the view tree is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Views: recent writes, decoded reads, and the tree.
+pub struct Store {
+    tree: sled::Db,
+    recent: RwLock<Map<Slot>>,
+    clean: Mutex<Map<Slot>>,
+    meta: Mutex<Meta>,
+    damaged: AtomicBool,
+}
+
+impl Store {
+    /// Opens the tree in `folder`, or makes an empty one.
+    ///
+    /// # Errors
+    /// [`TreeError`]; delete the folder and replay the journal.
+    pub fn open(folder: &Path) -> Result<Self, TreeError> {
+        let config = sled::Config::new()
+            .path(folder)
+            .mode(sled::Mode::LowSpace)
+            .cache_capacity(TREE_CACHE_BYTES)
+            .flush_every_ms(None);
+        let tree = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| TreeError::Panicked)??;
+        Self::over(tree)
+    }
+
+    /// A tree in memory, for tests.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn temporary() -> Result<Self, TreeError> {
+        Self::over(sled::Config::new().temporary(true).cache_capacity(TREE_CACHE_BYTES).flush_every_ms(None).open()?)
+    }
+
+    fn over(tree: sled::Db) -> Result<Self, TreeError> {
+        let meta = match tree.get(META_KEY)? {
+            Some(stored) => codec::open(META_KEY, &stored).map_err(|e| TreeError::Damaged(format!("meta: {e}")))?,
+            None => Meta::default(),
+        };
+        Ok(Self {
+            tree,
+            recent: RwLock::default(),
+            clean: Mutex::default(),
+            meta: Mutex::new(meta),
+            damaged: AtomicBool::new(false),
+        })
+    }
+
+    /// What the tree said at the last flush.
+    pub fn meta(&self) -> Meta {
+        self.meta.lock().clone()
+    }
+
+    /// Whether a read met a damaged value. The write loop must stop before its next batch.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Reads the whole tree and compares every check, and their sum with the digest.
+    ///
+    /// # Errors
+    /// [`TreeError::Damaged`], naming what differs.
+    pub fn verify(&self) -> Result<u64, TreeError> {
+        let (mut digest, mut entries) = (0u128, 0u64);
+        for entry in self.tree.iter() {
+            let (key, stored) = entry?;
+            if key.as_ref() == META_KEY {
+                continue;
+            }
+            let computed = codec::computed_check(&key, &stored).and_then(|c| {
+                if c == codec::stored_check(&stored)? { Ok(c) } else { Err(codec::DecodeError::Check) }
+            });
+            let check = computed.map_err(|e| TreeError::Damaged(format!("value {entries}: {e}")))?;
+            digest = digest.wrapping_add(check);
+            entries += 1;
+        }
+        let expected = self.meta().digest;
+        if digest == expected { Ok(entries) } else { Err(TreeError::Damaged(format!("the digest of {entries} values differs"))) }
+    }
+
+    /// A consistent look at everything committed; writers wait while it is held, so hold it briefly.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot { store: self, recent: self.recent.read() }
+    }
+
+    /// Makes a batch's changes visible, all at once. The journal has them durably.
+    pub(crate) fn commit(&self, changes: impl Iterator<Item = (Key, Slot)>) {
+        let mut recent = self.recent.write();
+        let mut clean = self.clean.lock();
+        for (key, slot) in changes {
+            clean.remove(&key);
+            recent.insert(key, slot);
+        }
+    }
+
+    /// How many values wait for the next flush.
+    pub fn unflushed(&self) -> usize {
+        self.recent.read().len()
+    }
+
+    /// Writes what was committed to the tree, with the position that it reaches, in one sled batch.
+    ///
+    /// # Errors
+    /// [`TreeError`]; nothing is lost, the journal has it.
+    pub fn flush(&self, position: u64, chain_tag: [u8; 8], layout: u32) -> Result<(), TreeError> {
+        let changes: Vec<(Key, Slot)> = self.recent.read().iter().map(|(k, s)| (k.clone(), s.clone())).collect();
+        let mut meta = self.meta();
+        let mut batch = sled::Batch::default();
+        for (key, slot) in &changes {
+            if let Some(old) = self.tree.get(key.bytes())? {
+                let check = codec::stored_check(&old).map_err(|e| TreeError::Damaged(e.to_string()))?;
+                meta.digest = meta.digest.wrapping_sub(check);
+            }
+            if let Some(value) = slot {
+                let (stored, check) = codec::seal(key.bytes(), &value.payload());
+                meta.digest = meta.digest.wrapping_add(check);
+                batch.insert(key.bytes(), stored);
+            } else {
+                batch.remove(key.bytes());
+            }
+        }
+        (meta.position, meta.chain_tag, meta.layout) = (position, chain_tag, layout);
+        batch.insert(META_KEY, codec::seal(META_KEY, &codec::payload(&meta)).0);
+        self.tree.apply_batch(batch)?;
+        *self.meta.lock() = meta;
+        let mut recent = self.recent.write();
+        let mut clean = self.clean.lock();
+        if clean.len() + changes.len() > CLEAN_VALUES_MAX {
+            clean.clear();
+        }
+        recent.clear();
+        clean.extend(changes.into_iter().take(CLEAN_VALUES_MAX));
+        Ok(())
+    }
+
+    /// Gives the tree's own buffers to the operating system and waits for the disk; for a clean stop.
+    ///
+    /// # Errors
+    /// sled's.
+    pub fn sync(&self) -> Result<(), TreeError> {
+        self.tree.flush()?;
+        Ok(())
+    }
+
+    /// Bytes of the tree on disk.
+    pub fn disk_bytes(&self) -> u64 {
+        self.tree.size_on_disk().unwrap_or(0)
+    }
+
+    fn read_through<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
+        if let Some(slot) = self.clean.lock().get(key) {
+            return slot.clone().and_then(typed);
+        }
+        let stored = match self.tree.get(key.bytes()) {
+            Ok(stored) => stored?,
+            Err(_) => {
+                self.damaged.store(true, Ordering::Relaxed);
+                return None;
+            }
+        };
+        let Ok(value) = codec::open::<T>(key.bytes(), &stored) else {
+            self.damaged.store(true, Ordering::Relaxed);
+            return None;
+        };
+        let value = Arc::new(value);
+        let mut clean = self.clean.lock();
+        if clean.len() >= CLEAN_VALUES_MAX {
+            clean.clear();
+        }
+        clean.insert(key.clone(), Some(value.clone()));
+        Some(value)
+    }
+}
+
+fn typed<T: Value>(value: Arc<dyn Value>) -> Option<Arc<T>> {
+    Some(value.any().downcast().expect("a key always holds one type"))
+}
+
+/// Reads of views, by whoever: a snapshot, or the overlay of the batch being made.
+pub trait Read {
+    /// The value under `key`, if there is one.
+    fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>>;
+}
+
+/// A consistent look at what was committed.
+pub struct Snapshot<'a> {
+    store: &'a Store,
+    recent: RwLockReadGuard<'a, Map<Slot>>,
+}
+
+impl Read for Snapshot<'_> {
+    fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
+        match self.recent.get(key) {
+            Some(slot) => slot.clone().and_then(typed),
+            None => self.store.read_through(key),
+        }
+    }
+}
+
+impl Read for Store {
+    fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
+        if let Some(slot) = self.recent.read().get(key) {
+            return slot.clone().and_then(typed);
+        }
+        self.read_through(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(store: &Store, n: u64, value: &str) {
+        store.commit(std::iter::once((Key::numbers(b't', b'x', &[n]), Some(Arc::new(value.to_owned()) as Arc<dyn Value>))));
+    }
+
+    #[test]
+    fn the_digest_follows_inserts_changes_and_removals_over_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let store = Store::open(folder.path()).unwrap();
+            put(&store, 1, "a");
+            put(&store, 2, "b");
+            store.flush(2, [1; 8], 1).unwrap();
+            put(&store, 1, "changed");
+            store.commit(std::iter::once((Key::numbers(b't', b'x', &[2]), None)));
+            store.flush(4, [2; 8], 1).unwrap();
+            assert_eq!(store.verify().unwrap(), 1);
+            store.sync().unwrap();
+        }
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.meta().position, 4);
+        assert_eq!(store.verify().unwrap(), 1);
+        assert_eq!(store.get::<String>(&Key::numbers(b't', b'x', &[1])).unwrap().as_str(), "changed");
+        assert!(store.get::<String>(&Key::numbers(b't', b'x', &[2])).is_none());
+    }
+
+    #[test]
+    fn a_value_that_vanished_is_noticed() {
+        let store = Store::temporary().unwrap();
+        put(&store, 1, "a");
+        put(&store, 2, "b");
+        store.flush(2, [0; 8], 1).unwrap();
+        store.tree.remove(Key::numbers(b't', b'x', &[1]).bytes()).unwrap();
+        assert!(matches!(store.verify(), Err(TreeError::Damaged(_))));
+    }
+}

@@ -1,0 +1,202 @@
+//! What a device has not heard: one opaque cursor, and the conversations whose last record or mark lies beyond it.
+//!
+//! Owns nothing; reads the other modules' views. A cursor is a sealed (journal id, epoch, position, chain tag there),
+//! which only this node can make or read: one that does not fit the journal proves that the node went back in time.
+
+use aes_gcm::{
+    Aes256Gcm, KeyInit,
+    aead::{Aead, Payload},
+};
+use startalk_journal::ReadJournal;
+use startalk_protocol::{Code, Error};
+
+use crate::{
+    accounts, contacts,
+    conversations::{self, Message, direct},
+    delivery,
+    store::{Read, Store},
+    timeline,
+};
+
+/// Newest messages of each conversation in a sync; the rest is paged on demand.
+pub const NEWEST_MESSAGES: u64 = 30;
+/// Conversations in one page of a sync.
+pub const CONVERSATIONS_PER_PAGE: usize = 50;
+const NONCE_BYTES: usize = 12;
+const PLAIN_BYTES: usize = 16 + 4 + 8 + 8;
+
+/// A place in the journal, as devices keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Which journal.
+    pub journal: [u8; 16],
+    /// Its epoch then.
+    pub epoch: u32,
+    /// Everything up to here was heard.
+    pub position: u64,
+    /// The journal's chain tag there.
+    pub chain_tag: [u8; 8],
+}
+
+/// Seals and opens cursors.
+pub struct CursorKey(Aes256Gcm);
+
+impl CursorKey {
+    /// From 32 secret bytes of this node.
+    pub fn new(secret: [u8; 32]) -> Self {
+        Self(Aes256Gcm::new(&secret.into()))
+    }
+
+    /// The cursor as a token. `nonce` is random.
+    pub fn seal(&self, cursor: &Cursor, nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
+        let mut plain = [0; PLAIN_BYTES];
+        plain[..16].copy_from_slice(&cursor.journal);
+        plain[16..20].copy_from_slice(&cursor.epoch.to_be_bytes());
+        plain[20..28].copy_from_slice(&cursor.position.to_be_bytes());
+        plain[28..].copy_from_slice(&cursor.chain_tag);
+        let sealed = self.0.encrypt(&nonce.into(), Payload { msg: &plain, aad: b"startalk cursor v1" });
+        let mut token = nonce.to_vec();
+        token.extend(sealed.expect("36 bytes can be sealed"));
+        token
+    }
+
+    /// The cursor in a token that this node made.
+    ///
+    /// # Errors
+    /// `malformed` for any other bytes.
+    pub fn open(&self, token: &[u8]) -> Result<Cursor, Error> {
+        let bad = || Error::new(Code::Malformed).with("expected", "a cursor made by this server");
+        let (nonce, sealed) = token.split_first_chunk::<NONCE_BYTES>().ok_or_else(bad)?;
+        let plain = self.0.decrypt(&(*nonce).into(), Payload { msg: sealed, aad: b"startalk cursor v1" }).map_err(|_| bad())?;
+        let plain: [u8; PLAIN_BYTES] = plain.try_into().map_err(|_| bad())?;
+        Ok(Cursor {
+            journal: plain[..16].try_into().map_err(|_| bad())?,
+            epoch: u32::from_be_bytes(plain[16..20].try_into().map_err(|_| bad())?),
+            position: u64::from_be_bytes(plain[20..28].try_into().map_err(|_| bad())?),
+            chain_tag: plain[28..].try_into().map_err(|_| bad())?,
+        })
+    }
+}
+
+/// The cursor of everything up to `position`.
+///
+/// # Errors
+/// `internal` if the journal cannot be read.
+pub fn cursor_at(journal: &dyn ReadJournal, position: u64) -> Result<Cursor, Error> {
+    let head = journal.head();
+    let (epoch, chain_tag) = if position == 0 {
+        (0, [0; 8])
+    } else {
+        let header = journal.header(position).map_err(|_| Code::Internal)?;
+        (header.epoch, header.chain_tag)
+    };
+    Ok(Cursor { journal: head.journal_id, epoch, position, chain_tag })
+}
+
+/// What a device's cursor says of this journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The journal holds what the device heard: it goes on from there.
+    GoesOn(u64),
+    /// The journal went back behind it, or is another one: the device hears all again, and offers again what it sent.
+    WentBack,
+}
+
+/// Compares a device's cursor with the journal.
+pub fn standing(journal: &dyn ReadJournal, cursor: &Cursor) -> Standing {
+    match cursor_at(journal, cursor.position.min(journal.head().position)) {
+        Ok(ours) if ours == *cursor => Standing::GoesOn(cursor.position),
+        _ => Standing::WentBack,
+    }
+}
+
+/// A conversation, to its member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overview {
+    /// Its number.
+    pub conversation: u64,
+    /// The other person's number.
+    pub other: u64,
+    /// Their marks.
+    pub other_marks: delivery::Marks,
+    /// The member's own.
+    pub own_marks: delivery::Marks,
+    /// The last sequence.
+    pub head: u64,
+    /// Of the last message, milliseconds.
+    pub time_ms: u64,
+    /// Waits for this member's decision.
+    pub request: bool,
+    /// The member has blocked the other, or refused the request.
+    pub blocked: bool,
+}
+
+/// The conversation as `account` sees it.
+///
+/// # Errors
+/// `no-such-conversation` for who does not take part.
+pub fn overview(read: &impl Read, account: u64, conversation: u64) -> Result<Overview, Error> {
+    let direct = conversations::of_member(read, conversation, account)?;
+    let other = direct.other(account);
+    let head = timeline::head(read, conversation);
+    Ok(Overview {
+        conversation,
+        other,
+        other_marks: delivery::marks_of(read, conversation, other),
+        own_marks: delivery::marks_of(read, conversation, account),
+        head: head.sequence,
+        time_ms: head.time_ms,
+        request: direct.request && direct.a == account,
+        blocked: contacts::blocks(read, account, other, direct.peer) || direct.refused,
+    })
+}
+
+/// One conversation of a sync.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synced {
+    /// As it is.
+    pub overview: Overview,
+    /// The newest messages beyond the cursor, at most [`NEWEST_MESSAGES`].
+    pub messages: Vec<Message>,
+    /// Older messages that changed beyond the cursor.
+    pub changed: Vec<Message>,
+}
+
+/// Numbers of an account's conversations with anything beyond `after`, and the position that this holds for.
+pub fn changed_conversations(store: &Store, account: u64, after: u64) -> Vec<u64> {
+    let snapshot = store.snapshot();
+    let mut all = contacts::conversations(&snapshot, account);
+    if after != 0 {
+        all.retain(|c| {
+            let touched = timeline::head(&snapshot, *c).position.max(delivery::marks(&snapshot, *c).position);
+            touched > after || direct(&snapshot, *c).is_some_and(|d| d.opened_at > after || d.decided_at > after)
+        });
+    }
+    all.sort_by_key(|c| std::cmp::Reverse(timeline::head(&snapshot, *c).position));
+    all
+}
+
+/// What one conversation has beyond `after`.
+///
+/// # Errors
+/// `no-such-conversation` for who does not take part.
+pub fn conversation(store: &Store, journal: &dyn ReadJournal, account: u64, number: u64, after: u64) -> Result<Synced, Error> {
+    let overview = overview(&store.snapshot(), account, number)?;
+    let oldest = (overview.head + 1).saturating_sub(NEWEST_MESSAGES).max(1);
+    let positions = timeline::positions(store, number, oldest, overview.head);
+    let unheard = positions.iter().position(|p| *p > after).map_or(overview.head + 1, |at| oldest + at as u64);
+    let messages = conversations::page(store, journal, account, number, unheard..=overview.head, true)?.messages;
+    let first = messages.first().map_or(overview.head + 1, |m| m.sequence);
+    let changed = conversations::changed_since(store, number, 1, first.saturating_sub(1), after)
+        .into_iter()
+        .rev()
+        .take(startalk_protocol::limits::PAGE_MESSAGES_MAX)
+        .filter_map(|s| conversations::single(store, journal, number, s))
+        .collect();
+    Ok(Synced { overview, messages, changed: if after == 0 { Vec::new() } else { changed } })
+}
+
+/// Whether an account may still sync.
+pub fn is_live(read: &impl Read, account: u64) -> bool {
+    accounts::account(read, account).is_some_and(|a| a.is_live())
+}
