@@ -9,8 +9,10 @@
 
 pub mod certificates;
 pub mod connect;
+pub mod discovery;
 pub mod guard;
 pub mod http;
+pub mod hub;
 pub mod link_stream;
 pub mod listen;
 pub mod names;
@@ -21,8 +23,10 @@ mod tests;
 pub mod verify;
 
 pub use certificates::{CertResolver, LinkCertificate, WebCertificate};
+pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_tls};
 pub use guard::AddressGuard;
+pub use hub::{HubClient, HubUrl};
 pub use link_stream::LinkStream;
 pub use listen::{Listen, Listeners, bind, client_endpoint};
 pub use names::Names;
