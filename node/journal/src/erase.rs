@@ -4,8 +4,11 @@
 //! what it is about to overwrite (the file `erasing`, allocated when the journal is made, so that erasing works on a full
 //! disk), and opening repeats the step found there before it looks at any record.
 //!
+//! The file has two slots, written in turn, so that a list torn while it is written leaves the one before:
+//!
 //! ```text
-//! magic 8 | journal id 16 | count u32 | crc32c of all else u32 | count × { position u64 | segment u64 | offset u32 }
+//! magic 8 | journal id 16 | generation u64 | count u32 | crc32c of all else u32
+//! | count × { position u64 | segment u64 | offset u32 }
 //! ```
 //!
 //! The list has a second use. On opening, a body of zeros in the last batch is taken for one that a power cut lost – unless
@@ -20,15 +23,15 @@ use crate::error::EraseError;
 use crate::header::{self, Seed};
 use crate::journal::Journal;
 use crate::record::ReadJournal;
-use crate::limits::{ERASE_ENTRIES_MAX, ERASE_STEP_MAX, HEADER_BYTES_MAX};
+use crate::limits::{ERASE_ENTRIES_MAX, ERASE_STEP_MAX, HEADER_BYTES_MAX, ORDINAL_MAX};
 use std::io;
 use std::sync::Arc;
 
 const NAME: &str = "erasing";
 const MAGIC: [u8; 8] = *b"STERASE\n";
-const LIST_HEADER: usize = 32;
+const LIST_HEADER: usize = 40;
 const ENTRY: usize = 20;
-const SIZE: usize = LIST_HEADER + ENTRY * ERASE_ENTRIES_MAX;
+const SLOT: usize = (LIST_HEADER + ENTRY * ERASE_ENTRIES_MAX).next_multiple_of(4096);
 
 /// One body that is about to be overwritten: its record, and where the record begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +44,8 @@ pub struct Entry {
 /// The file in which a step is written down.
 pub struct ErasingList {
     file: Arc<dyn DiskFile>,
+    /// Of the list written last; it is in the slot with the same parity.
+    generation: u64,
     /// Entries of the last batch, if it still is the last: `(batch, entries)`.
     kept: (u64, Vec<Entry>),
 }
@@ -49,12 +54,12 @@ impl ErasingList {
     /// Makes an empty list; durable once the folder is synced.
     pub fn create(disk: &dyn Disk) -> io::Result<ErasingList> {
         let file = disk.create(NAME)?;
-        write_zeros(&*file, 0, SIZE as u64)?;
+        write_zeros(&*file, 0, 2 * SLOT as u64)?;
         file.sync_all()?;
-        Ok(ErasingList { file, kept: (0, Vec::new()) })
+        Ok(ErasingList { file, generation: 0, kept: (0, Vec::new()) })
     }
 
-    /// Opens the list, or makes it where a crash or a copy lost it, and gives what it names.
+    /// Opens the list, or makes it where a crash or a copy lost it, and gives what it names, by segment.
     pub fn open(disk: &dyn Disk, names: &[String], journal_id: &[u8; 16]) -> io::Result<(ErasingList, Vec<Entry>)> {
         if !names.iter().any(|name| name == NAME) {
             let list = ErasingList::create(disk)?;
@@ -62,27 +67,45 @@ impl ErasingList {
             return Ok((list, Vec::new()));
         }
         let file = disk.open(NAME)?;
-        let mut bytes = vec![0; SIZE.min(file.size()? as usize)];
+        let mut bytes = vec![0; (2 * SLOT).min(file.size()? as usize)];
         file.read_at(0, &mut bytes)?;
-        let entries = parse_list(&bytes, journal_id).unwrap_or_default();
-        Ok((ErasingList { file, kept: (0, Vec::new()) }, entries))
+        let mut list = ErasingList { file, generation: 0, kept: (0, Vec::new()) };
+        let mut entries = Vec::new();
+        for slot in bytes.chunks(SLOT) {
+            if let Some((generation, mut named)) = parse_list(slot, journal_id) {
+                list.generation = list.generation.max(generation);
+                entries.append(&mut named);
+            }
+        }
+        if !entries.is_empty() {
+            // It may be in the page cache only, and bodies will be overwritten on its word.
+            list.file.write_at(0, &bytes)?;
+            list.file.sync_data()?;
+        }
+        entries.sort_unstable_by_key(|entry| (entry.segment, entry.position));
+        entries.dedup();
+        Ok((list, entries))
     }
 
-    fn write(&self, entries: &[Entry], journal_id: &[u8; 16]) -> io::Result<()> {
-        self.file.write_at(0, &list_bytes(entries, journal_id))?;
+    fn write(&mut self, entries: &[Entry], journal_id: &[u8; 16]) -> io::Result<()> {
+        self.generation += 1;
+        let slot = self.generation % 2 * SLOT as u64;
+        self.file.write_at(slot, &list_bytes(entries, self.generation, journal_id))?;
         self.file.sync_data()
     }
 
     /// Not synced: a step that is repeated without need does no harm.
     fn clear(&self) -> io::Result<()> {
-        self.file.write_at(0, &[0; LIST_HEADER])
+        self.file.write_at(0, &[0; LIST_HEADER])?;
+        self.file.write_at(SLOT as u64, &[0; LIST_HEADER])
     }
 }
 
-fn list_bytes(entries: &[Entry], journal_id: &[u8; 16]) -> Vec<u8> {
+fn list_bytes(entries: &[Entry], generation: u64, journal_id: &[u8; 16]) -> Vec<u8> {
     let mut out = Vec::with_capacity(LIST_HEADER + ENTRY * entries.len());
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(journal_id);
+    out.extend_from_slice(&generation.to_le_bytes());
     out.extend_from_slice(&(entries.len() as u32).to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     for entry in entries {
@@ -99,11 +122,13 @@ fn list_crc(list: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&list[..LIST_HEADER - 4]), &list[LIST_HEADER..])
 }
 
-/// The entries of a whole list of this journal; `None` if it is empty, torn (then no body was touched) or another's.
-pub fn parse_list(bytes: &[u8], journal_id: &[u8; 16]) -> Option<Vec<Entry>> {
-    let header = bytes.get(..LIST_HEADER)?;
-    let count = u32::from_le_bytes(*header[24..].first_chunk()?) as usize;
-    if header[..8] != MAGIC || header[8..24] != *journal_id || count > ERASE_ENTRIES_MAX {
+/// Generation and entries of a whole list of this journal; `None` if it is empty, torn (then no body was touched) or
+/// another's.
+pub fn parse_list(bytes: &[u8], journal_id: &[u8; 16]) -> Option<(u64, Vec<Entry>)> {
+    let header = bytes.first_chunk::<LIST_HEADER>()?;
+    let generation = u64::from_le_bytes(*header[24..].first_chunk()?);
+    let count = u32::from_le_bytes(*header[32..].first_chunk()?) as usize;
+    if header[..8] != MAGIC || header[8..24] != *journal_id || count > ERASE_ENTRIES_MAX || generation > ORDINAL_MAX {
         return None;
     }
     let list = bytes.get(..LIST_HEADER + ENTRY * count)?;
@@ -118,7 +143,8 @@ pub fn parse_list(bytes: &[u8], journal_id: &[u8; 16]) -> Option<Vec<Entry>> {
             offset: u32::from_le_bytes(*bytes[16..].first_chunk()?),
         })
     };
-    entries.iter().map(entry).collect()
+    let entries = entries.iter().map(entry).collect::<Option<_>>()?;
+    Some((generation, entries))
 }
 
 /// Overwrites the body of the record that `entry` names; `false` if that record is not there (a list from another copy of
@@ -180,10 +206,11 @@ impl Journal {
         step.map_err(|(doing, error)| EraseError::Poisoned { because: self.poison(doing, &error) })
     }
 
-    fn write_step(&self, entries: &[Entry]) -> Result<(), (&'static str, io::Error)> {
+    fn write_step(&mut self, entries: &[Entry]) -> Result<(), (&'static str, io::Error)> {
         let failed = |doing| move |error| (doing, error);
         let journal_id = self.head().journal_id;
         let kept = &self.erasing.kept.1;
+        let nothing_kept = kept.is_empty();
         let earlier = kept.iter().filter(|kept| !entries.contains(kept));
         let list: Vec<Entry> = earlier.chain(entries).copied().collect();
         self.erasing.write(&list, &journal_id).map_err(failed("writing down what is erased"))?;
@@ -194,7 +221,7 @@ impl Journal {
             }
             file.sync_data().map_err(failed("syncing what was erased"))?;
         }
-        if kept.is_empty() {
+        if nothing_kept {
             self.erasing.clear().map_err(failed("clearing the erasing list"))?;
         }
         Ok(())

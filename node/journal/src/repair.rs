@@ -116,8 +116,7 @@ fn write_again(segment: &Segment, from: u64, to: u64) -> Result<(), OpenError> {
     if !bytes.is_empty() {
         segment.file.write_at(from, &bytes).map_err(io("writing the last batch again"))?;
     }
-    if segment.size > to {
-        segment.file.set_size(to).map_err(io("cutting the newest segment"))?;
-    }
+    // Also where nothing is to be cut: that the file ends here may itself be known to the page cache only.
+    segment.file.set_size(to).map_err(io("cutting the newest segment"))?;
     segment.file.sync_all().map_err(io("syncing the newest segment"))
 }

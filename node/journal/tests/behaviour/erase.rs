@@ -1,1 +1,170 @@
-//! Later.
+//! Erased bodies are gone and stay gone, the chain does not notice, and a crash in the middle of erasing harms nothing.
+
+use crate::support::*;
+use startalk_journal::fault::{FaultDisk, Faults};
+use startalk_journal::{Body, Draft, EraseError, Fault, Journal, Options, ReadJournal};
+
+fn filled(count: u64, body_len: usize) -> (FaultDisk, Journal, Vec<Draft>) {
+    let disk = FaultDisk::new();
+    let mut journal = create(&disk);
+    let drafts: Vec<_> = (0..count).map(|n| message(n, body_len)).collect();
+    drafts.iter().for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
+    (disk, journal, drafts)
+}
+
+#[test]
+fn the_body_is_gone_and_everything_else_is_as_before() {
+    let (disk, mut journal, drafts) = filled(60, 120);
+    let erased = [3, 4, 17, 59];
+    let headers = erased.map(|position| journal.reader().header(position).expect("a header"));
+    journal.erase(&erased).expect("erasing");
+    let is_erased = |position| erased.contains(&position);
+    for journal in [journal, open(&disk).0, open(&disk.crash(1)).0] {
+        let reader = journal.reader();
+        for (position, header) in erased.into_iter().zip(headers) {
+            let record = reader.read(position).expect("a record");
+            assert_eq!((record.body, record.header), (Body::Erased, header));
+            assert_eq!(record.facts, drafts[position as usize - 1].facts);
+        }
+        assert_same(&reader, &drafts, &is_erased, "erased");
+        assert_sound(&journal, &is_erased, "erased");
+        assert_eq!(journal.verify(&is_erased, &mut |_| {}).expect("read").erased, 4);
+    }
+    for name in [FIRST, "0000000000000002.segment"] {
+        let file = disk.file(name).expect("a segment");
+        for position in erased {
+            let body = drafts[position as usize - 1].body.as_ref().expect("a body");
+            assert!(!file.windows(body.len()).any(|bytes| bytes == body), "the body of {position} is still in {name}");
+        }
+    }
+}
+
+#[test]
+fn erasing_again_or_nothing_or_what_has_no_body_is_fine() {
+    let (disk, mut journal, _) = filled(5, 40);
+    append(&mut journal, &[Draft { body: None, ..message(5, 0) }]);
+    journal.erase(&[]).expect("nothing");
+    journal.erase(&[6]).expect("no body");
+    assert_eq!(journal.reader().read(6).expect("a record").body, Body::None);
+    for _ in 0..3 {
+        journal.erase(&[2, 2, 1]).expect("again");
+    }
+    let (mut journal, _) = open(&disk);
+    journal.erase(&[2]).expect("again after opening");
+    assert_eq!(journal.reader().read(2).expect("a record").body, Body::Erased);
+    assert!(matches!(journal.reader().read(3).expect("a record").body, Body::Present(_)));
+}
+
+#[test]
+fn a_position_that_is_not_there_erases_nothing() {
+    let (_, mut journal, _) = filled(5, 40);
+    for position in [0, 6, u64::MAX] {
+        let error = journal.erase(&[1, position]).expect_err("no such position");
+        assert!(matches!(error, EraseError::NoSuchPosition { head: 5, .. }), "{error}");
+    }
+    assert!(matches!(journal.reader().read(1).expect("a record").body, Body::Present(_)));
+}
+
+#[test]
+fn what_was_erased_in_the_last_batch_is_not_taken_for_torn() {
+    let disk = FaultDisk::new();
+    let mut journal = create(&disk);
+    let drafts: Vec<_> = (1..=6).map(|n| message(n, 40)).collect();
+    append(&mut journal, &drafts[..3]);
+    append(&mut journal, &drafts[3..]);
+    // In several steps, with an opening and an erasure elsewhere in between.
+    journal.erase(&[5]).expect("in the last batch");
+    journal.erase(&[1]).expect("elsewhere");
+    let (mut journal, report) = open(&disk);
+    assert_eq!((report.cut, report.records), (None, 6));
+    journal.erase(&[6]).expect("in the last batch");
+    journal.erase(&[2]).expect("elsewhere");
+    for seed in 0..20 {
+        let (journal, report) = open(&disk.crash(seed));
+        assert_eq!((report.cut, report.records), (None, 6), "seed {seed}");
+        assert_same(&journal.reader(), &drafts, &|position| [1, 2, 5, 6].contains(&position), "erased");
+    }
+    // When another batch follows, the list is free again.
+    append(&mut journal, &[message(7, 40)]);
+    journal.erase(&[3]).expect("elsewhere");
+    let (_, report) = open(&disk);
+    assert_eq!((report.cut, report.records), (None, 7));
+}
+
+#[test]
+fn an_erasure_cut_short_is_finished_by_the_next_opening() {
+    let mut repeated = 0;
+    for seed in 0..300 {
+        let (disk, mut journal, drafts) = filled(12, 700);
+        let ordered = [2, 3, 7, 11];
+        disk.set_faults(Faults { power_off: Some(1 + seed % 9), ..Faults::default() });
+        let done = journal.erase(&ordered).is_ok();
+        let disk = disk.crash(seed);
+        let (journal, report) = open(&disk);
+        let may = |position| ordered.contains(&position);
+        assert_eq!(report.cut, None, "seed {seed}");
+        assert_same(&journal.reader(), &drafts, &may, &format!("seed {seed}"));
+        let verified = journal.verify(&may, &mut |_| {}).expect("read");
+        assert_eq!(verified.damages, [], "seed {seed}");
+        if done || report.erasures_repeated > 0 {
+            assert_eq!(verified.erasures_unfinished, [0; 0], "seed {seed}");
+        }
+        repeated += report.erasures_repeated;
+    }
+    assert!(repeated > 100, "{repeated} erasures repeated");
+}
+
+#[test]
+fn more_bodies_than_one_step_takes() {
+    let disk = FaultDisk::new();
+    let mut journal = Journal::create(disk.arc(), ID, Options::default()).expect("an empty disk");
+    let drafts: Vec<_> = (0..3000).map(|n| message(n, 16)).collect();
+    drafts.chunks(1000).for_each(|batch| append(&mut journal, batch));
+    journal.erase(&(1..=3000).rev().collect::<Vec<_>>()).expect("erasing");
+    let (journal, report) = Journal::open(disk.crash(3).arc(), Options::default()).expect("a journal in order");
+    assert_eq!((report.cut, report.records), (None, 3000));
+    assert_same(&journal.reader(), &drafts, &|_| true, "all erased");
+    assert_eq!(journal.verify(&|_| true, &mut |_| {}).expect("read").erased, 3000);
+}
+
+#[test]
+fn a_list_of_another_journal_or_another_copy_erases_nothing() {
+    let (disk, mut journal, _) = filled(6, 60);
+    let empty_list = disk.file("erasing").expect("the list");
+    // The list as it stands while position 4 is overwritten.
+    disk.set_faults(Faults { fail_sync: Some(2), ..Faults::default() });
+    journal.erase(&[4]).expect_err("the second sync fails");
+    let list = disk.file("erasing").expect("the list");
+    assert_ne!(list, empty_list);
+
+    let (other, journal, drafts) = filled(6, 60);
+    drop(journal);
+    other.put("erasing", &list);
+    let (journal, report) = open(&other);
+    assert_eq!(report.erasures_repeated, 1, "the same journal: the list counts");
+    assert_eq!(journal.reader().read(4).expect("a record").body, Body::Erased);
+
+    let foreign = FaultDisk::new();
+    let mut journal = Journal::create(foreign.arc(), [9; 16], SMALL).expect("created");
+    drafts.iter().for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
+    foreign.put("erasing", &list);
+    let (journal, report) = open(&foreign);
+    assert_eq!(report.erasures_repeated, 0);
+    assert_same(&journal.reader(), &drafts, &never, "another journal");
+
+    let (shorter, journal, drafts) = filled(3, 60);
+    drop(journal);
+    shorter.put("erasing", &list);
+    let (journal, report) = open(&shorter);
+    assert_eq!(report.erasures_repeated, 0, "that record is not there");
+    assert_same(&journal.reader(), &drafts, &never, "an older copy");
+}
+
+#[test]
+fn an_erased_body_that_nobody_ordered_is_damage() {
+    let (_, mut journal, _) = filled(6, 60);
+    journal.erase(&[2]).expect("erasing");
+    let report = journal.verify(&never, &mut |_| {}).expect("read");
+    assert_eq!(report.damages.len(), 1);
+    assert_eq!((report.damages[0].place.position, report.damages[0].fault), (2, Fault::ErasedWithoutOrder));
+}
