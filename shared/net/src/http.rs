@@ -13,11 +13,7 @@ use hyper_util::rt::TokioIo;
 use startalk_protocol::{error::Language, trust::Endpoint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{
-    ALPN_HTTP1, AddressGuard, Connect, ConnectError, Names, Verify, connect_tls,
-    connect::connect_tcp,
-    reason::Reason,
-};
+use crate::{ALPN_HTTP1, AddressGuard, Connect, ConnectError, Names, Verify, connect::connect_tcp, connect_tls, reason::Reason};
 
 /// Bytes of the headers of an answer.
 const HEADER_BYTES_MAX: usize = 16 * 1024;

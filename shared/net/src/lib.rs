@@ -28,7 +28,7 @@ pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_
 pub use guard::AddressGuard;
 pub use hub::{HubClient, HubUrl};
 pub use link_stream::LinkStream;
-pub use listen::{Listen, Listeners, bind, client_endpoint};
+pub use listen::{Listen, Listeners, bind, bind_tcp, client_endpoint};
 pub use names::Names;
 pub use reason::{Attempt, ConnectError, Reason};
 pub use server::{Accepted, Protocol, QuicGate, ServerTls};

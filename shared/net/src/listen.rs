@@ -105,6 +105,16 @@ pub fn bind(listen: Listen, quic_server: Option<quinn::ServerConfig>) -> io::Res
     Err(last.unwrap_or_else(|| io::Error::other("no free port")))
 }
 
+/// Binds TCP alone, for programs without QUIC. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// If the port is taken or may not be bound; the error names the address.
+pub fn bind_tcp(listen: Listen) -> io::Result<(TcpListener, SocketAddr)> {
+    let tcp = socket(listen, Type::STREAM)?;
+    let address = local(&tcp)?;
+    Ok((TcpListener::from_std(tcp.into())?, address))
+}
+
 /// A QUIC endpoint that only connects out, from any free port.
 ///
 /// # Errors

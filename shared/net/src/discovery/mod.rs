@@ -104,6 +104,11 @@ pub struct NotFound {
 }
 
 impl NotFound {
+    /// Whether something said that it is another key: more than nothing being known.
+    pub fn contradicted(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.outcome, Outcome::Contradicted(_)))
+    }
+
     /// `DNS: no SRV record; well-known: connection refused; hub h1: unknown domain`.
     pub fn words(&self, language: Language) -> String {
         steps_in_words(&self.steps, language)
@@ -158,6 +163,34 @@ impl Discovery {
     /// What was tried, and why each failed.
     pub async fn find_pinned(&self, domain: &DomainName, pinned: &Pinned, now_ms: i64) -> Result<Found, NotFound> {
         self.search(domain, Some(pinned), now_ms).await
+    }
+
+    /// Looks for a proof that `record`, which came from elsewhere (a peer that connected, an announcement), is its
+    /// domain's. Asks DNS and the domain itself; no hub, as a hub proves nothing.
+    ///
+    /// # Errors
+    /// What was tried, and why each proved nothing.
+    pub async fn prove(&self, record: &VerifiedRecord, now_ms: i64) -> Result<Proof, NotFound> {
+        let domain = record.domain();
+        let peer = self.0.config.peers.get(domain);
+        let mut search = Search::new(domain, None, peer.and_then(|p| p.root.clone()), now_ms);
+        search.candidates.push(record.clone());
+        if !search.judge_again() && !search.candidates.is_empty() && !domain.is_key_name() {
+            match self.0.dns.root_text(domain).await {
+                Ok(text) => search.text = text,
+                Err(outcome) => search.step(Source::DnsText, outcome),
+            }
+            if !search.judge_again() && !search.candidates.is_empty() {
+                let fetched = self.fetch(domain, None, self.0.http.guard).await;
+                search.take(Source::WellKnown, fetched);
+            }
+        }
+        match search.best {
+            Some((found, proof)) if found.charter().root_key() == record.charter().root_key() => return Ok(proof),
+            Some(_) => search.steps.push(Step { source: Source::WellKnown, outcome: Outcome::Contradicted(Contradiction::WellKnown) }),
+            None => {}
+        }
+        Err(NotFound { steps: search.steps })
     }
 
     /// The way hubs are asked, for announcing.
@@ -299,12 +332,13 @@ impl<'a> Search<'a> {
 
     /// What was found before DNS's text record was known may be proven or contradicted by it.
     fn judge_again(&mut self) -> bool {
+        let source = if self.configured_root.is_some() { Source::Configuration } else { Source::DnsText };
         for record in std::mem::take(&mut self.candidates) {
             match self.judge(&record, false) {
                 Verdict::Proven(proof) => self.best = Some((record, proof)),
                 Verdict::Unproven => self.candidates.push(record),
-                Verdict::Contradicted(by) => self.step(Source::DnsText, Outcome::Contradicted(by)),
-                Verdict::DoesNotFollow(error) => self.step(Source::DnsText, Outcome::Refused(error)),
+                Verdict::Contradicted(by) => self.step(source.clone(), Outcome::Contradicted(by)),
+                Verdict::DoesNotFollow(error) => self.step(source.clone(), Outcome::Refused(error)),
             }
         }
         self.best.is_some()

@@ -84,6 +84,8 @@ pub enum Contradiction {
     Configured,
     /// The text record in DNS names another key.
     DnsText,
+    /// The domain itself serves a record with another key over publicly trusted TLS.
+    WellKnown,
 }
 
 /// What follows from the evidence.

@@ -12,6 +12,8 @@ use crate::http::HttpError;
 pub enum Source {
     /// The place that the administrator wrote down.
     Configured(Endpoint),
+    /// What else the administrator wrote down.
+    Configuration,
     /// SRV `_startalk._udp.<domain>`.
     Dns,
     /// TXT `_startalk.<domain>`.
@@ -29,6 +31,7 @@ impl Source {
         let zh = language == Language::Chinese;
         match self {
             Self::Configured(e) => if zh { format!("配置的地址 {}", shown(e)) } else { format!("configured address {}", shown(e)) },
+            Self::Configuration => if zh { "配置" } else { "configuration" }.to_owned(),
             Self::Dns => "DNS".to_owned(),
             Self::DnsText => "DNS TXT".to_owned(),
             Self::DnsEndpoint(e) => if zh { format!("DNS 所指的 {}", shown(e)) } else { format!("{} named by DNS", shown(e)) },
@@ -110,6 +113,9 @@ impl Outcome {
             }
             Self::Contradicted(Contradiction::DnsText) => {
                 fixed("根密钥与 DNS TXT 记录不符", "the root key is not the one in the DNS TXT record")
+            }
+            Self::Contradicted(Contradiction::WellKnown) => {
+                fixed("根密钥与该域自己公布的不符", "the root key is not the one that the domain itself serves")
             }
         }
     }

@@ -303,6 +303,22 @@ async fn what_is_pinned_needs_no_proof_and_never_goes_back() {
     assert!(not_found.words(Language::English).contains("root key"), "{}", not_found.words(Language::English));
 }
 
+#[tokio::test]
+async fn a_record_from_elsewhere_is_proven_by_what_the_domain_says() {
+    let (address, root) = https(200, record_of(1, "b.plain.test", 5).bytes().clone()).await;
+    let base = config(vec![a("b.plain.test"), txt("b.signed.test", 1)]).await;
+    let discovery = Discovery::new(DiscoveryConfig { well_known_port: address.port(), extra_roots: vec![root], ..base }).unwrap();
+    let prove = async |root, domain: &str| discovery.prove(&record_of(root, domain, 1), now()).await;
+    assert_eq!(prove(1, "b.plain.test").await.unwrap(), Proof::WellKnown);
+    assert!(prove(2, "b.plain.test").await.unwrap_err().contradicted());
+    assert_eq!(prove(1, "b.signed.test").await.unwrap(), Proof::DnsSec);
+    assert!(prove(2, "b.signed.test").await.unwrap_err().contradicted());
+    let silent = prove(1, "c.plain.test").await.unwrap_err();
+    assert!(!silent.contradicted(), "{}", silent.words(Language::English));
+    let key_name = DomainName::of_key(&key(4).public());
+    assert_eq!(prove(4, key_name.as_str()).await.unwrap(), Proof::KeyName);
+}
+
 #[test]
 fn the_text_may_name_any_root_key_of_the_line() {
     let now = now();
