@@ -177,7 +177,7 @@ impl<L: Log> Sequencer<L> {
         if !drafts.is_empty() {
             match self.log.append(&drafts, &self.head) {
                 Ok(head) => self.head = head,
-                Err(AppendError::DiskFull) => {
+                Err(AppendError::DiskFull { .. }) => {
                     self.free.low = true;
                     for (reply, _) in answers {
                         reply(Err(Code::DiskFull.into()));
