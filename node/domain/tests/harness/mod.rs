@@ -1,0 +1,256 @@
+//! One domain without disk, sockets or clock: commands go in, the journal is a list, time passes when told.
+
+#![allow(dead_code)] // each test binary uses its part
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use prost::Message as _;
+use startalk_domain::{
+    Actor, Answer, Command, Decided, Recorded,
+    command::{Admission, LinkItem, NewDevice, Target},
+    context::{Ctx, IdCount, Random},
+    conversations::{self, Message},
+    handle, outbox,
+    store::{Store, Tx},
+};
+use startalk_journal::{Body, Head, Header, ReadError, ReadJournal, Record};
+use startalk_protocol::{
+    DomainName, Error, MessageId, UserId,
+    pb::content::{Block, Content, Inline, Text, content::Kind},
+};
+
+/// A seeded source of bytes (splitmix64).
+pub struct Seeded(pub u64);
+
+impl Seeded {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+impl Random for Seeded {
+    fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(8) {
+            let bytes = self.next().to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+}
+
+/// The journal as a list.
+#[derive(Default)]
+pub struct List(pub Mutex<Vec<Record>>);
+
+impl ReadJournal for List {
+    fn head(&self) -> Head {
+        let all = self.0.lock().unwrap();
+        let (position, time_ms) = all.last().map_or((0, 0), |r| (r.header.position, r.header.time_ms));
+        Head { journal_id: [1; 16], epoch: 1, batch: position, position, time_ms, chain: [0; 32] }
+    }
+    fn read(&self, position: u64) -> Result<Record, ReadError> {
+        let all = self.0.lock().unwrap();
+        let at = usize::try_from(position).unwrap().checked_sub(1).unwrap();
+        Ok(all.get(at).unwrap_or_else(|| panic!("position {position} of {}", all.len())).clone())
+    }
+    fn read_from(&self, from: u64, max_records: usize, _: usize) -> Result<Vec<Record>, ReadError> {
+        let all = self.0.lock().unwrap();
+        Ok(all.iter().skip(usize::try_from(from.max(1) - 1).unwrap()).take(max_records).cloned().collect())
+    }
+    fn header(&self, position: u64) -> Result<Header, ReadError> {
+        self.read(position).map(|r| r.header)
+    }
+}
+
+pub struct Node {
+    pub name: DomainName,
+    pub store: Store,
+    pub journal: Arc<List>,
+    pub random: Seeded,
+    pub ids: IdCount,
+    pub now_ms: u64,
+    pub disk_low: bool,
+}
+
+impl Node {
+    pub fn new(name: &str) -> Self {
+        let mut node = Self {
+            name: name.parse().unwrap(),
+            store: Store::temporary().unwrap(),
+            journal: Arc::default(),
+            random: Seeded(name.len() as u64),
+            ids: IdCount::default(),
+            now_ms: 1_800_000_000_000,
+            disk_low: false,
+        };
+        node.ok(Command::Begin { root_key: [7; 32] });
+        node
+    }
+
+    /// Several commands in one batch.
+    pub fn batch(&mut self, commands: Vec<Command>) -> Vec<Result<Answer, Error>> {
+        let mut tx = Tx::new(&self.store, self.journal.head().position + 1, self.now_ms);
+        let mut results = Vec::new();
+        for command in commands {
+            let mut ctx = Ctx {
+                domain: &self.name,
+                now_ms: self.now_ms,
+                journal: &*self.journal,
+                random: &mut self.random,
+                ids: &mut self.ids,
+                disk_low: self.disk_low,
+            };
+            results.push(handle(&mut tx, &mut ctx, command));
+        }
+        let decided = Decided::of(tx);
+        for record in &decided.records {
+            self.journal.0.lock().unwrap().push(stored(record));
+        }
+        for record in decided.commit(&self.store) {
+            if let startalk_domain::Event::Erased(f, _) = &record.event {
+                let mut all = self.journal.0.lock().unwrap();
+                for p in &f.positions {
+                    all[usize::try_from(*p).unwrap() - 1].body = Body::Erased;
+                }
+            }
+        }
+        assert!(!self.store.is_damaged());
+        results
+    }
+
+    pub fn run(&mut self, command: Command) -> Result<Answer, Error> {
+        self.batch(vec![command]).remove(0)
+    }
+
+    pub fn ok(&mut self, command: Command) -> Answer {
+        let shown = format!("{command:?}");
+        self.run(command).unwrap_or_else(|e| panic!("{shown}: {e}"))
+    }
+
+    pub fn refused(&mut self, command: Command) -> &'static str {
+        let before = self.journal.head().position;
+        let error = self.run(command).expect_err("should be refused");
+        assert_eq!(before, self.journal.head().position, "what is refused writes nothing");
+        error.code.as_str()
+    }
+
+    /// An account with one device.
+    pub fn person(&mut self, name: &str) -> Actor {
+        let device = NewDevice { name: "test".into(), token_hash: *blake3::hash(format!("{name}@{}", self.name).as_bytes()).as_bytes() };
+        let create = Command::CreateAccount {
+            name: name.parse().unwrap(),
+            display_name: name.to_uppercase(),
+            password_hash: "$argon2id$".into(),
+            recovery_hashes: vec![[1; 32]],
+            admission: Admission::Operator { administrator: false },
+            device: Some(device),
+        };
+        match self.ok(create) {
+            Answer::Account { account, device: Some(device), .. } => Actor { account, device },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn say(&mut self, actor: Actor, to: &str, counter: u64, text_: &str) -> (u64, u64, MessageId) {
+        match self.ok(send(actor, to, counter, text_)) {
+            Answer::Sent { conversation, sequence, id, .. } => (conversation, sequence, id),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn messages(&self, account: u64, conversation: u64) -> Vec<Message> {
+        conversations::page(&self.store, &*self.journal, account, conversation, 1..=u64::MAX, false).unwrap().messages
+    }
+
+    pub fn texts(&self, account: u64, conversation: u64) -> Vec<String> {
+        self.messages(account, conversation).iter().map(|m| m.content.as_ref().map_or("(gone)".into(), |c| plain(c))).collect()
+    }
+
+    /// All events, by name.
+    pub fn events(&self) -> Vec<&'static str> {
+        self.journal.0.lock().unwrap().iter().map(|r| Recorded::read(r).unwrap().event.name()).collect()
+    }
+}
+
+fn stored(record: &Recorded) -> Record {
+    let draft = record.draft();
+    let header = Header {
+        position: record.position,
+        batch: record.position,
+        remaining_in_batch: 0,
+        epoch: 1,
+        time_ms: record.time_ms,
+        kind: draft.kind,
+        version: draft.version,
+        conversation: draft.conversation,
+        sequence: draft.sequence,
+        previous: draft.previous,
+        facts_hash: [0; 24],
+        body_hash: [0; 24],
+        chain_tag: record.position.to_le_bytes(),
+        facts_len: u32::try_from(draft.facts.len()).unwrap(),
+        body_len: u32::try_from(draft.body.as_ref().map_or(0, Vec::len)).unwrap(),
+    };
+    Record { header, facts: draft.facts.into(), body: draft.body.map_or(Body::None, |b| Body::Present(b.into())) }
+}
+
+pub fn text(words: &str) -> Bytes {
+    let inline = Inline { text: words.into(), ..Inline::default() };
+    let text = Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] };
+    Content { fallback: String::new(), kind: Some(Kind::Text(text)) }.encode_to_vec().into()
+}
+
+pub fn plain(content: &Bytes) -> String {
+    match Content::decode(content.clone()).unwrap().kind {
+        Some(Kind::Text(t)) => t.blocks.iter().flat_map(|b| &b.inlines).map(|i| i.text.as_str()).collect(),
+        other => format!("{other:?}"),
+    }
+}
+
+pub fn user(id: &str) -> UserId {
+    id.parse().unwrap()
+}
+
+pub fn send(actor: Actor, to: &str, counter: u64, words: &str) -> Command {
+    Command::Send { actor, to: Target::User(user(to)), counter, content: text(words), reply_to: None, known_id: None }
+}
+
+/// Gives `to` everything that `from` has for it, as the link would; answers what was refused.
+pub fn deliver(from: &Node, to: &mut Node) -> Vec<(u64, &'static str)> {
+    let from_number = match to.ok(Command::SetPeerRule {
+        domain: from.name.clone(),
+        rule: startalk_domain::command::PeerRule::Unset,
+        forget_key: false,
+    }) {
+        Answer::Peer(n) => n,
+        other => panic!("{other:?}"),
+    };
+    let Some(peer) = startalk_domain::directory::peer_number(&from.store, &to.name) else { return vec![] };
+    let out = outbox::outbox(&from.store, peer);
+    to.ok(Command::BeginPeerEpoch { peer: from_number, epoch: out.epoch });
+    let cursor = outbox::inbox(&to.store, from_number);
+    let items = outbox::items(&from.store, &*from.journal, peer, cursor.sequence + 1, out.head(), usize::MAX).unwrap();
+    let (mut running, mut refused) = (cursor.running, Vec::new());
+    for (sequence, item) in (cursor.sequence + 1..).zip(items) {
+        let (hash, item) = match item {
+            outbox::Outgoing::Item(bytes) => (*blake3::hash(&bytes).as_bytes(), Some(bytes)),
+            outbox::Outgoing::Withheld(hash) => (hash, None),
+        };
+        running = outbox::running_after(&running, &hash);
+        let command = Command::ReceiveItem { peer: from_number, epoch: out.epoch, item: LinkItem { sequence, running, item } };
+        match to.ok(command) {
+            Answer::Item { refused: Some(error) } => refused.push((sequence, error.code.as_str())),
+            Answer::Item { refused: None } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(running, out.running, "both ends have the same running hash");
+    refused
+}

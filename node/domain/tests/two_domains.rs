@@ -1,0 +1,219 @@
+//! The same rules between domains: first contact, exactly once, going back, speaking for one's own people only.
+
+mod harness;
+
+use harness::{Node, deliver, send, text, user};
+use startalk_domain::{
+    Answer, Command,
+    command::{LinkItem, MarkMove, PeerRule},
+    conversations, delivery, directory, outbox,
+};
+
+fn pair() -> (Node, Node) {
+    (Node::new("a.example"), Node::new("b.example"))
+}
+
+#[test]
+fn a_first_contact_waits_and_then_both_talk() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    let (at_a, ..) = a.say(alice, "bob@b.example", 1, "hello");
+    assert!(deliver(&a, &mut b).is_empty());
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    assert!(conversations::direct(&b.store, at_b).unwrap().request);
+    assert_eq!(b.texts(bob.account, at_b), ["hello"]);
+    b.ok(Command::DecideRequest { account: bob.account, conversation: at_b, accept: true });
+    b.say(bob, "alice@a.example", 1, "hi");
+    deliver(&b, &mut a);
+    assert_eq!(a.texts(alice.account, at_a), ["hello", "hi"]);
+    assert!(!conversations::direct(&a.store, at_a).unwrap().request, "who wrote first has accepted");
+    let author = &a.messages(alice.account, at_a)[1].author_id;
+    assert_eq!(author.as_ref().unwrap().to_string(), "bob@b.example");
+}
+
+#[test]
+fn edits_recalls_marks_and_profiles_cross() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    let (at_a, first, _) = a.say(alice, "bob@b.example", 1, "one");
+    let (_, second, _) = a.say(alice, "bob@b.example", 2, "two");
+    deliver(&a, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    b.say(bob, "alice@a.example", 1, "ok");
+    deliver(&b, &mut a);
+    a.ok(Command::Edit { actor: alice, conversation: at_a, sequence: first, counter: 3, content: text("ONE") });
+    a.ok(Command::Recall { actor: alice, conversation: at_a, sequence: second, counter: 4 });
+    a.ok(Command::SetProfile { account: alice.account, display_name: "爱丽丝".into(), avatar: String::new(), signature: String::new() });
+    deliver(&a, &mut b);
+    assert_eq!(b.texts(bob.account, at_b), ["ONE", "(gone)", "ok"]);
+    let person = directory::person_number(&b.store, 1, &"alice".parse().unwrap()).unwrap();
+    assert_eq!(directory::person(&b.store, person).unwrap().profile.display_name, "爱丽丝");
+    b.ok(Command::MoveMarks { marks: vec![MarkMove { account: bob.account, conversation: at_b, delivered: 5, read: 1 }] });
+    deliver(&b, &mut a);
+    let bob_at_a = directory::person_number(&a.store, 1, &"bob".parse().unwrap()).unwrap();
+    let marks = delivery::marks_of(&a.store, at_a, bob_at_a);
+    assert_eq!((marks.delivered, marks.read), (second, first));
+}
+
+#[test]
+fn an_item_takes_effect_once_and_in_its_place() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    a.say(alice, "bob@b.example", 1, "one");
+    a.say(alice, "bob@b.example", 2, "two");
+    deliver(&a, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    let peer = directory::peer_number(&a.store, &b.name).unwrap();
+    let epoch = outbox::outbox(&a.store, peer).epoch;
+    let outbox::Outgoing::Item(again) = outbox::items(&a.store, &*a.journal, peer, 2, 2, 1000).unwrap().remove(0) else { panic!() };
+    let events = b.events().len();
+    let item = |sequence| Command::ReceiveItem { peer: 1, epoch, item: LinkItem { sequence, running: [0; 32], item: Some(again.clone()) } };
+    assert_eq!(b.ok(item(2)), Answer::Item { refused: None });
+    assert_eq!(b.events().len(), events, "had already");
+    assert_eq!(b.refused(item(9)), "out-of-order");
+    assert_eq!(b.texts(bob.account, at_b), ["one", "two"]);
+}
+
+#[test]
+fn strangers_learn_nothing_and_friends_are_told() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    b.ok(Command::BlockDomain { account: bob.account, domain: "a.example".parse().unwrap(), blocked: true });
+    a.say(alice, "bob@b.example", 1, "blocked by domain");
+    a.say(alice, "nobody@b.example", 2, "no such person");
+    assert!(deliver(&a, &mut b).is_empty(), "both are answered alike: not at all");
+    assert!(startalk_domain::contacts::conversations(&b.store, bob.account).is_empty());
+    b.ok(Command::BlockDomain { account: bob.account, domain: "a.example".parse().unwrap(), blocked: false });
+    let (at_a, ..) = a.say(alice, "bob@b.example", 3, "hello");
+    deliver(&a, &mut b);
+    b.say(bob, "alice@a.example", 1, "hi");
+    deliver(&b, &mut a);
+    b.ok(Command::BlockUser { account: bob.account, user: user("alice@a.example"), blocked: true });
+    let (_, sequence, _) = a.say(alice, "bob@b.example", 4, "still there?");
+    let refused = deliver(&a, &mut b);
+    assert_eq!(refused.iter().map(|r| r.1).collect::<Vec<_>>(), ["blocked"]);
+    let epoch = outbox::outbox(&a.store, 1).epoch;
+    a.ok(Command::PeerRefused { peer: 1, epoch, sequence: refused[0].0, code: "blocked".into() });
+    let told = a.messages(alice.account, at_a).into_iter().find(|m| m.sequence == sequence).unwrap();
+    assert_eq!(told.refused, "blocked");
+}
+
+#[test]
+fn open_requests_and_what_strangers_may_leave_are_limited() {
+    let (mut a, mut b) = pair();
+    let bob = b.person("bob");
+    for n in 0..25 {
+        let actor = a.person(&format!("p{n}"));
+        a.say(actor, "bob@b.example", 1, "hi");
+    }
+    deliver(&a, &mut b);
+    assert_eq!(startalk_domain::contacts::conversations(&b.store, bob.account).len(), 20);
+    let first = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    b.ok(Command::DecideRequest { account: bob.account, conversation: first, accept: false });
+    let chatty = a.person("chatty");
+    for n in 1..=25 {
+        a.say(chatty, "bob@b.example", n, "me again");
+    }
+    deliver(&a, &mut b);
+    let all = startalk_domain::contacts::conversations(&b.store, bob.account);
+    assert_eq!(all.len(), 21, "a decision made room for one");
+    assert_eq!(b.texts(bob.account, all[20]).len(), 20);
+}
+
+#[test]
+fn a_denied_domain_is_not_written_to() {
+    let (mut a, _) = pair();
+    let alice = a.person("alice");
+    a.ok(Command::SetPeerRule { domain: "b.example".parse().unwrap(), rule: PeerRule::Deny, forget_key: false });
+    assert_eq!(a.refused(send(alice, "bob@b.example", 1, "x")), "domain-denied");
+}
+
+#[test]
+fn after_going_back_everything_is_sent_again_and_nothing_doubles() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    for n in 1..=5 {
+        a.say(alice, "bob@b.example", n, &n.to_string());
+    }
+    deliver(&a, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    a.ok(Command::BeginEpoch { epoch: 2, reason: "test".into() });
+    a.say(alice, "bob@b.example", 6, "6");
+    let out = outbox::outbox(&a.store, 1);
+    assert_eq!(out.head(), 7, "profile, five messages and the new one: none was known to be recorded there");
+    deliver(&a, &mut b);
+    assert_eq!(b.texts(bob.account, at_b), ["1", "2", "3", "4", "5", "6"]);
+    assert_eq!(outbox::running_at(&a.store, &*a.journal, 1, out.head()).unwrap(), Some(out.running));
+}
+
+#[test]
+fn a_message_offered_again_keeps_its_id_and_is_not_doubled() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    let mut kept = Vec::new();
+    for n in 1..=4 {
+        kept.push(a.say(alice, "bob@b.example", n, &n.to_string()).2);
+    }
+    deliver(&a, &mut b);
+    // a is restored from before the third message; its device offers again what it had sent.
+    let mut restored = Node::new("a.example");
+    let alice = restored.person("alice");
+    for n in 1..=2 {
+        offer(&mut restored, alice, n, Some(kept[n as usize - 1]));
+    }
+    restored.ok(Command::BeginEpoch { epoch: 2, reason: "restored".into() });
+    restored.now_ms += 60_000;
+    offer(&mut restored, alice, 3, None); // something new is said first
+    for n in [3, 4u64] {
+        offer(&mut restored, alice, n + 1, Some(kept[n as usize - 1]));
+        offer(&mut restored, alice, n + 11, Some(kept[n as usize - 1])); // twice
+    }
+    deliver(&restored, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    assert_eq!(b.texts(bob.account, at_b), ["1", "2", "3", "4", "new"]);
+    let at_a = startalk_domain::contacts::conversations(&restored.store, alice.account)[0];
+    assert_eq!(restored.texts(alice.account, at_a), ["1", "2", "new", "3", "4"]);
+}
+
+fn offer(node: &mut Node, actor: startalk_domain::Actor, counter: u64, known_id: Option<startalk_protocol::MessageId>) {
+    let words = match (counter, known_id) {
+        (_, None) => "new".to_owned(),
+        (n, Some(_)) if n <= 2 => n.to_string(),
+        (n, Some(_)) => ((n - 1) % 10).to_string(),
+    };
+    let to = startalk_domain::command::Target::User(user("bob@b.example"));
+    node.ok(Command::Send { actor, to, counter, content: text(&words), reply_to: None, known_id });
+}
+
+#[test]
+fn a_deleted_account_is_told_of_and_then_forgotten() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    a.say(alice, "bob@b.example", 1, "bye");
+    deliver(&a, &mut b);
+    b.say(bob, "alice@a.example", 1, "hi");
+    a.ok(Command::DeleteAccount { account: alice.account });
+    deliver(&a, &mut b);
+    let person = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    let other = conversations::direct(&b.store, person).unwrap().b;
+    assert!(directory::person(&b.store, other).unwrap().gone);
+    let to = startalk_domain::command::Target::Conversation(person);
+    let command = Command::Send { actor: bob, to, counter: 2, content: text("?"), reply_to: None, known_id: None };
+    assert_eq!(b.refused(command), "no-such-user");
+    let out = outbox::outbox(&a.store, 1);
+    a.ok(Command::PeerRecorded { peer: 1, epoch: out.epoch, sequence: out.head() });
+    let all = a.journal.0.lock().unwrap();
+    assert!(!all.iter().any(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice")))));
+}
+
+#[test]
+fn what_was_erased_before_it_went_is_withheld() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    let (at_a, first, _) = a.say(alice, "bob@b.example", 1, "secret");
+    a.say(alice, "bob@b.example", 2, "public");
+    a.ok(Command::Recall { actor: alice, conversation: at_a, sequence: first, counter: 3 });
+    deliver(&a, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    assert_eq!(b.texts(bob.account, at_b), ["public"]);
+}
