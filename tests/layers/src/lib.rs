@@ -1,1 +1,51 @@
-//! Who may import whom, checked
+//! Who may import whom (docs/design.md §7), which crates are banned, and which licences are accepted: data, and the
+//! tests beside it that hold the workspace to it.
+
+/// A room and the rooms of this workspace that it may import.
+pub const ROOMS: &[(&str, &[&str])] = &[
+    ("startalk-protocol", &[]),
+    ("startalk-link", &["startalk-protocol"]),
+    ("startalk-net", &["startalk-protocol"]),
+    ("startalk-client", &["startalk-protocol", "startalk-net"]),
+    ("startalk-journal", &["startalk-protocol"]),
+    ("startalk-domain", &["startalk-protocol", "startalk-journal"]),
+    ("startalk-sequencer", &["startalk-protocol", "startalk-domain", "startalk-journal"]),
+    ("startalk-outbound", &["startalk-net"]),
+    ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
+    ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer"]),
+    (
+        "startalk",
+        &[
+            "startalk-protocol", "startalk-link", "startalk-net", "startalk-journal", "startalk-domain", "startalk-sequencer",
+            "startalk-outbound", "startalk-federation", "startalk-gateway",
+        ],
+    ),
+    ("startalk-hub", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-client"]),
+    ("startalk-terminal", &["startalk-protocol", "startalk-client"]),
+    ("startalk-examples", &["startalk-protocol", "startalk-client"]),
+    ("startalk-layers", &[]),
+    ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-net"]),
+];
+
+/// Crates from outside that a room must never depend on directly.
+pub const NEVER: &[(&str, &[&str])] = &[
+    ("startalk-protocol", &["tokio", "quinn"]),
+    ("startalk-link", &["tokio", "quinn", "rustls"]),
+    ("startalk-journal", &["tokio"]),
+    ("startalk-domain", &["tokio", "quinn", "rustls", "axum", "hyper"]),
+    ("startalk-sequencer", &["tokio", "quinn", "rustls", "axum", "hyper"]),
+    ("startalk-hub", &["sled", "bincode"]),
+];
+
+/// Crates that must not be in the build at all, and why.
+pub const BANNED: &[(&str, &str)] = &[
+    ("ring", "one TLS provider: aws-lc-rs; with two, rustls panics at first use"),
+    ("openssl-sys", "one TLS stack: rustls"),
+    ("native-tls", "one TLS stack: rustls"),
+];
+
+/// Licences that may be in the build.
+pub const LICENCES: &[&str] = &[
+    "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-1-Clause", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "0BSD",
+    "Unicode-3.0", "CC0-1.0", "MIT-0", "Unlicense", "BSL-1.0", "OpenSSL", "CDLA-Permissive-2.0", "MPL-2.0", "WTFPL",
+];
