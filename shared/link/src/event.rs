@@ -94,7 +94,10 @@ pub enum Event {
         /// Its signature over [`batch::signed_bytes`](crate::batch::signed_bytes).
         signature: [u8; 64],
     },
-    /// The peer has durably recorded ours up to here. What was refused may be told more than once.
+    /// The peer has durably recorded ours up to here. What was refused may be told more than once; it must be durable
+    /// here before the entry
+    /// [`LINK_ITEMS_OUTSTANDING_MAX`](startalk_protocol::limits::LINK_ITEMS_OUTSTANDING_MAX) after it is pushed, because
+    /// the peer tells only what is newer again.
     Acked {
         /// Cumulative.
         up_to: u64,

@@ -6,6 +6,7 @@
 mod build;
 mod fuzz;
 mod read;
+mod spec;
 
 use std::{fs, path::PathBuf};
 
