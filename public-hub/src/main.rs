@@ -1,1 +1,119 @@
-fn main() {}
+//! The `startalk-hub` program: reads its settings, binds, says where it listens, serves until it is told to stop.
+//!
+//! When it is ready it prints `listening <url>` and `hub_url <url>` on standard output (with `--json` one line of JSON);
+//! `hub_url` is what nodes and clients are configured with. Everything else goes to standard error.
+
+use std::{
+    io::Write as _,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use startalk_hub::{Hub, api, serve, settings::{Args, Settings}};
+use startalk_net::{CertResolver, Discovery, HubUrl, Listen, ServerTls, bind_tcp};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    startalk_net::install_crypto();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STARTALK_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let args = Args::parse();
+    if args.make_certificate {
+        return args.make_certificate(now_ms());
+    }
+    let settings = args.resolve(now_ms())?;
+    let discovery = Discovery::new(settings.discovery.0.clone()).map_err(|e| anyhow::anyhow!("name servers: {e}"))?;
+    let hub = Hub::new(discovery, Arc::new(now_ms), args.behind_proxy);
+    let (doors, ready) = open(&settings)?;
+    ready.print(args.json)?;
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        told_to_stop().await;
+        tracing::info!("stopping");
+        let _ = stop.send(true);
+        // Kept until the end: its end would look like another stop.
+        std::future::pending::<()>().await;
+        drop(stop);
+    });
+    serve::serve(doors, api::router(hub), stopping).await;
+    Ok(())
+}
+
+/// Where it listens.
+struct Ready {
+    listening: Vec<String>,
+    hub_url: String,
+}
+
+fn open(settings: &Settings) -> anyhow::Result<(Vec<serve::Door>, Ready)> {
+    let (mut doors, mut listening, mut hub_url) = (Vec::new(), Vec::new(), None);
+    if let Some((listen, certificate)) = &settings.https {
+        let (listener, address) = bind_tcp(*listen).context("--listen")?;
+        let tls = ServerTls::new(&CertResolver::new(None, Some(certificate)), false).context("TLS")?;
+        doors.push(serve::Door { listener, tls: Some(tls) });
+        let host = settings.name.clone().unwrap_or_else(|| shown(address.ip()));
+        let url = format!("https://{}:{}", bracketed(&host), address.port());
+        hub_url = Some(HubUrl::new(&url, settings.fingerprint.then(|| certificate.fingerprint())).map_err(|e| anyhow::anyhow!("--name {host}: {e}"))?);
+        listening.push(url);
+    }
+    if let Some(http) = settings.http {
+        let (listener, address) = bind_tcp(Listen::Address(http)).context("--http")?;
+        doors.push(serve::Door { listener, tls: None });
+        let url = format!("http://{address}");
+        if hub_url.is_none() {
+            hub_url = Some(HubUrl::new(&url, None).map_err(|e| anyhow::anyhow!("--http {address}: {e}"))?);
+        }
+        listening.push(url);
+    }
+    let hub_url = hub_url.context("nowhere to listen")?.to_string();
+    Ok((doors, Ready { listening, hub_url }))
+}
+
+impl Ready {
+    fn print(&self, json: bool) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if json {
+            let line = serde_json::json!({ "listening": self.listening.first(), "hub_url": self.hub_url, "pid": std::process::id() });
+            writeln!(out, "{line}")?;
+        } else {
+            for url in &self.listening {
+                writeln!(out, "listening {url}")?;
+            }
+            writeln!(out, "hub_url {}", self.hub_url)?;
+        }
+        out.flush().context("standard output")
+    }
+}
+
+/// An address that this machine can use for itself, where "every address" was bound.
+fn shown(ip: IpAddr) -> String {
+    if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.parse::<SocketAddr>().is_err() && host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program's edge: the one place where the hub reads the clock")]
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

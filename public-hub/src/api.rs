@@ -1,0 +1,234 @@
+//! The hub's HTTP interface. federation-spec/04-discovery-and-hubs.md §4
+//!
+//! Turns requests into calls of the directory, and errors into statuses with a code in JSON. Owns no state. Logs no
+//! address.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    Extension, Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, Query, Request, State as Stateful},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use startalk_net::hub::JsonError;
+use startalk_protocol::{
+    Code, DomainName, Error,
+    error::Language,
+    limits::RECORD_BYTES_MAX,
+    trust::{DomainRecord, RECORD_MEDIA_TYPE},
+};
+
+use crate::{
+    Hub,
+    directory::{Entry, Taken},
+    limits::{REQUEST_TIMEOUT, SEARCH_CHARS_MAX},
+    page,
+};
+
+/// Everything that the hub answers. Each request needs [`Asker`] among its extensions.
+pub fn router(hub: Hub) -> Router {
+    let open = [get(lookup), get(navigation)].map(|m| m.layer(middleware::map_response(anybody_may_read)));
+    let [lookup, navigation] = open;
+    Router::new()
+        .route("/v1/announce", post(announce).layer(DefaultBodyLimit::max(RECORD_BYTES_MAX)))
+        .route("/v1/domains/{domain}", lookup)
+        .route("/v1/navigation/{domain}", navigation)
+        .route("/", get(index))
+        .route("/style.css", get(style))
+        .route("/healthz", get(async || "ok\n"))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::map_response(strict))
+        .with_state(hub)
+}
+
+/// Where a request's connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker(pub SocketAddr);
+
+/// The asker's address: the connection's, or what a proxy on this machine says if the hub was told to believe it.
+fn address(hub: &Hub, asker: Asker, headers: &HeaderMap) -> IpAddr {
+    let direct = asker.0.ip().to_canonical();
+    if hub.0.behind_proxy && direct.is_loopback() {
+        let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|v| v.to_str().ok());
+        let said = last.and_then(|v| v.rsplit(',').next()).and_then(|v| v.trim().parse().ok());
+        return said.unwrap_or(direct);
+    }
+    direct
+}
+
+async fn announce(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, request: Request) -> Result<StatusCode, Refusal> {
+    let now_ms = hub.now_ms();
+    // Before the body is read: a flood costs a header each.
+    hub.0.rates.announce(address(&hub, asker, &headers), now_ms)?;
+    let body: Bytes = axum::RequestExt::extract(request).await.map_err(|_| {
+        Error::new(Code::TooLarge).with("what", "record").with("got", "?").with("max", RECORD_BYTES_MAX)
+    })?;
+    let record = DomainRecord::decode_signed(&body, now_ms)?;
+    let domain = record.domain().clone();
+    hub.0.rates.domain(&domain, record.charter().first_root_key(), now_ms)?;
+    let taken = hub.0.directory.lock().announce(record, now_ms)?;
+    match taken {
+        Taken::Accepted { look_for_proof: false } => Ok(StatusCode::OK),
+        Taken::Accepted { look_for_proof: true } => {
+            hub.0.prover.ask(&domain);
+            Ok(StatusCode::OK)
+        }
+        Taken::Pending => {
+            hub.0.prover.ask(&domain);
+            Ok(StatusCode::ACCEPTED)
+        }
+    }
+}
+
+fn find(hub: &Hub, asker: Asker, headers: &HeaderMap, domain: &str) -> Result<Entry, Refusal> {
+    let now_ms = hub.now_ms();
+    hub.0.rates.question(address(hub, asker, headers), now_ms)?;
+    let domain: DomainName = domain.parse().map_err(|_| Error::new(Code::Malformed).with("expected", "a domain"))?;
+    let unknown = || Error::new(Code::UnknownDomain).with("domain", &domain).with("steps", "");
+    Ok(hub.0.directory.lock().lookup(&domain, now_ms).cloned().ok_or_else(unknown)?)
+}
+
+async fn lookup(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, Path(domain): Path<String>) -> Result<Response, Refusal> {
+    let entry = find(&hub, asker, &headers, &domain)?;
+    let media = [(header::CONTENT_TYPE, HeaderValue::from_static(RECORD_MEDIA_TYPE))];
+    Ok((media, entry.record.bytes().clone()).into_response())
+}
+
+/// What a client needs to find its domain; it verifies `record` itself and believes nothing else.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Navigation {
+    /// ASCII form.
+    pub domain: String,
+    /// For people.
+    pub shown: String,
+    /// What the domain calls itself.
+    pub display_name: String,
+    /// A line or two.
+    pub description: String,
+    /// `closed`, `invitation` or `open`.
+    pub registration: String,
+    /// Best first.
+    pub endpoints: Vec<NavigationEndpoint>,
+    /// Milliseconds since 1970.
+    pub not_after_ms: i64,
+    /// What proved the name to the hub, if anything did; a hint.
+    pub proof: Option<String>,
+    /// The SignedRecord, base64 with padding (RFC 4648 §4).
+    pub record: String,
+}
+
+/// Where a domain can be reached.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct NavigationEndpoint {
+    /// Name or address; IPv6 without brackets.
+    pub host: String,
+    /// TCP and UDP.
+    pub port: u32,
+}
+
+async fn navigation(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, Path(domain): Path<String>) -> Result<Json<Navigation>, Refusal> {
+    let entry = find(&hub, asker, &headers, &domain)?;
+    let record = &entry.record;
+    Ok(Json(Navigation {
+        domain: record.domain().as_str().to_owned(),
+        shown: record.domain().shown(),
+        display_name: record.display_name().to_owned(),
+        description: record.description().to_owned(),
+        registration: record.registration().as_str().to_owned(),
+        endpoints: record.endpoints().iter().map(|e| NavigationEndpoint { host: e.host.clone(), port: e.port }).collect(),
+        not_after_ms: record.not_after_ms(),
+        proof: entry.proof.map(|(proof, _)| proof.as_str().to_owned()),
+        record: data_encoding::BASE64.encode(record.bytes()),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    q: Option<String>,
+    lang: Option<String>,
+}
+
+async fn index(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, Query(asked): Query<Asked>) -> Result<Response, Refusal> {
+    let now_ms = hub.now_ms();
+    hub.0.rates.question(address(&hub, asker, &headers), now_ms)?;
+    let language = page::language(asked.lang.as_deref(), headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()));
+    let search: String = asked.q.unwrap_or_default().trim().chars().take(SEARCH_CHARS_MAX).collect();
+    let html = {
+        let directory = hub.0.directory.lock();
+        let (entries, count) = directory.listed(&search, now_ms);
+        page::render(&entries, count, &search, language)
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::VARY, HeaderValue::from_static("accept-language")),
+        (header::CONTENT_LANGUAGE, HeaderValue::from_static(if language == Language::Chinese { "zh" } else { "en" })),
+    ];
+    Ok((headers, html).into_response())
+}
+
+async fn style() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+    ];
+    (headers, page::STYLE).into_response()
+}
+
+/// An error as an answer: a status for machines that look at nothing else, and the code for those that do.
+struct Refusal(Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = match self.0.code {
+            Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::SlowDown => StatusCode::TOO_MANY_REQUESTS,
+            Code::UnknownDomain => StatusCode::NOT_FOUND,
+            Code::OlderRecord | Code::RootKeyChanged => StatusCode::CONFLICT,
+            Code::TooMany if self.0.params.get("what").is_some_and(|w| w == "domains" || w == "bytes of records") => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let retry = (status == StatusCode::TOO_MANY_REQUESTS).then(|| self.0.params.get("seconds").and_then(|s| HeaderValue::from_str(s).ok())).flatten();
+        let body = Json(JsonError { code: self.0.code.as_str().to_owned(), params: self.0.params });
+        let mut response = (status, body).into_response();
+        if let Some(seconds) = retry {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+/// Records are public and signed: every web client may read them.
+async fn anybody_may_read(mut response: Response) -> Response {
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+    response
+}
+
+async fn strict(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let csp = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,211 @@
+//! The page for people: the domains that asked to be listed, and a search. Server-rendered, no script.
+//!
+//! Pure: entries in, HTML out. Every text that comes from outside goes through [`escape`].
+
+use std::fmt::Write as _;
+
+use startalk_protocol::{
+    error::Language,
+    trust::{Registration, VerifiedRecord},
+};
+
+use crate::directory::Entry;
+
+/// The style sheet, light and dark.
+pub const STYLE: &str = include_str!("style.css");
+
+struct Words {
+    tag: &'static str,
+    title: &'static str,
+    lead: &'static str,
+    search: &'static str,
+    button: &'static str,
+    none: &'static str,
+    nothing_found: &'static str,
+    other_language: (&'static str, &'static str),
+    foot: &'static str,
+    gone_home: &'static str,
+}
+
+const ENGLISH: Words = Words {
+    tag: "en",
+    title: "Startalk domains",
+    lead: "Places to have an account. Every domain is run by somebody of its own; people on all of them can write to each other.",
+    search: "Name or description",
+    button: "Search",
+    none: "No domain has asked to be listed here yet.",
+    nothing_found: "Nothing found. A domain that is not listed can still be reached by its name.",
+    other_language: ("zh", "中文"),
+    foot: "Listed are domains that asked for it and proved their name. This hub does not run them and cannot read what is written there.",
+    gone_home: "All domains",
+};
+
+const CHINESE: Words = Words {
+    tag: "zh",
+    title: "星语域名录",
+    lead: "在这里挑选一个域注册帐号。每个域由各自的主人运营，不同域的人可以互相通信。",
+    search: "名称或简介",
+    button: "搜索",
+    none: "还没有域申请在此公开。",
+    nothing_found: "没有找到。未公开的域仍可通过其名称直接联系。",
+    other_language: ("en", "English"),
+    foot: "此处只列出主动申请公开并证明了其名称的域。本枢纽不运营这些域，也无法读取其中的内容。",
+    gone_home: "全部域",
+};
+
+/// Which language: as asked for in the URL, else the first of Accept-Language that exists here.
+pub fn language(asked: Option<&str>, accept: Option<&str>) -> Language {
+    if let Some(asked) = asked {
+        return Language::of(asked);
+    }
+    let preferred = accept.unwrap_or_default().split(',').map(|part| {
+        let mut pieces = part.split(';');
+        let tag = pieces.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let weight: f32 = pieces.find_map(|p| p.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        (tag, weight)
+    });
+    let known = preferred.filter(|(tag, weight)| (tag.starts_with("zh") || tag.starts_with("en")) && *weight > 0.0);
+    // The first of the heaviest.
+    let best = known.fold(None, |best: Option<(String, f32)>, next| match best {
+        Some(best) if best.1 >= next.1 => Some(best),
+        _ => Some(next),
+    });
+    best.map_or(Language::English, |(tag, _)| Language::of(&tag))
+}
+
+/// The whole page.
+pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language) -> String {
+    let zh = language == Language::Chinese;
+    let words = if zh { &CHINESE } else { &ENGLISH };
+    let mut out = String::with_capacity(4096 + entries.len() * 600);
+    let q = escape(search);
+    let _ = write!(
+        out,
+        "<!doctype html>\n<html lang=\"{tag}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title><link rel=\"stylesheet\" href=\"/style.css\"></head>\n\
+         <body><header><p class=\"other\"><a href=\"/?lang={other}&amp;q={url}\" hreflang=\"{other}\" lang=\"{other}\">{other_name}</a></p>\
+         <h1>{title}</h1><p class=\"lead\">{lead}</p>\
+         <form method=\"get\" action=\"/\" role=\"search\"><input type=\"hidden\" name=\"lang\" value=\"{tag}\">\
+         <input type=\"search\" name=\"q\" value=\"{q}\" maxlength=\"100\" aria-label=\"{label}\" placeholder=\"{label}\">\
+         <button>{button}</button></form></header>\n<main>",
+        tag = words.tag,
+        title = words.title,
+        lead = words.lead,
+        other = words.other_language.0,
+        other_name = words.other_language.1,
+        url = escape(&url_encoded(search)),
+        label = words.search,
+        button = words.button,
+    );
+    let heading = if zh { format!("{count} 个域") } else if count == 1 { "1 domain".to_owned() } else { format!("{count} domains") };
+    let _ = write!(out, "<h2>{heading}</h2>");
+    if entries.is_empty() {
+        let text = if search.is_empty() { words.none } else { words.nothing_found };
+        let _ = write!(out, "<p class=\"empty\">{text}</p>");
+    } else {
+        out.push_str("<ul>");
+        for entry in entries {
+            card(&mut out, &entry.record, zh);
+        }
+        out.push_str("</ul>");
+    }
+    if count > entries.len() {
+        let more = count - entries.len();
+        let text = if zh { format!("还有 {more} 个，请用搜索缩小范围。") } else { format!("{more} more: narrow them down by searching.") };
+        let _ = write!(out, "<p class=\"more\">{text}</p>");
+    }
+    if !search.is_empty() {
+        let _ = write!(out, "<p><a href=\"/?lang={}\">{}</a></p>", words.tag, words.gone_home);
+    }
+    let _ = write!(out, "</main>\n<footer><p>{}</p></footer></body></html>\n", words.foot);
+    out
+}
+
+fn card(out: &mut String, record: &VerifiedRecord, zh: bool) {
+    let shown = record.domain().shown();
+    let name = if record.display_name().is_empty() { shown.clone() } else { record.display_name().to_owned() };
+    let (class, registration) = match (record.registration(), zh) {
+        (Registration::Open, false) => ("open", "anybody can register"),
+        (Registration::Open, true) => ("open", "开放注册"),
+        (Registration::Invitation, false) => ("invitation", "by invitation"),
+        (Registration::Invitation, true) => ("invitation", "凭邀请注册"),
+        (Registration::Closed, false) => ("closed", "closed"),
+        (Registration::Closed, true) => ("closed", "不开放注册"),
+    };
+    let _ = write!(out, "<li><h3>");
+    match address(record) {
+        Some(url) => {
+            let _ = write!(out, "<a href=\"{}\" rel=\"noopener noreferrer nofollow\" dir=\"auto\">{}</a>", escape(&url), escape(&name));
+        }
+        None => {
+            let _ = write!(out, "<span dir=\"auto\">{}</span>", escape(&name));
+        }
+    }
+    let _ = write!(out, "</h3><p class=\"name\">{}</p>", escape(&shown));
+    if !record.description().is_empty() {
+        let _ = write!(out, "<p dir=\"auto\">{}</p>", escape(record.description()));
+    }
+    let _ = write!(out, "<p class=\"badge {class}\">{registration}</p></li>");
+}
+
+/// Where a browser finds the domain: at its own name, or for a key name at its first endpoint.
+fn address(record: &VerifiedRecord) -> Option<String> {
+    if !record.domain().is_key_name() {
+        return Some(format!("https://{}/", record.domain()));
+    }
+    let endpoint = record.endpoints().first()?;
+    Some(if endpoint.host.contains(':') { format!("https://[{}]:{}/", endpoint.host, endpoint.port) } else { format!("https://{}:{}/", endpoint.host, endpoint.port) })
+}
+
+/// Text to HTML, in elements and in quoted attributes.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn url_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_the_one_asked_for() {
+        let check = |asked, accept, expected| assert_eq!(language(asked, accept), expected, "{asked:?} {accept:?}");
+        check(None, None, Language::English);
+        check(None, Some("zh-CN,zh;q=0.9,en;q=0.8"), Language::Chinese);
+        check(None, Some("en-GB,zh;q=0.9"), Language::English);
+        check(None, Some("de,zh;q=0.5"), Language::Chinese);
+        check(None, Some("en;q=0.1, zh;q=0.2"), Language::Chinese);
+        check(Some("en"), Some("zh"), Language::English);
+        check(Some("zh-Hans"), None, Language::Chinese);
+    }
+
+    #[test]
+    fn nothing_from_outside_becomes_markup() {
+        let html = render(&[], 0, "\"><script>alert(1)</script>", Language::English);
+        assert!(!html.contains("<script"), "{html}");
+        assert!(html.contains("value=\"&quot;&gt;&lt;script"));
+        assert!(html.contains("q=%22%3E%3Cscript"));
+    }
+}
