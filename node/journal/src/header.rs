@@ -10,7 +10,9 @@
 //! Invariant: a header that `parse` accepts is encoded by `put` to the same bytes.
 
 use crate::error::Fault;
-use crate::limits::{BATCH_RECORDS_MAX, BODY_BYTES_MAX, FACTS_BYTES_MAX, HEADER_BYTES_MAX, ORDINAL_MAX, SALT_BYTES};
+use crate::limits::{
+    BATCH_RECORDS_MAX, BODY_BYTES_MAX, FACTS_BYTES_MAX, HEADER_BYTES_MAX, ORDINAL_MAX, SALT_BYTES,
+};
 use crate::record::Header;
 use crate::varint;
 
@@ -46,7 +48,10 @@ impl Seed {
     }
 
     fn checksum(self, header: &[u8]) -> u32 {
-        crc32c::crc32c_append(crc32c::crc32c_append(self.0, &header[..1]), &header[CRC_END..])
+        crc32c::crc32c_append(
+            crc32c::crc32c_append(self.0, &header[..1]),
+            &header[CRC_END..],
+        )
     }
 }
 
@@ -84,7 +89,14 @@ pub fn put(out: &mut Vec<u8>, header: &Header, chain: &[u8; 32], seed: Seed) -> 
     varint::put(out, header.time_ms);
     varint::put(out, header.conversation);
     varint::put(out, header.sequence);
-    varint::put(out, if header.previous == 0 { 0 } else { header.position - header.previous });
+    varint::put(
+        out,
+        if header.previous == 0 {
+            0
+        } else {
+            header.position - header.previous
+        },
+    );
     out.extend_from_slice(&header.facts_hash);
     if header.body_len > 0 {
         out.extend_from_slice(&header.body_hash);
@@ -119,7 +131,8 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
     }
     let input = &input[..input.len().min(HEADER_BYTES_MAX)];
     let mut rest = input.get(CRC_END..).ok_or(Fault::Cut)?;
-    let mut field = |name: &'static str, max: u64| varint::take(&mut rest, max).ok_or(Fault::Field(name));
+    let mut field =
+        |name: &'static str, max: u64| varint::take(&mut rest, max).ok_or(Fault::Field(name));
     let kind = field("kind", u16::MAX.into())? as u16;
     let version = field("version", u8::MAX.into())? as u8;
     let facts_len = field("facts_len", FACTS_BYTES_MAX as u64)? as u32;
@@ -139,7 +152,11 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
         return Err(Fault::Field("body_len"));
     }
     let facts_hash = take_array::<HASH>(&mut rest)?;
-    let body_hash = if body_len > 0 { take_array::<HASH>(&mut rest)? } else { [0; HASH] };
+    let body_hash = if body_len > 0 {
+        take_array::<HASH>(&mut rest)?
+    } else {
+        [0; HASH]
+    };
     let chain_tag = take_array::<TAG>(&mut rest)?;
     let previous = if back == 0 { 0 } else { position - back };
     #[rustfmt::skip]
@@ -147,7 +164,10 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
         position, batch, remaining_in_batch, epoch, time_ms, kind, version, conversation, sequence, previous,
         facts_hash, body_hash, chain_tag, facts_len, body_len,
     };
-    Ok(Parsed { header, header_len: input.len() - rest.len() })
+    Ok(Parsed {
+        header,
+        header_len: input.len() - rest.len(),
+    })
 }
 
 fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Fault> {
@@ -194,6 +214,33 @@ mod tests {
     }
 
     #[test]
+    fn a_typical_message_keeps_to_its_budget() {
+        // Fifty million records in, in batches of 50, in the 20,000th conversation, whose last message is far back.
+        let header = Header {
+            position: 50_000_000,
+            batch: 1_000_000,
+            remaining_in_batch: 49,
+            epoch: 3,
+            time_ms: 1_790_000_000_000,
+            kind: 1,
+            version: 1,
+            conversation: 20_000,
+            sequence: 100_000,
+            previous: 50_000_000 - 500_000,
+            facts_len: 28,
+            body_len: 124,
+            ..longest()
+        };
+        let mut out = Vec::new();
+        put(&mut out, &header, &[9; 32], Seed::new(&[3; 16]));
+        assert_eq!(
+            (out.len(), out.len() + 28 + 124),
+            (89, 241),
+            "header and record; the budget is 250"
+        );
+    }
+
+    #[test]
     fn every_changed_bit_and_every_cut_is_noticed() {
         let seed = Seed::new(&[3; 16]);
         let mut out = Vec::new();
@@ -206,6 +253,9 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             assert!(parse(&changed, seed).is_err(), "bit {bit}");
         }
-        assert!(parse(&out, Seed::new(&[4; 16])).is_err(), "of another journal");
+        assert!(
+            parse(&out, Seed::new(&[4; 16])).is_err(),
+            "of another journal"
+        );
     }
 }

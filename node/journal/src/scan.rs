@@ -23,7 +23,10 @@ pub struct Cursor {
 
 impl Cursor {
     pub fn after(head: Head) -> Cursor {
-        Cursor { last: head, remaining: 0 }
+        Cursor {
+            last: head,
+            remaining: 0,
+        }
     }
 
     /// The batch that the next record belongs to.
@@ -37,19 +40,34 @@ impl Cursor {
         let found = &parsed.header;
         let last = &self.last;
         if found.position != last.position + 1 {
-            return Err(Fault::Position { expected: last.position + 1, found: found.position });
+            return Err(Fault::Position {
+                expected: last.position + 1,
+                found: found.position,
+            });
         }
         if found.batch != self.next_batch() {
-            return Err(Fault::Batch { expected: self.next_batch(), found: found.batch });
+            return Err(Fault::Batch {
+                expected: self.next_batch(),
+                found: found.batch,
+            });
         }
         if self.remaining > 0 && found.remaining_in_batch != self.remaining - 1 {
-            return Err(Fault::Remaining { expected: self.remaining - 1, found: found.remaining_in_batch });
+            return Err(Fault::Remaining {
+                expected: self.remaining - 1,
+                found: found.remaining_in_batch,
+            });
         }
         if found.epoch < last.epoch {
-            return Err(Fault::Epoch { last: last.epoch, found: found.epoch });
+            return Err(Fault::Epoch {
+                last: last.epoch,
+                found: found.epoch,
+            });
         }
         if found.time_ms < last.time_ms {
-            return Err(Fault::Time { last: last.time_ms, found: found.time_ms });
+            return Err(Fault::Time {
+                last: last.time_ms,
+                found: found.time_ms,
+            });
         }
         let chain = header::next_link(&last.chain, &bytes[..parsed.header_len]);
         if chain[..8] != found.chain_tag {
@@ -112,7 +130,13 @@ pub fn scan(
     is_erased: &dyn Fn(u64) -> bool,
 ) -> io::Result<Scan> {
     let start = HEADER_BLOCK as u32;
-    let mut kept = Kept { count: 0, end: start, last: before, batch_start: None, has_zeros: false };
+    let mut kept = Kept {
+        count: 0,
+        end: start,
+        last: before,
+        batch_start: None,
+        has_zeros: false,
+    };
     let mut before_last = kept;
     let mut cursor = Cursor::after(before);
     let mut offset = u64::from(start);
@@ -121,7 +145,9 @@ pub fn scan(
     let fault = loop {
         let bytes = window.at(offset)?;
         let mut next = cursor;
-        let judged = next.pass(bytes, seed).and_then(|parsed| Ok((parsed, content::judge(&parsed, bytes)?)));
+        let judged = next
+            .pass(bytes, seed)
+            .and_then(|parsed| Ok((parsed, content::judge(&parsed, bytes)?)));
         let (parsed, state) = match judged {
             Ok(good) => good,
             Err(_) if bytes.is_empty() => break Fault::End,
@@ -134,13 +160,30 @@ pub fn scan(
         if cursor.remaining == 0 {
             before_last = kept;
             let (count, end) = (offsets.len(), offset as u32);
-            kept = Kept { count, end, last: cursor.last, batch_start: Some(before_last.end), has_zeros };
+            kept = Kept {
+                count,
+                end,
+                last: cursor.last,
+                batch_start: Some(before_last.end),
+                has_zeros,
+            };
             has_zeros = false;
         }
     };
     let good_before = (offsets.len() - kept.count) as u32;
-    let stop = Stop { offset, position: cursor.last.position + 1, batch: cursor.next_batch(), good_before, fault };
-    Ok(Scan { offsets, kept, before_last, stop })
+    let stop = Stop {
+        offset,
+        position: cursor.last.position + 1,
+        batch: cursor.next_batch(),
+        good_before,
+        fault,
+    };
+    Ok(Scan {
+        offsets,
+        kept,
+        before_last,
+        stop,
+    })
 }
 
 impl Scan {
@@ -174,7 +217,10 @@ pub fn beyond(window: &mut Window<'_>, stop: &Stop, seed: Seed) -> io::Result<Be
     while offset < window.limit {
         let ordinals = window.limit - stop.offset;
         let bytes = window.at(offset)?;
-        let skip = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len());
+        let skip = bytes
+            .iter()
+            .position(|&byte| byte != 0)
+            .unwrap_or(bytes.len());
         found.anything |= skip < bytes.len();
         let Some(marker) = bytes.iter().position(|&byte| byte == MARKER) else {
             offset += bytes.len() as u64;

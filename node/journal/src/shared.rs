@@ -53,7 +53,13 @@ pub struct Active {
 impl Shared {
     pub fn new(disk: Arc<dyn Disk>, state: State) -> Shared {
         let seed = Seed::new(&state.head.journal_id);
-        Shared { disk, seed, state: RwLock::new(state), erasing: Mutex::new(()), open_files: Mutex::default() }
+        Shared {
+            disk,
+            seed,
+            state: RwLock::new(state),
+            erasing: Mutex::new(()),
+            open_files: Mutex::default(),
+        }
     }
 
     /// The file of a sealed segment, from those open or opened now; the one used longest ago is closed.
@@ -74,6 +80,8 @@ impl Shared {
 impl State {
     /// The number of the sealed segment that holds `position`; the active one's if it is not among the sealed.
     pub fn segment_of(&self, position: u64) -> u64 {
-        1 + self.sealed.partition_point(|segment| segment.position_before + u64::from(segment.count) < position) as u64
+        1 + self.sealed.partition_point(|segment| {
+            segment.position_before + u64::from(segment.count) < position
+        }) as u64
     }
 }

@@ -24,7 +24,11 @@ fn refuses_and_goes_on(lie: bool) {
                 refused += 1;
                 if refused % 7 == 0 {
                     let (opened, report) = open(&disk.copy());
-                    assert_eq!((report.head, report.cut), (head, None), "nothing of the batch was written");
+                    assert_eq!(
+                        (report.head, report.cut),
+                        (head, None),
+                        "nothing of the batch was written"
+                    );
                     assert_same(&opened.reader(), &drafts, &never, "opened when full");
                 }
                 capacity += 400;
@@ -34,7 +38,14 @@ fn refuses_and_goes_on(lie: bool) {
         }
     }
     assert!(refused > 50, "{refused} refusals");
-    assert!(!disk.list().expect("a listing").iter().any(|name| name.ends_with(".new")), "the space is given back");
+    assert!(
+        !disk
+            .list()
+            .expect("a listing")
+            .iter()
+            .any(|name| name.ends_with(".new")),
+        "the space is given back"
+    );
     assert_same(&journal.reader(), &drafts, &never, "with space again");
     assert_sound(&open(&disk).0, &never, "opened");
 }
@@ -55,12 +66,19 @@ fn erasing_and_opening_need_no_space() {
     let mut journal = create(&disk);
     (0..100).for_each(|n| append(&mut journal, &[message(n, 150)]));
     disk.set_capacity(Some(0));
-    journal.erase(&(1..=100).collect::<Vec<_>>()).expect("erasing on a full disk");
+    journal
+        .erase(&(1..=100).collect::<Vec<_>>())
+        .expect("erasing on a full disk");
     drop(journal);
     let (mut journal, _) = open(&disk);
-    assert_eq!(journal.reader().read(50).expect("a record").body, Body::Erased);
+    assert_eq!(
+        journal.reader().read(50).expect("a record").body,
+        Body::Erased
+    );
     let head = journal.head();
-    let error = journal.append(&[message(100, 3000)], &head).expect_err("no space");
+    let error = journal
+        .append(&[message(100, 3000)], &head)
+        .expect_err("no space");
     assert!(matches!(error, AppendError::DiskFull { .. }), "{error}");
     journal.erase(&[1, 2]).expect("erasing on a full disk");
 }

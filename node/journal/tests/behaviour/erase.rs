@@ -8,7 +8,9 @@ fn filled(count: u64, body_len: usize) -> (FaultDisk, Journal, Vec<Draft>) {
     let disk = FaultDisk::new();
     let mut journal = create(&disk);
     let drafts: Vec<_> = (0..count).map(|n| message(n, body_len)).collect();
-    drafts.iter().for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
+    drafts
+        .iter()
+        .for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
     (disk, journal, drafts)
 }
 
@@ -28,13 +30,22 @@ fn the_body_is_gone_and_everything_else_is_as_before() {
         }
         assert_same(&reader, &drafts, &is_erased, "erased");
         assert_sound(&journal, &is_erased, "erased");
-        assert_eq!(journal.verify(&is_erased, &mut |_| {}).expect("read").erased, 4);
+        assert_eq!(
+            journal
+                .verify(&is_erased, &mut |_| {})
+                .expect("read")
+                .erased,
+            4
+        );
     }
     for name in [FIRST, "0000000000000002.segment"] {
         let file = disk.file(name).expect("a segment");
         for position in erased {
             let body = drafts[position as usize - 1].body.as_ref().expect("a body");
-            assert!(!file.windows(body.len()).any(|bytes| bytes == body), "the body of {position} is still in {name}");
+            assert!(
+                !file.windows(body.len()).any(|bytes| bytes == body),
+                "the body of {position} is still in {name}"
+            );
         }
     }
 }
@@ -42,7 +53,13 @@ fn the_body_is_gone_and_everything_else_is_as_before() {
 #[test]
 fn erasing_again_or_nothing_or_what_has_no_body_is_fine() {
     let (disk, mut journal, _) = filled(5, 40);
-    append(&mut journal, &[Draft { body: None, ..message(5, 0) }]);
+    append(
+        &mut journal,
+        &[Draft {
+            body: None,
+            ..message(5, 0)
+        }],
+    );
     journal.erase(&[]).expect("nothing");
     journal.erase(&[6]).expect("no body");
     assert_eq!(journal.reader().read(6).expect("a record").body, Body::None);
@@ -51,8 +68,14 @@ fn erasing_again_or_nothing_or_what_has_no_body_is_fine() {
     }
     let (mut journal, _) = open(&disk);
     journal.erase(&[2]).expect("again after opening");
-    assert_eq!(journal.reader().read(2).expect("a record").body, Body::Erased);
-    assert!(matches!(journal.reader().read(3).expect("a record").body, Body::Present(_)));
+    assert_eq!(
+        journal.reader().read(2).expect("a record").body,
+        Body::Erased
+    );
+    assert!(matches!(
+        journal.reader().read(3).expect("a record").body,
+        Body::Present(_)
+    ));
 }
 
 #[test]
@@ -60,9 +83,15 @@ fn a_position_that_is_not_there_erases_nothing() {
     let (_, mut journal, _) = filled(5, 40);
     for position in [0, 6, u64::MAX] {
         let error = journal.erase(&[1, position]).expect_err("no such position");
-        assert!(matches!(error, EraseError::NoSuchPosition { head: 5, .. }), "{error}");
+        assert!(
+            matches!(error, EraseError::NoSuchPosition { head: 5, .. }),
+            "{error}"
+        );
     }
-    assert!(matches!(journal.reader().read(1).expect("a record").body, Body::Present(_)));
+    assert!(matches!(
+        journal.reader().read(1).expect("a record").body,
+        Body::Present(_)
+    ));
 }
 
 #[test]
@@ -82,7 +111,12 @@ fn what_was_erased_in_the_last_batch_is_not_taken_for_torn() {
     for seed in 0..20 {
         let (journal, report) = open(&disk.crash(seed));
         assert_eq!((report.cut, report.records), (None, 6), "seed {seed}");
-        assert_same(&journal.reader(), &drafts, &|position| [1, 2, 5, 6].contains(&position), "erased");
+        assert_same(
+            &journal.reader(),
+            &drafts,
+            &|position| [1, 2, 5, 6].contains(&position),
+            "erased",
+        );
     }
     // When another batch follows, the list is free again.
     append(&mut journal, &[message(7, 40)]);
@@ -97,7 +131,10 @@ fn an_erasure_cut_short_is_finished_by_the_next_opening() {
     for seed in 0..300 {
         let (disk, mut journal, drafts) = filled(12, 700);
         let ordered = [2, 3, 7, 11];
-        disk.set_faults(Faults { power_off: Some(1 + seed % 9), ..Faults::default() });
+        disk.set_faults(Faults {
+            power_off: Some(1 + seed % 9),
+            ..Faults::default()
+        });
         let done = journal.erase(&ordered).is_ok();
         let disk = disk.crash(seed);
         let (journal, report) = open(&disk);
@@ -119,12 +156,20 @@ fn more_bodies_than_one_step_takes() {
     let disk = FaultDisk::new();
     let mut journal = Journal::create(disk.arc(), ID, Options::default()).expect("an empty disk");
     let drafts: Vec<_> = (0..3000).map(|n| message(n, 16)).collect();
-    drafts.chunks(1000).for_each(|batch| append(&mut journal, batch));
-    journal.erase(&(1..=3000).rev().collect::<Vec<_>>()).expect("erasing");
-    let (journal, report) = Journal::open(disk.crash(3).arc(), Options::default()).expect("a journal in order");
+    drafts
+        .chunks(1000)
+        .for_each(|batch| append(&mut journal, batch));
+    journal
+        .erase(&(1..=3000).rev().collect::<Vec<_>>())
+        .expect("erasing");
+    let (journal, report) =
+        Journal::open(disk.crash(3).arc(), Options::default()).expect("a journal in order");
     assert_eq!((report.cut, report.records), (None, 3000));
     assert_same(&journal.reader(), &drafts, &|_| true, "all erased");
-    assert_eq!(journal.verify(&|_| true, &mut |_| {}).expect("read").erased, 3000);
+    assert_eq!(
+        journal.verify(&|_| true, &mut |_| {}).expect("read").erased,
+        3000
+    );
 }
 
 #[test]
@@ -132,7 +177,10 @@ fn a_list_of_another_journal_or_another_copy_erases_nothing() {
     let (disk, mut journal, _) = filled(6, 60);
     let empty_list = disk.file("erasing").expect("the list");
     // The list as it stands while position 4 is overwritten.
-    disk.set_faults(Faults { fail_sync: Some(2), ..Faults::default() });
+    disk.set_faults(Faults {
+        fail_sync: Some(2),
+        ..Faults::default()
+    });
     journal.erase(&[4]).expect_err("the second sync fails");
     let list = disk.file("erasing").expect("the list");
     assert_ne!(list, empty_list);
@@ -141,12 +189,20 @@ fn a_list_of_another_journal_or_another_copy_erases_nothing() {
     drop(journal);
     other.put("erasing", &list);
     let (journal, report) = open(&other);
-    assert_eq!(report.erasures_repeated, 1, "the same journal: the list counts");
-    assert_eq!(journal.reader().read(4).expect("a record").body, Body::Erased);
+    assert_eq!(
+        report.erasures_repeated, 1,
+        "the same journal: the list counts"
+    );
+    assert_eq!(
+        journal.reader().read(4).expect("a record").body,
+        Body::Erased
+    );
 
     let foreign = FaultDisk::new();
     let mut journal = Journal::create(foreign.arc(), [9; 16], SMALL).expect("created");
-    drafts.iter().for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
+    drafts
+        .iter()
+        .for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
     foreign.put("erasing", &list);
     let (journal, report) = open(&foreign);
     assert_eq!(report.erasures_repeated, 0);
@@ -166,5 +222,8 @@ fn an_erased_body_that_nobody_ordered_is_damage() {
     journal.erase(&[2]).expect("erasing");
     let report = journal.verify(&never, &mut |_| {}).expect("read");
     assert_eq!(report.damages.len(), 1);
-    assert_eq!((report.damages[0].place.position, report.damages[0].fault), (2, Fault::ErasedWithoutOrder));
+    assert_eq!(
+        (report.damages[0].place.position, report.damages[0].fault),
+        (2, Fault::ErasedWithoutOrder)
+    );
 }

@@ -17,12 +17,24 @@ fn a_flipped_bit_anywhere_in_a_sealed_segment() {
     let file = disk.file(FIRST).expect("a segment");
     assert!(disk.file("0000000000000002.segment").is_some());
     let records = RECORDS..file.len();
-    for offset in (0..128).chain((128..RECORDS).step_by(61)).chain(records.step_by(2)) {
+    for offset in (0..128)
+        .chain((128..RECORDS).step_by(61))
+        .chain(records.step_by(2))
+    {
         let mask = 1 << (offset % 8);
         disk.flip(FIRST, offset, mask);
-        let report = journal.verify(&never, &mut |_| {}).expect("a disk that reads");
+        let report = journal
+            .verify(&never, &mut |_| {})
+            .expect("a disk that reads");
         assert_ne!(report.damages_total, 0, "byte {offset} of {}", file.len());
-        assert!(report.damages.iter().all(|damage| damage.place.segment == 1), "byte {offset}: {:?}", report.damages);
+        assert!(
+            report
+                .damages
+                .iter()
+                .all(|damage| damage.place.segment == 1),
+            "byte {offset}: {:?}",
+            report.damages
+        );
         disk.flip(FIRST, offset, mask);
     }
     assert_sound(&journal, &never, "all flipped back");
@@ -32,13 +44,31 @@ fn a_flipped_bit_anywhere_in_a_sealed_segment() {
 fn several_damages_in_several_segments_are_all_named() {
     let (disk, journal) = filled(120);
     // A body in segments 1 and 3, a header in segment 2: content goes on record by record, headers with the next segment.
-    for (name, offset) in [(FIRST, RECORDS + 200), (FIRST, RECORDS + 3000), ("0000000000000003.segment", RECORDS + 250)] {
+    for (name, offset) in [
+        (FIRST, RECORDS + 200),
+        (FIRST, RECORDS + 3000),
+        ("0000000000000003.segment", RECORDS + 250),
+    ] {
         disk.flip(name, offset, 4);
     }
     disk.flip("0000000000000002.segment", RECORDS + 3, 4);
-    let report = journal.verify(&never, &mut |_| {}).expect("a disk that reads");
-    let found: Vec<_> = report.damages.iter().map(|damage| (damage.place.segment, damage.fault)).collect();
-    assert_eq!(found, [(1, Fault::Body), (1, Fault::Body), (2, Fault::HeaderChecksum), (3, Fault::Body)]);
+    let report = journal
+        .verify(&never, &mut |_| {})
+        .expect("a disk that reads");
+    let found: Vec<_> = report
+        .damages
+        .iter()
+        .map(|damage| (damage.place.segment, damage.fault))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, Fault::Body),
+            (1, Fault::Body),
+            (2, Fault::HeaderChecksum),
+            (3, Fault::Body)
+        ]
+    );
 }
 
 #[test]
@@ -46,19 +76,35 @@ fn what_was_ordered_to_be_erased_and_is_still_there_is_listed() {
     let (_, mut journal) = filled(24);
     journal.erase(&[3, 20]).expect("erasing");
     let ordered = |position| [3, 5, 20, 21].contains(&position);
-    let report = journal.verify(&ordered, &mut |_| {}).expect("a disk that reads");
+    let report = journal
+        .verify(&ordered, &mut |_| {})
+        .expect("a disk that reads");
     assert_eq!((report.damages_total, report.erased), (0, 2));
     assert_eq!(report.erasures_unfinished, [5, 21]);
     journal.erase(&report.erasures_unfinished).expect("erasing");
-    assert_eq!(journal.verify(&ordered, &mut |_| {}).expect("read").erasures_unfinished, [0; 0]);
+    assert_eq!(
+        journal
+            .verify(&ordered, &mut |_| {})
+            .expect("read")
+            .erasures_unfinished,
+        [0; 0]
+    );
 }
 
 #[test]
 fn it_says_how_far_it_has_come() {
     let (_, journal) = filled(24);
     let mut seen = Vec::new();
-    let report = journal.verify(&never, &mut |progress| seen.push(progress)).expect("a disk that reads");
-    assert_eq!(seen.last(), Some(&VerifyProgress { position: 24, head: 24 }));
+    let report = journal
+        .verify(&never, &mut |progress| seen.push(progress))
+        .expect("a disk that reads");
+    assert_eq!(
+        seen.last(),
+        Some(&VerifyProgress {
+            position: 24,
+            head: 24
+        })
+    );
     assert_eq!(report.records, 24);
     assert!(report.bytes > 24 * 300);
 }
