@@ -59,10 +59,10 @@ fn both_sides_agree_on_version_features_and_where_to_go_on() {
 fn an_acceptor_says_nothing_before_it_has_judged() {
     let node = Node::new(b'b', b'a');
     let mut link = node.link(Role::Acceptor, 0);
-    link.open(node.sent(), None);
     assert_eq!(link.transmit(), None);
     link.receive(&framing::encode(&Frame { frame: Some(Kind::Hello(hello())) }), 0);
     assert!(matches!(link.event(), Some(Event::Hello { .. })));
+    link.open(node.sent(), None);
     assert_eq!(link.transmit(), None);
     link.judge(node.verdict.clone());
     assert!(link.transmit().is_some());

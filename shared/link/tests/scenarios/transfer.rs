@@ -127,6 +127,23 @@ fn a_refused_item_is_told_and_does_not_block_those_after_it() {
 }
 
 #[test]
+fn only_what_is_durable_is_acknowledged() {
+    let mut world = World::new();
+    world.nodes[B].syncs_at_once = false;
+    (0..200).for_each(|i| world.nodes[A].write(format!("{i}")));
+    world.meet(A);
+    for up_to in [1, 64, 65, 130, 7] {
+        world.link(B).recorded(up_to, Vec::new());
+        world.settle();
+    }
+    let acked = |e: &Event| if let Event::Acked { up_to, .. } = e { Some(*up_to) } else { None };
+    assert_eq!(world.nodes[A].log.iter().filter_map(acked).collect::<Vec<_>>(), [1, 64, 65, 130]);
+    world.link(B).recorded(1000, Vec::new());
+    world.settle();
+    assert_eq!(world.nodes[A].log.iter().filter_map(acked).next_back(), Some(200), "never what was not received");
+}
+
+#[test]
 fn a_refusal_whose_ack_was_lost_is_told_on_the_next_link() {
     let mut world = World::new();
     ["one", "bad two", "three"].iter().for_each(|t| world.nodes[A].write(*t));
