@@ -194,3 +194,82 @@ impl Directory {
         self.entries.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use startalk_protocol::{
+        signing::SecretKey,
+        trust::{CharterDraft, LinkKey, RecordDraft, Registration, recovery_hash, sign_charter, sign_record},
+    };
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000_000;
+    const HOUR: i64 = 3_600_000;
+
+    fn record(root: u8, sequence: u64) -> VerifiedRecord {
+        let key = |n: u8| SecretKey::from_seed([n; 32]);
+        let charter = CharterDraft {
+            domain: "example.org".parse().unwrap(),
+            line: Vec::new(),
+            link_keys: vec![LinkKey { key: key(100).public().to_vec().into(), not_before_ms: NOW, not_after_ms: NOW + 24 * HOUR }],
+            recovery_hash: recovery_hash(&key(200).public()),
+            sequence: 1,
+            gone: false,
+        };
+        let draft = RecordDraft {
+            endpoints: Vec::new(),
+            sequence,
+            not_after_ms: NOW + HOUR,
+            display_name: "Example".into(),
+            description: String::new(),
+            listed: true,
+            registration: Registration::Closed,
+        };
+        sign_record(&key(100), &sign_charter(&key(root), charter).unwrap(), draft, NOW).unwrap()
+    }
+
+    #[test]
+    fn the_first_stays_until_another_is_proven() {
+        let mut directory = Directory::default();
+        let domain = "example.org".parse().unwrap();
+        let root = |d: &Directory| d.lookup(&domain, NOW).unwrap().record.charter().root_key();
+        assert_eq!(directory.announce(record(1, 1), NOW), Ok(Taken::Accepted { look_for_proof: true }));
+        assert_eq!(directory.announce(record(2, 1), NOW), Ok(Taken::Pending));
+        assert_eq!(directory.announce(record(3, 1), NOW).unwrap_err().code, Code::SlowDown, "one challenger at a time");
+        assert_eq!(root(&directory), record(1, 1).charter().root_key());
+        assert_eq!(directory.to_prove(&domain, NOW), [record(2, 1), record(1, 1)]);
+        directory.not_proven(&record(2, 1), false);
+        assert_eq!(directory.to_prove(&domain, NOW), [record(1, 1)]);
+        directory.announce(record(3, 1), NOW).unwrap();
+        directory.proven(&record(3, 1), Proof::WellKnown, NOW);
+        assert_eq!(root(&directory), record(3, 1).charter().root_key());
+        assert_eq!(directory.announce(record(1, 9), NOW).unwrap_err().code, Code::RootKeyChanged);
+    }
+
+    #[test]
+    fn a_proof_is_kept_looked_at_again_and_lost() {
+        let mut directory = Directory::default();
+        directory.announce(record(1, 1), NOW).unwrap();
+        assert_eq!(directory.listed("", NOW).1, 0);
+        directory.proven(&record(1, 1), Proof::DnsSec, NOW - PROOF_AGE_MS_MAX + 1);
+        assert_eq!(directory.listed("EXAMPLE", NOW).1, 1);
+        assert_eq!(directory.announce(record(1, 2), NOW), Ok(Taken::Accepted { look_for_proof: false }));
+        assert_eq!(directory.announce(record(1, 2), NOW + 1), Ok(Taken::Accepted { look_for_proof: true }));
+        directory.not_proven(&record(1, 2), false);
+        assert_eq!(directory.listed("", NOW).1, 1, "a silent network is no contradiction");
+        directory.not_proven(&record(1, 2), true);
+        assert_eq!(directory.listed("", NOW).1, 0);
+    }
+
+    #[test]
+    fn what_expired_is_counted_no_more() {
+        let mut directory = Directory::default();
+        directory.announce(record(1, 1), NOW).unwrap();
+        directory.announce(record(2, 1), NOW).unwrap();
+        assert_eq!(directory.bytes, record(1, 1).bytes().len() + record(2, 1).bytes().len());
+        directory.announce(record(1, 2), NOW).unwrap();
+        directory.expire(NOW + HOUR);
+        assert_eq!((directory.len(), directory.bytes), (0, 0));
+    }
+}

@@ -55,7 +55,8 @@ impl Names {
         if let Ok(address) = bare.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address.to_canonical(), port)]);
         }
-        if host.ends_with(".alt") || host.ends_with(".alt.") {
+        let lower = host.to_ascii_lowercase();
+        if lower.trim_end_matches('.').rsplit('.').next() == Some("alt") {
             return Err(Reason::BadAddress);
         }
         let found: Vec<IpAddr> = match &self.0 {
@@ -124,6 +125,7 @@ mod tests {
     async fn key_names_are_never_asked_of_dns() {
         let refused = Names::system().addresses("abcdefghijklmnopqrstuvwxyz.startalk.alt", 1).await;
         assert_eq!(refused, Err(Reason::BadAddress));
+        assert_eq!(Names::system().addresses("x.ALT.", 1).await, Err(Reason::BadAddress));
         let literal = Names::system().addresses("[::1]", 1).await;
         assert_eq!(literal, Ok(vec!["[::1]:1".parse().unwrap()]));
     }

@@ -28,9 +28,9 @@ use crate::{
 /// A whole handshake must be done in this time.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// QUIC handshakes in progress from which on an address must prove that it is no forged one (Retry).
-const HANDSHAKES_BEFORE_RETRY: usize = 64;
+pub(crate) const HANDSHAKES_BEFORE_RETRY: usize = 64;
 /// QUIC handshakes in progress from which on new ones are refused.
-const HANDSHAKES_MAX: usize = 512;
+pub(crate) const HANDSHAKES_MAX: usize = 512;
 /// QUIC connections that nobody has accepted or refused yet.
 const QUIC_INCOMING_MAX: usize = 256;
 /// Bytes buffered for one of those.
@@ -181,7 +181,8 @@ pub(crate) fn transport() -> quinn::TransportConfig {
 /// Lets QUIC connections in: asks addresses to prove themselves under load, refuses above the limit.
 #[derive(Clone, Debug, Default)]
 pub struct QuicGate {
-    handshakes: Arc<AtomicUsize>,
+    pub(crate) handshakes: Arc<AtomicUsize>,
+    retries: Arc<AtomicUsize>,
 }
 
 /// A QUIC connection on its way in; counts as a handshake in progress until it is finished or dropped.
@@ -191,6 +192,11 @@ pub struct QuicHandshake {
 }
 
 impl QuicGate {
+    /// How many addresses were asked to prove themselves so far.
+    pub fn retries(&self) -> usize {
+        self.retries.load(Ordering::Relaxed)
+    }
+
     /// The next connection to take through its handshake, each in a task of its own; `None` when the endpoint closed.
     pub async fn next(&self, endpoint: &quinn::Endpoint) -> Option<QuicHandshake> {
         loop {
@@ -199,6 +205,7 @@ impl QuicGate {
             if load >= HANDSHAKES_MAX {
                 incoming.refuse();
             } else if load >= HANDSHAKES_BEFORE_RETRY && !incoming.remote_address_validated() && incoming.may_retry() {
+                self.retries.fetch_add(1, Ordering::Relaxed);
                 let _ = incoming.retry();
             } else if let Ok(connecting) = incoming.accept() {
                 self.handshakes.fetch_add(1, Ordering::Relaxed);

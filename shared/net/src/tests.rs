@@ -29,6 +29,7 @@ fn web() -> WebCertificate {
 
 struct Server {
     address: SocketAddr,
+    gate: QuicGate,
     resolver: Arc<CertResolver>,
     web: WebCertificate,
     /// What each accepted connection was.
@@ -57,8 +58,10 @@ fn server() -> Server {
             });
         }
     });
+    let gate = QuicGate::default();
+    let letting_in = gate.clone();
     tokio::spawn(async move {
-        let gate = QuicGate::default();
+        let gate = letting_in;
         while let Some(handshake) = gate.next(&quic).await {
             let saw = saw.clone();
             tokio::spawn(async move {
@@ -73,7 +76,7 @@ fn server() -> Server {
             });
         }
     });
-    Server { address, resolver, web, seen }
+    Server { address, gate, resolver, web, seen }
 }
 
 async fn seen(server: &mut Server) -> (Protocol, Option<[u8; 32]>) {
@@ -102,6 +105,8 @@ async fn a_link_over_tls_knows_both_keys() {
     let to = endpoint(server.address);
     let mut connection = try_tls(&to, pinned(1), ALPN_LINK, Some(&link(2))).await.unwrap();
     assert_eq!(connection.peer_key, Some(key(1).public()));
+    let exchanged = connection.stream.get_ref().1.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(exchanged, rustls::NamedGroup::X25519MLKEM768, "hybrid post-quantum first");
     let mut hello = [0; 5];
     connection.stream.read_exact(&mut hello).await.unwrap();
     assert_eq!(seen(&mut server).await, (Protocol::Link, Some(key(2).public())));
@@ -192,6 +197,20 @@ async fn a_link_over_quic_carries_bytes_and_both_keys() {
     assert_eq!(seen(&mut server).await, (Protocol::Link, Some(key(2).public())));
     let error = connect_quic(&quic, &connect(&to, pinned(1), &[b"other"], None, &names)).await.unwrap_err();
     assert_eq!(error.attempts[0].reason, Reason::NoProtocol, "{error}");
+}
+
+#[tokio::test]
+async fn under_load_addresses_prove_themselves_and_above_the_limit_are_refused() {
+    let server = server();
+    let (to, quic, names) = (endpoint(server.address), client_endpoint().unwrap(), Names::system());
+    let load = |n| server.gate.handshakes.store(n, std::sync::atomic::Ordering::Relaxed);
+    load(server::HANDSHAKES_BEFORE_RETRY);
+    connect_quic(&quic, &connect(&to, pinned(1), &[ALPN_LINK], None, &names)).await.unwrap();
+    assert_eq!(server.gate.retries(), 1);
+    // More than the limit, because the handshake before may not be counted off yet.
+    load(server::HANDSHAKES_MAX + 8);
+    let error = connect_quic(&quic, &connect(&to, pinned(1), &[ALPN_LINK], None, &names)).await.unwrap_err();
+    assert_eq!(error.attempts[0].reason, Reason::Refused, "{error}");
 }
 
 #[tokio::test]

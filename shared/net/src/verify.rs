@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use ed25519_dalek::VerifyingKey;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
     client::{
@@ -131,6 +132,11 @@ impl KeyVerifier {
         if good { Ok(()) } else { Err(refused()) }
     }
 
+    /// Whether this verifier names keys, so that the key named must be the very key that signed.
+    fn names_keys(&self) -> bool {
+        matches!(self.expected, Expected::Keys(_) | Expected::AnyKey)
+    }
+
     fn schemes(&self) -> Vec<SignatureScheme> {
         match self.expected {
             Expected::Keys(_) | Expected::AnyKey => vec![SignatureScheme::ED25519],
@@ -156,11 +162,25 @@ impl ServerCertVerifier for KeyVerifier {
     }
 
     fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+        if self.names_keys() {
+            // Not by another parser's idea of which key is in the certificate: one that two parsers read differently
+            // would let its holder sign with one key and be named by another.
+            return verify_with_named_key(message, cert, dss);
+        }
         verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.schemes()
+    }
+}
+
+fn verify_with_named_key(message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+    let key = ed25519_key(cert).and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    let signature = ed25519_dalek::Signature::from_slice(dss.signature()).ok().filter(|_| dss.scheme == SignatureScheme::ED25519);
+    match signature.map(|signature| key.verify_strict(message, &signature)) {
+        Some(Ok(())) => Ok(HandshakeSignatureValid::assertion()),
+        _ => Err(Error::InvalidCertificate(CertificateError::BadSignature)),
     }
 }
 
