@@ -218,7 +218,10 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// Records are public and signed: every web client may read them.
 async fn anybody_may_read(mut response: Response) -> Response {
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+    if response.status().is_success() {
+        // A refusal is one asker's alone, and "unknown" may change at any moment.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+    }
     response
 }
 

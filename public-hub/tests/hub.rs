@@ -250,6 +250,7 @@ async fn clients_get_navigation_that_they_can_verify() {
     assert!(DomainRecord::decode_signed(&record, START).is_ok());
     assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     let unknown = hub.get("/v1/navigation/nobody.example", "en").await;
+    assert_eq!((&answer.headers[header::CACHE_CONTROL], &unknown.headers[header::CACHE_CONTROL]), (&"public, max-age=60".parse().unwrap(), &"no-store".parse().unwrap()));
     assert_eq!((unknown.status.as_u16(), &unknown.body[..16]), (404, &b"{\"code\":\"unknown"[..]));
     assert_eq!(hub.get("/v1/navigation/..%2f..", "en").await.status, 400);
 }

@@ -193,6 +193,17 @@ impl Discovery {
         Err(NotFound { steps: search.steps })
     }
 
+    /// Which addresses a link to `domain` may go to: every one for a configured peer, whom the administrator vouches for;
+    /// for others as configured.
+    pub fn guard(&self, domain: &DomainName) -> AddressGuard {
+        if self.0.config.peers.contains_key(domain) { AddressGuard::AllowPrivate } else { self.0.http.guard }
+    }
+
+    /// How host names are resolved, for connecting to what was found.
+    pub fn names(&self) -> &Names {
+        &self.0.http.names
+    }
+
     /// The way hubs are asked, for announcing.
     pub fn hubs(&self) -> &HubClient {
         &self.0.hubs

@@ -258,7 +258,10 @@ async fn a_configured_peer_is_asked_first_and_proven_by_its_fingerprint() {
     let with = |root: Option<u8>| Peer { endpoint: endpoint.clone(), root: root.map(|n| Fingerprint::of_key(&key(n).public())) };
     for (root, expected) in [(Some(1), Some(Proof::Configured)), (None, None)] {
         let peers = BTreeMap::from([("b.plain.test".parse().unwrap(), with(root))]);
-        let found = find(DiscoveryConfig { peers, allow_private_addresses: false, ..config(Vec::new()).await }, "b.plain.test").await.unwrap();
+        let discovery = Discovery::new(DiscoveryConfig { peers, allow_private_addresses: false, ..config(Vec::new()).await }).unwrap();
+        let found = discovery.find(&"b.plain.test".parse().unwrap(), now()).await.unwrap();
+        assert_eq!(discovery.guard(found.record.domain()), AddressGuard::AllowPrivate);
+        assert_eq!(discovery.guard(&"c.plain.test".parse().unwrap()), AddressGuard::PublicOnly);
         assert_eq!(found.proof, expected);
         assert_eq!(found.endpoints[0], endpoint);
     }
