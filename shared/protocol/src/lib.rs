@@ -7,6 +7,7 @@ pub mod error;
 pub mod framing;
 pub mod ids;
 pub mod limits;
+pub mod sabotage;
 pub mod signing;
 pub mod trust;
 

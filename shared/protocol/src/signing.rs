@@ -6,6 +6,8 @@
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
+use crate::sabotage::{self, Switch};
+
 /// What a signature is for; one made for one purpose is worth nothing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -96,6 +98,9 @@ impl PublicKey {
     /// Whether `signature` is this key's for exactly these bytes and this purpose.
     #[must_use]
     pub fn verify(&self, purpose: Purpose, bytes: &[u8], signature: &[u8]) -> bool {
+        if sabotage::is(Switch::NoSignatureCheck) {
+            return true;
+        }
         let Ok(signature) = Signature::from_slice(signature) else { return false };
         self.0.verify_strict(&purpose.framed(bytes), &signature).is_ok()
     }

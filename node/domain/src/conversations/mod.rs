@@ -17,7 +17,10 @@ mod send;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use startalk_protocol::{Code, Error, MessageId};
+use startalk_protocol::{
+    Code, Error, MessageId,
+    sabotage::{self, Switch},
+};
 
 pub use content::check as check_content;
 pub(crate) use change::{Which, edit, erase_authored, recall, refused};
@@ -148,7 +151,7 @@ pub fn changed_since(read: &impl Read, conversation: u64, from: u64, to: u64, af
 
 /// The conversation, if `person` takes part in it; whether there is one is nobody else's business.
 pub(crate) fn of_member(read: &impl Read, conversation: u64, person: u64) -> Result<Arc<Direct>, Error> {
-    direct(read, conversation).filter(|d| d.has(person)).ok_or_else(|| Code::NoSuchConversation.into())
+    direct(read, conversation).filter(|d| d.has(person) || sabotage::is(Switch::NoMembershipCheck)).ok_or_else(|| Code::NoSuchConversation.into())
 }
 
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {

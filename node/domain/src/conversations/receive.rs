@@ -11,6 +11,7 @@ use startalk_protocol::{
         events as pb,
         link::{self, item::Kind},
     },
+    sabotage::{self, Switch},
 };
 
 use super::{
@@ -56,7 +57,7 @@ pub(crate) fn receive(tx: &mut Tx, ctx: &mut Ctx, peer: u64, epoch: [u8; 16], it
     if cursor.epoch != epoch || item.sequence > cursor.sequence + 1 {
         return Err(Error::new(Code::OutOfOrder).with("got", item.sequence).with("expected", cursor.sequence + 1));
     }
-    if item.sequence <= cursor.sequence {
+    if item.sequence <= cursor.sequence && !sabotage::is(Switch::ItemsTwice) {
         return Ok(Answer::Item { refused: None }); // had already
     }
     let link_in = pb::LinkIn {
@@ -127,6 +128,7 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
     }
     if let (Some(existing), Some(from)) = (&existing, known)
         && locate(tx, |p| record_at(tx, ctx, p), existing.conversation, from, id).is_some()
+        && !sabotage::is(Switch::ItemsTwice)
     {
         return Err(Closed::Silently); // sent again after the other side went back: had already
     }

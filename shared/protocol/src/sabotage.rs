@@ -1,0 +1,53 @@
+//! Switches that break this program on purpose, one at a time, so that a test can prove that the tests notice. Only in
+//! builds with the feature `sabotage`, which tests turn on and releases do not; without it every switch is constantly off.
+//!
+//! `tests/sabotage` names, for each switch, the test that must fail.
+
+macro_rules! switches {
+    ($($name:ident $text:literal $what:literal;)*) => {
+        /// What can be broken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Switch { $(#[doc = $what] $name,)* }
+
+        impl Switch {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The value of `STARTALK_SABOTAGE` that turns it on.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+switches! {
+    AcknowledgeBeforeSync "acknowledge-before-sync" "A batch is taken for durable without a sync.";
+    KeepTornBatch "keep-torn-batch" "Opening keeps the whole records of a torn batch.";
+    NoSignatureCheck "no-signature-check" "Every signature is taken for valid.";
+    NoDedupe "no-dedupe" "A command sent again is executed again.";
+    ItemsTwice "items-twice" "A link item that was had already takes effect again.";
+    NoMembershipCheck "no-membership-check" "Everybody may read every conversation.";
+    OlderRecordAccepted "older-record-accepted" "A record with a lower sequence replaces a higher one.";
+    BodiesNotErased "bodies-not-erased" "What was recalled stays in the journal.";
+    WentBackUnnoticed "went-back-unnoticed" "A device's cursor beyond the journal's head is taken as it is.";
+    ViewsNotCompared "views-not-compared" "The views' digest is not compared after an unclean stop.";
+    NoDiskReserve "no-disk-reserve" "Commands that add are taken while the disk is nearly full.";
+    NoRollback "no-rollback" "A refused command leaves what it had written so far.";
+    ClaimAnyDomain "claim-any-domain" "The key of a link is not compared with the charter.";
+}
+
+/// Whether this switch is on, by the environment variable `STARTALK_SABOTAGE`.
+#[cfg(feature = "sabotage")]
+pub fn is(switch: Switch) -> bool {
+    use std::sync::OnceLock;
+    static ON: OnceLock<Option<String>> = OnceLock::new();
+    ON.get_or_init(|| std::env::var("STARTALK_SABOTAGE").ok()).as_deref() == Some(switch.as_str())
+}
+
+/// Always off.
+#[cfg(not(feature = "sabotage"))]
+#[inline(always)]
+pub const fn is(_: Switch) -> bool {
+    false
+}
