@@ -24,6 +24,8 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-terminal", &["startalk-protocol", "startalk-client"]),
     ("startalk-examples", &["startalk-protocol", "startalk-client"]),
     ("startalk-layers", &[]),
+    ("startalk-sabotage", &["startalk-protocol"]),
+    ("startalk-bench", &["startalk-protocol", "startalk-net", "startalk-client"]),
     ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-net"]),
 ];
 

@@ -1,0 +1,29 @@
+//! Every switch of `startalk_protocol::sabotage` makes a named test fail; this is the list.
+
+use startalk_protocol::sabotage::Switch;
+
+/// A switch, and the test that must notice: package, test binary (`lib` for unit tests), test.
+pub struct Caught {
+    /// What is broken.
+    pub switch: Switch,
+    /// Whose test notices.
+    pub package: &'static str,
+    /// The test binary.
+    pub binary: &'static str,
+    /// The test's name.
+    pub test: &'static str,
+}
+
+const fn caught(switch: Switch, package: &'static str, binary: &'static str, test: &'static str) -> Caught {
+    Caught { switch, package, binary, test }
+}
+
+/// One for each switch.
+pub const LIST: &[Caught] = &[
+    caught(Switch::NoSignatureCheck, "startalk-protocol", "startalk_protocol", "signing::tests::a_signature_is_good_for_one_purpose_one_key_and_one_text"),
+    caught(Switch::NoDedupe, "startalk-domain", "one_domain", "a_command_sent_again_is_answered_and_not_executed_again"),
+    caught(Switch::ItemsTwice, "startalk-domain", "two_domains", "an_item_takes_effect_once_and_in_its_place"),
+    caught(Switch::NoMembershipCheck, "startalk-domain", "one_domain", "two_people_talk_and_both_see_one_order"),
+    caught(Switch::NoDiskReserve, "startalk-domain", "one_domain", "a_full_disk_refuses_what_adds_and_lets_go_what_frees"),
+    caught(Switch::NoRollback, "startalk-domain", "one_domain", "a_refused_command_in_the_middle_of_a_batch_leaves_no_trace"),
+];
