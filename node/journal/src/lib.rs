@@ -13,6 +13,7 @@
 mod append;
 mod check;
 mod content;
+mod copy;
 mod disk;
 mod encode;
 mod erase;
@@ -37,9 +38,7 @@ mod window;
 pub use check::check;
 pub use content::content_hash;
 pub use disk::{Disk, DiskFile};
-pub use error::{
-    AppendError, CreateError, DraftFault, EraseError, Fault, OpenError, Place, ReadError,
-};
+pub use error::{AppendError, CreateError, DraftFault, EraseError, Fault, OpenError, Place, ReadError};
 pub use folder::FolderDisk;
 pub use journal::{Journal, Options};
 pub use open::{CutBatch, OpenReport};
