@@ -1,0 +1,153 @@
+//! Contents from plain text, and plain text from contents.
+//!
+//! Pure. Unknown kinds show their fallback; nothing is ever dropped silently.
+
+use bytes::Bytes;
+use prost::Message;
+use startalk_protocol::{
+    error::Language,
+    pb::content::{self as pb, Block, Content, Inline, Text, block, content::Kind},
+};
+
+/// A text of paragraphs, one per line; tabs are kept, other control characters left out.
+pub fn text(plain: &str) -> Bytes {
+    let block = |line: &str| {
+        let text: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+        let inlines = if text.is_empty() { Vec::new() } else { vec![Inline { text, ..Inline::default() }] };
+        Block { inlines, ..Block::default() }
+    };
+    let text = Text { blocks: plain.lines().map(block).collect() };
+    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(text)) })
+}
+
+/// A piece of code; the language may be empty.
+pub fn code(language: &str, source: &str) -> Bytes {
+    let code = pb::Code { language: language.to_owned(), source: source.to_owned() };
+    encoded(Content { fallback: source.chars().take(200).collect(), kind: Some(Kind::Code(code)) })
+}
+
+fn encoded(content: Content) -> Bytes {
+    content.encode_to_vec().into()
+}
+
+/// A content, as a program may show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Lines of text; quotes, lists and headings carry the usual signs.
+    Text(String),
+    /// A piece of code.
+    Code {
+        /// May be empty.
+        language: String,
+        /// As it was sent.
+        source: String,
+    },
+    /// A line by the system, in words.
+    System(String),
+    /// A kind that this version does not know: its fallback, or words that say so.
+    Unknown(String),
+    /// Nothing: erased or recalled.
+    Nothing,
+}
+
+impl Shown {
+    /// As plain text.
+    pub fn plain(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::System(text) | Self::Unknown(text) => text,
+            Self::Code { source, .. } => source,
+            Self::Nothing => "",
+        }
+    }
+
+    /// The name of the kind, for machines.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Code { .. } => "code",
+            Self::System(_) => "system",
+            Self::Unknown(_) => "unknown",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// Reads a content's bytes.
+pub fn show(bytes: &[u8], language: Language) -> Shown {
+    if bytes.is_empty() {
+        return Shown::Nothing;
+    }
+    let unknown = |fallback: &str| {
+        let words = match (fallback, language) {
+            ("", Language::Chinese) => "[此版本无法显示的内容]",
+            ("", Language::English) => "[content that this version cannot show]",
+            (fallback, _) => fallback,
+        };
+        Shown::Unknown(words.to_owned())
+    };
+    match Content::decode(bytes) {
+        Err(_) => unknown(""),
+        Ok(Content { fallback, kind }) => match kind {
+            Some(Kind::Text(text)) => Shown::Text(lines(&text).join("\n")),
+            Some(Kind::Code(code)) => Shown::Code { language: code.language, source: code.source },
+            Some(Kind::System(system)) if fallback.is_empty() => Shown::System(system_words(&system)),
+            Some(Kind::System(_)) => Shown::System(fallback),
+            None => unknown(&fallback),
+        },
+    }
+}
+
+fn lines(text: &Text) -> Vec<String> {
+    let mut number = 0;
+    text.blocks
+        .iter()
+        .map(|block| {
+            let words: String = block.inlines.iter().map(inline).collect();
+            let kind = block::Kind::try_from(block.kind).unwrap_or(block::Kind::Paragraph);
+            number = if kind == block::Kind::Numbered { number + 1 } else { 0 };
+            let indent = "  ".repeat(block.level.min(7) as usize);
+            match kind {
+                block::Kind::Paragraph => words,
+                block::Kind::Quote => format!("{indent}> {words}"),
+                block::Kind::Bullet => format!("{indent}• {words}"),
+                block::Kind::Numbered => format!("{indent}{number}. {words}"),
+                block::Kind::Heading => format!("# {words}"),
+            }
+        })
+        .collect()
+}
+
+fn inline(inline: &Inline) -> String {
+    if inline.link.is_empty() || inline.link == inline.text { inline.text.clone() } else { format!("{} <{}>", inline.text, inline.link) }
+}
+
+fn system_words(system: &pb::System) -> String {
+    let params: Vec<String> = system.params.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    if params.is_empty() { system.code.clone() } else { format!("{} ({})", system.code, params.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_comes_back_line_by_line() {
+        for plain in ["hello", "你好，世界 👋🏽", "a\n\nb\tc", "  spaces  "] {
+            assert_eq!(show(&text(plain), Language::English), Shown::Text(plain.to_owned()));
+        }
+        assert_eq!(show(&text("bell\u{7}"), Language::English).plain(), "bell");
+    }
+
+    #[test]
+    fn unknown_kinds_show_their_fallback() {
+        let content = Content { fallback: "a poll".to_owned(), kind: None };
+        assert_eq!(show(&content.encode_to_vec(), Language::English), Shown::Unknown("a poll".to_owned()));
+        assert!(matches!(show(&[0xff], Language::Chinese), Shown::Unknown(words) if words.contains("无法")));
+    }
+
+    #[test]
+    fn code_keeps_every_byte() {
+        let source = "fn main() {\n\tprintln!(\"星\");\n}\n";
+        assert_eq!(show(&code("rust", source), Language::English), Shown::Code { language: "rust".into(), source: source.into() });
+    }
+}

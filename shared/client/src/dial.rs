@@ -1,0 +1,231 @@
+//! Getting a connection: where the domain is, whether it is the domain, and the bytes in both directions.
+//!
+//! [`Dial`] is the seam: the session knows nothing of sockets and certificates, tests give it pipes. [`NetDial`] is the
+//! real one. Rule of trust: what was pinned before; else a proof (see `startalk_net::discovery`); else, only where a
+//! person gave the address itself, the first key seen there, which is pinned from then on. A hub's word is never enough.
+
+use std::{collections::BTreeSet, future::Future, pin::Pin, task, time::Duration};
+
+use startalk_net::{
+    ALPN_CLIENT, AddressGuard, Connect, ConnectError, Discovery, DiscoveryConfig, Names, Verify, connect_quic, connect_tls,
+    discovery::{Evidence, RootText, Verdict, judge},
+    http::{HttpClient, HttpRequest, PlainHttp, StatusCode},
+    listen::client_endpoint,
+};
+use startalk_protocol::{
+    Code, DomainName, Error,
+    limits::RECORD_BYTES_MAX,
+    trust::{DomainRecord, Endpoint, Pinned, VerifiedRecord},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::{DialError, Home, Options, Server, Transport, store::KnownHome};
+
+/// Where a domain's record is served.
+pub const RECORD_URL_PATH: &str = startalk_protocol::trust::WELL_KNOWN_PATH;
+/// What is known already is tried for so long before the domain is looked for again.
+const KNOWN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Ordered bytes in both directions.
+pub trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytestream for T {}
+/// A boxed [`Bytestream`].
+pub type Duplex = Box<dyn Bytestream>;
+
+/// A connection whose key was checked.
+pub struct Dialled {
+    /// To read and write.
+    pub stream: Duplex,
+    /// What to keep about the domain for the next time, if there is anything new.
+    pub home: Option<KnownHome>,
+}
+
+/// Opens connections to the domain.
+pub trait Dial: Send {
+    /// Opens one; `known` is what was kept from the last time.
+    fn dial<'a>(
+        &'a mut self,
+        known: Option<&'a KnownHome>,
+        now_ms: i64,
+    ) -> Pin<Box<dyn Future<Output = Result<Dialled, DialError>> + Send + 'a>>;
+}
+
+/// Opens connections over the network.
+pub struct NetDial {
+    options: Options,
+    names: Names,
+    discovery: Discovery,
+}
+
+impl NetDial {
+    /// Ready to dial; asks nothing yet.
+    ///
+    /// # Errors
+    /// If no resolver can be made.
+    pub fn new(options: &Options) -> Result<Self, DialError> {
+        startalk_net::install_crypto();
+        let config = DiscoveryConfig {
+            hubs: options.hubs.clone(),
+            extra_roots: options.extra_roots.clone(),
+            // A home server's name may lead into the home; what is dialled there must show the domain's key anyway.
+            allow_private_addresses: true,
+            timeout: options.timeout,
+            ..DiscoveryConfig::default()
+        };
+        let discovery = Discovery::new(config).map_err(|reason| {
+            DialError::Connect(ConnectError { attempts: vec![startalk_net::Attempt { what: "DNS".to_owned(), reason }] })
+        })?;
+        Ok(Self { options: options.clone(), names: Names::system(), discovery })
+    }
+
+    async fn connected(&mut self, known: Option<&KnownHome>, now_ms: i64) -> Result<Dialled, DialError> {
+        if let Some(known) = known
+            && let Ok(record) = DomainRecord::decode_signed(&known.record, now_ms)
+            && let Ok(stream) = self.open(&record, &known.endpoints(), KNOWN_TIMEOUT, now_ms).await
+        {
+            return Ok(Dialled { stream, home: None });
+        }
+        let pinned = known.map(KnownHome::pinned);
+        let (record, endpoints) = self.locate(pinned.as_ref(), now_ms).await?;
+        let stream = self.open(&record, &endpoints, self.options.timeout, now_ms).await?;
+        Ok(Dialled { stream, home: Some(KnownHome::of(&record, &endpoints)) })
+    }
+
+    /// The domain's record and the places to try.
+    async fn locate(&self, pinned: Option<&Pinned>, now_ms: i64) -> Result<(VerifiedRecord, Vec<Endpoint>), DialError> {
+        let (domain, servers) = match &self.options.home {
+            Home::Server(server) => return self.at_server(server, None, pinned, now_ms).await,
+            Home::Domain { domain, servers } => (domain, servers),
+        };
+        let mut failed = None;
+        for server in servers {
+            match self.at_server(server, Some(domain), pinned, now_ms).await {
+                Ok(located) => return Ok(located),
+                Err(e) => failed = Some(e),
+            }
+        }
+        let found = match pinned {
+            Some(pinned) => self.discovery.find_pinned(domain, pinned, now_ms).await,
+            None => self.discovery.find(domain, now_ms).await,
+        };
+        match found {
+            Ok(found) if found.proof.is_some() => Ok((found.record, found.endpoints)),
+            Ok(_) => Err(DialError::Refused(Error::new(Code::NotProven).with("domain", domain))),
+            // What a person wrote down is the more telling of the two.
+            Err(e) => Err(failed.unwrap_or_else(|| e.into())),
+        }
+    }
+
+    /// The record as a given place serves it; the place itself is tried first.
+    async fn at_server(&self, server: &Server, domain: Option<&DomainName>, pinned: Option<&Pinned>, now_ms: i64) -> Result<(VerifiedRecord, Vec<Endpoint>), DialError> {
+        let record = self.fetch(server, domain, now_ms).await?;
+        if let Some(domain) = domain
+            && record.domain() != domain
+        {
+            return Err(DialError::Refused(Error::new(Code::WrongDomain).with("domain", record.domain()).with("asked", domain)));
+        }
+        let evidence = Evidence { pinned, configured_root: server.root.as_ref(), text: &RootText::Absent, from_well_known: false };
+        match judge(&record, &evidence) {
+            // Nothing speaks against it, and a person gave the address: trusted on first use.
+            Verdict::Proven(_) | Verdict::Unproven => {}
+            Verdict::Contradicted(_) => return Err(DialError::Refused(Error::new(Code::WrongKey).with("what", server).with("domain", record.domain()))),
+            Verdict::DoesNotFollow(e) => return Err(DialError::Refused(e)),
+        }
+        let mut endpoints = vec![server.endpoint.clone()];
+        endpoints.extend(record.endpoints().iter().filter(|e| **e != server.endpoint).cloned());
+        Ok((record, endpoints))
+    }
+
+    async fn fetch(&self, server: &Server, domain: Option<&DomainName>, now_ms: i64) -> Result<VerifiedRecord, DialError> {
+        let place = Server { root: None, ..server.clone() }.to_string();
+        let failed = |why| DialError::Record { at: place.clone(), why };
+        let host = domain.map_or_else(|| place.clone(), |d| d.as_str().to_owned());
+        let url = format!("https://{host}{RECORD_URL_PATH}").parse().map_err(|_| failed(startalk_net::http::HttpError::BadUrl))?;
+        let client = HttpClient {
+            names: self.names.clone(),
+            guard: AddressGuard::AllowPrivate,
+            plain: PlainHttp::Never,
+            timeout: self.options.timeout,
+            answer_bytes_max: RECORD_BYTES_MAX,
+        };
+        let request = HttpRequest { verify: Verify::AnyCertificate, at: Some(server.endpoint.clone()), ..HttpRequest::get(url) };
+        let answer = client.send(request).await.map_err(failed)?;
+        if answer.status != StatusCode::OK {
+            return Err(DialError::Status { at: place, status: answer.status.as_u16() });
+        }
+        DomainRecord::decode_signed(&answer.body, now_ms).map_err(DialError::Refused)
+    }
+
+    /// A connection to one of the places, which must show a link key of the record's charter.
+    async fn open(&self, record: &VerifiedRecord, endpoints: &[Endpoint], timeout: Duration, now_ms: i64) -> Result<Duplex, DialError> {
+        let keys: BTreeSet<[u8; 32]> = record.charter().link_keys().iter().filter(|k| k.valid(now_ms)).map(|k| k.key).collect();
+        let what = Connect {
+            endpoints,
+            server_name: record.domain().as_str(),
+            verify: Verify::Pinned(keys),
+            alpn: &[ALPN_CLIENT],
+            certificate: None,
+            guard: AddressGuard::AllowPrivate,
+            names: &self.names,
+            timeout,
+        };
+        match self.options.transport {
+            Transport::Tls => over_tls(&what).await,
+            Transport::Quic => over_quic(&what).await,
+            Transport::QuicThenTls => match over_quic(&what).await {
+                Ok(stream) => Ok(stream),
+                Err(_) => over_tls(&what).await,
+            },
+        }
+    }
+}
+
+impl Dial for NetDial {
+    fn dial<'a>(
+        &'a mut self,
+        known: Option<&'a KnownHome>,
+        now_ms: i64,
+    ) -> Pin<Box<dyn Future<Output = Result<Dialled, DialError>> + Send + 'a>> {
+        Box::pin(self.connected(known, now_ms))
+    }
+}
+
+async fn over_tls(what: &Connect<'_>) -> Result<Duplex, DialError> {
+    let connection = connect_tls(what).await.map_err(DialError::Connect)?;
+    Ok(Box::new(connection.stream))
+}
+
+async fn over_quic(what: &Connect<'_>) -> Result<Duplex, DialError> {
+    let closed = |e: &dyn std::fmt::Display| DialError::Closed(e.to_string());
+    let endpoint = client_endpoint().map_err(|e| closed(&e))?;
+    let connected = connect_quic(&endpoint, what).await.map_err(DialError::Connect)?;
+    let (send, receive) = connected.connection.open_bi().await.map_err(|e| closed(&e))?;
+    Ok(Box::new(QuicDuplex { stream: tokio::io::join(receive, send), _connection: connected.connection, _endpoint: endpoint }))
+}
+
+/// A stream pair that keeps its connection and socket alive.
+struct QuicDuplex {
+    stream: tokio::io::Join<quinn::RecvStream, quinn::SendStream>,
+    _connection: quinn::Connection,
+    _endpoint: quinn::Endpoint,
+}
+
+impl AsyncRead for QuicDuplex {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &mut ReadBuf<'_>) -> task::Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for QuicDuplex {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &[u8]) -> task::Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,152 @@
+//! What a session tells: one closed list.
+//!
+//! Messages and conversations are the wire's own types, so that nothing that a node says is lost on the way.
+
+use startalk_protocol::{
+    Error, MessageId,
+    pb::client::{Conversation, Message, Profile},
+};
+
+use crate::ClientError;
+
+/// Whether there is a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Looking for the domain, connecting, or signing in.
+    Connecting,
+    /// Signed in.
+    Online,
+    /// No connection; the next attempt is in so many milliseconds.
+    RetryIn {
+        /// From now.
+        ms: u64,
+        /// Why the last attempt or connection ended.
+        error: ClientError,
+    },
+}
+
+/// What was asked of the node under a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandKind {
+    /// A message.
+    Send,
+    /// Another content for a message.
+    Edit,
+    /// Taking a message back.
+    Recall,
+}
+
+impl CommandKind {
+    /// For machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Edit => "edit",
+            Self::Recall => "recall",
+        }
+    }
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The connection.
+    State(State),
+    /// A message, told once per process; own ones too, from this device or another.
+    Message {
+        /// Where.
+        conversation: u64,
+        /// What.
+        message: Message,
+    },
+    /// A message as it is now: edited, recalled or refused.
+    Changed {
+        /// Where.
+        conversation: u64,
+        /// As it is now.
+        message: Message,
+    },
+    /// Somebody's marks moved; each only grows.
+    Marks {
+        /// Where.
+        conversation: u64,
+        /// Whose.
+        user: String,
+        /// Up to here arrived at a device of theirs.
+        delivered: u64,
+        /// Up to here seen.
+        read: u64,
+    },
+    /// A conversation is new, or is otherwise than before.
+    Conversation(Conversation),
+    /// Messages between the two sequences were not fetched, because they are too many: ask history for them.
+    Gap {
+        /// Where.
+        conversation: u64,
+        /// Everything up to here was told.
+        after: u64,
+        /// Everything from here was told.
+        before: u64,
+    },
+    /// Somebody's profile, or one's own.
+    Profile(Profile),
+    /// Somebody writes, or stopped.
+    Typing {
+        /// Where.
+        conversation: u64,
+        /// Who.
+        user: String,
+        /// Whether they write.
+        typing: bool,
+    },
+    /// Somebody's presence.
+    Presence {
+        /// Who.
+        user: String,
+        /// In the node's words: online, away …
+        state: String,
+    },
+    /// Everything that happened while there was no connection has been told.
+    SyncDone,
+    /// The node was restored from an older copy. Conversations and their numbers are told anew; forget the old ones.
+    WentBack,
+    /// A device of this account was signed out.
+    DeviceRevoked {
+        /// Its number.
+        device: u64,
+    },
+    /// A command of this device was done.
+    Sent {
+        /// Its number, as `send` returned it.
+        counter: u64,
+        /// What it was.
+        kind: CommandKind,
+        /// Where.
+        conversation: u64,
+        /// Of the message, or of the record of the change.
+        sequence: u64,
+        /// Of the message.
+        id: Option<MessageId>,
+        /// The node's time.
+        time_ms: i64,
+        /// The message was known to the node before, lost in a restore, and is offered again.
+        again: bool,
+    },
+    /// A command of this device was refused; it will not be tried again.
+    Failed {
+        /// Its number.
+        counter: u64,
+        /// What it was.
+        kind: CommandKind,
+        /// Where to, if it was sent to a conversation by number.
+        conversation: u64,
+        /// Where to, if it was sent to a person.
+        to: String,
+        /// Why.
+        error: Error,
+        /// Whether it may have been done nevertheless.
+        unconfirmed: bool,
+    },
+    /// The session is over: this device is not signed in any more. `None`: as asked.
+    SignedOut(Option<Error>),
+}

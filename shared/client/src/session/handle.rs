@@ -1,0 +1,245 @@
+//! What one can ask of a session.
+//!
+//! Every method passes one command to the session's task; none touches a socket or a file.
+
+use bytes::Bytes;
+use startalk_protocol::{
+    UserId,
+    pb::client::{
+        self as pb, Conversation, Device, History, Invitation, Page, Profile,
+        client_frame::Frame as Ask, server_frame::Frame as Answer,
+    },
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Status, engine::Command};
+use crate::{Account, ClientError, event::CommandKind, outbox::Outgoing, store::Queued};
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A conversation by its number.
+    Conversation(u64),
+    /// A person; the conversation begins with the first message.
+    User(UserId),
+}
+
+impl From<u64> for Target {
+    fn from(conversation: u64) -> Self {
+        Self::Conversation(conversation)
+    }
+}
+
+impl From<UserId> for Target {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
+    }
+}
+
+/// A signed-in device. When the last clone is dropped, the session closes; what it accepted stays in the store.
+#[derive(Clone)]
+pub struct Session {
+    commands: mpsc::Sender<Command>,
+    /// What is to be sent goes its own way: it waits while the outbox is full, and nothing else does.
+    outbox: mpsc::Sender<Command>,
+    status: watch::Receiver<Status>,
+    account: Account,
+}
+
+macro_rules! asks {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $out:ty = $ask:expr => $answer:pat => $value:expr;)*) => {
+        impl Session { $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// The node's reason, or `offline`.
+            pub async fn $name(&self, $($arg: $type),*) -> Result<$out, ClientError> {
+                #[allow(unreachable_patterns, reason = "where any answer will do")]
+                match self.ask($ask).await? {
+                    $answer => Ok($value),
+                    _ => Err(ClientError::Protocol(concat!("expected another answer to ", stringify!($name)).to_owned())),
+                }
+            }
+        )* }
+    };
+}
+
+asks! {
+    /// Messages before a sequence (0: the newest) or after one, in ascending order, as they are now. The page covers
+    /// everything from `first` on; `head` is the conversation's last sequence.
+    history(conversation: u64, before: u64, after: u64, limit: u32) -> Page
+        = Ask::History(History { conversation, before: if before == 0 && after == 0 { u64::MAX } else { before }, after, limit })
+        => Answer::Page(page) => page;
+    /// Begins, or finds, the conversation with a person.
+    open_conversation(user: &UserId) -> Conversation
+        = Ask::OpenConversation(pb::OpenConversation { user: user.to_string() }) => Answer::Conversation(c) => c;
+    /// Accepts or refuses a first contact.
+    decide_request(conversation: u64, accept: bool) -> ()
+        = Ask::DecideRequest(pb::DecideRequest { conversation, accept }) => _ => ();
+    /// Blocks `name@domain`, or `@domain` as a whole; or unblocks.
+    block(user: &str, blocked: bool) -> () = Ask::Block(pb::Block { user: user.to_owned(), blocked }) => _ => ();
+    /// Who is blocked.
+    blocked() -> Vec<String> = Ask::ListBlocked(pb::ListBlocked {}) => Answer::Blocked(b) => b.users;
+    /// This account's devices.
+    devices() -> Vec<Device> = Ask::ListDevices(pb::ListDevices {}) => Answer::Devices(d) => d.devices;
+    /// Signs a device out.
+    revoke_device(device: u64) -> () = Ask::RevokeDevice(pb::RevokeDevice { device }) => Answer::Done(_) => ();
+    /// Changes the password.
+    change_password(old: &str, new: &str) -> ()
+        = Ask::ChangePassword(pb::ChangePassword { old_password: old.to_owned(), new_password: new.to_owned() }) => Answer::Done(_) => ();
+    /// New recovery codes; the old ones are worth nothing from then on.
+    new_recovery_codes(password: &str) -> Vec<String>
+        = Ask::NewRecoveryCodes(pb::NewRecoveryCodes { password: password.to_owned() }) => Answer::RecoveryCodes(r) => r.codes;
+    /// Sets one's own profile, whole.
+    set_profile(display_name: &str, avatar: &str, signature: &str) -> ()
+        = Ask::SetProfile(pb::SetProfile { display_name: display_name.to_owned(), avatar: avatar.to_owned(), signature: signature.to_owned() }) => _ => ();
+    /// Somebody's profile; an empty user is oneself.
+    profile(user: &str) -> Profile = Ask::GetProfile(pb::GetProfile { user: user.to_owned() }) => Answer::Profile(p) => p;
+    /// A link that lets people in.
+    make_invitation(uses: u32, valid_ms: i64) -> Invitation
+        = Ask::MakeInvitation(pb::MakeInvitation { uses, valid_ms }) => Answer::Invitation(i) => i;
+    /// Deletes the account.
+    delete_account(password: &str, erase_messages: bool) -> ()
+        = Ask::DeleteAccount(pb::DeleteAccount { password: password.to_owned(), erase_messages }) => Answer::Done(_) => ();
+}
+
+impl Session {
+    pub(super) fn new(commands: mpsc::Sender<Command>, outbox: mpsc::Sender<Command>, status: watch::Receiver<Status>, account: Account) -> Self {
+        Self { commands, outbox, status, account }
+    }
+
+    /// Who this is.
+    pub fn user(&self) -> &str {
+        &self.account.user
+    }
+
+    /// This device's number.
+    pub fn device(&self) -> u64 {
+        self.account.device
+    }
+
+    /// How the session is now.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Accepts a message and returns its number: it is in the store then, and will be sent exactly once.
+    /// [`crate::Event::Sent`] or [`crate::Event::Failed`] tells what became of it.
+    ///
+    /// # Errors
+    /// `store`: it was not accepted. `ended`.
+    pub async fn send(&self, target: impl Into<Target>, content: Bytes, reply_to: Bytes) -> Result<u64, ClientError> {
+        let (conversation, to) = match target.into() {
+            Target::Conversation(number) => (number, String::new()),
+            Target::User(user) => (0, user.to_string()),
+        };
+        self.accept(CommandKind::Send, Queued { conversation, to, content, reply_to, ..Queued::default() }).await
+    }
+
+    /// Accepts another content for an own message.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn edit(&self, conversation: u64, sequence: u64, content: Bytes) -> Result<u64, ClientError> {
+        self.accept(CommandKind::Edit, Queued { conversation, target: sequence, content, ..Queued::default() }).await
+    }
+
+    /// Accepts taking an own message back.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn recall(&self, conversation: u64, sequence: u64) -> Result<u64, ClientError> {
+        self.accept(CommandKind::Recall, Queued { conversation, target: sequence, ..Queued::default() }).await
+    }
+
+    async fn accept(&self, kind: CommandKind, mut queued: Queued) -> Result<u64, ClientError> {
+        queued.kind = match kind {
+            CommandKind::Send => 1,
+            CommandKind::Edit => 2,
+            CommandKind::Recall => 3,
+        };
+        let (reply, answer) = oneshot::channel();
+        self.outbox.send(Command::Accept { queued, reply }).await.map_err(|_| ClientError::Ended)?;
+        answer.await.map_err(|_| ClientError::Ended)?
+    }
+
+    /// Moves one's own marks; told to the node as soon as there is a connection, the latest value only.
+    ///
+    /// # Errors
+    /// `ended`.
+    pub async fn mark(&self, conversation: u64, delivered: u64, read: u64) -> Result<(), ClientError> {
+        self.pass(Command::Mark { conversation, delivered, read }).await
+    }
+
+    /// Tells the other side that one writes; forgotten if there is no connection.
+    ///
+    /// # Errors
+    /// `ended`.
+    pub async fn typing(&self, conversation: u64, typing: bool) -> Result<(), ClientError> {
+        self.pass(Command::Hint(Ask::Typing(pb::Typing { conversation, typing }))).await
+    }
+
+    /// Sets one's presence; forgotten if there is no connection.
+    ///
+    /// # Errors
+    /// `ended`.
+    pub async fn set_presence(&self, state: &str) -> Result<(), ClientError> {
+        self.pass(Command::Hint(Ask::SetPresence(pb::SetPresence { state: state.to_owned() }))).await
+    }
+
+    /// All conversations as last heard, the newest first; requests among them.
+    ///
+    /// # Errors
+    /// `ended`.
+    pub async fn conversations(&self) -> Result<Vec<Conversation>, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        self.pass(Command::Conversations(reply)).await?;
+        answer.await.map_err(|_| ClientError::Ended)
+    }
+
+    /// What was accepted and has no answer yet.
+    ///
+    /// # Errors
+    /// `ended`.
+    pub async fn outbox(&self) -> Result<Vec<Outgoing>, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        self.pass(Command::Outbox(reply)).await?;
+        answer.await.map_err(|_| ClientError::Ended)
+    }
+
+    /// Waits until everything accepted is answered, or the session is over.
+    pub async fn drained(&self) {
+        let _ = self.status.clone().wait_for(|s| s.pending == 0 || s.ended).await;
+    }
+
+    /// Waits until everything missed has been told, or the session is over.
+    pub async fn synced(&self) {
+        let _ = self.status.clone().wait_for(|s| s.synced || s.ended).await;
+    }
+
+    /// Signs this device out; the store forgets the account.
+    ///
+    /// # Errors
+    /// The node's reason, or `offline`.
+    pub async fn sign_out(&self) -> Result<(), ClientError> {
+        self.ask(Ask::SignOut(pb::SignOut {})).await.map(|_| ())
+    }
+
+    /// Ends the session; the device stays signed in, and what was accepted stays in the store.
+    pub async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.pass(Command::Close(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    async fn ask(&self, frame: Ask) -> Result<Answer, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        self.pass(Command::Ask { frame, reply }).await?;
+        answer.await.map_err(|_| ClientError::Ended)?
+    }
+
+    async fn pass(&self, command: Command) -> Result<(), ClientError> {
+        self.commands.send(command).await.map_err(|_| ClientError::Ended)
+    }
+}

@@ -1,0 +1,121 @@
+//! After a node went back in time: which own messages it does not have any more, and offering them again.
+//!
+//! Looks for each message of the ring where it stood: a restored journal is a beginning of the old one, so a message is
+//! there under the same number and id, or it is gone. What is offered again carries its id, so the node never doubles
+//! it. Owns nothing that is kept: a process that ends in between begins anew, because the old cursor is kept.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use startalk_protocol::{
+    Code,
+    limits::PAGE_MESSAGES_MAX,
+    pb::client::{History, Page, client_frame::Frame as Ask},
+};
+
+use super::engine::{Engine, Waiting};
+use crate::{event::CommandKind, outbox::kind_of, store::Queued};
+
+/// What is being found out.
+#[derive(Default)]
+pub(super) struct GoneBack {
+    /// By conversation.
+    checks: HashMap<u64, Check>,
+    /// Numbers of messages that are gone.
+    missing: Vec<u64>,
+    /// Messages that were recalled and are there again: conversation and sequence.
+    recalled: Vec<(u64, u64)>,
+}
+
+struct Check {
+    /// By sequence: number, id, and whether it was recalled.
+    left: BTreeMap<u64, (u64, Bytes, bool)>,
+}
+
+impl Engine {
+    /// Edits and recalls name a message by numbers that may mean another one now; so do sends without a person.
+    pub(super) fn fail_what_means_numbers(&mut self) {
+        let means_numbers = |q: &Queued| kind_of(q) != CommandKind::Send || q.to.is_empty();
+        let doomed: Vec<u64> = self.outbox.pending().filter(|q| means_numbers(q)).map(|q| q.counter).collect();
+        for counter in doomed {
+            let event = self.outbox.fail(counter, Code::WentBack.into());
+            self.tell(event);
+        }
+    }
+
+    /// All conversations are known: asks for the messages of the ring.
+    pub(super) fn begin_checks(&mut self) {
+        let mut gone_back = GoneBack::default();
+        for said in self.outbox.ring() {
+            let recalled = said.queued.content.is_empty();
+            let there = self.book.with(&said.queued.to).and_then(|c| self.book.get(c)).filter(|c| c.head >= said.sequence);
+            match there {
+                Some(conversation) => {
+                    let check = gone_back.checks.entry(conversation.conversation).or_insert_with(|| Check { left: BTreeMap::new() });
+                    check.left.insert(said.sequence, (said.queued.counter, said.id.clone(), recalled));
+                }
+                None if !recalled && !said.queued.to.is_empty() => gone_back.missing.push(said.queued.counter),
+                None => {}
+            }
+        }
+        let conversations: Vec<u64> = gone_back.checks.keys().copied().collect();
+        self.gone_back = Some(gone_back);
+        for conversation in &conversations {
+            self.check_next(*conversation);
+        }
+        if conversations.is_empty() {
+            self.offer_again(0);
+        }
+    }
+
+    fn check_next(&mut self, conversation: u64) {
+        let last = self.gone_back.as_ref().and_then(|g| g.checks.get(&conversation)).and_then(|c| c.left.last_key_value().map(|(s, _)| *s));
+        if let Some(last) = last {
+            let history = History { conversation, before: last + 1, after: 0, limit: PAGE_MESSAGES_MAX as u32 };
+            self.ask(Ask::History(history), Waiting::Check(conversation));
+        }
+    }
+
+    /// A page that holds, or does not hold, messages of the ring.
+    pub(super) fn checked(&mut self, conversation: u64, page: Option<Page>, now_ms: i64) {
+        let Some(gone_back) = &mut self.gone_back else { return };
+        let Some(check) = gone_back.checks.get_mut(&conversation) else { return };
+        let page = page.unwrap_or_default();
+        let mut found = page.first == 0;
+        for (sequence, (counter, id, recalled)) in check.left.split_off(&page.first) {
+            match page.messages.iter().find(|m| m.sequence == sequence && m.id == id) {
+                Some(message) => {
+                    found = true;
+                    if recalled && !message.recalled {
+                        gone_back.recalled.push((conversation, sequence));
+                    }
+                }
+                None if !recalled => gone_back.missing.push(counter),
+                None => {}
+            }
+        }
+        // Where one message still stands, everything before it does.
+        if found || check.left.is_empty() {
+            gone_back.checks.remove(&conversation);
+        }
+        if gone_back.checks.is_empty() {
+            self.offer_again(now_ms);
+        } else {
+            self.check_next(conversation);
+        }
+    }
+
+    fn offer_again(&mut self, now_ms: i64) {
+        let Some(GoneBack { missing, recalled, .. }) = self.gone_back.take() else { return };
+        if let Err(e) = self.outbox.offer_again(&mut *self.store, &missing) {
+            tracing::error!("messages that the node lost could not be offered again: {e}");
+        }
+        for (conversation, target) in recalled {
+            let queued = Queued { kind: 3, conversation, target, ..Queued::default() };
+            if let Err(e) = self.accept(queued, now_ms) {
+                tracing::error!("a message that was recalled could not be recalled again: {e}");
+            }
+        }
+        self.ready();
+    }
+}
