@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use startalk_protocol::{Error, pb::events as pb};
 
-use super::{Direct, direct, send::record_of};
+use super::{Direct, direct, locate::last_by, send::record_at};
 use crate::{
     command::{Answer, MarkMove},
     context::Ctx,
@@ -14,9 +14,6 @@ use crate::{
     store::{New, Tx},
     timeline,
 };
-
-/// Records looked back at to find the other's last message up to a mark.
-const LOOK_BACK: u64 = 64;
 
 /// Moves marks; those that would go back or beyond the head, or of strangers, are left out.
 pub(crate) fn move_marks(tx: &mut Tx, ctx: &mut Ctx, moves: &[MarkMove]) -> Result<Answer, Error> {
@@ -44,7 +41,11 @@ pub(crate) fn move_marks(tx: &mut Tx, ctx: &mut Ctx, moves: &[MarkMove]) -> Resu
 }
 
 fn send(tx: &mut Tx, ctx: &Ctx, direct: &Direct, mark: pb::Mark, before: delivery::Marks) {
-    let moved = |now: u64, then: u64| if now > then { last_of_other(tx, ctx, direct, then, now) } else { Bytes::new() };
+    // They only need to know about their own messages: the last one at or before the mark stands for it.
+    let moved = |now: u64, then: u64| match last_by(tx, |p| record_at(tx, ctx, p), direct, direct.b, now) {
+        Some(id) if now > then => Bytes::copy_from_slice(&id.0),
+        _ => Bytes::new(),
+    };
     let (delivered, read) = (moved(mark.delivered, before.delivered), moved(mark.read, before.read));
     let out = (!delivered.is_empty() || !read.is_empty()).then(|| {
         let item = outbox::marks_item(tx, direct, mark.person, &delivered, &read, ctx.now_ms);
@@ -52,18 +53,4 @@ fn send(tx: &mut Tx, ctx: &Ctx, direct: &Direct, mark: pb::Mark, before: deliver
     });
     let facts = pb::MarksSent { mark: Some(mark), delivered, read, out };
     tx.emit(New { conversation: direct.conversation, event: Event::MarksSent(facts, None) });
-}
-
-/// Id of the last message by the other person at or before `to`; they only need to know about their own.
-fn last_of_other(tx: &Tx, ctx: &Ctx, direct: &Direct, from: u64, to: u64) -> Bytes {
-    let oldest = from.max(to.saturating_sub(LOOK_BACK));
-    for sequence in (oldest + 1..=to).rev() {
-        if let Some(record) = record_of(tx, ctx, direct.conversation, sequence)
-            && let Event::MessageAdded(f, _) = &record.event
-            && f.author == direct.b
-        {
-            return f.id.clone();
-        }
-    }
-    Bytes::new()
 }

@@ -40,6 +40,10 @@ use crate::{
 const PREFIX: u8 = b'c';
 /// Sequences whose changes share one value.
 const CHUNK: u64 = 256;
+/// Sequences between two fences, by which ids are searched.
+const FENCE: u64 = 64;
+/// Breaks in the order of one author's ids; more come from nobody honest, and each makes searching dearer.
+const BREAKS_MAX: usize = 64;
 
 /// A direct conversation as it is kept here.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -62,10 +66,25 @@ pub struct Direct {
     pub decided_at: u64,
     /// Messages by `b` while it is a request.
     pub request_messages: u32,
-    /// The last message id of each.
-    last_ids: [[u8; 16]; 2],
-    /// Whether ids of each came out of their order once (after a restored backup): they cannot be searched then.
-    disordered: [bool; 2],
+    /// What is known of the message ids of each of the two.
+    ids: [Ids; 2],
+}
+
+/// The message ids of one author in a conversation. They grow, but for a break after each restored backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Ids {
+    /// The last one.
+    last: [u8; 16],
+    /// The greatest one.
+    max: [u8; 16],
+    /// Sequences whose id was not above the last: there a new run of growing ids begins.
+    breaks: Vec<u64>,
+}
+
+/// The last id of each of the two at the end of a block of [`FENCE`] sequences.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Fence {
+    last: [[u8; 16]; 2],
 }
 
 impl Direct {
@@ -87,6 +106,12 @@ impl Direct {
 
     fn side(&self, author: u64) -> usize {
         usize::from(author != self.a)
+    }
+
+    /// Whether a message under this id can still be searched for afterwards.
+    fn takes_id(&self, author: u64, id: MessageId) -> bool {
+        let ids = &self.ids[self.side(author)];
+        id.0 > ids.last || ids.breaks.len() < BREAKS_MAX
     }
 }
 
@@ -119,6 +144,10 @@ fn direct_key(conversation: u64) -> Key {
 
 fn pair_key(a: u64, b: u64) -> Key {
     Key::numbers(PREFIX, b'p', &[a.min(b), a.max(b)])
+}
+
+fn fence_key(conversation: u64, block: u64) -> Key {
+    Key::numbers(PREFIX, b'f', &[conversation, block])
 }
 
 fn changes_key(conversation: u64, sequence: u64) -> Key {
@@ -155,6 +184,17 @@ pub(crate) fn of_member(read: &impl Read, conversation: u64, person: u64) -> Res
 }
 
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
+    apply_event(tx, record);
+    if record.sequence != 0
+        && record.sequence.is_multiple_of(FENCE)
+        && let Some(direct) = direct(tx, record.conversation)
+    {
+        let last = [direct.ids[0].last, direct.ids[1].last];
+        tx.put(fence_key(record.conversation, record.sequence / FENCE), Fence { last });
+    }
+}
+
+fn apply_event(tx: &mut Tx, record: &Recorded) {
     let conversation = record.conversation;
     match &record.event {
         Event::DirectOpened(f, _) => {
@@ -164,13 +204,12 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             tx.put(pair_key(f.a, f.b), f.conversation);
         }
         Event::MessageAdded(f, _) => tx.change(direct_key(conversation), |d: &mut Direct| {
-            let side = d.side(f.author);
+            let ids = &mut d.ids[usize::from(f.author != d.a)];
             let id = MessageId::from_slice(&f.id).map(|id| id.0).unwrap_or_default();
-            if id > d.last_ids[side] {
-                d.last_ids[side] = id;
-            } else {
-                d.disordered[side] = true;
+            if id <= ids.last {
+                ids.breaks.push(record.sequence);
             }
+            (ids.last, ids.max) = (id, ids.max.max(id));
             if d.request && f.author == d.b {
                 d.request_messages += 1;
             }

@@ -126,6 +126,11 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
     if !message.reply_to.is_empty() {
         message_id(&message.reply_to)?;
     }
+    let latest = ctx.now_ms.saturating_add(limits::CLOCK_SKEW_MS_MAX.unsigned_abs());
+    let searchable = |from| existing.as_ref().is_none_or(|d: &std::sync::Arc<Direct>| d.takes_id(from, id));
+    if id.time_ms() > latest || !known.is_none_or(searchable) {
+        return Err(Error::new(Code::BadValue).with("field", "id").with("expected", "an id of the past, in its order").into());
+    }
     if let (Some(existing), Some(from)) = (&existing, known)
         && locate(tx, |p| record_at(tx, ctx, p), existing.conversation, from, id).is_some()
         && !sabotage::is(Switch::ItemsTwice)

@@ -38,6 +38,9 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
         let time_ms = known.time_ms();
         return Ok(Answer::Sent { conversation: direct.conversation, sequence, id: known, time_ms });
     }
+    if let Some(known) = said.known_id {
+        check_known_id(ctx, &direct, actor.account, known)?;
+    }
     if direct.request {
         request::accept(tx, &direct); // answering somebody accepts them
     }
@@ -61,6 +64,14 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     };
     let record = tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
     Ok(Answer::Sent { conversation: direct.conversation, sequence: record.sequence, id, time_ms: record.time_ms })
+}
+
+/// An id that the client says it was given once: of the past, and not one more break in the order than can be searched.
+fn check_known_id(ctx: &Ctx, direct: &Direct, author: u64, id: MessageId) -> Result<(), Error> {
+    if id.time_ms() > ctx.now_ms || !direct.takes_id(author, id) {
+        return Err(Error::new(Code::BadValue).with("field", "known_id").with("expected", "an id that this server gave"));
+    }
+    Ok(())
 }
 
 /// Begins (or finds) the conversation without saying anything.

@@ -197,6 +197,13 @@ pub fn running_at(read: &impl Read, journal: &dyn ReadJournal, peer: u64, sequen
     if sequence == outbox.head() {
         return Ok(Some(outbox.running));
     }
+    if let Some(position) = positions(read, peer, &outbox, sequence, sequence).first() {
+        let record = read_record(journal, *position)?;
+        // The same number in an earlier epoch can only be this number's, with nothing acknowledged and so skipped since.
+        if let Some(out) = record.event.link_outs().iter().find(|o| o.peer == peer && o.sequence == sequence) {
+            return Ok(Some(array(&out.running)));
+        }
+    }
     // Items sent again in a new epoch carry the hash of the old one: the sum is made from their hashes.
     let mut running = [0; 32];
     for position in positions(read, peer, &outbox, 1, sequence) {
@@ -205,6 +212,31 @@ pub fn running_at(read: &impl Read, journal: &dyn ReadJournal, peer: u64, sequen
         running = running_after(&running, &array(&out.item_hash));
     }
     Ok(Some(running))
+}
+
+/// Items of peers that were refused, as the last `records` of the journal show: (peer, sequence, code), of their present
+/// epochs. A peer may not have heard of them.
+///
+/// # Errors
+/// `internal` if the journal cannot be read.
+pub fn refused_lately(read: &impl Read, journal: &dyn ReadJournal, records: u64) -> Result<Vec<(u64, u64, String)>, Error> {
+    let head = journal.head().position;
+    let (mut next, mut out) = (head.saturating_sub(records) + 1, Vec::new());
+    while next <= head {
+        let some = journal.read_from(next, 1024, 1 << 20).map_err(|_| Code::Internal)?;
+        let Some(last) = some.last() else { break };
+        next = last.header.position + 1;
+        for record in &some {
+            if let Ok(Event::LinkItemClosed(f, _)) = Recorded::read(record).map(|r| r.event)
+                && let Some(link_in) = &f.r#in
+                && !f.code.is_empty()
+                && inbox(read, link_in.peer).epoch == link_in.epoch[..]
+            {
+                out.push((link_in.peer, link_in.sequence, f.code.clone()));
+            }
+        }
+    }
+    Ok(out)
 }
 
 fn read_record(journal: &dyn ReadJournal, position: u64) -> Result<Recorded, Error> {
