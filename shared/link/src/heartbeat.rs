@@ -11,6 +11,7 @@ pub(crate) struct Heartbeat {
     spoke_ms: u64,
     pinged_ms: u64,
     nonce: u64,
+    answered: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(crate) enum Beat {
 
 impl Heartbeat {
     pub(crate) fn new(now_ms: u64) -> Self {
-        Self { heard_ms: now_ms, spoke_ms: now_ms, pinged_ms: now_ms, nonce: 0 }
+        Self { heard_ms: now_ms, spoke_ms: now_ms, pinged_ms: now_ms, nonce: 0, answered: 0 }
     }
 
     pub(crate) fn heard_ms(&self) -> u64 {
@@ -31,6 +32,18 @@ impl Heartbeat {
 
     pub(crate) fn heard(&mut self, now_ms: u64) {
         self.heard_ms = now_ms;
+    }
+
+    /// The last of our pings that the peer answered; 0 before the first.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// The peer answered a ping, if it is one of ours.
+    pub(crate) fn pong(&mut self, nonce: u64) {
+        if nonce <= self.nonce {
+            self.answered = self.answered.max(nonce);
+        }
     }
 
     pub(crate) fn spoke(&mut self, now_ms: u64) {

@@ -242,11 +242,13 @@ impl Link {
         }
     }
 
-    /// Pings now; whether the peer is still there shows in [`heard_ms`](Self::heard_ms).
-    pub fn probe(&mut self, now_ms: u64) {
+    /// Pings now. The peer is still there when [`answered`](Self::answered) reaches the number returned; 0, which is
+    /// never reached anew, if the link is not open.
+    pub fn probe(&mut self, now_ms: u64) -> u64 {
         self.set_now(now_ms);
-        if let Stage::Ready(session) = &mut self.stage {
-            session.probe(self.now_ms);
+        match &mut self.stage {
+            Stage::Ready(session) => session.probe(self.now_ms),
+            _ => 0,
         }
     }
 
@@ -279,6 +281,12 @@ impl Link {
     /// When the last bytes came over the open link.
     pub fn heard_ms(&self) -> Option<u64> {
         self.session().map(|s| s.heartbeat.heard_ms())
+    }
+
+    /// The last ping that the peer answered. Unlike [`heard_ms`](Self::heard_ms) it cannot move by what a peer that is
+    /// dead by now had sent before.
+    pub fn answered(&self) -> Option<u64> {
+        self.session().map(|s| s.heartbeat.answered())
     }
 
     fn session(&self) -> Option<&Session> {

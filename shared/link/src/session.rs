@@ -49,7 +49,7 @@ impl Session {
             Kind::Ack(ack) => return self.sending.ack(ack),
             Kind::Ephemeral(ephemeral) => self.ephemerals.received(ephemeral),
             Kind::Ping(ping) => self.pong = Some(ping.nonce),
-            Kind::Pong(_) => {}
+            Kind::Pong(pong) => self.heartbeat.pong(pong.nonce),
             Kind::Hello(_) | Kind::Close(_) => return Err(malformed("one hello")),
         }
         Ok(None)
@@ -76,8 +76,10 @@ impl Session {
         Some(framed.freeze())
     }
 
-    pub(crate) fn probe(&mut self, now_ms: u64) {
-        self.ping = Some(self.heartbeat.ping(now_ms));
+    pub(crate) fn probe(&mut self, now_ms: u64) -> u64 {
+        let nonce = self.heartbeat.ping(now_ms);
+        self.ping = Some(nonce);
+        nonce
     }
 
     /// Whether the peer is still there.

@@ -72,9 +72,11 @@ fn a_probe_is_answered() {
     world.meet(A);
     world.now_ms += 5000;
     let now = world.now_ms;
-    world.link(A).probe(now);
+    let nonce = world.link(A).probe(now);
+    assert!(world.link(A).answered().unwrap() < nonce, "not before the peer has answered this one");
     world.settle();
     assert_eq!(world.link(A).heard_ms(), Some(now));
+    assert_eq!(world.link(A).answered(), Some(nonce));
 }
 
 #[test]
