@@ -45,6 +45,8 @@ struct Entry {
     fill: Option<Fill>,
     /// A push left a gap; it is asked about after a moment, as answers to own messages may close it.
     gap: bool,
+    /// A sync told of it, or it began after one: what is below `covered` is known to have been told.
+    synced: bool,
 }
 
 /// A gap being closed.
@@ -70,6 +72,8 @@ pub(crate) struct Book {
     entries: HashMap<u64, Entry>,
     by_user: HashMap<String, u64>,
     fill_max: u64,
+    /// A whole sync was heard: a conversation that appears is a new one.
+    complete: bool,
 }
 
 impl Book {
@@ -81,6 +85,7 @@ impl Book {
     pub fn load(fill_max: u64, heard: &[u8]) -> (Self, Bytes) {
         let mut book = Self::new(fill_max);
         let heard = Heard::decode(heard).unwrap_or_default();
+        book.complete = !heard.cursor.is_empty();
         for Kept { overview, covered } in heard.conversations {
             let overview = overview.unwrap_or_default();
             let head = overview.head;
@@ -117,8 +122,10 @@ impl Book {
     }
 
     fn entry(&mut self, conversation: u64) -> &mut Entry {
+        let synced = self.complete;
         self.entries.entry(conversation).or_insert_with(|| Entry {
             overview: Conversation { conversation, ..Conversation::default() },
+            synced,
             ..Entry::default()
         })
     }
@@ -134,6 +141,7 @@ impl Book {
         overview.read = overview.read.max(entry.overview.read);
         overview.delivered = overview.delivered.max(entry.overview.delivered);
         entry.overview = overview;
+        entry.gap |= entry.synced && entry.covered < entry.overview.head && entry.fill.is_none();
         &entry.overview
     }
 
@@ -148,18 +156,24 @@ impl Book {
         }
     }
 
+    /// The last page of a sync was heard.
+    pub fn completed(&mut self) {
+        self.complete = true;
+    }
+
     /// A page of a sync.
     pub fn synced(&mut self, page: ConversationPage, events: &mut impl Extend<Event>) {
         let Some(overview) = page.conversation else { return };
         let (conversation, head) = (overview.conversation, overview.head);
-        let known = self.entries.contains_key(&conversation);
         let overview = self.set_overview(overview).clone();
         events.extend([Event::Conversation(overview)]);
         let fill_max = self.fill_max;
         let entry = self.entry(conversation);
-        if !known {
-            entry.covered = head;
-            events.extend(page.messages.into_iter().map(|message| Event::Message { conversation, message }));
+        if !std::mem::replace(&mut entry.synced, true) {
+            let told = std::mem::take(&mut entry.ahead);
+            entry.cover(head);
+            let untold = page.messages.into_iter().filter(|m| !told.contains(&m.sequence));
+            events.extend(untold.map(|message| Event::Message { conversation, message }));
         } else {
             let first = page.messages.first().map_or(head + 1, |m| m.sequence);
             // With fewer records than messages between, nothing can be missing.
@@ -341,7 +355,7 @@ mod tests {
             asked.push((first, q.before));
             // Only every third sequence is a message.
             let messages = (first..q.before).filter(|s| s % 3 == 0).map(message).collect();
-            book.filled(1, Some(Page { conversation: 1, messages, first, head: 501 }), &mut events);
+            book.filled(1, Some(Page { conversation: 1, messages, first, head: 501, ..Page::default() }), &mut events);
         }
         assert_eq!(asked, [(299, 499), (99, 299), (2, 99)]);
         let expected: Vec<u64> = std::iter::once(1).chain((2..499).filter(|s| s % 3 == 0)).chain([499, 500, 501]).collect();
@@ -370,7 +384,7 @@ mod tests {
         assert_eq!(book.questions(&mut events).len(), 1);
         book.disconnected();
         assert_eq!(book.questions(&mut events).len(), 1, "asked again on the next connection");
-        book.filled(1, Some(Page { conversation: 1, messages: vec![], first: 4, head: 5 }), &mut events);
+        book.filled(1, Some(Page { conversation: 1, messages: vec![], first: 4, head: 5, ..Page::default() }), &mut events);
         assert_eq!(sequences(&events), [1, 3, 5]);
         assert!(!book.has_gaps());
     }

@@ -87,7 +87,7 @@ impl Options {
             mark_delivered: true,
             fill_gaps_max: 2000,
             request_wait: Duration::from_secs(10),
-            silence: Duration::from_secs(20),
+            silence: Duration::from_secs(30),
         }
     }
 }

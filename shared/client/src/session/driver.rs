@@ -16,7 +16,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use startalk_protocol::{
     Code,
-    pb::client::{Resume, SignedIn, client_frame::Frame},
+    pb::client::{Resume, SignedIn, Welcome, client_frame::Frame},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -80,6 +80,7 @@ pub(super) struct Driver {
     handled: Arc<AtomicU64>,
     failures: u32,
     state: State,
+    welcome: Option<Arc<Welcome>>,
     started: (Instant, i64),
     closing: Option<oneshot::Sender<()>>,
 }
@@ -88,7 +89,7 @@ pub(super) struct Driver {
 enum Woken {
     Command(Option<Command>),
     Accept(Command),
-    Dialled(Box<dyn Dial>, Result<Opened, ClientError>),
+    Dialled(Box<dyn Dial>, Box<Result<Opened, ClientError>>),
     Read(std::io::Result<usize>),
     Wrote(std::io::Result<usize>),
     Taken,
@@ -98,7 +99,7 @@ enum Woken {
 impl Driver {
     pub fn new(options: Options, dial: Box<dyn Dial>, engine: Engine, queues: Queues, handled: Arc<AtomicU64>) -> Self {
         let started = (Instant::now(), now_ms());
-        Self { options, dial: Some(dial), engine, queues, handled, failures: 0, state: State::Connecting, started, closing: None }
+        Self { options, dial: Some(dial), engine, queues, handled, failures: 0, state: State::Connecting, welcome: None, started, closing: None }
     }
 
     /// Milliseconds since 1970 by a clock that does not jump.
@@ -136,7 +137,13 @@ impl Driver {
         self.engine.transmit();
         self.hand_out();
         self.queues.status.send_if_modified(|status| {
-            let now = Status { state: self.state.clone(), pending: self.engine.pending(), synced: self.engine.synced(), ended: false };
+            let now = Status {
+                state: self.state.clone(),
+                pending: self.engine.pending(),
+                synced: self.engine.synced(),
+                ended: false,
+                welcome: self.welcome.clone(),
+            };
             let changed = *status != now;
             *status = now;
             changed
@@ -192,7 +199,7 @@ impl Driver {
         tokio::select! {
             command = self.queues.commands.recv() => Woken::Command(command),
             Some(command) = self.queues.outbox.recv(), if accepts => Woken::Accept(command),
-            (dial, opened) = async { match dialling { Some(future) => future.await, None => pending().await } } => Woken::Dialled(dial, opened),
+            (dial, opened) = async { match dialling { Some(future) => future.await, None => pending().await } } => Woken::Dialled(dial, Box::new(opened)),
             read = async { match reader { Some((reader, buffer)) => reader.read_buf(buffer).await, None => pending().await } } => Woken::Read(read),
             wrote = async { match writer { Some(writer) if has_out => writer.write(out).await, _ => pending().await } } => Woken::Wrote(wrote),
             () = taken => Woken::Taken,
@@ -215,7 +222,7 @@ impl Driver {
             }
             Woken::Dialled(dial, opened) => {
                 self.dial = Some(dial);
-                return self.dialled(opened);
+                return self.dialled(*opened);
             }
             Woken::Read(read) => return self.read(link, read),
             Woken::Wrote(Ok(0)) => return self.lost(ClientError::Dial(DialError::Closed("nothing more can be written".to_owned()))),
@@ -253,6 +260,7 @@ impl Driver {
         let Connection { stream, buffer, next_id, welcome } = connection;
         self.engine.connected(next_id, &welcome, counter);
         self.failures = 0;
+        self.welcome = Some(Arc::new(welcome));
         self.set_state(State::Online);
         let (reader, writer) = tokio::io::split(stream);
         let mut up = Up { reader, writer, buffer, last_read: Instant::now(), pinged: false };
@@ -348,7 +356,7 @@ impl Driver {
         self.engine.finish(self.handled.load(Ordering::Acquire));
         let state = State::RetryIn { ms: u64::MAX, error: ClientError::Ended };
         let pending = self.engine.pending();
-        self.queues.status.send_replace(Status { state, pending, synced: false, ended: true });
+        self.queues.status.send_replace(Status { state, pending, synced: false, ended: true, welcome: self.welcome });
         let rest: Vec<Item> = std::iter::from_fn(|| self.engine.next_event()).collect();
         // The store is free for the next session before anybody hears that this one is over.
         drop(self.engine);

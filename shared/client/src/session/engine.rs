@@ -36,6 +36,8 @@ const MARKS_MS: i64 = 100;
 const GAP_MS: i64 = 200;
 /// How far was heard is kept at most so often.
 const CHECKPOINT_MS: i64 = 1000;
+/// Pushes held back during a sync; past it they are told at once.
+const EARLY_MAX: usize = 10_000;
 
 type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
 
@@ -72,6 +74,8 @@ struct Link {
     waiting: HashMap<u64, Waiting>,
     /// The outbox may flow.
     ready: bool,
+    /// Pushed before the sync was through: told after its pages, or they would be taken for gaps.
+    early: Vec<Pushed>,
 }
 
 pub(crate) struct Engine {
@@ -214,7 +218,7 @@ impl Engine {
         }
         self.out.clear();
         self.synced = false;
-        self.link = Some(Link { next_id, waiting: HashMap::new(), ready: false });
+        self.link = Some(Link { next_id, waiting: HashMap::new(), ready: false, early: Vec::new() });
         self.ask(Ask::Sync(Sync { cursor: self.cursor.clone() }), Waiting::Sync);
         for Deferred { frame, reply, .. } in std::mem::take(&mut self.asks) {
             self.ask(frame.clone(), Waiting::Ask { frame, reply });
@@ -422,6 +426,9 @@ impl Engine {
             }
             self.synced = true;
             self.dirty = true;
+            self.book.completed();
+            let early = self.link.as_mut().map(|l| std::mem::take(&mut l.early)).unwrap_or_default();
+            early.into_iter().for_each(|pushed| self.happened(pushed));
             self.tell([Event::SyncDone]);
             if self.gone_back.is_some() {
                 self.begin_checks();
@@ -461,7 +468,16 @@ impl Engine {
     fn pushed(&mut self, answer: Answer) -> Result<(), ClientError> {
         self.dirty = true;
         match answer {
-            Answer::Pushed(pushed) => self.happened(pushed),
+            Answer::Pushed(Pushed { what: Some(PushedWhat::DeviceRevoked(d)), .. }) if d.device == self.account.device => {
+                Err(ClientError::Refused(Code::TokenRevoked.into()))
+            }
+            Answer::Pushed(pushed) => {
+                match &mut self.link {
+                    Some(link) if !self.synced && link.early.len() < EARLY_MAX => link.early.push(pushed),
+                    _ => self.happened(pushed),
+                }
+                Ok(())
+            }
             Answer::Cursor(cursor) => {
                 self.cursor = cursor.cursor;
                 Ok(())
@@ -483,7 +499,7 @@ impl Engine {
         }
     }
 
-    fn happened(&mut self, pushed: Pushed) -> Result<(), ClientError> {
+    fn happened(&mut self, pushed: Pushed) {
         let (conversation, mut events) = (pushed.conversation, Vec::new());
         match pushed.what {
             Some(PushedWhat::Message(m)) if m.device == self.account.device && self.outbox.get(m.counter).is_some() => {
@@ -502,21 +518,19 @@ impl Engine {
                 events.push(Event::Conversation(self.book.set_overview(info).clone()));
             }
             Some(PushedWhat::Profile(profile)) => events.push(Event::Profile(profile)),
-            Some(PushedWhat::DeviceRevoked(d)) if d.device == self.account.device => {
-                return Err(ClientError::Refused(Code::TokenRevoked.into()));
-            }
             Some(PushedWhat::DeviceRevoked(d)) => events.push(Event::DeviceRevoked { device: d.device }),
             None => {}
         }
         self.tell(events);
-        Ok(())
     }
 
     /// Time has come to do what waits. Returns when it comes next.
     pub fn tick(&mut self, now_ms: i64, handled: u64) -> Option<i64> {
         let mut next: Vec<Option<i64>> = vec![self.outbox.due(now_ms)];
         while self.asks.front().is_some_and(|a| a.until_ms <= now_ms) {
-            self.asks.pop_front().map(|a| a.reply.send(Err(ClientError::Offline)));
+            if let Some(late) = self.asks.pop_front() {
+                drop(late.reply.send(Err(ClientError::Offline)));
+            }
         }
         next.push(self.asks.front().map(|a| a.until_ms));
         if self.link.is_some() {

@@ -65,10 +65,10 @@ macro_rules! asks {
 }
 
 asks! {
-    /// Messages before a sequence (0: the newest) or after one, in ascending order, as they are now. The page covers
-    /// everything from `first` on; `head` is the conversation's last sequence.
+    /// Messages before a sequence or after one (both 0: the newest), in ascending order, as they are now. The page covers
+    /// `first` to `last`; `head` is the conversation's last sequence.
     history(conversation: u64, before: u64, after: u64, limit: u32) -> Page
-        = Ask::History(History { conversation, before: if before == 0 && after == 0 { u64::MAX } else { before }, after, limit })
+        = Ask::History(History { conversation, before, after, limit })
         => Answer::Page(page) => page;
     /// Begins, or finds, the conversation with a person.
     open_conversation(user: &UserId) -> Conversation
@@ -93,7 +93,7 @@ asks! {
     /// Sets one's own profile, whole.
     set_profile(display_name: &str, avatar: &str, signature: &str) -> ()
         = Ask::SetProfile(pb::SetProfile { display_name: display_name.to_owned(), avatar: avatar.to_owned(), signature: signature.to_owned() }) => _ => ();
-    /// Somebody's profile; an empty user is oneself.
+    /// Somebody's profile.
     profile(user: &str) -> Profile = Ask::GetProfile(pb::GetProfile { user: user.to_owned() }) => Answer::Profile(p) => p;
     /// A link that lets people in.
     make_invitation(uses: u32, valid_ms: i64) -> Invitation

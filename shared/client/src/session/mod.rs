@@ -15,6 +15,7 @@ use std::sync::{
 };
 
 pub use handle::{Session, Target};
+use startalk_protocol::pb::client::Welcome;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -42,9 +43,12 @@ pub struct Status {
     pub synced: bool,
     /// Not signed in any more, or closed.
     pub ended: bool,
+    /// What the node said of its domain when it was reached last.
+    pub welcome: Option<Arc<Welcome>>,
 }
 
 /// What the session's task hands out.
+#[expect(clippy::large_enum_variant, reason = "nearly all are events; a box for each would cost more")]
 pub(crate) enum Item {
     Event(Event),
     /// When the taker comes back for more after this, what was heard up to here may be kept as heard.
@@ -115,7 +119,7 @@ impl Start {
         let (commands, command_queue) = mpsc::channel(COMMANDS_MAX);
         let (outbox, outbox_queue) = mpsc::channel(COMMANDS_MAX);
         let (events, items) = mpsc::channel(EVENTS_MAX);
-        let status = Status { state: State::Connecting, pending: engine.pending(), synced: false, ended: false };
+        let status = Status { state: State::Connecting, pending: engine.pending(), synced: false, ended: false, welcome: None };
         let (status, watched) = watch::channel(status);
         let taken = Arc::new(AtomicU64::new(0));
         let queues = Queues { commands: command_queue, outbox: outbox_queue, events: Some(events), status };
