@@ -1,0 +1,218 @@
+//! How a peer is reached: discovery, then QUIC, and TLS on TCP where QUIC does not get through.
+//!
+//! Returns a connection whose key is one of the peer's link keys, or an error that names every step. Says nothing on it
+//! yet.
+
+use std::{collections::BTreeSet, pin::pin};
+
+use startalk_domain::directory;
+use startalk_net::{
+    ALPN_LINK, AddressGuard, Connect, ConnectError, Discovery, Found, LinkStream, NotFound, QuicConnection, Reason, TlsConnection,
+    Verify, connect_quic, connect_tls,
+    discovery::{Outcome, Source, Step},
+};
+use startalk_protocol::{
+    Code, DomainName, Error,
+    error::Language,
+    trust::{Charter, Endpoint, Pinned},
+};
+use tokio::time::timeout;
+
+use crate::{
+    config::LinkIdentity,
+    shared::{Shared, unreachable},
+    slot::Slot,
+    status::is_refusal,
+    trust::valid_keys,
+    wire::Wire,
+};
+
+/// A connection to the peer, and what was found on the way.
+pub(crate) struct Dialed {
+    pub(crate) wire: Box<Wire>,
+    pub(crate) found: Option<Found>,
+}
+
+enum Connected {
+    Quic(QuicConnection),
+    Tls(Box<TlsConnection>),
+}
+
+/// Where to connect, and which keys to accept there.
+struct Target {
+    keys: BTreeSet<[u8; 32]>,
+    configured: Vec<Endpoint>,
+    others: Vec<Endpoint>,
+    found: Option<Found>,
+}
+
+/// Looks for the peer and connects to it.
+pub(crate) async fn dial(shared: &Shared, slot: &Slot) -> Result<Dialed, Error> {
+    let identity = shared.config.identity.current();
+    let target = target(shared, slot).await?;
+    let mut failed = None;
+    for (endpoints, guard) in [(&target.configured, AddressGuard::AllowPrivate), (&target.others, shared.config.guard)] {
+        if endpoints.is_empty() {
+            continue;
+        }
+        match connect(shared, slot, &identity, endpoints, guard, &target.keys).await {
+            Ok(connected) => {
+                let wire = Box::new(wire(shared, slot, &identity, connected).await?);
+                slot.known.lock().found.clone_from(&target.found);
+                return Ok(Dialed { wire, found: target.found });
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    slot.known.lock().found = None;
+    Err(failed.unwrap_or_else(|| unreachable(&slot.domain, "its record names no address")))
+}
+
+async fn wire(shared: &Shared, slot: &Slot, identity: &LinkIdentity, connected: Connected) -> Result<Wire, Error> {
+    let role = startalk_link::Role::Dialer { peer: slot.domain.clone() };
+    let no_key = || Error::new(Code::WrongKey).with("what", "The connection").with("domain", &slot.domain);
+    slot.known.lock().needs_tls = matches!(connected, Connected::Tls(_));
+    match connected {
+        Connected::Quic(QuicConnection { connection, peer_key, .. }) => {
+            let stream = LinkStream::open(&connection).await.map_err(|e| unreachable(&slot.domain, e))?;
+            Ok(Wire::quic(shared, identity, role, connection, stream, peer_key.ok_or_else(no_key)?))
+        }
+        Connected::Tls(connection) => {
+            let TlsConnection { stream, peer_key, .. } = *connection;
+            Ok(Wire::tls(shared, identity, role, stream, peer_key.ok_or_else(no_key)?))
+        }
+    }
+}
+
+async fn target(shared: &Shared, slot: &Slot) -> Result<Target, Error> {
+    let now_ms = shared.now_signed();
+    let (cached, remembered) = {
+        let known = slot.known.lock();
+        (known.found.clone(), known.endpoints.clone())
+    };
+    let peer = directory::peer(&*shared.config.views.store, slot.number());
+    let pinned = peer.as_ref().and_then(|p| p.pinned());
+    let cached = cached.filter(|found| found.record.not_after_ms() > now_ms);
+    let found = match cached {
+        Some(found) => Ok(found),
+        None => find(&shared.config.discovery, &slot.domain, pinned.as_ref(), now_ms).await,
+    };
+    match found {
+        Ok(found) if found.proof.is_none() => Err(not_proven(&slot.domain, &found.steps)),
+        Ok(found) => {
+            let configured = configured(&found.steps);
+            Ok(Target {
+                keys: valid_keys(&found.record, now_ms).into_iter().map(|(key, _)| key).collect(),
+                others: found.endpoints.iter().filter(|e| !configured.contains(e)).cloned().collect(),
+                configured,
+                found: Some(found),
+            })
+        }
+        Err(not_found) => {
+            // Nobody serves its record now, but its keys and its place are known from before.
+            let charter = peer.as_ref().and_then(|p| Charter::decode_signed(&p.charter).ok());
+            let configured = configured(&not_found.steps);
+            let keys: BTreeSet<[u8; 32]> = charter
+                .filter(|_| pinned.is_some() && !not_found.contradicted())
+                .map(|c| c.link_keys().iter().filter(|k| k.valid(now_ms)).map(|k| k.key).collect())
+                .unwrap_or_default();
+            if keys.is_empty() || (configured.is_empty() && remembered.is_empty()) {
+                return Err(not_found_error(&slot.domain, &not_found));
+            }
+            let others = remembered.into_iter().filter(|e| !configured.contains(e)).collect();
+            Ok(Target { keys, configured, others, found: None })
+        }
+    }
+}
+
+async fn find(discovery: &Discovery, domain: &DomainName, pinned: Option<&Pinned>, now_ms: i64) -> Result<Found, NotFound> {
+    match pinned {
+        Some(pinned) => discovery.find_pinned(domain, pinned, now_ms).await,
+        None => discovery.find(domain, now_ms).await,
+    }
+}
+
+/// What the administrator wrote down may be at a private address.
+fn configured(steps: &[Step]) -> Vec<Endpoint> {
+    let place = |step: &Step| match &step.source {
+        Source::Configured(endpoint) => Some(endpoint.clone()),
+        _ => None,
+    };
+    steps.iter().filter_map(place).collect()
+}
+
+fn not_proven(domain: &DomainName, steps: &[Step]) -> Error {
+    let steps = startalk_net::discovery::steps_in_words(steps, Language::English);
+    Error::new(Code::NotProven).with("domain", domain).with("steps", steps)
+}
+
+/// A record that was found and refused says more than that none was found.
+fn not_found_error(domain: &DomainName, not_found: &NotFound) -> Error {
+    let refused = |step: &Step| match &step.outcome {
+        Outcome::Refused(error) if is_refusal(error.code) => Some(error.clone()),
+        _ => None,
+    };
+    if let Some(error) = not_found.steps.iter().find_map(refused) {
+        return error;
+    }
+    if not_found.contradicted() {
+        return not_proven(domain, &not_found.steps);
+    }
+    Error::new(Code::UnknownDomain).with("domain", domain).with("steps", not_found.words(Language::English))
+}
+
+/// QUIC first; TLS on TCP beside it when it takes long, and after it when it fails.
+async fn connect(
+    shared: &Shared,
+    slot: &Slot,
+    identity: &LinkIdentity,
+    endpoints: &[Endpoint],
+    guard: AddressGuard,
+    keys: &BTreeSet<[u8; 32]>,
+) -> Result<Connected, Error> {
+    let timings = &shared.config.timings;
+    let what = Connect {
+        endpoints,
+        server_name: slot.domain.as_str(),
+        verify: Verify::Pinned(keys.clone()),
+        alpn: &[ALPN_LINK],
+        certificate: Some(&identity.certificate),
+        guard,
+        names: &shared.config.names,
+        timeout: timings.connect,
+    };
+    let head_start = if slot.known.lock().needs_tls { timings.quic_head_start / 8 } else { timings.quic_head_start };
+    let mut quic = pin!(connect_quic(&shared.config.endpoint, &what));
+    let mut quic_failed = match timeout(head_start, &mut quic).await {
+        Ok(Ok(connection)) => return Ok(Connected::Quic(connection)),
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
+    };
+    let mut tls = pin!(connect_tls(&what));
+    let mut tls_failed = None;
+    loop {
+        tokio::select! {
+            result = &mut quic, if quic_failed.is_none() => match result {
+                Ok(connection) => return Ok(Connected::Quic(connection)),
+                Err(error) => quic_failed = Some(error),
+            },
+            result = &mut tls, if tls_failed.is_none() => match result {
+                Ok(connection) => return Ok(Connected::Tls(Box::new(connection))),
+                Err(error) => tls_failed = Some(error),
+            },
+            else => break,
+        }
+    }
+    Err(failed(&slot.domain, quic_failed.as_ref(), tls_failed.as_ref()))
+}
+
+fn failed(domain: &DomainName, quic: Option<&ConnectError>, tls: Option<&ConnectError>) -> Error {
+    let attempts = || quic.into_iter().chain(tls).flat_map(|e| &e.attempts);
+    if let Some(attempt) = attempts().find(|a| a.reason == Reason::WrongKey) {
+        let what = format!("The server at {}", attempt.what);
+        return Error::new(Code::WrongKey).with("what", what).with("domain", domain);
+    }
+    let words = |name: &str, e: Option<&ConnectError>| e.map(|e| format!("{name}: {}", e.words(Language::English)));
+    let why: Vec<String> = [words("QUIC", quic), words("TLS", tls)].into_iter().flatten().collect();
+    unreachable(domain, why.join("; "))
+}

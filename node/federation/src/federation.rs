@@ -1,0 +1,172 @@
+//! What the node calls: begin, hand in what connects, say what was committed, ask how peers stand, stop.
+//!
+//! Cheap to clone. Nothing here blocks but [`Federation::stop`].
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use startalk_domain::{Event, Recorded, directory, outbox};
+use startalk_net::Accepted;
+use startalk_protocol::{Code, DomainName, Error, pb::link::Ephemeral};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{
+    config::{FederationConfig, REFUSED_LOOK_BACK},
+    opening,
+    shared::Shared,
+    status::{PeerStatus, State, Status},
+};
+
+/// How long [`Federation::stop`] waits for the links to say farewell.
+const STOP_MAX: Duration = Duration::from_secs(15);
+
+/// The links of this domain with all others.
+#[derive(Clone)]
+pub struct Federation(Arc<Shared>);
+
+impl Federation {
+    /// Begins; peers whose outbox has something unacknowledged are dialed. Must be called inside a tokio runtime.
+    pub fn new(config: FederationConfig) -> Self {
+        let shared = Arc::new(Shared::new(config));
+        let views = &shared.config.views;
+        // Refused shortly before the last end of the process, and perhaps never heard by the peer.
+        if let Ok(refused) = outbox::refused_lately(&*views.store, &*views.journal, REFUSED_LOOK_BACK) {
+            for (peer, sequence, code) in refused {
+                let error = Error::from_wire(&code, BTreeMap::new());
+                if let Some(slot) = shared.slot(peer) {
+                    let epoch = outbox::inbox(&*views.store, peer).epoch;
+                    slot.refused.lock().add(epoch, sequence, error);
+                }
+            }
+        }
+        for (number, _) in directory::peers(&*views.store) {
+            let outbox = outbox::outbox(&*views.store, number);
+            if outbox.head() > outbox.acked {
+                shared.slot(number);
+            }
+        }
+        Self(shared)
+    }
+
+    /// Records were committed: wakes the peers that they go to. For the write loop's thread; does not block.
+    pub fn committed(&self, records: &Arc<[Recorded]>) {
+        let mut last = directory::HERE;
+        for record in records.iter() {
+            for out in record.event.link_outs() {
+                if out.peer != last
+                    && let Some(slot) = self.0.slot(out.peer)
+                {
+                    slot.items();
+                    last = out.peer;
+                }
+            }
+            match &record.event {
+                Event::EpochBegan(..) => self.0.slots().iter().for_each(|slot| slot.changed()),
+                Event::PeerRuleSet(facts, _) => {
+                    if let Some(slot) = self.0.slot(facts.peer) {
+                        slot.changed();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes in a link over QUIC. Returns when it was handed to its peer's task, or refused.
+    pub async fn accept(&self, accepted: Accepted<quinn::Connection>) {
+        opening::accept_quic(&self.0, accepted).await;
+    }
+
+    /// Takes in a link over TLS on TCP, as [`accept`](Self::accept).
+    pub async fn accept_tls<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(&self, accepted: Accepted<S>) {
+        opening::accept_tls(&self.0, accepted).await;
+    }
+
+    /// Dials a peer now, whatever its backoff; also one with nothing to send.
+    ///
+    /// # Errors
+    /// `unknown-domain` for a domain that this one never had anything to do with.
+    pub fn reconnect(&self, domain: &DomainName) -> Result<(), Error> {
+        let number = directory::peer_number(&*self.0.config.views.store, domain);
+        let unknown = || Error::new(Code::UnknownDomain).with("domain", domain).with("steps", "nobody here has written to it");
+        let slot = number.and_then(|number| self.0.slot(number)).ok_or_else(unknown)?;
+        slot.reconnect();
+        Ok(())
+    }
+
+    /// Sends typing or presence if there is a link; drops it otherwise.
+    pub fn ephemeral(&self, to: &DomainName, ephemeral: Ephemeral) {
+        if let Some(slot) = self.0.slot_of(to) {
+            slot.ephemeral(ephemeral);
+        }
+    }
+
+    /// All peers, by name; after them those that only claimed to be somebody.
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        let store = &*self.0.config.views.store;
+        let mut all: Vec<PeerStatus> = directory::peers(store)
+            .into_iter()
+            .filter_map(|(number, peer)| Some(self.peer(number, peer.domain.parse().ok()?, &peer)))
+            .collect();
+        all.sort_by(|a, b| a.domain.as_str().cmp(b.domain.as_str()));
+        all.extend(self.0.strangers().into_iter().map(|(domain, refusals)| {
+            let last = refusals.iter().max_by_key(|r| r.last_ms).map(|r| (r.error.clone(), r.last_ms));
+            let status = Status { state: State::Idle, last_error: last, refusals, ..Status::default() };
+            shown(domain, None, String::new(), &status, 0, 0, 0)
+        }));
+        all
+    }
+
+    fn peer(&self, number: u64, domain: DomainName, peer: &directory::Peer) -> PeerStatus {
+        let store = &*self.0.config.views.store;
+        let outbox = outbox::outbox(store, number);
+        let inbox = outbox::inbox(store, number).sequence;
+        let denied = peer.state == directory::PeerState::Denied;
+        let mut status = match self.0.slot_of(&domain) {
+            Some(slot) => {
+                let status = slot.status.lock();
+                let acked = if status.acked.0 == outbox.epoch { status.acked.1.max(outbox.acked) } else { outbox.acked };
+                shown(domain, Some(number), peer.proof.clone(), &status, outbox.head(), acked, inbox)
+            }
+            None => shown(domain, Some(number), peer.proof.clone(), &Status::default(), outbox.head(), outbox.acked, inbox),
+        };
+        if denied {
+            status.state = State::Denied;
+        }
+        status
+    }
+
+    /// Ends all links, tells peers why, and writes what they acknowledged. The sequencer must still be running.
+    pub async fn stop(&self) {
+        let tasks = self.0.stop();
+        let all = async {
+            for task in tasks {
+                // A task that panicked has nothing more to do.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(STOP_MAX, all).await.is_err() {
+            tracing::warn!("not every link could be ended in time");
+        }
+    }
+}
+
+fn shown(domain: DomainName, number: Option<u64>, proof: String, status: &Status, head: u64, acked: u64, inbox: u64) -> PeerStatus {
+    PeerStatus {
+        domain,
+        number,
+        state: status.state,
+        direction: status.link.map(|(direction, _)| direction),
+        transport: status.link.map(|(_, transport)| transport),
+        proof,
+        outbox_head: head,
+        acked,
+        lag: head.saturating_sub(acked),
+        inbox_sequence: inbox,
+        last_error: status.last_error.clone(),
+        last_contact_ms: status.last_contact_ms,
+        refusals: status.refusals.clone(),
+        two_copies_ms: status.two_copies_ms,
+        went_back_ms: status.went_back_ms,
+        over_quota_until_ms: status.over_quota_until_ms,
+    }
+}

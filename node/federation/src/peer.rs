@@ -1,0 +1,277 @@
+//! The task of one peer: waits until there is a reason for a link, makes one or takes one in, and decides when to try
+//! again.
+//!
+//! One link at a time. Everything that it remembers begins anew with the process.
+
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use startalk_domain::{Command, directory, outbox};
+use startalk_link::Position;
+use startalk_protocol::{Code, Error, error::Language};
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    ask::ask,
+    backoff::Backoff,
+    config::Timings,
+    dial,
+    live::{self, End, Lent, Origin},
+    opening::Arrived,
+    sending::Acks,
+    shared::{Shared, millis},
+    slot::Slot,
+    status::{State, is_refusal},
+    wire::Wire,
+};
+
+/// The longest sleep of a task that waits for nothing but time.
+const SLEEP_MAX: Duration = Duration::from_secs(24 * 3600);
+
+struct Peer {
+    shared: Arc<Shared>,
+    slot: Arc<Slot>,
+    backoff: Backoff,
+    acks: Acks,
+    /// Not before then.
+    next_ms: u64,
+    /// The last failure was a refusal.
+    refused: bool,
+    /// Two copies were seen: no link before then.
+    held_until_ms: u64,
+    /// A link is wanted although there may be nothing to send.
+    wanted: bool,
+    /// When it was heard, or when we began to listen.
+    contact_ms: u64,
+}
+
+enum Next {
+    Dial,
+    Arrived(Arrived),
+    Stop,
+}
+
+/// Runs until the node stops.
+pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
+    let now_ms = shared.now();
+    let mut peer = Peer {
+        shared,
+        slot,
+        backoff: Backoff::default(),
+        acks: Acks::default(),
+        next_ms: 0,
+        refused: false,
+        held_until_ms: 0,
+        wanted: false,
+        contact_ms: now_ms,
+    };
+    loop {
+        let mut link = match peer.next().await {
+            Next::Stop => break,
+            Next::Dial => peer.dial().await,
+            Next::Arrived(arrived) => peer.take_in(arrived),
+        };
+        while let Some((wire, origin)) = link.take() {
+            let lent = Lent { shared: &peer.shared, slot: &peer.slot, acks: &mut peer.acks };
+            let (end, ready_ms) = live::run(lent, wire, origin).await;
+            link = peer.ended(end, ready_ms).await;
+        }
+    }
+    peer.acks.write(&peer.shared, peer.slot.number()).await;
+    peer.slot.status.lock().state = State::Idle;
+}
+
+impl Peer {
+    fn timings(&self) -> &Timings {
+        &self.shared.config.timings
+    }
+
+    /// Waits for a reason to do something.
+    async fn next(&mut self) -> Next {
+        loop {
+            if self.slot.stopping() {
+                return Next::Stop;
+            }
+            if let Some(arrived) = self.slot.take_arrived() {
+                return Next::Arrived(arrived);
+            }
+            if self.slot.take_reconnect() {
+                self.backoff.reset();
+                (self.next_ms, self.held_until_ms, self.wanted) = (0, 0, true);
+                self.contact_ms = self.shared.now();
+            }
+            self.slot.take_items();
+            self.slot.take_changed();
+            self.slot.take_ephemerals(); // no link: dropped
+            self.acks.write_if_due(&self.shared, self.slot.number());
+            let now_ms = self.shared.now();
+            let (state, dial_ms) = self.outlook(now_ms);
+            if dial_ms.is_some_and(|at| at <= now_ms) {
+                return Next::Dial;
+            }
+            {
+                let mut status = self.slot.status.lock();
+                status.state = state;
+                status.link = None;
+            }
+            let due = dial_ms.into_iter().chain(self.acks.due_ms(&self.shared)).min();
+            let wait = due.map_or(SLEEP_MAX, |due| Duration::from_millis(due.saturating_sub(now_ms).max(1)).min(SLEEP_MAX));
+            tokio::select! {
+                () = self.slot.wake.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// How things stand without a link, and when it is dialed, if at all.
+    fn outlook(&self, now_ms: u64) -> (State, Option<u64>) {
+        let store = &*self.shared.config.views.store;
+        let number = self.slot.number();
+        if directory::peer(store, number).is_some_and(|p| p.state == directory::PeerState::Denied) {
+            return (State::Denied, None);
+        }
+        let outbox = outbox::outbox(store, number);
+        let unacked = outbox.head() > outbox.acked.max(self.acks.up_to(outbox.epoch));
+        if !unacked && !self.wanted {
+            return (State::Idle, None);
+        }
+        if now_ms >= self.contact_ms + millis(self.timings().dormant_after) {
+            return (State::Dormant, None);
+        }
+        let at = self.next_ms.max(self.held_until_ms);
+        let state = if self.refused { State::Refused { next_attempt_ms: at } } else { State::BackingOff { next_attempt_ms: at } };
+        (state, Some(at))
+    }
+
+    async fn dial(&mut self) -> Option<(Box<Wire>, Origin)> {
+        self.wanted = false;
+        self.slot.status.lock().state = State::Dialing;
+        let (shared, slot) = (self.shared.clone(), self.slot.clone());
+        let mut dialing = pin!(dial::dial(&shared, &slot));
+        let dialed = loop {
+            tokio::select! {
+                dialed = &mut dialing => break dialed,
+                // Nobody has heard of this attempt yet, so it gives way to a link that is there.
+                () = self.slot.wake.notified() => if self.slot.interrupts() {
+                    return None;
+                }
+            }
+        };
+        match dialed {
+            Ok(dialed) => Some((dialed.wire, Origin::Dialed(dialed.found))),
+            Err(error) => {
+                self.failed(error);
+                None
+            }
+        }
+    }
+
+    fn take_in(&mut self, arrived: Arrived) -> Option<(Box<Wire>, Origin)> {
+        let now_ms = self.shared.now();
+        self.contact_ms = now_ms;
+        self.backoff.reset();
+        if now_ms < self.held_until_ms {
+            let error = Error::new(Code::TwoCopies).with("domain", &self.slot.domain);
+            self.slot.status.lock().failed(&self.slot.domain, error.clone(), now_ms);
+            arrived.wire.dismiss(error, self.timings().farewell);
+            return None;
+        }
+        let Arrived { wire, judged, instance } = arrived;
+        Some((wire, Origin::Arrived { judged, instance }))
+    }
+
+    /// After a link: what was learned, and the link that takes its place, if there is one.
+    async fn ended(&mut self, end: End, ready_ms: Option<u64>) -> Option<(Box<Wire>, Origin)> {
+        let now_ms = self.shared.now();
+        self.slot.status.lock().link = None;
+        if let Some(ready_ms) = ready_ms {
+            self.contact_ms = now_ms;
+            if now_ms >= ready_ms + millis(self.timings().steady) {
+                self.backoff.reset();
+            }
+        }
+        match end {
+            End::Stopped => None,
+            End::Replaced(arrived) => self.take_in(arrived),
+            End::OtherEpoch => {
+                (self.next_ms, self.wanted) = (0, true);
+                None
+            }
+            End::WeWentBack { theirs, epoch } => {
+                self.begin_epoch(theirs, epoch).await;
+                None
+            }
+            End::Lost(error) => {
+                self.failed(error);
+                None
+            }
+            End::Closed { by_peer, error } => {
+                self.closed(by_peer, error);
+                None
+            }
+        }
+    }
+
+    fn closed(&mut self, by_peer: bool, error: Error) {
+        debug!(domain = %self.slot.domain, by_peer, "link closed: {error}");
+        match error.code {
+            // Nothing went wrong; whoever has something to send dials again.
+            Code::SecondLink | Code::IdleTimeout | Code::Stopping | Code::WentBack => {
+                let wait = self.timings().backoff_first;
+                self.next_ms = self.shared.now() + millis(wait) / 2 + u64::from(self.shared.chance()) % (millis(wait) / 2 + 1);
+                self.refused = false;
+                if error.code == Code::WentBack {
+                    self.slot.status.lock().failed(&self.slot.domain, error, self.shared.now());
+                }
+            }
+            Code::TwoCopies => {
+                self.held_until_ms = self.shared.now() + millis(self.timings().two_copies);
+                self.failed(error);
+            }
+            _ => self.failed(error),
+        }
+    }
+
+    /// Keeps why, and when to try again.
+    fn failed(&mut self, error: Error) {
+        let now_ms = self.shared.now();
+        self.refused = is_refusal(error.code);
+        let first = if self.refused { self.timings().refused_first } else { self.timings().backoff_first };
+        let most = self.timings().backoff_most;
+        let chance = self.shared.chance();
+        let wait = self.backoff.next(first, most, chance);
+        self.next_ms = now_ms + millis(wait);
+        debug!(domain = %self.slot.domain, code = error.code.as_str(), ?wait, "no link: {}", error.words(Language::English));
+        self.slot.known.lock().found = None;
+        self.slot.status.lock().failed(&self.slot.domain, error, now_ms);
+    }
+
+    /// Our history was cut. One new epoch, however many peers show it; `epoch` is the one that this peer was shown.
+    async fn begin_epoch(&mut self, theirs: Position, epoch: [u8; 16]) {
+        let shared = self.shared.clone();
+        let deciding = shared.went_back.lock().await;
+        let number = self.slot.number();
+        let ours = outbox::outbox(&*shared.config.views.store, number);
+        if ours.epoch == epoch {
+            let reason = format!("{} has {} items of ours, we have {}", self.slot.domain, theirs.sequence, ours.head());
+            warn!("this domain went back in time: {reason}; a new epoch begins");
+            shared.paused.store(true, Ordering::Release);
+            let begun = ask(&shared.config.handle, Command::BeginEpoch { epoch: 0, reason }).await;
+            shared.paused.store(false, Ordering::Release);
+            shared.slots().iter().for_each(|slot| slot.changed());
+            match begun {
+                Ok(_) => (shared.config.on_went_back)(&self.slot.domain),
+                Err(error) => {
+                    error!("no new epoch could be begun: {error}");
+                    drop(deciding);
+                    return self.failed(error);
+                }
+            }
+        }
+        info!(domain = %self.slot.domain, "linking again with the new epoch");
+        (self.next_ms, self.wanted) = (0, true);
+    }
+}

@@ -1,0 +1,161 @@
+//! What all tasks of the federation share: the configuration, the peers by name and number, and a few brakes.
+//!
+//! Locks are held for a lookup only, never over an `.await`.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
+    time::Duration,
+};
+
+use parking_lot::{Mutex, RwLock};
+use startalk_domain::directory;
+use startalk_protocol::{Code, DomainName, Error};
+use tokio::{sync::Semaphore, task::JoinHandle};
+use tracing::debug;
+
+use crate::{
+    config::{FederationConfig, OPENINGS_MAX, PROOFS_MAX, STRANGERS_MAX},
+    peer,
+    slot::Slot,
+    status::{Refusal, note},
+};
+
+pub(crate) struct Shared {
+    pub(crate) config: FederationConfig,
+    runtime: tokio::runtime::Handle,
+    slots: RwLock<Slots>,
+    /// Domains that claimed to be somebody whom we do not know, and were not believed.
+    strangers: Mutex<VecDeque<(DomainName, Vec<Refusal>)>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Our history was cut and a new epoch is being begun: nothing is sent meanwhile.
+    pub(crate) paused: AtomicBool,
+    /// Held while it is decided whether a new epoch is needed.
+    pub(crate) went_back: tokio::sync::Mutex<()>,
+    pub(crate) openings: Semaphore,
+    pub(crate) proofs: Semaphore,
+    /// Links that are open.
+    pub(crate) links: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Slots {
+    by_number: HashMap<u64, Arc<Slot>>,
+    by_domain: HashMap<DomainName, Arc<Slot>>,
+    stopping: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(config: FederationConfig) -> Self {
+        Self {
+            config,
+            runtime: tokio::runtime::Handle::current(),
+            slots: RwLock::default(),
+            strangers: Mutex::default(),
+            tasks: Mutex::default(),
+            paused: AtomicBool::new(false),
+            went_back: tokio::sync::Mutex::default(),
+            openings: Semaphore::new(OPENINGS_MAX),
+            proofs: Semaphore::new(PROOFS_MAX),
+            links: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        (self.config.clock)()
+    }
+
+    /// Now, as trust compares it.
+    pub(crate) fn now_signed(&self) -> i64 {
+        i64::try_from(self.now()).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn chance(&self) -> u32 {
+        let mut bytes = [0; 4];
+        (self.config.random)(&mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+
+    /// The peer with this number, and its task; `None` if there is no such peer or all is stopping.
+    pub(crate) fn slot(self: &Arc<Self>, number: u64) -> Option<Arc<Slot>> {
+        if let Some(slot) = self.slots.read().by_number.get(&number) {
+            return Some(slot.clone());
+        }
+        if number == directory::HERE {
+            return None;
+        }
+        let domain = directory::domain_of(&*self.config.views.store, number)?;
+        let mut slots = self.slots.write();
+        if slots.stopping {
+            return None;
+        }
+        if let Some(slot) = slots.by_number.get(&number) {
+            return Some(slot.clone());
+        }
+        let slot = Slot::new(domain.clone(), number);
+        slots.by_number.insert(number, slot.clone());
+        slots.by_domain.insert(domain, slot.clone());
+        let mut tasks = self.tasks.lock();
+        tasks.push(self.runtime.spawn(peer::run(self.clone(), slot.clone())));
+        Some(slot)
+    }
+
+    /// The peer with this name, if it has a task.
+    pub(crate) fn slot_of(&self, domain: &DomainName) -> Option<Arc<Slot>> {
+        self.slots.read().by_domain.get(domain).cloned()
+    }
+
+    pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
+        self.slots.read().by_number.values().cloned().collect()
+    }
+
+    /// Tells all tasks to stop; they are returned, to be waited for.
+    pub(crate) fn stop(&self) -> Vec<JoinHandle<()>> {
+        self.slots.write().stopping = true;
+        self.slots().iter().for_each(|slot| slot.stop());
+        std::mem::take(&mut *self.tasks.lock())
+    }
+
+    /// Keeps why somebody who said to be `domain` was not believed.
+    pub(crate) fn refused(&self, domain: &DomainName, error: Error) {
+        let now_ms = self.now();
+        if let Some(slot) = self.slot_of(domain) {
+            return slot.status.lock().failed(domain, error, now_ms);
+        }
+        let mut strangers = self.strangers.lock();
+        let at = strangers.iter().position(|(d, _)| d == domain);
+        let mut stranger = at.and_then(|at| strangers.remove(at)).unwrap_or_else(|| (domain.clone(), Vec::new()));
+        note(&mut stranger.1, domain, &error, now_ms);
+        if strangers.len() >= STRANGERS_MAX {
+            strangers.pop_front();
+        }
+        strangers.push_back(stranger);
+    }
+
+    pub(crate) fn strangers(&self) -> Vec<(DomainName, Vec<Refusal>)> {
+        self.strangers.lock().iter().cloned().collect()
+    }
+
+    /// A stranger is known now.
+    pub(crate) fn forget_stranger(&self, domain: &DomainName) {
+        self.strangers.lock().retain(|(d, _)| d != domain);
+    }
+}
+
+/// A connection without what a link needs, named in the log only: nobody said who it is.
+pub(crate) fn nameless(why: &str) {
+    debug!("an incoming connection was not used: {why}");
+}
+
+/// `what` could not be reached, with why.
+pub(crate) fn unreachable(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Error {
+    Error::new(Code::Unreachable).with("what", what).with("why", why)
+}
+
+/// A wait in the clock's unit.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 4)
+}

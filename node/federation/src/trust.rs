@@ -1,0 +1,94 @@
+//! Whom to believe: a peer's record against what is pinned, or, the first time, against a proof from outside.
+//! federation-spec/02-names-and-trust.md, 03-link.md §3
+//!
+//! Every side of a link passes through [`judge`] before anything else of the link is read. Cheap checks come first: DNS
+//! and the web are asked only for a record that verifies, from somebody who holds its link key.
+
+use startalk_domain::{Answer, Command, directory};
+use startalk_net::Found;
+use startalk_protocol::{
+    Code, DomainName, Error,
+    error::Language,
+    trust::{DomainRecord, Endpoint, Pinned, VerifiedRecord, accepts},
+};
+
+use crate::{ask::ask, shared::Shared};
+
+/// A peer that is who it says to be.
+pub(crate) struct Judged {
+    /// Its number here.
+    pub(crate) number: u64,
+    /// Its link keys that are valid now.
+    pub(crate) keys: Vec<[u8; 32]>,
+    /// When the one that it showed ends.
+    pub(crate) key_ends_ms: u64,
+    /// Where it says to be.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// Judges a hello. `found` is what was found before dialing; its proof holds for every record with the same root key.
+pub(crate) async fn judge(
+    shared: &Shared,
+    from: &DomainName,
+    record: &[u8],
+    tls_key: &[u8; 32],
+    found: Option<&Found>,
+) -> Result<Judged, Error> {
+    let store = &*shared.config.views.store;
+    let now_ms = shared.now_signed();
+    let number = directory::peer_number(store, from);
+    let known = number.and_then(|n| directory::peer(store, n));
+    if known.as_ref().is_some_and(|p| p.state == directory::PeerState::Denied) {
+        return Err(Error::new(Code::DomainDenied).with("domain", from));
+    }
+    let record = DomainRecord::decode_signed(record, now_ms)?;
+    if record.domain() != from {
+        return Err(Error::new(Code::WrongDomain).with("domain", record.domain()).with("asked", from));
+    }
+    if record.charter().gone() {
+        return Err(Error::new(Code::UnknownDomain).with("domain", from).with("steps", "its charter says that it is no more"));
+    }
+    let keys = valid_keys(&record, now_ms);
+    let Some((_, key_ends_ms)) = keys.iter().find(|(key, _)| key == tls_key) else {
+        return Err(Error::new(Code::WrongKey).with("what", "The connection").with("domain", from));
+    };
+    let key_ends_ms = u64::try_from(*key_ends_ms).unwrap_or(0);
+    let pinned = known.and_then(|p| p.pinned());
+    let number = match (number, pinned) {
+        (Some(number), Some(pinned)) if pinned == Pinned::of(&record) => number,
+        (_, pinned) => {
+            let proof = match pinned {
+                Some(pinned) => accepts(&pinned, &record).map(|()| String::new())?,
+                None => first_proof(shared, &record, found).await?,
+            };
+            match ask(&shared.config.handle, Command::MeetPeer { record: Box::new(record.clone()), proof }).await? {
+                Answer::Peer(number) => number,
+                _ => return Err(Code::Internal.into()),
+            }
+        }
+    };
+    shared.forget_stranger(from);
+    let keys = keys.into_iter().map(|(key, _)| key).collect();
+    Ok(Judged { number, keys, key_ends_ms, endpoints: record.endpoints().to_vec() })
+}
+
+/// The link keys that are valid now, with their ends.
+pub(crate) fn valid_keys(record: &VerifiedRecord, now_ms: i64) -> Vec<([u8; 32], i64)> {
+    record.charter().link_keys().iter().filter(|k| k.valid(now_ms)).map(|k| (k.key, k.not_after_ms)).collect()
+}
+
+async fn first_proof(shared: &Shared, record: &VerifiedRecord, found: Option<&Found>) -> Result<String, Error> {
+    let roots = |r: &VerifiedRecord| (r.charter().first_root_key(), r.charter().root_key());
+    if let Some(found) = found
+        && let Some(proof) = found.proof
+        && roots(&found.record) == roots(record)
+    {
+        return Ok(proof.as_str().to_owned());
+    }
+    let not_proven = |steps: String| Error::new(Code::NotProven).with("domain", record.domain()).with("steps", steps);
+    let Ok(_permit) = shared.proofs.acquire().await else { return Err(Code::Stopping.into()) };
+    match shared.config.discovery.prove(record, shared.now_signed()).await {
+        Ok(proof) => Ok(proof.as_str().to_owned()),
+        Err(not_found) => Err(not_proven(not_found.words(Language::English))),
+    }
+}
