@@ -1,0 +1,93 @@
+//! The control socket in the data folder: one JSON request a line, JSON lines back (`progress`, then `ok` or `error`).
+//! Whoever may open the folder may use it.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+    sync::Arc,
+    thread,
+};
+
+use serde_json::{Value, json};
+use startalk_protocol::{Code, Error};
+
+use super::{Backend, Progress, Request, execute};
+use crate::folder::control_socket;
+
+/// Bytes of a request at most.
+const REQUEST_BYTES_MAX: u64 = 64 * 1024;
+
+/// Serves the socket until the process ends. A socket left by a killed process is replaced: the folder's lock is ours.
+///
+/// # Errors
+/// If the socket cannot be made.
+pub fn serve(root: &Path, backend: Backend) -> std::io::Result<()> {
+    let path = control_socket(root);
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    thread::Builder::new().name("control".into()).spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let backend = backend.clone();
+            let _ = thread::Builder::new().name("control-request".into()).spawn(move || answer(&stream, &backend));
+        }
+    })?;
+    Ok(())
+}
+
+fn answer(stream: &UnixStream, backend: &Backend) {
+    let mut line = String::new();
+    let mut reader = BufReader::new(std::io::Read::take(stream, REQUEST_BYTES_MAX));
+    if reader.read_line(&mut line).is_err() {
+        return;
+    }
+    let result = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => match stream.try_clone() {
+            Ok(out) => {
+                let out = parking_lot::Mutex::new(out);
+                let progress: Progress = Arc::new(move |done, total| {
+                    let _ = writeln!(out.lock(), "{}", json!({ "progress": [done, total] }));
+                });
+                execute(backend, request, &progress)
+            }
+            Err(_) => Err(Code::Internal.into()),
+        },
+        Err(e) => Err(Error::new(Code::Malformed).with("expected", format!("a request ({e})"))),
+    };
+    let reply = match result {
+        Ok(value) => json!({ "ok": value }),
+        Err(error) => json!({ "error": { "code": error.code.as_str(), "params": error.params } }),
+    };
+    let _ = writeln!(&mut &*stream, "{reply}");
+}
+
+/// Asks a running node. `None` if none listens.
+///
+/// # Errors
+/// The verb's own error.
+pub fn ask(root: &Path, request: &Request, progress: &Progress) -> Option<Result<Value, Error>> {
+    let mut stream = UnixStream::connect(control_socket(root)).ok()?;
+    let cut = || Error::new(Code::Unreachable).with("what", "startalk").with("why", "the control socket was closed");
+    let line = serde_json::to_string(request).ok()?;
+    if writeln!(stream, "{line}").is_err() {
+        return Some(Err(cut()));
+    }
+    for line in BufReader::new(stream).lines() {
+        let Ok(value) = line.map_err(|_| ()).and_then(|l| serde_json::from_str::<Value>(&l).map_err(|_| ())) else { break };
+        if let Some(ok) = value.get("ok") {
+            return Some(Ok(ok.clone()));
+        }
+        if let Some(error) = value.get("error") {
+            let params = serde_json::from_value(error["params"].clone()).unwrap_or_default();
+            return Some(Err(Error::from_wire(error["code"].as_str().unwrap_or_default(), params)));
+        }
+        if let Some([done, total]) = value["progress"].as_array().map(Vec::as_slice) {
+            progress(done.as_u64().unwrap_or(0), total.as_u64().unwrap_or(0));
+        }
+    }
+    Some(Err(cut()))
+}

@@ -1,0 +1,154 @@
+//! `startalk doctor`: looks at journal, views, keys, disk and reachability; says what is wrong and what to do.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+use startalk_domain::governance;
+use startalk_protocol::trust::Charter;
+
+use super::{Backend, Progress, backup};
+use crate::clock;
+
+/// How long one endpoint may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A link key with less than this left should have been replaced.
+const KEY_LEFT_MS_MIN: i64 = 14 * 24 * 3600 * 1000;
+
+/// One thing that was looked at.
+struct Finding {
+    check: &'static str,
+    state: State,
+    en: String,
+    zh: String,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Finding {
+    fn new(check: &'static str, state: State, en: impl Into<String>, zh: impl Into<String>) -> Self {
+        Self { check, state, en: en.into(), zh: zh.into() }
+    }
+
+    fn json(&self) -> Value {
+        let state = match self.state {
+            State::Good => "good",
+            State::Warning => "warning",
+            State::Bad => "bad",
+        };
+        json!({ "check": self.check, "state": state, "words": BTreeMap::from([("en", &self.en), ("zh", &self.zh)]) })
+    }
+}
+
+/// Looks at everything. Reads the whole journal: `progress` hears of it.
+pub(super) fn examine(backend: &Backend, progress: &Progress) -> Value {
+    let findings = [journal(backend, progress), views(backend), charter(backend), root_key(backend), disk(backend)];
+    let mut all: Vec<Value> = findings.iter().map(Finding::json).collect();
+    all.extend((backend.endpoints)().iter().map(|e| endpoint(e).json()));
+    json!({ "findings": all })
+}
+
+fn journal(backend: &Backend, progress: &Progress) -> Finding {
+    match backup::verify(&backend.reader, progress) {
+        Ok((records, damage)) if damage.is_empty() => Finding::new(
+            "journal",
+            State::Good,
+            format!("{records} records, every one whole and in its place"),
+            format!("{records} 条记录，全部完整且次序正确"),
+        ),
+        Ok((_, damage)) => Finding::new(
+            "journal",
+            State::Bad,
+            format!("damaged in {} places: {}. Stop the node and restore the last good backup.", damage.len(), damage.join("; ")),
+            format!("有 {} 处损坏：{}。请停止节点并恢复最近的完好备份。", damage.len(), damage.join("；")),
+        ),
+        Err(e) => Finding::new("journal", State::Bad, format!("cannot be read: {e:#}"), format!("无法读取：{e:#}")),
+    }
+}
+
+fn views(backend: &Backend) -> Finding {
+    let store = &backend.views.store;
+    // A flush may fall between reading the tree and its digest: then look again.
+    let mut result = store.verify();
+    for _ in 0..3 {
+        if result.is_ok() {
+            break;
+        }
+        result = store.verify();
+    }
+    match result {
+        Ok(entries) if !store.is_damaged() => {
+            Finding::new("views", State::Good, format!("{entries} entries match their digest"), format!("{entries} 个条目与摘要一致"))
+        }
+        Ok(_) => Finding::new("views", State::Bad, "a damaged value was met; restart to rebuild them", "遇到损坏的值；请重启以重建"),
+        Err(e) => Finding::new("views", State::Bad, format!("{e}; restart to rebuild them"), format!("{e}；请重启以重建")),
+    }
+}
+
+fn charter(backend: &Backend) -> Finding {
+    let realm = governance::realm(&*backend.views.store);
+    let Ok(charter) = Charter::decode_signed(&realm.charter) else {
+        return Finding::new("keys", State::Bad, "no valid charter; restart with keys/root.key in place", "没有有效的章程；请在 keys/root.key 就位后重启");
+    };
+    let left = charter.link_keys().iter().map(|k| k.not_after_ms).max().unwrap_or(0) - clock::now_ms_signed();
+    let days = left / 86_400_000;
+    if left < KEY_LEFT_MS_MIN {
+        Finding::new(
+            "keys",
+            State::Bad,
+            format!("the link key ends in {days} days; put keys/root.key in place and run `startalk keys rotate`"),
+            format!("链路密钥将在 {days} 天后到期；请放回 keys/root.key 并运行 `startalk keys rotate`"),
+        )
+    } else {
+        Finding::new("keys", State::Good, format!("the link key is valid for {days} more days"), format!("链路密钥还有 {days} 天有效"))
+    }
+}
+
+fn root_key(backend: &Backend) -> Finding {
+    if backend.folder.join("keys/root.key").exists() {
+        Finding::new(
+            "root key",
+            State::Warning,
+            "keys/root.key lies on this machine. `startalk keys export` prints it, so that it can be kept elsewhere and removed here; it is needed again within 90 days",
+            "keys/root.key 在本机上。`startalk keys export` 可打印它，以便另行保管并从本机移走；90 天内会再次用到",
+        )
+    } else {
+        Finding::new("root key", State::Good, "kept offline", "离线保管")
+    }
+}
+
+fn disk(backend: &Backend) -> Finding {
+    let free = rustix::fs::statvfs(&backend.folder).map(|s| s.f_bavail * s.f_frsize).unwrap_or(0);
+    let megabytes = free / 1_000_000;
+    if free < startalk_sequencer::FREE_BYTES_MIN {
+        Finding::new(
+            "disk",
+            State::Bad,
+            format!("{megabytes} MB free: nothing new is taken below 268 MB. Make space."),
+            format!("剩余 {megabytes} MB：低于 268 MB 时不再接收新内容，请腾出空间。"),
+        )
+    } else {
+        Finding::new("disk", State::Good, format!("{megabytes} MB free"), format!("剩余 {megabytes} MB"))
+    }
+}
+
+fn endpoint(address: &str) -> Finding {
+    use std::net::{TcpStream, ToSocketAddrs as _};
+    let connected = address.to_socket_addrs().map_err(|e| e.to_string()).and_then(|mut all| {
+        let first = all.next().ok_or("no address")?;
+        TcpStream::connect_timeout(&first, CONNECT_TIMEOUT).map_err(|e| e.to_string())
+    });
+    match connected {
+        Ok(_) => Finding::new("reachability", State::Good, format!("{address} answers"), format!("{address} 有响应")),
+        Err(e) => Finding::new(
+            "reachability",
+            State::Bad,
+            format!("{address}, which our record names, does not answer: {e}. Check --public, the router and the firewall"),
+            format!("记录中的 {address} 没有响应：{e}。请检查 --public、路由器和防火墙"),
+        ),
+    }
+}

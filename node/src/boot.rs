@@ -1,0 +1,469 @@
+//! Boot, as one readable way: folder, keys, journal and views, write loop, sockets, consumers; and back down again.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use startalk_domain::context::Random as _;
+use startalk_domain::{Command, Event, Recorded, Views, accounts, governance};
+use startalk_federation::{EphemeralIn, Federation, FederationConfig, LinkIdentity, Quota, Timings};
+use startalk_gateway::{Gateway, GatewayConfig, RemoteEphemera};
+use startalk_journal::Reader;
+use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listeners, ServerTls, WebCertificate, bind};
+use startalk_protocol::{AccountName, DomainName, UserId, error::Language, pb::link::{Ephemeral, ephemeral::Kind}, pb::trust::Endpoint};
+use startalk_sequencer::{Handle, Sequencer};
+use tokio::{signal::unix::SignalKind, sync::Notify};
+
+use crate::{
+    admin::{self, Backend, Progress, Request, control},
+    announce,
+    cli::progress_bar,
+    clock,
+    config::Settings,
+    folder::{Folder, write_file},
+    keys::{FirstStart, Identity, Keys, Shows},
+    listen::{Servers, endpoints_of},
+    store,
+    words::say,
+    writer::Writer,
+};
+
+/// How long the first administrator's link is good: a day; a new one is made at each start until it was used.
+const FIRST_LINK_HOURS: u32 = 24;
+
+/// Starts a node and runs it until it is told to stop.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language) -> anyhow::Result<()> {
+    logging();
+    let folder = Folder::create(data)?;
+    let (keys, first_start) = Keys::open(&folder)?;
+    let name = settings.domain.clone().unwrap_or_else(|| DomainName::of_key(&keys.first_root));
+    let bar = progress_bar(language, json_output);
+    let (mut sequencer, domain, opened) = store::open(&folder, Some((&name, keys.first_root)), false, &mut |d, t| bar(d, t))?;
+    if settings.domain.is_some() && name != domain {
+        bail!("{} holds the domain {domain}, not {name} / {} 中的域是 {domain}，不是 {name}", data.display(), data.display());
+    }
+    report(&opened, language);
+    let Settings { registration, display_name, listed, .. } = &settings;
+    let policy = Command::SetPolicy {
+        registration: *registration,
+        display_name: display_name.clone(),
+        listed: *listed,
+        recall_window_ms: None,
+        edit_window_ms: None,
+    };
+    store::run(&mut sequencer, policy)?;
+    let known = governance::realm(&*sequencer.views().store).charter.clone();
+    let (charter, link_key, new) = keys.charter(&domain, &known, false)?;
+    if new {
+        store::run(&mut sequencer, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(workers()).build()?;
+    let node = Node { folder, keys, domain, sequencer, opened_first: first_start, settings, json_output, language };
+    runtime.block_on(node.run((charter, link_key)))
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |n| n.get().min(8))
+}
+
+fn logging() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("STARTALK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}
+
+fn report(opened: &store::Opened, language: Language) {
+    if let Some(cut) = &opened.cut {
+        let words = say(language, "the last batch was torn and nobody was told of it; it was cut", "最后一批写入不完整且未曾确认，已切除");
+        tracing::warn!(position = cut.position, "{words}");
+    }
+    if let Some(why) = &opened.rebuilt {
+        tracing::warn!("{}: {why}", say(language, "the views were made anew from the journal", "视图已由日志重建"));
+    }
+}
+
+struct Node {
+    folder: Folder,
+    keys: Keys,
+    domain: DomainName,
+    sequencer: Sequencer<startalk_journal::Journal>,
+    opened_first: Option<FirstStart>,
+    settings: Settings,
+    json_output: bool,
+    language: Language,
+}
+
+impl Node {
+    async fn run(self, keys: (startalk_protocol::trust::VerifiedCharter, startalk_protocol::signing::SecretKey)) -> anyhow::Result<()> {
+        let Self { folder, keys: key_files, domain, sequencer, opened_first, settings, json_output, language } = self;
+        let views = sequencer.views().clone();
+        let reader = sequencer.reader();
+        let handle = Handle::new();
+
+        let link_certificate = startalk_net::LinkCertificate::new(&keys.1)?;
+        let resolver = CertResolver::new(Some(&link_certificate), None);
+        let tls = ServerTls::new(&resolver, true)?;
+        let listeners = listen(&settings, &tls, language)?;
+        let endpoints = if settings.public.is_empty() { endpoints_of(listeners.address) } else { settings.public.clone() };
+        let (web, self_made) = web_certificate(&folder, &settings, &domain, &endpoints)?;
+        resolver.replace_web(&web);
+        let identity = Identity::new(keys.0, keys.1, &shows(&views, &endpoints))?;
+
+        let discovery = Discovery::new(DiscoveryConfig {
+            peers: settings.peers.iter().cloned().collect::<BTreeMap<_, _>>(),
+            name_servers: (!settings.name_servers.is_empty()).then(|| settings.name_servers.clone()),
+            hubs: settings.hubs.clone(),
+            allow_private_addresses: settings.allow_private_addresses,
+            ..DiscoveryConfig::default()
+        })
+        .map_err(|reason| anyhow::anyhow!("DNS: {}", reason.words(language)))?;
+
+        let gateway_slot: Arc<OnceLock<Gateway>> = Arc::default();
+        let federation = {
+            let gateway = gateway_slot.clone();
+            let on_ephemeral = move |e: EphemeralIn| {
+                let Some(gateway) = gateway.get() else { return };
+                match &e.kind {
+                    Kind::Typing(on) => gateway.remote_typing(&e.from, &e.to, *on),
+                    Kind::Presence(state) => gateway.remote_presence(&e.from, &e.to, state),
+                    Kind::PresenceWanted(_) => {}
+                }
+            };
+            Federation::new(FederationConfig {
+                domain: domain.clone(),
+                views: views.clone(),
+                handle: handle.clone(),
+                identity: Arc::new(identity.clone()),
+                instance: clock::random(),
+                names: discovery.names().clone(),
+                guard: AddressGuard::new(settings.allow_private_addresses),
+                discovery: discovery.clone(),
+                endpoint: listeners.quic.clone(),
+                clock: Arc::new(clock::now_ms),
+                random: Arc::new(|out: &mut [u8]| clock::System.fill(out)),
+                timings: Timings::default(),
+                quota: Quota::default(),
+                on_ephemeral: Arc::new(on_ephemeral),
+                on_went_back: Arc::new(|domain: &DomainName| tracing::warn!(%domain, "a peer shows that this node went back in time; a new epoch has begun")),
+            })
+        };
+        let public_url = endpoints.first().map_or_else(String::new, |e| url("https", e));
+        let gateway = {
+            let identity = identity.clone();
+            let mut config = GatewayConfig::new(domain.clone(), views.clone(), handle.clone(), key_files.cursor_secret, public_url.clone());
+            config.remote = Arc::new(Ephemera(federation.clone()));
+            config.record = Arc::new(move || identity.record().bytes().clone());
+            Gateway::new(config)
+        };
+        let _ = gateway_slot.set(gateway.clone());
+
+        let renew = Arc::new(Notify::new());
+        let writer = {
+            let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
+            Writer::start(sequencer, handle.clone(), Box::new(move |records: &Arc<[Recorded]>| {
+                gateway.committed(records);
+                federation.committed(records);
+                if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
+                    renew.notify_one();
+                }
+            }))?
+        };
+        let backend = backend(&folder, &views, reader, &handle, &domain, &public_url, &identity, &federation, &endpoints, &resolver);
+        control::serve(folder.root(), backend.clone()).context("control.sock")?;
+
+        let servers = Servers { gateway: gateway.clone(), federation: federation.clone(), tls };
+        let Listeners { tcp, quic, port, address } = listeners;
+        tokio::spawn(servers.clone().accept_tcp(tcp));
+        tokio::spawn(servers.accept_quic(quic.clone()));
+        for hub in settings.hubs.iter().cloned() {
+            tokio::spawn(announce::announce(discovery.clone(), hub, identity.records()));
+        }
+        tokio::spawn(renew_record(identity.clone(), views.clone(), endpoints.clone(), renew));
+
+        let first_link = first_link(&backend, &views).await?;
+        let told = Told { domain: &domain, address, port, public_url: &public_url, first_link, first_start: opened_first, self_made: self_made.then_some(&web), identity: &identity };
+        told.print(json_output, language);
+
+        stop_signal().await?;
+        tracing::info!("{}", say(language, "stopping", "正在停止"));
+        gateway.stop().await;
+        federation.stop().await;
+        quic.close(0_u32.into(), b"stopping");
+        tokio::task::spawn_blocking(move || writer.stop()).await??;
+        let _ = std::fs::remove_file(crate::folder::control_socket(folder.root()));
+        folder.mark_clean()?;
+        Ok(())
+    }
+}
+
+fn listen(settings: &Settings, tls: &ServerTls, language: Language) -> anyhow::Result<Listeners> {
+    let mut last = None;
+    for place in &settings.listen {
+        match bind(*place, Some(tls.quic()?)) {
+            Ok(listeners) => return Ok(listeners),
+            Err(e) => last = Some(e),
+        }
+    }
+    let error = last.map_or_else(String::new, |e| e.to_string());
+    bail!("{}: {error}", say(language, "cannot listen; choose another place with --listen", "无法监听；请用 --listen 指定其他端口"))
+}
+
+/// The given certificate; or one of our own, kept so that those who trust it need not do so again.
+fn web_certificate(folder: &Folder, settings: &Settings, domain: &DomainName, endpoints: &[Endpoint]) -> anyhow::Result<(WebCertificate, bool)> {
+    if let Some((chain, key)) = &settings.certificate {
+        return Ok((WebCertificate::from_pem(chain, key)?, false));
+    }
+    let path = folder.keys().join("web.pem");
+    if let Ok(pem) = std::fs::read_to_string(&path)
+        && let Ok(kept) = WebCertificate::from_pem(&pem, &pem)
+    {
+        return Ok((kept, true));
+    }
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !domain.is_key_name() {
+        names.push(domain.to_string());
+    }
+    for endpoint in endpoints {
+        if !names.contains(&endpoint.host) {
+            names.push(endpoint.host.clone());
+        }
+    }
+    let made = WebCertificate::self_made(names, clock::now_ms_signed())?;
+    if let Some((chain, key)) = made.pem() {
+        write_file(&path, format!("{chain}{key}").as_bytes())?;
+    }
+    Ok((made, true))
+}
+
+fn shows(views: &Views, endpoints: &[Endpoint]) -> Shows {
+    let realm = governance::realm(&*views.store);
+    Shows { endpoints: endpoints.to_vec(), display_name: realm.display_name.clone(), listed: realm.listed, registration: realm.registration }
+}
+
+async fn renew_record(identity: Identity, views: Views, endpoints: Vec<Endpoint>, changed: Arc<Notify>) {
+    loop {
+        let due = tokio::time::timeout(announce::RENEW, changed.notified());
+        let _ = due.await;
+        if let Err(error) = identity.renew(None, &shows(&views, &endpoints)) {
+            tracing::error!(%error, "the record could not be signed anew");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await; // at most one a second, however often policies change
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything that verbs may look at, gathered once")]
+fn backend(
+    folder: &Folder,
+    views: &Views,
+    reader: Reader,
+    handle: &Handle,
+    domain: &DomainName,
+    public_url: &str,
+    identity: &Identity,
+    federation: &Federation,
+    endpoints: &[Endpoint],
+    resolver: &Arc<CertResolver>,
+) -> Backend {
+    let rotate = {
+        let (root, views, handle, domain) = (folder.root().to_path_buf(), views.clone(), handle.clone(), domain.clone());
+        let (identity, endpoints, resolver) = (identity.clone(), endpoints.to_vec(), resolver.clone());
+        move || -> anyhow::Result<()> {
+            let keys = Keys::reopen(&root)?;
+            let known = governance::realm(&*views.store).charter.clone();
+            let (charter, link, _) = keys.charter(&domain, &known, true)?;
+            admin::submit(&handle, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
+            identity.renew(Some((charter, link)), &shows(&views, &endpoints))?;
+            resolver.replace_link(&identity.certificate());
+            Ok(())
+        }
+    };
+    let peers = {
+        let federation = federation.clone();
+        move || Value::Array(federation.peers().iter().map(crate::admin::links::json).collect())
+    };
+    let addresses: Vec<String> = endpoints.iter().map(|e| if e.host.contains(':') { format!("[{}]:{}", e.host, e.port) } else { format!("{}:{}", e.host, e.port) }).collect();
+    Backend {
+        views: views.clone(),
+        reader,
+        handle: handle.clone(),
+        domain: domain.clone(),
+        folder: folder.root().to_path_buf(),
+        public_url: public_url.to_owned(),
+        rotate: Arc::new(rotate),
+        peers: Arc::new(peers),
+        endpoints: Arc::new(move || addresses.clone()),
+    }
+}
+
+/// A link for the first administrator, as long as there is none.
+async fn first_link(backend: &Backend, views: &Views) -> anyhow::Result<Option<String>> {
+    if accounts::has_administrator(&*views.store) {
+        return Ok(None);
+    }
+    let backend = backend.clone();
+    let request = Request::Invite { uses: 1, hours: FIRST_LINK_HOURS, administrator: true };
+    let quiet: Progress = Arc::new(|_, _| {});
+    let made = tokio::task::spawn_blocking(move || admin::execute(&backend, request, &quiet)).await??;
+    Ok(made["link"].as_str().map(str::to_owned))
+}
+
+struct Told<'a> {
+    domain: &'a DomainName,
+    address: SocketAddr,
+    port: u16,
+    public_url: &'a str,
+    first_link: Option<String>,
+    first_start: Option<FirstStart>,
+    self_made: Option<&'a WebCertificate>,
+    identity: &'a Identity,
+}
+
+impl Told<'_> {
+    fn print(&self, json_output: bool, language: Language) {
+        let recovery = self.first_start.as_ref().map(|f| &f.recovery_key);
+        let secret = self.first_link.as_deref().and_then(|l| l.rsplit('/').next());
+        let local_link = secret.map(|s| format!("http://127.0.0.1:{}/join/{s}", self.port));
+        if json_output {
+            let told = json!({
+                "domain": self.domain.as_str(), "listening": self.address.to_string(), "port": self.port,
+                "url": self.public_url, "first_link": local_link, "recovery_key": recovery, "pid": std::process::id(),
+                "link_key": hex(&self.identity.link_key().public()),
+            });
+            println!("{told}");
+            return;
+        }
+        let t = |en: &'static str, zh: &'static str| say(language, en, zh);
+        println!("{} {}", t("Domain:", "域："), self.domain.shown());
+        println!("{} {} (TCP, UDP) — {}", t("Listening:", "监听："), self.address, self.public_url);
+        if let Some(web) = self.self_made {
+            println!("{}", t(
+                "The certificate is self-made: browsers will warn. Compare this BLAKE3 fingerprint, or give one of your own with --cert and --key:",
+                "证书为自签：浏览器会警告。请核对以下 BLAKE3 指纹，或用 --cert 与 --key 提供自己的证书：",
+            ));
+            println!("  {}", hex(&web.fingerprint()));
+        }
+        if let Some(recovery) = recovery {
+            println!("\n{}\n\n  {recovery}\n", t(
+                "RECOVERY KEY, shown this once. Write it on paper: if keys/root.key is lost or stolen, only this key can\nprove that a new one is yours. Without it the domain's name is lost with the root key.",
+                "恢复密钥，仅显示这一次。请抄在纸上：若 keys/root.key 丢失或被盗，只有它能证明新密钥属于你。\n没有它，根密钥一旦丢失，域名也随之丢失。",
+            ));
+        }
+        if let (Some(link), Some(local)) = (&self.first_link, &local_link) {
+            println!("{}\n  {local}\n  {link}\n", t(
+                "Make the first administrator with this one-time link (on this machine, or from elsewhere), good for 24 hours;\n`startalk-terminal <link>` takes it too:",
+                "用这个一次性链接创建首位管理员（本机或其他设备），24 小时内有效；`startalk-terminal <链接>` 也可使用：",
+            ));
+            println!("{}", qr(link));
+        }
+    }
+}
+
+/// A QR code of half blocks: two rows of modules to a line.
+fn qr(text: &str) -> String {
+    use qrcode::{QrCode, render::unicode::Dense1x2};
+    QrCode::new(text.as_bytes()).map_or_else(|_| String::new(), |code| code.render::<Dense1x2>().build())
+}
+
+fn url(scheme: &str, endpoint: &Endpoint) -> String {
+    let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
+    let port = if endpoint.port == 443 { String::new() } else { format!(":{}", endpoint.port) };
+    format!("{scheme}://{host}{port}")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    Ok(())
+}
+
+/// Typing and presence on their way to other domains.
+struct Ephemera(Federation);
+
+impl Ephemera {
+    fn send(&self, from: &AccountName, to: &UserId, kind: Kind) {
+        self.0.ephemeral(&to.domain, Ephemeral { from: from.to_string(), to: to.name.to_string(), kind: Some(kind) });
+    }
+}
+
+impl RemoteEphemera for Ephemera {
+    fn typing(&self, from: &AccountName, to: &UserId, typing: bool) {
+        self.send(from, to, Kind::Typing(typing));
+    }
+    fn presence(&self, from: &AccountName, to: &UserId, state: &str) {
+        self.send(from, to, Kind::Presence(state.to_owned()));
+    }
+}
+
+impl startalk_federation::Identity for Identity {
+    fn current(&self) -> LinkIdentity {
+        LinkIdentity { key: self.link_key(), certificate: self.certificate(), record: self.record().bytes().clone() }
+    }
+}
+
+/// Carries a verb out on a folder whose node is stopped.
+///
+/// # Errors
+/// The verb's, or what keeps the folder from being opened.
+pub fn offline(data: &Path, request: Request, progress: &Progress) -> anyhow::Result<Value> {
+    let folder = Folder::open(data)?;
+    let (keys, _) = Keys::open(&folder)?;
+    let bar = progress.clone();
+    let (sequencer, domain, _) = store::open(&folder, None, false, &mut |d, t| bar(d, t))?;
+    let (views, handle) = (sequencer.views().clone(), Handle::new());
+    let root = folder.root().to_path_buf();
+    let rotate = {
+        let (views, handle, domain) = (views.clone(), handle.clone(), domain.clone());
+        move || -> anyhow::Result<()> {
+            let known = governance::realm(&*views.store).charter.clone();
+            let (charter, _, _) = keys.charter(&domain, &known, true)?;
+            admin::submit(&handle, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
+            Ok(())
+        }
+    };
+    let backend = Backend {
+        public_url: format!("https://{domain}"),
+        views,
+        reader: sequencer.reader(),
+        handle: handle.clone(),
+        domain,
+        folder: root,
+        rotate: Arc::new(rotate),
+        peers: Arc::new(|| json!([])),
+        endpoints: Arc::new(Vec::new),
+    };
+    let writer = Writer::start(sequencer, handle, Box::new(|_| {}))?;
+    let result = admin::execute(&backend, request, progress);
+    writer.stop()?;
+    folder.mark_clean()?;
+    Ok(result?)
+}
+
+/// Makes the views again from the journal.
+///
+/// # Errors
+/// What keeps the folder from being opened.
+pub fn rebuild(data: &Path, progress: &Progress) -> anyhow::Result<u64> {
+    let folder = Folder::open(data)?;
+    let bar = progress.clone();
+    let (sequencer, _, _) = store::open(&folder, None, true, &mut |d, t| bar(d, t))?;
+    let records = sequencer.head().position;
+    sequencer.close()?;
+    folder.mark_clean()?;
+    Ok(records)
+}

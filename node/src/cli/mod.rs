@@ -1,0 +1,258 @@
+//! The command line: what can be asked, and how answers are shown. `--json` shows them as they are.
+
+mod show;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use clap::{Parser, Subcommand};
+use serde_json::Value;
+use startalk_protocol::{Error, error::Language};
+
+use crate::{
+    admin::{Progress, Request, backup, control},
+    boot, config,
+    folder::{Folder, FolderError},
+    keys::Keys,
+    words::say,
+};
+
+/// Startalk: instant messaging that anyone can run at home or in a company / 星语：人人可自建的即时通讯
+#[derive(Parser, Debug)]
+#[command(name = "startalk", version, max_term_width = 100)]
+pub struct Options {
+    /// The data folder / 数据文件夹
+    #[arg(long, global = true, env = "STARTALK_DATA", default_value = "startalk-data", value_name = "FOLDER")]
+    data: PathBuf,
+    /// zh or en; default: the locale / 语言，默认随系统
+    #[arg(long, global = true, env = "STARTALK_LANG", value_name = "LANG")]
+    pub lang: Option<String>,
+    /// Answers as JSON / 以 JSON 输出
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Start the node; makes a new domain if there is none / 启动节点；没有域时创建新域
+    Up(Box<config::Raw>),
+    /// Accounts / 帐号
+    #[command(subcommand)]
+    User(User),
+    /// Make an invitation link / 生成邀请链接
+    Invite {
+        /// How many accounts it makes / 可用次数
+        #[arg(long, default_value_t = 1)]
+        uses: u32,
+        /// For how long / 有效小时数
+        #[arg(long, default_value_t = 72)]
+        hours: u32,
+        /// Makes administrators / 生成管理员
+        #[arg(long)]
+        administrator: bool,
+    },
+    /// Other domains / 其他域
+    #[command(subcommand)]
+    Domain(Rule),
+    /// Policies; without flags, shows them / 策略；不带参数则显示
+    Policy {
+        /// closed, invitation or open
+        #[arg(long)]
+        registration: Option<String>,
+        /// For people / 给人看的名称
+        #[arg(long)]
+        display_name: Option<String>,
+        /// Listed by hubs / 由枢纽公开列出
+        #[arg(long)]
+        listed: Option<bool>,
+        /// How long authors may recall / 可撤回的秒数
+        #[arg(long)]
+        recall_seconds: Option<i64>,
+        /// How long authors may edit / 可编辑的秒数
+        #[arg(long)]
+        edit_seconds: Option<i64>,
+    },
+    /// Links to other domains: state, lag, last error / 与其他域的链路：状态、延迟、最近错误
+    Peers,
+    /// Keys / 密钥
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Keys / 密钥
+    #[command(subcommand)]
+    Keys(KeyVerb),
+    /// Copy the domain to an empty folder, while it runs / 备份到空文件夹，可在运行中进行
+    Backup { to: PathBuf },
+    /// Bring a backup back into --data, verified / 校验备份并恢复到 --data
+    Restore { from: PathBuf },
+    /// Look for what is wrong, and say what to do / 检查问题并给出办法
+    Doctor,
+    /// Make the views again from the journal (the node must be stopped) / 由日志重建视图（须先停止节点）
+    Rebuild,
+}
+
+#[derive(Subcommand, Debug)]
+enum User {
+    /// Add an account with a password for once / 添加帐号并生成一次性密码
+    Add {
+        name: String,
+        #[arg(long, default_value = "")]
+        display_name: String,
+        #[arg(long)]
+        administrator: bool,
+    },
+    /// List accounts / 列出帐号
+    List,
+    /// Disable an account / 停用帐号
+    Disable { name: String },
+    /// Enable it again / 重新启用
+    Enable { name: String },
+    /// Delete an account: name, profile and secrets are erased / 删除帐号：抹去名字、资料和密钥
+    Delete {
+        name: String,
+        /// Its messages too / 同时抹去其消息
+        #[arg(long)]
+        erase_messages: bool,
+    },
+    /// Give a new password / 重置密码
+    ResetPassword { name: String },
+}
+
+#[derive(Subcommand, Debug)]
+enum Rule {
+    /// Talk to it / 允许
+    Allow {
+        domain: String,
+        /// Accept a new root key at the next contact / 下次联系时接受新的根密钥
+        #[arg(long)]
+        accept_new_key: bool,
+    },
+    /// Never talk to it / 拒绝
+    Deny { domain: String },
+    /// As for all others / 恢复默认
+    Clear { domain: String },
+}
+
+#[derive(Subcommand, Debug)]
+enum KeyVerb {
+    /// Print the root key, to be kept offline / 打印根密钥以便离线保管
+    Export,
+    /// Make a new link key now / 立即更换链路密钥
+    Rotate,
+}
+
+impl Verb {
+    /// As the admin part knows it; `None` for what is done right here.
+    fn request(&self) -> Option<Request> {
+        Some(match self {
+            Self::User(user) => match user {
+                User::Add { name, display_name, administrator } => {
+                    Request::UserAdd { name: name.clone(), display_name: display_name.clone(), administrator: *administrator }
+                }
+                User::List => Request::UserList,
+                User::Disable { name } => Request::UserDisable { name: name.clone(), disabled: true },
+                User::Enable { name } => Request::UserDisable { name: name.clone(), disabled: false },
+                User::Delete { name, erase_messages } => Request::UserDelete { name: name.clone(), erase_messages: *erase_messages },
+                User::ResetPassword { name } => Request::UserResetPassword { name: name.clone() },
+            },
+            Self::Invite { uses, hours, administrator } => Request::Invite { uses: *uses, hours: *hours, administrator: *administrator },
+            Self::Domain(rule) => {
+                let (domain, rule, accept_new_key) = match rule {
+                    Rule::Allow { domain, accept_new_key } => (domain, "allow", *accept_new_key),
+                    Rule::Deny { domain } => (domain, "deny", false),
+                    Rule::Clear { domain } => (domain, "", false),
+                };
+                Request::DomainRule { domain: domain.clone(), rule: rule.into(), accept_new_key }
+            }
+            Self::Policy { registration, display_name, listed, recall_seconds, edit_seconds } => Request::Policy {
+                registration: registration.clone(),
+                display_name: display_name.clone(),
+                listed: *listed,
+                recall_seconds: *recall_seconds,
+                edit_seconds: *edit_seconds,
+            },
+            Self::Peers => Request::Peers,
+            Self::Key(KeyVerb::Rotate) | Self::Keys(KeyVerb::Rotate) => Request::KeysRotate,
+            Self::Backup { to } => Request::Backup { to: std::path::absolute(to).unwrap_or_else(|_| to.clone()) },
+            Self::Doctor => Request::Doctor,
+            Self::Up(_) | Self::Restore { .. } | Self::Rebuild | Self::Key(KeyVerb::Export) | Self::Keys(KeyVerb::Export) => return None,
+        })
+    }
+}
+
+/// Carries the command line out.
+///
+/// # Errors
+/// For [`words_of`].
+pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
+    let Options { data, json, verb, .. } = options;
+    let progress = progress_bar(language, json);
+    if let Some(request) = verb.request() {
+        let value = match control::ask(&data, &request, &progress) {
+            Some(result) => result?,
+            None => boot::offline(&data, request, &progress)?,
+        };
+        return show(&value, json, language);
+    }
+    match verb {
+        Verb::Up(raw) => boot::up(&data, raw.resolve()?, json, language),
+        Verb::Restore { from } => {
+            let records = backup::restore(&from, &data, &progress)?;
+            show(&serde_json::json!({ "restored": records }), json, language)
+        }
+        Verb::Rebuild => {
+            let records = boot::rebuild(&data, &progress)?;
+            show(&serde_json::json!({ "rebuilt": records }), json, language)
+        }
+        Verb::Key(KeyVerb::Export) | Verb::Keys(KeyVerb::Export) => show(&export(&data)?, json, language),
+        _ => unreachable!("every other verb is a request"),
+    }
+}
+
+/// The root key may be read while the node runs: the files do not change.
+fn export(data: &Path) -> anyhow::Result<Value> {
+    if !Folder::exists(data) {
+        return Err(FolderError::Empty(data.display().to_string()).into());
+    }
+    let root = Keys::read_root(data)?;
+    Ok(serde_json::json!({ "root_key": root }))
+}
+
+fn show(value: &Value, json: bool, language: Language) -> anyhow::Result<()> {
+    if json { println!("{value}") } else { print!("{}", show::in_words(value, language)) }
+    Ok(())
+}
+
+/// An error for people: protocol errors in their own words.
+pub fn words_of(error: &anyhow::Error, language: Language) -> String {
+    match error.downcast_ref::<Error>() {
+        Some(error) => error.words(language),
+        None => format!("{error:#}"),
+    }
+}
+
+/// Draws a bar on standard error, if that is a terminal.
+pub fn progress_bar(language: Language, json: bool) -> Progress {
+    use std::io::IsTerminal as _;
+    if json || !std::io::stderr().is_terminal() {
+        return Arc::new(|_, _| {});
+    }
+    let last = OnceLock::new();
+    let _ = last.set(std::sync::atomic::AtomicU64::new(u64::MAX));
+    Arc::new(move |done, total| {
+        let percent = (done * 100).checked_div(total).unwrap_or(100);
+        let last: &std::sync::atomic::AtomicU64 = last.get_or_init(Default::default);
+        if last.swap(percent, std::sync::atomic::Ordering::Relaxed) == percent {
+            return;
+        }
+        let filled = usize::try_from(percent / 4).unwrap_or(25);
+        let records = say(language, "records", "条记录");
+        eprint!("\r[{}{}] {percent:3} %  {done}/{total} {records} ", "█".repeat(filled), "░".repeat(25 - filled.min(25)));
+        if done >= total {
+            eprintln!();
+        }
+    })
+}

@@ -1,0 +1,103 @@
+//! Answers of verbs as people read them: tables and lines, in their language.
+
+use serde_json::Value;
+use startalk_protocol::error::Language;
+
+use crate::words::say;
+
+/// The answer in words.
+pub fn in_words(value: &Value, language: Language) -> String {
+    let t = |en: &'static str, zh: &'static str| say(language, en, zh);
+    if let Some(users) = value["users"].as_array() {
+        return table(
+            &[t("user", "用户"), t("name", "名称"), t("role", "角色"), t("state", "状态"), t("devices", "设备")],
+            users.iter().map(|u| {
+                let role = if u["administrator"] == true { t("administrator", "管理员") } else { "" };
+                let state = if u["disabled"] == true { t("disabled", "已停用") } else { t("active", "正常") };
+                vec![text(&u["user"]), text(&u["display_name"]), role.into(), state.into(), text(&u["devices"])]
+            }),
+        );
+    }
+    if let Some(findings) = value["findings"].as_array() {
+        return findings.iter().map(|f| finding(f, language)).collect();
+    }
+    if value["peers"].is_array() {
+        return peers(value, language);
+    }
+    if let Some(password) = value["password"].as_str() {
+        let mut out = String::new();
+        if let Some(user) = value["user"].as_str() {
+            out += &format!("{}: {user}\n", t("account", "帐号"));
+        }
+        return out + &format!("{}: {password}\n", t("password (to be changed after signing in)", "密码（登录后请修改）"));
+    }
+    if let Some(link) = value["link"].as_str() {
+        return format!("{link}\n");
+    }
+    if let Some(root) = value["root_key"].as_str() {
+        let note = t("Keep it where nobody else gets at it; who has it is the domain.", "请妥善保管：持有它的人就是这个域。");
+        return format!("{root}\n{note}\n");
+    }
+    for (field, en, zh) in [
+        ("restored", "records restored and verified; the next `startalk up` begins a new epoch", "条记录已恢复并校验；下次 `startalk up` 将开始新纪元"),
+        ("rebuilt", "records applied; the views are new", "条记录已应用；视图已重建"),
+        ("records", "records", "条记录"),
+    ] {
+        if value["domain"].is_null() && value[field].is_u64() {
+            return format!("{} {}\n", value[field], t(en, zh));
+        }
+    }
+    match value.as_object() {
+        Some(fields) if fields.is_empty() => format!("{}\n", t("done", "完成")),
+        Some(fields) => fields.iter().map(|(name, v)| format!("{name}: {}\n", text(v))).collect(),
+        None => format!("{value}\n"),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn finding(f: &Value, language: Language) -> String {
+    let sign = match f["state"].as_str() {
+        Some("good") => "✓",
+        Some("warning") => "!",
+        _ => "✗",
+    };
+    let words = if language == Language::Chinese { &f["words"]["zh"] } else { &f["words"]["en"] };
+    format!("{sign} {}: {}\n", text(&f["check"]), text(words))
+}
+
+fn peers(value: &Value, language: Language) -> String {
+    let t = |en: &'static str, zh: &'static str| say(language, en, zh);
+    let empty = Vec::new();
+    let links = value["links"].as_array().unwrap_or(&empty);
+    let rows = value["peers"].as_array().unwrap_or(&empty).iter().map(|p| {
+        let link = links.iter().find(|l| l["domain"] == p["domain"]);
+        let field = |name: &str| link.map_or_else(String::new, |l| if l[name].is_null() { String::new() } else { text(&l[name]) });
+        let error = link.map_or_else(String::new, |l| text(&l["last_error"][if language == Language::Chinese { "zh" } else { "en" }]));
+        let error = if error == "null" { String::new() } else { error };
+        vec![text(&p["domain"]), text(&p["rule"]), field("state"), field("lag"), text(&p["received"]), text(&p["proof"]), error]
+    });
+    table(
+        &[t("domain", "域"), t("rule", "规则"), t("link", "链路"), t("lag", "待送"), t("received", "已收"), t("proof", "证明"), t("last error", "最近错误")],
+        rows,
+    )
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut all: Vec<Vec<String>> = vec![head.iter().map(|h| (*h).to_owned()).collect()];
+    all.extend(rows);
+    let columns = head.len();
+    let widths: Vec<usize> = (0..columns).map(|c| all.iter().map(|r| width(&r[c])).max().unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, w)| format!("{cell}{}", " ".repeat(w - width(cell)))).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    all.iter().map(line).collect()
+}
+
+/// Columns on a terminal: Chinese characters take two.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if c >= '\u{1100}' { 2 } else { 1 }).sum()
+}

@@ -1,0 +1,109 @@
+//! The accept loops: one port, and what a connection speaks decides who serves it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use startalk_federation::Federation;
+use startalk_gateway::Gateway;
+use startalk_net::{Protocol, QuicGate, ServerTls};
+use startalk_protocol::pb::trust::Endpoint;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long a connection may take to send its first byte.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first byte of a TLS handshake (RFC 8446 §5.1); anything else is taken for plain HTTP.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// Who serves connections.
+#[derive(Clone)]
+pub struct Servers {
+    /// Clients.
+    pub gateway: Gateway,
+    /// Links.
+    pub federation: Federation,
+    /// Handshakes.
+    pub tls: ServerTls,
+}
+
+impl Servers {
+    /// Accepts TCP connections until the task is dropped.
+    pub async fn accept_tcp(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((tcp, from)) => {
+                    let servers = self.clone();
+                    tokio::spawn(async move { servers.serve_tcp(tcp, from).await });
+                }
+                Err(error) => {
+                    // Out of files, mostly: others will end, and then it goes on.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn serve_tcp(self, tcp: TcpStream, from: SocketAddr) {
+        let from = from.ip().to_canonical();
+        let mut first = [0];
+        match tokio::time::timeout(FIRST_BYTE_TIMEOUT, tcp.peek(&mut first)).await {
+            Ok(Ok(1)) => {}
+            _ => return,
+        }
+        if first[0] != TLS_HANDSHAKE {
+            return self.gateway.serve_http(tcp, from, false).await;
+        }
+        let accepted = match self.tls.accept(tcp).await {
+            Ok(accepted) => accepted,
+            Err(reason) => return tracing::debug!(%from, ?reason, "a TLS handshake failed"),
+        };
+        match accepted.protocol {
+            Protocol::Link => self.federation.accept_tls(accepted).await,
+            Protocol::Client => self.gateway.serve_frames(accepted.stream, from).await,
+            Protocol::Http1 | Protocol::Http2 => self.gateway.serve_http(accepted.stream, from, true).await,
+        }
+    }
+
+    /// Accepts QUIC connections until the endpoint closes.
+    pub async fn accept_quic(self, endpoint: quinn::Endpoint) {
+        let gate = QuicGate::default();
+        while let Some(handshake) = gate.next(&endpoint).await {
+            let servers = self.clone();
+            tokio::spawn(async move {
+                let Ok(accepted) = handshake.finish().await else { return };
+                let from = accepted.stream.remote_address().ip().to_canonical();
+                match accepted.protocol {
+                    Protocol::Link => servers.federation.accept(accepted).await,
+                    Protocol::Client => {
+                        let Ok((send, receive)) = accepted.stream.accept_bi().await else { return };
+                        servers.gateway.serve_frames(tokio::io::join(receive, send), from).await;
+                    }
+                    Protocol::Http1 | Protocol::Http2 => {}
+                }
+            });
+        }
+    }
+}
+
+/// Where others reach a node that listens at `address` and was told nothing: the address itself, or, for every address,
+/// those by which this machine would go out.
+pub fn endpoints_of(address: SocketAddr) -> Vec<Endpoint> {
+    let endpoint = |ip: std::net::IpAddr| Endpoint { host: ip.to_string(), port: address.port().into() };
+    if !address.ip().is_unspecified() {
+        return vec![endpoint(address.ip())];
+    }
+    // Connecting a UDP socket sends nothing; it asks the system which of our addresses it would use.
+    let toward = ["192.0.2.1:9", "[2001:db8::1]:9"];
+    let mut found: Vec<Endpoint> = toward
+        .into_iter()
+        .filter_map(|target| {
+            let any = if target.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
+            let socket = std::net::UdpSocket::bind(any).ok()?;
+            socket.connect(target).ok()?;
+            socket.local_addr().ok().map(|a| endpoint(a.ip()))
+        })
+        .collect();
+    if found.is_empty() {
+        found.push(endpoint(std::net::Ipv4Addr::LOCALHOST.into()));
+    }
+    found
+}

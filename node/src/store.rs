@@ -1,0 +1,136 @@
+//! Opening journal and views bottom-up: what cannot be trusted is rebuilt, with progress; what is damaged is named.
+
+use std::{fs, sync::Arc};
+
+use startalk_domain::{Command, domain::LAYOUT, store::Store};
+use startalk_journal::{CutBatch, FolderDisk, Journal, OpenError, Options, ReadJournal};
+use startalk_protocol::{
+    DomainName,
+    sabotage::{self, Switch},
+};
+use startalk_sequencer::{Sequencer, Work, views};
+
+use crate::{clock, folder::Folder};
+
+/// What opening found out.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The journal was empty: this is the first start.
+    pub first: bool,
+    /// A torn last batch that nobody was told of.
+    pub cut: Option<CutBatch>,
+    /// Why the views were rebuilt, if they were.
+    pub rebuilt: Option<String>,
+}
+
+/// Hears (done, total) while views are rebuilt.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Opens journal and views. `domain` begins the domain if the journal is empty.
+///
+/// # Errors
+/// Damage, named; a later version's records; the disk's.
+pub fn open(
+    folder: &Folder,
+    begin: Option<(&DomainName, [u8; 32])>,
+    force_rebuild: bool,
+    progress: Progress,
+) -> anyhow::Result<(Sequencer<Journal>, DomainName, Opened)> {
+    let disk = Arc::new(FolderDisk::new(folder.journal())?);
+    let mut opened = Opened::default();
+    let journal = match Journal::open(disk.clone(), Options::default()) {
+        Ok((journal, report)) => {
+            opened.cut = report.cut;
+            journal
+        }
+        Err(OpenError::NoJournal) if begin.is_some() => Journal::create(disk, clock::random(), Options::default())?,
+        Err(e) => return Err(e.into()),
+    };
+    opened.first = journal.head().position == 0;
+    let reader: Arc<dyn ReadJournal> = Arc::new(journal.reader());
+    let clean = folder.take_clean_mark()?;
+    let usable = if force_rebuild { Err("asked for".to_owned()) } else { usable(folder, &*reader, clean) };
+    let store = match usable {
+        Ok(store) => store,
+        Err(why) => {
+            opened.rebuilt = (!opened.first).then_some(why);
+            discard(folder)?;
+            Store::open(&folder.views())?
+        }
+    };
+    let name = match begin {
+        Some((name, _)) if opened.first => name.clone(),
+        _ => domain_name(&*reader)?,
+    };
+    let mut sequencer = Sequencer::open(journal, views(store, reader), name.clone(), progress)?;
+    if let (true, Some((_, root_key))) = (opened.first, begin) {
+        run(&mut sequencer, Command::Begin { root_key })?;
+    }
+    if folder.restored_mark().exists() {
+        run(&mut sequencer, Command::BeginEpoch { epoch: 0, reason: "restored".into() })?;
+        fs::remove_file(folder.restored_mark())?;
+    }
+    Ok((sequencer, name, opened))
+}
+
+/// Runs one command by hand, before the write loop has its thread.
+///
+/// # Errors
+/// The command's own, or the loop's.
+pub fn run(sequencer: &mut Sequencer<Journal>, command: Command) -> anyhow::Result<startalk_domain::Answer> {
+    let (answer, result) = std::sync::mpsc::channel();
+    let mut work = Work::default();
+    work.push(command, move |r| {
+        let _ = answer.send(r);
+    });
+    while !work.is_empty() {
+        sequencer.step(&mut work, clock::now_ms(), &mut clock::System)?;
+    }
+    Ok(result.recv()??)
+}
+
+/// The views as they are, or why they cannot be used.
+fn usable(folder: &Folder, journal: &dyn ReadJournal, clean: bool) -> Result<Store, String> {
+    if !folder.views().exists() && journal.head().position > 0 {
+        return Err("they were missing".to_owned());
+    }
+    let store = Store::open(&folder.views()).map_err(|e| e.to_string())?;
+    let meta = store.meta();
+    if meta.position > 0 && meta.layout != LAYOUT {
+        return Err(format!("they have layout {}, this version uses {LAYOUT}", meta.layout));
+    }
+    if meta.position > journal.head().position {
+        return Err("they are ahead of the journal".into());
+    }
+    if meta.position > 0 && journal.header(meta.position).map(|h| h.chain_tag).ok() != Some(meta.chain_tag) {
+        return Err("they belong to another journal".into());
+    }
+    if !clean && !sabotage::is(Switch::ViewsNotCompared) {
+        // sled may lose pages silently when the machine stops hard.
+        store.verify().map_err(|e| e.to_string())?;
+    }
+    Ok(store)
+}
+
+/// Throws the views away.
+///
+/// # Errors
+/// The disk's.
+pub fn discard(folder: &Folder) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder.views()) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// The name that the journal's first record gives.
+///
+/// # Errors
+/// If there is none.
+fn domain_name(journal: &dyn ReadJournal) -> anyhow::Result<DomainName> {
+    let first = startalk_domain::Recorded::read(&journal.read(1)?)?;
+    match first.event {
+        startalk_domain::Event::DomainBegan(facts, _) => Ok(facts.domain.parse()?),
+        other => anyhow::bail!("the journal begins with {}, expected DomainBegan", other.name()),
+    }
+}
