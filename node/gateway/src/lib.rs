@@ -1,1 +1,34 @@
-//! Clients' connections: HTTPS, WebSocket, TLS frames and QUIC on one port
+//! Clients' connections: the only crate that knows `client.proto` and HTTP. No rule lives here: what may be done is
+//! decided by `node/domain`, and what happened comes back as committed records.
+//!
+//! Owns the sessions (one task, one outbox each), who is connected, what waits for a moment before it is journaled
+//! (marks) or is never journaled (typing, presence), and the few pages that a browser gets from a node. It owns no
+//! socket: the node accepts connections and hands them in by protocol. docs/client-protocol.md
+//!
+//! Invariant: a session that was told a cursor has been handed everything up to that position before.
+
+mod account;
+mod config;
+mod connection;
+mod convert;
+mod conversation;
+mod dispatch;
+pub mod edge;
+mod enter;
+mod ephemera;
+mod fan_out;
+mod framing;
+mod gateway;
+mod guard;
+mod marks;
+mod outbox;
+mod registry;
+pub mod secrets;
+mod session;
+mod sync;
+mod web;
+mod websocket;
+
+pub use config::{GatewayConfig, Limits, PasswordCost, Rate, RemoteEphemera, Silence};
+pub use framing::check;
+pub use gateway::Gateway;

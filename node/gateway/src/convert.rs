@@ -1,0 +1,117 @@
+//! Between the domain's types and the client protocol's.
+
+use bytes::Bytes;
+use prost::Message as _;
+use startalk_domain::{
+    conversations::Message,
+    delivery::Marks,
+    directory, governance,
+    store::Read,
+    sync::Overview,
+};
+use startalk_protocol::{
+    Error, UserId, limits,
+    pb::client::{self as pb, server_frame::Frame},
+};
+
+/// The protocol version that is spoken, and the only one so far.
+pub(crate) const VERSION: u32 = 1;
+/// What this node can do beyond the first version; clients ask by name.
+pub(crate) const FEATURES: &[&str] = &["direct", "edit", "recall", "marks", "typing", "presence", "recovery-codes", "federation"];
+
+/// The bytes of a frame that answers `reply_to`.
+pub(crate) fn frame(reply_to: u64, frame: Frame) -> Bytes {
+    pb::ServerFrame { reply_to, frame: Some(frame) }.encode_to_vec().into()
+}
+
+/// The bytes of something that happened.
+pub(crate) fn pushed(conversation: u64, what: pb::pushed::What) -> Bytes {
+    frame(0, Frame::Pushed(pb::Pushed { conversation, what: Some(what) }))
+}
+
+/// The bytes of the last frame of a session.
+pub(crate) fn close(error: Error) -> Bytes {
+    frame(0, Frame::Close(pb::Close { error: Some(error.into()) }))
+}
+
+/// The answer to a hello.
+pub(crate) fn welcome(read: &impl Read, now_ms: u64) -> pb::Welcome {
+    let realm = governance::realm(read);
+    pb::Welcome {
+        version: VERSION,
+        domain: realm.domain.clone(),
+        display_name: realm.display_name.clone(),
+        registration: realm.registration.as_str().to_owned(),
+        features: FEATURES.iter().map(|f| (*f).to_owned()).collect(),
+        frame_bytes_max: limits::CLIENT_FRAME_BYTES_MAX as u32,
+        outstanding_max: limits::OUTSTANDING_MAX as u32,
+        time_ms: signed(now_ms),
+        recall_window_ms: realm.recall_window_ms,
+        edit_window_ms: realm.edit_window_ms,
+    }
+}
+
+/// A message as `reader` sees it: where it came from is said of their own only.
+pub(crate) fn message(message: Message, reader: u64) -> pb::Message {
+    let own = message.author == reader;
+    pb::Message {
+        sequence: message.sequence,
+        id: Bytes::copy_from_slice(&message.id.0),
+        author: shown(message.author_id),
+        time_ms: signed(message.time_ms),
+        sent_ms: message.sent_ms,
+        content: message.content.unwrap_or_default(),
+        reply_to: message.reply_to,
+        edited_ms: signed(message.edited_ms),
+        recalled: message.recalled,
+        device: if own { message.device } else { 0 },
+        counter: if own { message.counter } else { 0 },
+        refused: if own { message.refused } else { String::new() },
+    }
+}
+
+/// A conversation as its member sees it.
+pub(crate) fn conversation(read: &impl Read, overview: &Overview) -> pb::Conversation {
+    pb::Conversation {
+        conversation: overview.conversation,
+        peer: Some(member(read, overview.other, overview.other_marks)),
+        head: overview.head,
+        delivered: overview.own_marks.delivered,
+        read: overview.own_marks.read,
+        request: overview.request,
+        blocked: overview.blocked,
+        time_ms: signed(overview.time_ms),
+    }
+}
+
+fn member(read: &impl Read, number: u64, marks: Marks) -> pb::Member {
+    let person = directory::person(read, number);
+    pb::Member {
+        user: shown(directory::user_id(read, number)),
+        display_name: person.as_ref().map(|p| p.profile.display_name.clone()).unwrap_or_default(),
+        delivered: marks.delivered,
+        read: marks.read,
+        gone: person.is_none_or(|p| p.gone),
+    }
+}
+
+/// A person's profile; empty for one who is unknown.
+pub(crate) fn profile(read: &impl Read, number: u64) -> pb::Profile {
+    let profile = directory::person(read, number).map(|p| p.profile.clone()).unwrap_or_default();
+    pb::Profile {
+        user: shown(directory::user_id(read, number)),
+        display_name: profile.display_name,
+        avatar: profile.avatar,
+        signature: profile.signature,
+        revision: profile.revision,
+    }
+}
+
+fn shown(user: Option<UserId>) -> String {
+    user.map(|u| u.to_string()).unwrap_or_default()
+}
+
+/// Times are unsigned in the domain and signed on the wire.
+pub(crate) fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

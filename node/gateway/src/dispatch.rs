@@ -1,0 +1,109 @@
+//! From a client's frame to what is done about it.
+//!
+//! Owns the states of a session: before hello nothing but hello; before signing in only the ways in. Every frame gets
+//! exactly one answer (a sync: pages, the last of which is marked). Invariant: what cannot be read ends the session.
+
+use std::sync::Arc;
+
+use startalk_protocol::{
+    Code, Error,
+    pb::client::{Done, Hello, client_frame::Frame as Asked, server_frame::Frame},
+};
+
+use crate::{convert, framing, gateway::Inner, session::Session};
+
+/// How far a session has got, besides its identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing was said.
+    #[default]
+    New,
+    /// A version was agreed on.
+    Greeted,
+}
+
+impl Inner {
+    /// One frame of a client.
+    pub(crate) fn on_frame(self: &Arc<Self>, session: &Arc<Session>, phase: &mut Phase, bytes: &[u8]) {
+        let frame = match framing::decode(bytes) {
+            Ok(frame) => frame,
+            Err(error) => return self.broken(session, 0, error),
+        };
+        let id = frame.id;
+        let expected = |what| Error::new(Code::Malformed).with("expected", what);
+        let Some(asked) = frame.frame else { return self.broken(session, id, expected("a frame of a kind known here")) };
+        if id == 0 {
+            return self.broken(session, id, expected("a frame with an id other than 0"));
+        }
+        match (*phase, asked) {
+            (Phase::New, Asked::Hello(hello)) => {
+                session.outbox.begin(false);
+                match self.greet(&hello) {
+                    Ok(welcome) => {
+                        *phase = Phase::Greeted;
+                        session.answer(id, welcome);
+                    }
+                    Err(error) => {
+                        session.answered(id, Err(error.clone()));
+                        session.outbox.close(error);
+                    }
+                }
+            }
+            (Phase::New, _) => self.broken(session, id, expected("hello first")),
+            (Phase::Greeted, Asked::Hello(_)) => self.broken(session, id, expected("hello once")),
+            (Phase::Greeted, asked) => self.on_asked(session, id, asked),
+        }
+    }
+
+    fn greet(&self, hello: &Hello) -> Result<Frame, Error> {
+        if !(hello.version_min..=hello.version_max).contains(&convert::VERSION) {
+            return Err(Error::new(Code::UnsupportedVersion).with("min", convert::VERSION).with("max", convert::VERSION));
+        }
+        Ok(Frame::Welcome(convert::welcome(&*self.config.views.store, self.now_ms())))
+    }
+
+    fn on_asked(self: &Arc<Self>, session: &Arc<Session>, id: u64, asked: Asked) {
+        let enters = matches!(asked, Asked::SignIn(_) | Asked::Resume(_) | Asked::Register(_) | Asked::Recover(_));
+        session.outbox.begin(enters);
+        if let Asked::Ping(_) = asked {
+            return session.answer(id, Frame::Done(Done {}));
+        }
+        let Some(identity) = session.identity() else {
+            return match asked {
+                Asked::SignIn(request) => self.sign_in(session, id, request),
+                Asked::Resume(request) => self.resume(session, id, &request),
+                Asked::Register(request) => self.register(session, id, request),
+                Asked::Recover(request) => self.recover(session, id, request),
+                _ => session.answered(id, Err(Code::NotSignedIn.into())),
+            };
+        };
+        let me = identity.actor;
+        match asked {
+            Asked::Send(request) => self.send(session, me, id, request),
+            Asked::Edit(request) => self.edit(session, me, id, request),
+            Asked::Recall(request) => self.recall(session, me, id, &request),
+            Asked::Mark(request) => session.answered(id, self.mark(session, identity, &request)),
+            Asked::History(request) => self.history(session, me, id, request),
+            Asked::Sync(request) => self.sync(session, me, id, request.cursor),
+            Asked::Typing(request) => session.answered(id, self.typing(session, identity, &request)),
+            Asked::SetPresence(request) => session.answered(id, self.set_presence(identity, &request.state)),
+            Asked::DecideRequest(request) => self.decide_request(session, me, id, &request),
+            Asked::Block(request) => self.block(session, me, id, &request),
+            Asked::ListBlocked(_) => session.answer(id, self.list_blocked(me)),
+            Asked::OpenConversation(request) => self.open_conversation(session, me, id, &request),
+            Asked::ListDevices(_) => session.answer(id, self.list_devices(me)),
+            Asked::RevokeDevice(request) => self.revoke_device(session, me, id, request.device),
+            Asked::SignOut(_) => self.revoke_device(session, me, id, me.device),
+            Asked::ChangePassword(request) => self.change_password(session, me, id, request),
+            Asked::NewRecoveryCodes(request) => self.new_recovery_codes(session, me, id, request),
+            Asked::SetProfile(request) => self.set_profile(session, me, id, request),
+            Asked::GetProfile(request) => session.answered(id, self.get_profile(&request.user)),
+            Asked::DeleteAccount(request) => self.delete_account(session, me, id, request),
+            Asked::MakeInvitation(request) => self.make_invitation(session, me, id, &request),
+            Asked::SignIn(_) | Asked::Resume(_) | Asked::Register(_) | Asked::Recover(_) => {
+                session.answered(id, Err(Error::new(Code::NotAllowedHere).with("what", "signing in twice on one connection")));
+            }
+            Asked::Hello(_) | Asked::Ping(_) => session.answered(id, Err(Code::Internal.into())),
+        }
+    }
+}

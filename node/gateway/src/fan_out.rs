@@ -1,0 +1,263 @@
+//! What was committed, to everybody connected who may see it.
+//!
+//! Runs on the write loop's thread after each batch: it looks things up, encodes once, and puts shared bytes into
+//! outboxes; it never waits. Order: answers of a batch come first, then its pushes, then cursors that cover it.
+//! Invariant: `pushed` is a position up to which every live session's outbox has had everything.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use startalk_domain::{
+    Event, Recorded, contacts, conversations, directory,
+    store::{Read, Store},
+    sync,
+};
+use startalk_protocol::{
+    Code, Error,
+    pb::{
+        client::{self as pb, pushed::What, server_frame::Frame},
+        events,
+    },
+};
+
+use crate::{convert, gateway::Inner, session::Session};
+
+/// Names kept; beyond it all are let go.
+const NAMES_MAX: usize = 20_000;
+/// Conversations told of when a whole domain is blocked; the others learn it at the next sync.
+const TOLD_OF_BLOCK_MAX: usize = 500;
+
+/// `name@domain` by person, for the write loop's thread alone: it has seen every deletion before it asks.
+#[derive(Default)]
+pub(crate) struct Names(Mutex<HashMap<u64, Arc<str>>>);
+
+impl Names {
+    fn of(&self, read: &impl Read, person: u64) -> Arc<str> {
+        let mut all = self.0.lock();
+        if let Some(name) = all.get(&person) {
+            return name.clone();
+        }
+        if all.len() >= NAMES_MAX {
+            all.clear();
+        }
+        let name: Arc<str> = directory::user_id(read, person).map(|u| u.to_string()).unwrap_or_default().into();
+        all.insert(person, name.clone());
+        name
+    }
+
+    fn forget(&self, person: u64) {
+        self.0.lock().remove(&person);
+    }
+}
+
+impl Inner {
+    /// See the module.
+    pub(crate) fn fan_out(&self, records: &[Recorded]) {
+        records.iter().for_each(|record| self.tell(record));
+        if let Some(last) = records.last() {
+            self.pushed.store(last.position, Ordering::Release);
+        }
+    }
+
+    /// Cursors to whom something was pushed: the same sealed bytes for all of them.
+    pub(crate) fn tell_cursors(&self) {
+        let sessions = std::mem::take(&mut *self.dirty.lock());
+        if sessions.is_empty() {
+            return;
+        }
+        for session in &sessions {
+            session.dirty.store(false, Ordering::Release);
+        }
+        // Read after the marks were taken off: what is pushed from here on marks the session again.
+        let Some(cursor) = self.cursor(self.pushed.load(Ordering::Acquire)) else { return };
+        let frame = convert::frame(0, Frame::Cursor(pb::Cursor { cursor }));
+        for session in sessions.iter().filter(|s| !s.gone.load(Ordering::Relaxed)) {
+            session.push(&frame, self.config.limits.outbox_bytes);
+        }
+    }
+
+    /// The sealed token of a position.
+    pub(crate) fn cursor(&self, position: u64) -> Option<Bytes> {
+        let cursor = sync::cursor_at(&*self.config.views.journal, position);
+        let cursor = cursor.inspect_err(|_| tracing::error!(position, "no cursor can be made")).ok()?;
+        Some(self.cursor_key.seal(&cursor, self.random()).into())
+    }
+
+    /// Something journaled, to one session.
+    fn push(&self, session: &Arc<Session>, frame: &Bytes) {
+        if session.live.load(Ordering::Acquire) {
+            session.push(frame, self.config.limits.outbox_bytes);
+            self.soil(session);
+        }
+    }
+
+    /// The session's cursor is behind.
+    fn soil(&self, session: &Arc<Session>) {
+        if !session.dirty.swap(true, Ordering::AcqRel) {
+            self.dirty.lock().push(session.clone());
+        }
+    }
+
+    /// Something journaled, to all sessions of an account.
+    fn push_to(&self, account: u64, frame: &Bytes) {
+        self.registry.each(account, |session| self.push(session, frame));
+    }
+
+    fn store(&self) -> &Store {
+        &self.config.views.store
+    }
+
+    fn tell(&self, record: &Recorded) {
+        match &record.event {
+            Event::MessageAdded(facts, body) => self.added(record, facts, body.as_ref().map(|b| &b.value.0)),
+            Event::MessageEdited(facts, _) => self.changed(record.conversation, facts.target),
+            Event::MessageRecalled(facts, _) => self.changed(record.conversation, facts.target),
+            Event::ItemRefused(facts, _) => self.changed(record.conversation, facts.target),
+            Event::MarksMoved(facts, _) => facts.marks.iter().for_each(|m| self.marked(m)),
+            Event::MarksSent(facts, _) => facts.mark.iter().for_each(|m| self.marked(m)),
+            Event::DirectOpened(facts, _) => {
+                self.info(facts.a, facts.conversation);
+                if facts.peer == directory::HERE && facts.b != facts.a {
+                    self.info(facts.b, facts.conversation);
+                }
+            }
+            Event::RequestDecided(facts, _) => self.info(facts.account, facts.conversation),
+            Event::BlockSet(facts, _) => self.blocked(facts),
+            Event::ProfileSet(facts, _) => self.profile(facts.person),
+            Event::PersonGone(facts, _) => self.gone(facts.person),
+            Event::DeviceRevoked(facts, _) => self.revoked(facts),
+            Event::AccountDisabled(facts, _) if facts.disabled => self.close(facts.account, &self.disabled()),
+            Event::AccountDeleted(facts, _) => {
+                self.close(facts.account, &Code::TokenRevoked.into());
+                self.gone(facts.account);
+            }
+            _ => {}
+        }
+    }
+
+    fn added(&self, record: &Recorded, facts: &events::MessageAdded, content: Option<&Bytes>) {
+        let Some(direct) = conversations::direct(self.store(), record.conversation) else { return };
+        let author = self.names.of(self.store(), facts.author);
+        let encode = |device: u64, counter: u64| {
+            let message = pb::Message {
+                sequence: record.sequence,
+                id: facts.id.clone(),
+                author: author.to_string(),
+                time_ms: convert::signed(record.time_ms),
+                sent_ms: facts.sent_ms,
+                content: content.cloned().unwrap_or_default(),
+                reply_to: facts.reply_to.clone(),
+                device,
+                counter,
+                ..pb::Message::default()
+            };
+            convert::pushed(record.conversation, What::Message(message))
+        };
+        for account in direct.local_members() {
+            let own = account == facts.author;
+            let mut frame = None;
+            self.registry.each(account, |session| {
+                if own && session.identity().is_some_and(|i| i.actor.device == facts.device) {
+                    return self.soil(session); // it has its answer
+                }
+                let frame = frame.get_or_insert_with(|| if own { encode(facts.device, facts.counter) } else { encode(0, 0) });
+                self.push(session, frame);
+            });
+        }
+    }
+
+    /// A message as it is now.
+    fn changed(&self, conversation: u64, sequence: u64) {
+        let Some(direct) = conversations::direct(self.store(), conversation) else { return };
+        if !direct.local_members().any(|account| self.registry.has(account)) {
+            return;
+        }
+        let views = &self.config.views;
+        let Some(message) = conversations::single(&views.store, &*views.journal, conversation, sequence) else { return };
+        for account in direct.local_members().filter(|a| self.registry.has(*a)) {
+            let message = convert::message(message.clone(), account);
+            self.push_to(account, &convert::pushed(conversation, What::Changed(message)));
+        }
+    }
+
+    fn marked(&self, mark: &events::Mark) {
+        let Some(direct) = conversations::direct(self.store(), mark.conversation) else { return };
+        if !direct.local_members().any(|account| self.registry.has(account)) {
+            return;
+        }
+        let user = self.names.of(self.store(), mark.person).to_string();
+        let marks = pb::MarksNow { user, delivered: mark.delivered, read: mark.read };
+        let frame = convert::pushed(mark.conversation, What::Marks(marks));
+        direct.local_members().for_each(|account| self.push_to(account, &frame));
+    }
+
+    /// A conversation as one of its members sees it now.
+    fn info(&self, account: u64, conversation: u64) {
+        if !self.registry.has(account) {
+            return;
+        }
+        let Ok(overview) = sync::overview(self.store(), account, conversation) else { return };
+        let info = convert::conversation(self.store(), &overview);
+        self.push_to(account, &convert::pushed(conversation, What::Info(info)));
+    }
+
+    fn blocked(&self, facts: &events::BlockSet) {
+        if !self.registry.has(facts.account) {
+            return;
+        }
+        if facts.person != 0 {
+            if let Some(conversation) = conversations::between(self.store(), facts.account, facts.person) {
+                self.info(facts.account, conversation);
+            }
+            return;
+        }
+        let of_peer = |c: &u64| conversations::direct(self.store(), *c).is_some_and(|d| d.peer == facts.peer);
+        let all = contacts::conversations(self.store(), facts.account);
+        all.into_iter().rev().filter(of_peer).take(TOLD_OF_BLOCK_MAX).for_each(|c| self.info(facts.account, c));
+    }
+
+    /// Accounts here who have a conversation with this person, and where.
+    fn partners(&self, person: u64) -> impl Iterator<Item = (u64, u64)> {
+        contacts::conversations(self.store(), person).into_iter().filter_map(move |conversation| {
+            let direct = conversations::direct(self.store(), conversation)?;
+            let other = direct.other(person);
+            let connected = other != person && direct.local_members().any(|m| m == other) && self.registry.has(other);
+            connected.then_some((other, conversation))
+        })
+    }
+
+    fn profile(&self, person: u64) {
+        let frame = convert::pushed(0, What::Profile(convert::profile(self.store(), person)));
+        self.push_to(person, &frame);
+        self.partners(person).for_each(|(account, _)| self.push_to(account, &frame));
+    }
+
+    fn gone(&self, person: u64) {
+        self.names.forget(person);
+        self.partners(person).for_each(|(account, conversation)| self.info(account, conversation));
+    }
+
+    fn revoked(&self, facts: &events::DeviceRevoked) {
+        let frame = convert::pushed(0, What::DeviceRevoked(pb::DeviceRevoked { device: facts.device }));
+        self.registry.each(facts.account, |session| {
+            if session.identity().is_some_and(|i| i.actor.device == facts.device) {
+                session.outbox.close(Code::TokenRevoked.into());
+            } else {
+                self.push(session, &frame);
+            }
+        });
+    }
+
+    /// Ends all sessions of an account, but one that ends itself.
+    fn close(&self, account: u64, error: &Error) {
+        self.registry.each(account, |session| {
+            if !session.ending.load(Ordering::SeqCst) {
+                session.outbox.close(error.clone());
+            }
+        });
+    }
+}

@@ -1,0 +1,203 @@
+//! How often something may be tried, by address and by account: token buckets in memory.
+//!
+//! Owns no clock. A full table forgets the buckets that are full again; if none is, the oldest half goes, which costs an
+//! attacker more addresses than it gains attempts.
+
+use std::{collections::HashMap, hash::Hash, net::IpAddr};
+
+use parking_lot::Mutex;
+use startalk_protocol::{Code, Error};
+
+use crate::config::{Limits, Rate};
+
+/// Buckets of one sort.
+const BUCKETS_MAX: usize = 50_000;
+
+struct Bucket {
+    /// Attempts left, in thousandths.
+    left: u64,
+    at_ms: u64,
+}
+
+/// Buckets of one sort, by key.
+struct Buckets<K> {
+    rate: Rate,
+    by_key: Mutex<HashMap<K, Bucket>>,
+}
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    fn new(rate: Rate) -> Self {
+        Self { rate, by_key: Mutex::default() }
+    }
+
+    /// Takes one attempt.
+    fn take(&self, key: K, now_ms: u64) -> Result<(), Error> {
+        let mut all = self.by_key.lock();
+        if all.len() >= BUCKETS_MAX && !all.contains_key(&key) {
+            self.forget(&mut all, now_ms);
+        }
+        let bucket = all.entry(key).or_insert(Bucket { left: self.full(), at_ms: now_ms });
+        bucket.left = self.left(bucket, now_ms);
+        bucket.at_ms = now_ms;
+        if bucket.left < 1000 {
+            let wait_ms = (1000 - bucket.left) * self.refill_ms() / 1000;
+            return Err(Error::new(Code::SlowDown).with("seconds", wait_ms.div_ceil(1000).max(1)));
+        }
+        bucket.left -= 1000;
+        Ok(())
+    }
+
+    /// Gives one attempt back.
+    fn give(&self, key: &K) {
+        if let Some(bucket) = self.by_key.lock().get_mut(key) {
+            bucket.left = (bucket.left + 1000).min(self.full());
+        }
+    }
+
+    fn full(&self) -> u64 {
+        u64::from(self.rate.burst) * 1000
+    }
+
+    fn refill_ms(&self) -> u64 {
+        u64::try_from(self.rate.refill.as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn left(&self, bucket: &Bucket, now_ms: u64) -> u64 {
+        let gained = now_ms.saturating_sub(bucket.at_ms).saturating_mul(1000) / self.refill_ms();
+        bucket.left.saturating_add(gained).min(self.full())
+    }
+
+    fn forget(&self, all: &mut HashMap<K, Bucket>, now_ms: u64) {
+        all.retain(|_, b| self.left(b, now_ms) < self.full());
+        if all.len() >= BUCKETS_MAX {
+            let mut times: Vec<u64> = all.values().map(|b| b.at_ms).collect();
+            let middle = times.len() / 2;
+            let (_, median, _) = times.select_nth_unstable(middle);
+            let median = *median;
+            all.retain(|_, b| b.at_ms > median);
+        }
+    }
+}
+
+/// All that is counted.
+pub(crate) struct Guard {
+    sign_ins: Buckets<IpAddr>,
+    account_sign_ins: Buckets<Box<str>>,
+    registrations: Buckets<IpAddr>,
+    recoveries: Buckets<IpAddr>,
+    account_recoveries: Buckets<Box<str>>,
+    connections: Mutex<HashMap<IpAddr, usize>>,
+    connections_max: usize,
+}
+
+impl Guard {
+    /// With these limits.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            sign_ins: Buckets::new(limits.sign_ins_per_address),
+            account_sign_ins: Buckets::new(limits.sign_ins_per_account),
+            registrations: Buckets::new(limits.registrations_per_address),
+            recoveries: Buckets::new(limits.recoveries_per_address),
+            account_recoveries: Buckets::new(limits.recoveries_per_account),
+            connections: Mutex::default(),
+            connections_max: limits.connections_per_address,
+        }
+    }
+
+    /// An attempt to sign in to `name` from `address`.
+    pub(crate) fn sign_in(&self, address: IpAddr, name: &str, now_ms: u64) -> Result<(), Error> {
+        self.sign_ins.take(network(address), now_ms)?;
+        self.account_sign_ins.take(name.into(), now_ms)
+    }
+
+    /// The attempt was right: it does not count against the account.
+    pub(crate) fn signed_in(&self, name: &str) {
+        self.account_sign_ins.give(&name.into());
+    }
+
+    /// An attempt to register from `address`.
+    pub(crate) fn register(&self, address: IpAddr, now_ms: u64) -> Result<(), Error> {
+        self.registrations.take(network(address), now_ms)
+    }
+
+    /// An attempt with a recovery code of `name` from `address`.
+    pub(crate) fn recover(&self, address: IpAddr, name: &str, now_ms: u64) -> Result<(), Error> {
+        self.recoveries.take(network(address), now_ms)?;
+        self.account_recoveries.take(name.into(), now_ms)
+    }
+
+    /// One more connection of `address`; false: it has too many. To be given back by [`Guard::disconnected`].
+    pub(crate) fn connected(&self, address: IpAddr) -> bool {
+        if address.is_loopback() {
+            return true;
+        }
+        let mut all = self.connections.lock();
+        let count = all.entry(network(address)).or_default();
+        if *count >= self.connections_max {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    /// A connection of `address` ended.
+    pub(crate) fn disconnected(&self, address: IpAddr) {
+        let mut all = self.connections.lock();
+        if let Some(count) = all.get_mut(&network(address)) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&network(address));
+            }
+        }
+    }
+}
+
+/// Who is one to us: an IPv4 address, or the network that an IPv6 customer gets.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_empties_says_how_long_and_fills_again() {
+        let buckets = Buckets::new(Rate::new(3, 10));
+        for _ in 0..3 {
+            buckets.take("a", 0).unwrap();
+        }
+        let error = buckets.take("a", 1_000).unwrap_err();
+        assert_eq!((error.code, error.params["seconds"].as_str()), (Code::SlowDown, "9"));
+        buckets.take("b", 1_000).unwrap();
+        buckets.take("a", 10_000).unwrap();
+        assert!(buckets.take("a", 10_000).is_err());
+        buckets.give(&"a");
+        buckets.take("a", 10_000).unwrap();
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        let guard = Guard::new(&Limits { registrations_per_address: Rate::new(1, 60), ..Limits::default() });
+        guard.register("2001:db8::1".parse().unwrap(), 0).unwrap();
+        assert!(guard.register("2001:db8::2".parse().unwrap(), 0).is_err());
+        guard.register("2001:db8:0:1::1".parse().unwrap(), 0).unwrap();
+        guard.register("192.0.2.1".parse().unwrap(), 0).unwrap();
+        assert!(guard.register("::ffff:192.0.2.1".parse().unwrap(), 0).is_err());
+    }
+
+    #[test]
+    fn a_full_table_goes_on() {
+        let buckets = Buckets::new(Rate::new(1, 3600));
+        for n in 0..BUCKETS_MAX + 10 {
+            buckets.take(n, n as u64).unwrap();
+        }
+        assert!(buckets.by_key.lock().len() <= BUCKETS_MAX);
+    }
+}

@@ -1,0 +1,58 @@
+//! Who is connected: sessions by account, in shards so that a sign-in does not hold up the write loop's pushes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::RwLock;
+
+use crate::session::Session;
+
+const SHARDS: usize = 16;
+
+/// Sessions by account.
+#[derive(Default)]
+pub(crate) struct Registry {
+    shards: [RwLock<HashMap<u64, Vec<Arc<Session>>>>; SHARDS],
+}
+
+impl Registry {
+    fn shard(&self, account: u64) -> &RwLock<HashMap<u64, Vec<Arc<Session>>>> {
+        &self.shards[(account % SHARDS as u64) as usize]
+    }
+
+    /// Adds a session of `account`; false if it has `max` already.
+    pub(crate) fn add(&self, account: u64, session: &Arc<Session>, max: usize) -> bool {
+        let mut shard = self.shard(account).write();
+        let sessions = shard.entry(account).or_default();
+        if sessions.len() >= max {
+            return false;
+        }
+        sessions.push(session.clone());
+        true
+    }
+
+    /// Removes a session; true if it was the account's last.
+    pub(crate) fn remove(&self, account: u64, session: &Session) -> bool {
+        let mut shard = self.shard(account).write();
+        let Some(sessions) = shard.get_mut(&account) else { return false };
+        let before = sessions.len();
+        sessions.retain(|s| s.number != session.number);
+        let removed = sessions.len() < before;
+        let empty = sessions.is_empty();
+        if empty {
+            shard.remove(&account);
+        }
+        removed && empty
+    }
+
+    /// Calls `each` with every session of `account`; it must not block, nor come back here to write.
+    pub(crate) fn each(&self, account: u64, mut each: impl FnMut(&Arc<Session>)) {
+        if let Some(sessions) = self.shard(account).read().get(&account) {
+            sessions.iter().for_each(&mut each);
+        }
+    }
+
+    /// Whether anybody of `account` is connected.
+    pub(crate) fn has(&self, account: u64) -> bool {
+        self.shard(account).read().contains_key(&account)
+    }
+}

@@ -1,0 +1,175 @@
+//! What a device has not heard, in pages, each made when the one before has gone out; then it hears what happens.
+//!
+//! Owns the syncs under way. A session is registered for pushes before the views are looked at, so that nothing falls
+//! between: some things come twice, and devices tell them by conversation and sequence. Invariant: the cursor at the end
+//! covers nothing that was neither in the pages nor pushed before.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use prost::Message as _;
+use startalk_domain::{
+    Actor,
+    sync::{self, CONVERSATIONS_PER_PAGE, Standing},
+};
+use startalk_protocol::{
+    Code, Error,
+    pb::client::{self as pb, server_frame::Frame},
+};
+
+use crate::{convert, gateway::Inner, session::Session};
+
+/// Bytes of conversations in one page, about; one conversation's newest messages may be as large.
+const PAGE_BYTES: usize = 128 * 1024;
+
+/// A sync under way.
+pub(crate) struct SyncState {
+    /// The command.
+    id: u64,
+    account: u64,
+    /// The position that the device had heard.
+    after: u64,
+    went_back: bool,
+    /// Conversations not looked at yet.
+    left: VecDeque<u64>,
+    /// Looked at, and not fitting the page before.
+    held: VecDeque<pb::ConversationPage>,
+    /// The position that all pages together reach.
+    reaches: u64,
+    first: bool,
+}
+
+impl Inner {
+    /// Begins a sync; its pages come one by one.
+    pub(crate) fn sync(self: &Arc<Self>, session: &Arc<Session>, me: Actor, id: u64, cursor: Bytes) {
+        if session.syncing.swap(true, Ordering::SeqCst) {
+            return session.answered(id, Err(Error::new(Code::TooMany).with("what", "syncs").with("max", 1)));
+        }
+        let (gateway, session) = (self.clone(), session.clone());
+        self.when_reading(move || gateway.begin_sync(&session, Box::new(SyncState::new(id, me.account)), &cursor));
+    }
+
+    fn begin_sync(&self, session: &Arc<Session>, mut state: Box<SyncState>, cursor: &[u8]) {
+        let views = &self.config.views;
+        (state.after, state.went_back) = match self.standing(cursor) {
+            None => (0, false),
+            Some(Standing::GoesOn(position)) => (position, false),
+            Some(Standing::WentBack) => (0, true),
+        };
+        session.live.store(true, Ordering::SeqCst);
+        // Everything up to here is in the views; what comes after is pushed to the session from now on.
+        state.reaches = self.pushed.load(Ordering::SeqCst);
+        state.left = sync::changed_conversations(&views.store, state.account, state.after).into();
+        self.make_page(session, state);
+    }
+
+    /// `None`: the device has heard nothing yet. A cursor that this node did not make, or not with this secret, is
+    /// treated as one of a future that is gone.
+    fn standing(&self, cursor: &[u8]) -> Option<Standing> {
+        if cursor.is_empty() {
+            return None;
+        }
+        let opened = self.cursor_key.open(cursor);
+        Some(opened.map_or(Standing::WentBack, |c| sync::standing(&*self.config.views.journal, &c)))
+    }
+
+    /// The page before has gone out: makes the next one.
+    pub(crate) fn continue_sync(self: &Arc<Self>, session: &Arc<Session>) {
+        let (gateway, session) = (self.clone(), session.clone());
+        self.when_reading(move || {
+            let state = session.sync.lock().take();
+            if let Some(state) = state {
+                gateway.make_page(&session, state);
+            }
+        });
+    }
+
+    /// Does what reads much, off the connections' tasks, a few at a time over all sessions.
+    fn when_reading(&self, work: impl FnOnce() + Send + 'static) {
+        let reading = self.reading.clone();
+        tokio::spawn(async move {
+            if let Ok(permit) = reading.acquire_owned().await {
+                let _ = tokio::task::spawn_blocking(move || {
+                    work();
+                    drop(permit);
+                })
+                .await;
+            }
+        });
+    }
+
+    fn make_page(&self, session: &Arc<Session>, mut state: Box<SyncState>) {
+        let Some(identity) = session.identity() else { return };
+        let store = &*self.config.views.store;
+        let mut page = pb::SyncPage { went_back: state.went_back, ..pb::SyncPage::default() };
+        if std::mem::take(&mut state.first) {
+            page.me = Some(convert::profile(store, state.account));
+        }
+        let mut bytes = 0;
+        while let Some(next) = self.next_conversation(&mut state) {
+            let size = next.encoded_len();
+            if !page.conversations.is_empty() && (bytes + size > PAGE_BYTES || page.conversations.len() >= CONVERSATIONS_PER_PAGE) {
+                state.held.push_front(next);
+                break;
+            }
+            bytes += size;
+            page.conversations.push(next);
+        }
+        if !state.held.is_empty() || !state.left.is_empty() {
+            let id = state.id;
+            *session.sync.lock() = Some(state);
+            if session.gone.load(Ordering::SeqCst) {
+                *session.sync.lock() = None;
+            }
+            return session.outbox.page(convert::frame(id, Frame::SyncPage(page)));
+        }
+        session.syncing.store(false, Ordering::SeqCst);
+        match self.cursor(state.reaches) {
+            Some(cursor) => {
+                (page.last, page.cursor) = (true, cursor);
+                session.answer(state.id, Frame::SyncPage(page));
+                self.present(session, identity);
+            }
+            None => session.answered(state.id, Err(Code::Internal.into())),
+        }
+    }
+
+    /// The next conversation, or a piece of one that changed much.
+    fn next_conversation(&self, state: &mut SyncState) -> Option<pb::ConversationPage> {
+        if let Some(held) = state.held.pop_front() {
+            return Some(held);
+        }
+        let views = &self.config.views;
+        loop {
+            let number = state.left.pop_front()?;
+            let Ok(synced) = sync::conversation(&views.store, &*views.journal, state.account, number, state.after) else { continue };
+            let info = convert::conversation(&*views.store, &synced.overview);
+            let messages = synced.messages.into_iter().map(|m| convert::message(m, state.account)).collect();
+            let mut piece = pb::ConversationPage { conversation: Some(info.clone()), messages, changed: Vec::new() };
+            let mut bytes = piece.encoded_len();
+            for message in synced.changed {
+                let message = convert::message(message, state.account);
+                let size = message.encoded_len();
+                if bytes + size > PAGE_BYTES {
+                    let next = pb::ConversationPage { conversation: Some(info.clone()), ..pb::ConversationPage::default() };
+                    state.held.push_back(std::mem::replace(&mut piece, next));
+                    bytes = 0;
+                }
+                bytes += size;
+                piece.changed.push(message);
+            }
+            state.held.push_back(piece);
+            return state.held.pop_front();
+        }
+    }
+}
+
+impl SyncState {
+    fn new(id: u64, account: u64) -> Self {
+        let (left, held) = (VecDeque::new(), VecDeque::new());
+        Self { id, account, after: 0, went_back: false, left, held, reaches: 0, first: true }
+    }
+}

@@ -1,0 +1,49 @@
+//! From an HTTP/1.1 request to a WebSocket (RFC 6455 §4.2). What comes after is a session like any other.
+//!
+//! A page of another origin may not open one: it could try passwords from its visitors' addresses.
+
+use axum::{
+    Extension,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::{Client, headers::is_same_origin};
+
+/// Answers the handshake; the connection's task finds the way on in [`Client`].
+pub(super) async fn upgrade(Extension(client): Extension<Client>, mut request: Request) -> Response {
+    let headers = request.headers();
+    let wanted = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && has_token(headers, &header::CONNECTION, "upgrade")
+        && has_token(headers, &header::UPGRADE, "websocket");
+    if !wanted {
+        return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], "this is the place of a WebSocket\n").into_response();
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
+        return (StatusCode::UPGRADE_REQUIRED, [(header::SEC_WEBSOCKET_VERSION, "13")], "expected version 13\n").into_response();
+    }
+    if !is_same_origin(headers) {
+        return (StatusCode::FORBIDDEN, "expected a page of this server\n").into_response();
+    }
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+        return (StatusCode::BAD_REQUEST, "expected Sec-WebSocket-Key\n").into_response();
+    };
+    let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    *client.upgrade.lock() = Some(hyper::upgrade::on(&mut request));
+    let upgrade = [
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, upgrade).into_response()
+}
+
+fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
+    values.flat_map(|v| v.split(',')).any(|t| t.trim().eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,112 @@
+//! HTTP on a client's connection: the handshake of WebSocket, what other nodes and browsers read, and the pages.
+//!
+//! Owns the routes, the headers of every answer, and the limits on requests. A connection that became a WebSocket is
+//! handed back, and goes on as a session in the same task. Invariant: without TLS nobody but loopback gets a page.
+
+mod handshake;
+mod headers;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::{DefaultBodyLimit, Request},
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::ServiceExt;
+
+use crate::gateway::Inner;
+
+/// Until a request's head must be whole; also how long an idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Until a request must be answered; a registration may wait for others' password hashes.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a request's body: a form.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 16;
+
+/// Who asks, and whom.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub gateway: Arc<Inner>,
+    pub from: IpAddr,
+    pub tls: bool,
+    /// Where the handshake of a WebSocket leaves the connection.
+    upgrade: Arc<Mutex<Option<OnUpgrade>>>,
+}
+
+/// Serves a connection until it ends, or until it has become a WebSocket.
+pub(crate) async fn serve<S>(gateway: &Arc<Inner>, stream: S, from: IpAddr, tls: bool) -> Option<TokioIo<Upgraded>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let upgrade = Arc::new(Mutex::new(None));
+    let client = Client { gateway: gateway.clone(), from, tls, upgrade: upgrade.clone() };
+    let router = gateway.router.get_or_init(routes).clone();
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let (client, router) = (client.clone(), router.clone());
+        async move {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(client);
+            match tokio::time::timeout(ANSWER_TIMEOUT, router.oneshot(request)).await {
+                Ok(answer) => answer,
+                Err(_) => Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
+            }
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .keep_alive_interval(HEAD_TIMEOUT)
+        .keep_alive_timeout(HEAD_TIMEOUT);
+    // Boxed, so that its memory goes when the connection becomes a session.
+    let connection = Box::pin(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    if let Err(error) = connection.await {
+        tracing::debug!(%from, %error, "an HTTP connection ended");
+    }
+    let upgrade = upgrade.lock().take()?;
+    upgrade.await.ok().map(TokioIo::new)
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/v1/ws", any(handshake::upgrade))
+        .route("/.well-known/startalk/domain", get(record))
+        .route("/healthz", get(health))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(headers::only_safely))
+        .layer(middleware::from_fn(headers::strict))
+}
+
+/// The domain's signed record, for whoever looks for it.
+async fn record(Extension(client): Extension<Client>) -> Response {
+    let record = (client.gateway.config.record)();
+    if record.is_empty() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no record is signed yet\n").into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "public, max-age=60")];
+    (kind, record).into_response()
+}
+
+/// For whoever watches the process.
+async fn health(_: Request) -> &'static str {
+    "ok\n"
+}

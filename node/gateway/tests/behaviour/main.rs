@@ -1,0 +1,5 @@
+//! What clients get, over in-process connections: a real write loop over a disk in memory, real sessions.
+
+mod chat;
+mod entry;
+mod support;
