@@ -14,9 +14,7 @@ const BODY: usize = 180;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments
-        .next()
-        .ok_or("usage: append_speed <folder> [seconds]")?;
+    let folder = arguments.next().ok_or("usage: append_speed <folder> [seconds]")?;
     let seconds = arguments.next().map_or(Ok(5), |seconds| seconds.parse())?;
     let disk = Arc::new(FolderDisk::new(&folder)?);
 
@@ -38,40 +36,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let took = start.elapsed().as_secs_f64();
     let records = batches * BATCH;
     let syncs = batches as f64 / took;
-    println!(
-        "appended {records} records in {took:.1} s: {:.0}/s, {syncs:.0} syncs/s",
-        records as f64 / took
-    );
+    println!("appended {records} records in {took:.1} s: {:.0}/s, {syncs:.0} syncs/s", records as f64 / took);
     println!("slowest batch {:.1} ms", slowest.as_secs_f64() * 1e3);
 
     let start = now();
     let report = journal.verify(&|_| false, &mut |_| {})?;
     let took = start.elapsed().as_secs_f64();
     let (bytes, damages) = (report.bytes, report.damages_total);
-    println!(
-        "{:.1} bytes per record; verified {:.0}/s, {damages} damages",
-        bytes as f64 / records as f64,
-        records as f64 / took
-    );
+    println!("{:.1} bytes per record; verified {:.0}/s, {damages} damages", bytes as f64 / records as f64, records as f64 / took);
 
     let (reader, mut position) = (journal.reader(), 1);
     let start = now();
     while position <= records {
         position += reader.read_from(position, 500, 1 << 20)?.len() as u64;
     }
-    println!(
-        "read {:.0}/s",
-        records as f64 / start.elapsed().as_secs_f64()
-    );
+    println!("read {:.0}/s", records as f64 / start.elapsed().as_secs_f64());
 
     drop(journal);
     let start = now();
     let (_, report) = Journal::open(disk, Options::default())?;
-    println!(
-        "opened {} segments in {:.1} ms",
-        report.segments,
-        start.elapsed().as_secs_f64() * 1e3
-    );
+    println!("opened {} segments in {:.1} ms", report.segments, start.elapsed().as_secs_f64() * 1e3);
     Ok(())
 }
 
@@ -90,10 +74,7 @@ fn draft(n: u64) -> Draft {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a measuring program reads a clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "a measuring program reads a clock")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -19,14 +19,9 @@ impl AppendJournal for Journal {
         self.check_alive()?;
         let head = self.head();
         if *expected != head {
-            return Err(AppendError::HeadMoved {
-                expected: Box::new(*expected),
-                actual: Box::new(head),
-            });
+            return Err(AppendError::HeadMoved { expected: Box::new(*expected), actual: Box::new(head) });
         }
-        let after = self
-            .buffer
-            .encode(batch, &head, self.epoch, self.shared.seed)?;
+        let after = self.buffer.encode(batch, &head, self.epoch, self.shared.seed)?;
         let (file, end) = self.make_room(head)?;
         if let Err(error) = file.write_at(end.into(), &self.buffer.bytes) {
             return Err(self.poisoned_by("writing a batch", &error));
@@ -46,11 +41,7 @@ impl Journal {
         let capacity = self.options.segment_bytes as usize;
         let alone = HEADER_BLOCK + bytes + seal_len(records);
         if alone > capacity {
-            return Err(too_large(
-                records,
-                bytes,
-                capacity.saturating_sub(HEADER_BLOCK + seal_len(records)),
-            ));
+            return Err(too_large(records, bytes, capacity.saturating_sub(HEADER_BLOCK + seal_len(records))));
         }
         if let Some((file, end, count)) = self.active() {
             let needed = end as usize + bytes + seal_len(count + records);
@@ -67,10 +58,7 @@ impl Journal {
     /// File, end of records and number of records of the active segment.
     pub(crate) fn active(&self) -> Option<(Arc<dyn DiskFile>, u32, usize)> {
         let state = self.shared.state.read();
-        state
-            .active
-            .as_ref()
-            .map(|active| (active.file.clone(), active.end, active.offsets.len()))
+        state.active.as_ref().map(|active| (active.file.clone(), active.end, active.offsets.len()))
     }
 
     /// Sees to it that the first `needed` bytes of the active segment are allocated and durable.
@@ -93,23 +81,14 @@ impl Journal {
         Ok(())
     }
 
-    fn begin_segment(
-        &mut self,
-        before: Head,
-        needed: u64,
-    ) -> Result<Arc<dyn DiskFile>, AppendError> {
+    fn begin_segment(&mut self, before: Head, needed: u64) -> Result<Arc<dyn DiskFile>, AppendError> {
         let allocated = self.options.allocation(needed);
         self.check_free(allocated)?;
         let number = self.shared.state.read().sealed.len() as u64 + 1;
-        match make_segment(
-            &*self.shared.disk,
-            SegmentHeader { number, before },
-            allocated,
-        ) {
+        match make_segment(&*self.shared.disk, SegmentHeader { number, before }, allocated) {
             Ok(file) => {
                 self.allocated = allocated;
-                self.shared.state.write().active =
-                    Some(Active::empty(number, before, file.clone()));
+                self.shared.state.write().active = Some(Active::empty(number, before, file.clone()));
                 Ok(file)
             }
             Err(MakeError::Full) => Err(self.disk_full(allocated)),
@@ -120,14 +99,9 @@ impl Journal {
     /// Makes the synced batch in the buffer visible.
     fn publish(&mut self, after: Head) {
         let mut state = self.shared.state.write();
-        let active = state
-            .active
-            .as_mut()
-            .expect("make_room left an active segment");
+        let active = state.active.as_mut().expect("make_room left an active segment");
         let end = active.end;
-        active
-            .offsets
-            .extend(self.buffer.starts.iter().map(|start| end + start));
+        active.offsets.extend(self.buffer.starts.iter().map(|start| end + start));
         active.end = end + self.buffer.bytes.len() as u32;
         state.head = after;
     }
@@ -141,24 +115,17 @@ impl Journal {
     }
 
     fn disk_full(&self, needed: u64) -> AppendError {
-        AppendError::DiskFull {
-            needed,
-            free: self.shared.disk.free_bytes().unwrap_or(0),
-        }
+        AppendError::DiskFull { needed, free: self.shared.disk.free_bytes().unwrap_or(0) }
     }
 
     fn check_alive(&self) -> Result<(), AppendError> {
         match &self.poisoned {
-            Some(because) => Err(AppendError::Poisoned {
-                because: because.clone(),
-            }),
+            Some(because) => Err(AppendError::Poisoned { because: because.clone() }),
             None => Ok(()),
         }
     }
 
     pub(crate) fn poisoned_by(&mut self, doing: &str, error: &std::io::Error) -> AppendError {
-        AppendError::Poisoned {
-            because: self.poison(doing, error),
-        }
+        AppendError::Poisoned { because: self.poison(doing, error) }
     }
 }

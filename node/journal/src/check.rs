@@ -23,34 +23,19 @@ const UNCHECKED_OFFSETS: usize = 8192;
 pub fn check(bytes: &[u8]) {
     let block = &bytes[..bytes.len().min(HEADER_BLOCK)];
     let journal_id = [0; 16];
-    let empty = Head {
-        journal_id,
-        epoch: 1,
-        batch: 0,
-        position: 0,
-        time_ms: 0,
-        chain: header::first_link(&journal_id),
-    };
+    let empty = Head { journal_id, epoch: 1, batch: 0, position: 0, time_ms: 0, chain: header::first_link(&journal_id) };
     let before = SegmentHeader::parse(block).map_or(empty, |header| header.before);
     let seed = Seed::new(&before.journal_id);
 
     let file = Foreign(bytes);
     let mut window = Window::new(&file, bytes.len() as u64);
     if let Ok(found) = scan(&mut window, before, seed, &|_| false) {
-        assert!(
-            found.kept.end as usize <= bytes.len().max(HEADER_BLOCK),
-            "the scan stays within the file"
-        );
+        assert!(found.kept.end as usize <= bytes.len().max(HEADER_BLOCK), "the scan stays within the file");
         let _ = beyond(&mut window, &found.stop, seed);
     }
-    let footer = Footer::parse(
-        &bytes[bytes.len().saturating_sub(FOOTER)..],
-        bytes.len() as u64,
-    );
+    let footer = Footer::parse(&bytes[bytes.len().saturating_sub(FOOTER)..], bytes.len() as u64);
     if let Ok(footer) = footer {
-        let table = bytes
-            .get(footer.records_end as usize..bytes.len() - FOOTER)
-            .unwrap_or_default();
+        let table = bytes.get(footer.records_end as usize..bytes.len() - FOOTER).unwrap_or_default();
         let _ = parse_table(table, footer.records_end);
     }
     let _ = parse_table(bytes, bytes.len().min(u32::MAX as usize) as u32);
@@ -85,9 +70,7 @@ impl DiskFile for Foreign<'_> {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let bytes = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| self.0.get(offset..)?.get(..buffer.len()));
+        let bytes = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)?.get(..buffer.len()));
         buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }

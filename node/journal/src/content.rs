@@ -29,9 +29,7 @@ pub enum BodyState {
 pub fn judge(parsed: &Parsed, bytes: &[u8]) -> Result<BodyState, Fault> {
     let facts_end = parsed.header_len + parsed.header.facts_len as usize;
     let facts = bytes.get(parsed.header_len..facts_end).ok_or(Fault::Cut)?;
-    let body = bytes
-        .get(facts_end..parsed.record_len())
-        .ok_or(Fault::Cut)?;
+    let body = bytes.get(facts_end..parsed.record_len()).ok_or(Fault::Cut)?;
     if content_hash(facts) != parsed.header.facts_hash {
         return Err(Fault::Facts);
     }
@@ -55,11 +53,7 @@ pub fn record(parsed: &Parsed, bytes: &Bytes) -> Result<Record, Fault> {
         BodyState::Present => Body::Present(bytes.slice(facts_end..parsed.record_len())),
         BodyState::Erased => Body::Erased,
     };
-    Ok(Record {
-        header: parsed.header,
-        facts: bytes.slice(parsed.header_len..facts_end),
-        body,
-    })
+    Ok(Record { header: parsed.header, facts: bytes.slice(parsed.header_len..facts_end), body })
 }
 
 pub fn has_salt(body: &[u8]) -> bool {

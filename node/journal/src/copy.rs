@@ -1,17 +1,18 @@
-//! A copy of what is durable, made while the journal is written: for backups.
+//! A copy of what is durable, made while the journal is written and erased: for backups.
 //!
-//! Owns nothing. Never changes the journal; what is appended meanwhile is not in the copy. Invariant: the copy opens as a
-//! journal with the head that is returned.
+//! Owns nothing. Never changes the journal, and never keeps the writer waiting for more than the last step; what is
+//! appended meanwhile is not in the copy.
+//!
+//! Invariant: the copy opens as a journal with the head that is returned, and what was erased before it was finished is
+//! erased in it.
 
+use crate::disk::{Disk, DiskFile};
+use crate::erase::{self, Entry, ErasingList};
+use crate::reader::Reader;
+use crate::record::Head;
+use crate::segment::file_name;
 use std::io;
-
-use crate::{
-    disk::{Disk, DiskFile},
-    erase::ErasingList,
-    reader::Reader,
-    record::Head,
-    segment::file_name,
-};
+use std::sync::Arc;
 
 /// Bytes copied at once.
 const PIECE: usize = 1024 * 1024;
@@ -19,15 +20,15 @@ const PIECE: usize = 1024 * 1024;
 impl Reader {
     /// Copies every durable record to `to`, which must be empty. `progress` hears (bytes done, bytes in all).
     ///
-    /// A body that is being erased at this moment may be in the copy still; whoever opens it erases again what was
-    /// ordered to be erased.
-    ///
     /// # Errors
     /// Either disk's.
     pub fn copy_to(&self, to: &dyn Disk, progress: &mut dyn FnMut(u64, u64)) -> io::Result<Head> {
         if !to.list()?.is_empty() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the folder for the copy is not empty"));
         }
+        // A body erased while it is copied could be torn in the copy, half of it read before and half after. So what is
+        // erased from now on is noted, and erased in the copy at the end.
+        let watch = self.shared.watch_erasures();
         let (head, sealed, active) = {
             let state = self.shared.state.read();
             let active = state.active.as_ref().map(|a| (a.number, a.file.clone(), u64::from(a.end)));
@@ -39,7 +40,7 @@ impl Reader {
             parts.push((number, None, size));
         }
         parts.extend(active.map(|(number, file, end)| (number, Some(file), end)));
-        let total = parts.iter().map(|p| p.2).sum();
+        let total = parts.iter().map(|part| part.2).sum();
         let mut done = 0;
         for (number, file, size) in parts {
             // Sealed segments are opened one after the other: there may be more of them than files may be open.
@@ -52,9 +53,68 @@ impl Reader {
                 progress(done, total);
             })?;
         }
-        ErasingList::create(to)?;
+        // Most of it before the writer is kept waiting.
+        self.erase_in_copy(to, &head, &watch.take())?;
+        let _nothing_is_being_erased = self.shared.erasing.lock();
+        self.erase_in_copy(to, &head, &watch.take())?;
+        let mut list = ErasingList::create(to)?;
+        let erased = self.erased_in_batch_of(&head)?;
+        if !erased.is_empty() {
+            list.write(&erased, &head.journal_id)?;
+        }
         to.sync_dir()?;
         Ok(head)
+    }
+
+    fn erase_in_copy(&self, to: &dyn Disk, head: &Head, entries: &[Entry]) -> io::Result<()> {
+        for segment in entries.chunk_by(|a, b| a.segment == b.segment) {
+            let copied: Vec<_> = segment.iter().filter(|entry| entry.position <= head.position).collect();
+            if copied.is_empty() {
+                continue;
+            }
+            let file = to.open(&file_name(segment[0].segment))?;
+            for entry in copied {
+                erase::overwrite(&*file, entry, self.shared.seed)?;
+            }
+            file.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// What is erased in the batch that ends at `head`: the copy's opening takes it for lost unless its list says so.
+    fn erased_in_batch_of(&self, head: &Head) -> io::Result<Vec<Entry>> {
+        let mut erased = Vec::new();
+        for position in (1..=head.position).rev() {
+            let (header, segment, offset) = self.find_header(position).map_err(io::Error::other)?;
+            if header.batch != head.batch {
+                break;
+            }
+            if header.body_len > 0 && self.is_erased(position).map_err(io::Error::other)? {
+                erased.push(Entry { position, segment, offset });
+            }
+        }
+        Ok(erased)
+    }
+}
+
+/// The erasures since it was made; forgotten when it is dropped.
+pub(crate) struct Watch {
+    pub shared: Arc<crate::shared::Shared>,
+    pub id: u64,
+}
+
+impl Watch {
+    /// What was noted since the last call, in the order of segments.
+    fn take(&self) -> Vec<Entry> {
+        let mut entries = self.shared.take_watched(self.id);
+        entries.sort_unstable_by_key(|entry| (entry.segment, entry.position));
+        entries
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.forget_watch(self.id);
     }
 }
 
@@ -78,11 +138,20 @@ mod tests {
     #[test]
     fn a_copy_opens_with_the_head_it_was_made_at() {
         let disk = FaultDisk::new();
-        let mut journal = Journal::create(disk.arc(), [3; 16], Options { segment_bytes: 64 * 1024, extent_bytes: 16 * 1024 }).unwrap();
+        let mut journal =
+            Journal::create(disk.arc(), [3; 16], Options { segment_bytes: 64 * 1024, extent_bytes: 16 * 1024 }).unwrap();
         let append = |journal: &mut Journal, n: u64| {
             let facts = vec![7; 300];
-            let draft =
-                Draft { kind: 1, version: 1, time_ms: n, conversation: 0, sequence: 0, previous: 0, facts, body: Some(vec![1; 200]) };
+            let draft = Draft {
+                kind: 1,
+                version: 1,
+                time_ms: n,
+                conversation: 0,
+                sequence: 0,
+                previous: 0,
+                facts,
+                body: Some(vec![1; 200]),
+            };
             let head = journal.head();
             journal.append(&[draft], &head).unwrap();
         };

@@ -20,13 +20,7 @@ pub struct BatchBuffer {
 
 impl BatchBuffer {
     /// Fills the buffer with `drafts` as they follow `head`, in `epoch`; returns the head after them.
-    pub fn encode(
-        &mut self,
-        drafts: &[Draft],
-        head: &Head,
-        epoch: u32,
-        seed: Seed,
-    ) -> Result<Head, AppendError> {
+    pub fn encode(&mut self, drafts: &[Draft], head: &Head, epoch: u32, seed: Seed) -> Result<Head, AppendError> {
         self.bytes.clear();
         self.starts.clear();
         if drafts.is_empty() {
@@ -35,18 +29,10 @@ impl BatchBuffer {
         if drafts.len() > BATCH_RECORDS_MAX {
             return Err(too_large(drafts.len(), 0, BATCH_BYTES_MAX));
         }
-        let mut after = Head {
-            epoch,
-            batch: head.batch + 1,
-            ..*head
-        };
+        let mut after = Head { epoch, batch: head.batch + 1, ..*head };
         for (index, draft) in drafts.iter().enumerate() {
             if draft.time_ms < after.time_ms {
-                return Err(AppendError::TimeWentBack {
-                    index,
-                    time_ms: draft.time_ms,
-                    last_ms: after.time_ms,
-                });
+                return Err(AppendError::TimeWentBack { index, time_ms: draft.time_ms, last_ms: after.time_ms });
             }
             after.position += 1;
             check(draft, after.position).map_err(|fault| AppendError::Draft { index, fault })?;
@@ -55,8 +41,7 @@ impl BatchBuffer {
             after.chain = header::put(&mut self.bytes, &header, &after.chain, seed);
             after.time_ms = draft.time_ms;
             self.bytes.extend_from_slice(&draft.facts);
-            self.bytes
-                .extend_from_slice(draft.body.as_deref().unwrap_or_default());
+            self.bytes.extend_from_slice(draft.body.as_deref().unwrap_or_default());
             if self.bytes.len() > BATCH_BYTES_MAX {
                 return Err(too_large(drafts.len(), self.bytes.len(), BATCH_BYTES_MAX));
             }
@@ -67,12 +52,7 @@ impl BatchBuffer {
 
 /// The refusal of a batch that has more records than a batch may have, or more bytes than `bytes_max`.
 pub fn too_large(records: usize, bytes: usize, bytes_max: usize) -> AppendError {
-    AppendError::BatchTooLarge {
-        records,
-        bytes,
-        records_max: BATCH_RECORDS_MAX,
-        bytes_max,
-    }
+    AppendError::BatchTooLarge { records, bytes, records_max: BATCH_RECORDS_MAX, bytes_max }
 }
 
 fn describe(draft: &Draft, at: &Head, remaining: usize) -> Header {
@@ -89,11 +69,7 @@ fn describe(draft: &Draft, at: &Head, remaining: usize) -> Header {
         sequence: draft.sequence,
         previous: draft.previous,
         facts_hash: content_hash(&draft.facts),
-        body_hash: if body.is_empty() {
-            [0; 24]
-        } else {
-            content_hash(body)
-        },
+        body_hash: if body.is_empty() { [0; 24] } else { content_hash(body) },
         chain_tag: [0; 8],
         facts_len: draft.facts.len() as u32,
         body_len: body.len() as u32,
@@ -102,21 +78,13 @@ fn describe(draft: &Draft, at: &Head, remaining: usize) -> Header {
 
 fn check(draft: &Draft, position: u64) -> Result<(), DraftFault> {
     if draft.facts.len() > FACTS_BYTES_MAX {
-        return Err(DraftFault::FactsTooLong {
-            found: draft.facts.len(),
-            max: FACTS_BYTES_MAX,
-        });
+        return Err(DraftFault::FactsTooLong { found: draft.facts.len(), max: FACTS_BYTES_MAX });
     }
     if draft.previous >= position {
-        return Err(DraftFault::Previous {
-            previous: draft.previous,
-        });
+        return Err(DraftFault::Previous { previous: draft.previous });
     }
     match draft.body.as_deref() {
-        Some(body) if body.len() > BODY_BYTES_MAX => Err(DraftFault::BodyTooLong {
-            found: body.len(),
-            max: BODY_BYTES_MAX,
-        }),
+        Some(body) if body.len() > BODY_BYTES_MAX => Err(DraftFault::BodyTooLong { found: body.len(), max: BODY_BYTES_MAX }),
         Some(body) if !has_salt(body) => Err(DraftFault::NoSalt),
         _ => Ok(()),
     }

@@ -56,19 +56,11 @@ impl ErasingList {
         let file = disk.create(NAME)?;
         write_zeros(&*file, 0, 2 * SLOT as u64)?;
         file.sync_all()?;
-        Ok(ErasingList {
-            file,
-            generation: 0,
-            kept: (0, Vec::new()),
-        })
+        Ok(ErasingList { file, generation: 0, kept: (0, Vec::new()) })
     }
 
     /// Opens the list, or makes it where a crash or a copy lost it, and gives what it names, by segment.
-    pub fn open(
-        disk: &dyn Disk,
-        names: &[String],
-        journal_id: &[u8; 16],
-    ) -> io::Result<(ErasingList, Vec<Entry>)> {
+    pub fn open(disk: &dyn Disk, names: &[String], journal_id: &[u8; 16]) -> io::Result<(ErasingList, Vec<Entry>)> {
         if !names.iter().any(|name| name == NAME) {
             let list = ErasingList::create(disk)?;
             disk.sync_dir()?;
@@ -77,11 +69,7 @@ impl ErasingList {
         let file = disk.open(NAME)?;
         let mut bytes = vec![0; (2 * SLOT).min(file.size()? as usize)];
         file.read_at(0, &mut bytes)?;
-        let mut list = ErasingList {
-            file,
-            generation: 0,
-            kept: (0, Vec::new()),
-        };
+        let mut list = ErasingList { file, generation: 0, kept: (0, Vec::new()) };
         let mut entries = Vec::new();
         for slot in bytes.chunks(SLOT) {
             if let Some((generation, mut named)) = parse_list(slot, journal_id) {
@@ -99,11 +87,10 @@ impl ErasingList {
         Ok((list, entries))
     }
 
-    fn write(&mut self, entries: &[Entry], journal_id: &[u8; 16]) -> io::Result<()> {
+    pub fn write(&mut self, entries: &[Entry], journal_id: &[u8; 16]) -> io::Result<()> {
         self.generation += 1;
         let slot = self.generation % 2 * SLOT as u64;
-        self.file
-            .write_at(slot, &list_bytes(entries, self.generation, journal_id))?;
+        self.file.write_at(slot, &list_bytes(entries, self.generation, journal_id))?;
         self.file.sync_data()
     }
 
@@ -132,10 +119,7 @@ fn list_bytes(entries: &[Entry], generation: u64, journal_id: &[u8; 16]) -> Vec<
 }
 
 fn list_crc(list: &[u8]) -> u32 {
-    crc32c::crc32c_append(
-        crc32c::crc32c(&list[..LIST_HEADER - 4]),
-        &list[LIST_HEADER..],
-    )
+    crc32c::crc32c_append(crc32c::crc32c(&list[..LIST_HEADER - 4]), &list[LIST_HEADER..])
 }
 
 /// Generation and entries of a whole list of this journal; `None` if it is empty, torn (then no body was touched) or
@@ -144,11 +128,7 @@ pub fn parse_list(bytes: &[u8], journal_id: &[u8; 16]) -> Option<(u64, Vec<Entry
     let header = bytes.first_chunk::<LIST_HEADER>()?;
     let generation = u64::from_le_bytes(*header[24..].first_chunk()?);
     let count = u32::from_le_bytes(*header[32..].first_chunk()?) as usize;
-    if header[..8] != MAGIC
-        || header[8..24] != *journal_id
-        || count > ERASE_ENTRIES_MAX
-        || generation > ORDINAL_MAX
-    {
+    if header[..8] != MAGIC || header[8..24] != *journal_id || count > ERASE_ENTRIES_MAX || generation > ORDINAL_MAX {
         return None;
     }
     let list = bytes.get(..LIST_HEADER + ENTRY * count)?;
@@ -172,9 +152,7 @@ pub fn parse_list(bytes: &[u8], journal_id: &[u8; 16]) -> Option<(u64, Vec<Entry
 pub fn overwrite(file: &dyn DiskFile, entry: &Entry, seed: Seed) -> io::Result<bool> {
     let size = file.size()?;
     let mut bytes = [0; HEADER_BYTES_MAX];
-    let len = size
-        .saturating_sub(entry.offset.into())
-        .min(HEADER_BYTES_MAX as u64) as usize;
+    let len = size.saturating_sub(entry.offset.into()).min(HEADER_BYTES_MAX as u64) as usize;
     file.read_at(entry.offset.into(), &mut bytes[..len])?;
     let Ok(parsed) = header::parse(&bytes[..len], seed) else {
         return Ok(false);
@@ -192,15 +170,10 @@ impl Journal {
     /// body and bodies already erased are passed over. The order to erase must be durable in the journal before.
     pub fn erase(&mut self, positions: &[u64]) -> Result<(), EraseError> {
         if let Some(because) = &self.poisoned {
-            return Err(EraseError::Poisoned {
-                because: because.clone(),
-            });
+            return Err(EraseError::Poisoned { because: because.clone() });
         }
         let head = self.head().position;
-        if let Some(&position) = positions
-            .iter()
-            .find(|&&position| position == 0 || position > head)
-        {
+        if let Some(&position) = positions.iter().find(|&&position| position == 0 || position > head) {
             return Err(EraseError::NoSuchPosition { position, head });
         }
         let mut sorted = positions.to_vec();
@@ -219,11 +192,7 @@ impl Journal {
         let last_batch = self.head().batch;
         for &position in positions {
             let (header, segment, offset) = reader.find_header(position)?;
-            let entry = Entry {
-                position,
-                segment,
-                offset,
-            };
+            let entry = Entry { position, segment, offset };
             if header.body_len > 0 {
                 entries.push(entry);
                 in_last_batch.extend((header.batch == last_batch).then_some(entry));
@@ -235,10 +204,9 @@ impl Journal {
         self.keep(last_batch, in_last_batch);
         let shared = self.shared.clone();
         let _readers_wait = shared.erasing.lock();
+        shared.note_erasures(&entries);
         let step = self.write_step(&entries);
-        step.map_err(|(doing, error)| EraseError::Poisoned {
-            because: self.poison(doing, &error),
-        })
+        step.map_err(|(doing, error)| EraseError::Poisoned { because: self.poison(doing, &error) })
     }
 
     fn write_step(&mut self, entries: &[Entry]) -> Result<(), (&'static str, io::Error)> {
@@ -248,23 +216,16 @@ impl Journal {
         let nothing_kept = kept.is_empty();
         let earlier = kept.iter().filter(|kept| !entries.contains(kept));
         let list: Vec<Entry> = earlier.chain(entries).copied().collect();
-        self.erasing
-            .write(&list, &journal_id)
-            .map_err(failed("writing down what is erased"))?;
+        self.erasing.write(&list, &journal_id).map_err(failed("writing down what is erased"))?;
         for segment in entries.chunk_by(|a, b| a.segment == b.segment) {
-            let file = self
-                .file_of(segment[0].segment)
-                .map_err(failed("opening a segment"))?;
+            let file = self.file_of(segment[0].segment).map_err(failed("opening a segment"))?;
             for entry in segment {
                 overwrite(&*file, entry, self.shared.seed).map_err(failed("erasing"))?;
             }
-            file.sync_data()
-                .map_err(failed("syncing what was erased"))?;
+            file.sync_data().map_err(failed("syncing what was erased"))?;
         }
         if nothing_kept {
-            self.erasing
-                .clear()
-                .map_err(failed("clearing the erasing list"))?;
+            self.erasing.clear().map_err(failed("clearing the erasing list"))?;
         }
         Ok(())
     }
@@ -286,11 +247,7 @@ impl Journal {
     pub(crate) fn forget_erased(&mut self, entries: Vec<Entry>) -> io::Result<()> {
         let head = self.head();
         let reader = self.reader();
-        let in_last_batch = |entry: &Entry| {
-            reader
-                .header(entry.position)
-                .is_ok_and(|header| header.batch == head.batch)
-        };
+        let in_last_batch = |entry: &Entry| reader.header(entry.position).is_ok_and(|header| header.batch == head.batch);
         let needed: Vec<Entry> = entries.iter().copied().filter(in_last_batch).collect();
         if needed.is_empty() && !entries.is_empty() {
             self.erasing.clear()?;

@@ -68,9 +68,7 @@ pub enum Fault {
     Footer(&'static str),
     #[error("the sealed segment's table of offsets is damaged")]
     Table,
-    #[error(
-        "a whole record of the later batch {batch} follows at byte {offset}, so this batch was acknowledged"
-    )]
+    #[error("a whole record of the later batch {batch} follows at byte {offset}, so this batch was acknowledged")]
     LaterBatch { batch: u64, offset: u64 },
 }
 
@@ -83,10 +81,7 @@ pub enum CreateError {
     #[error("the disk is full")]
     DiskFull,
     #[error("{doing}: {source}")]
-    Io {
-        doing: &'static str,
-        source: io::Error,
-    },
+    Io { doing: &'static str, source: io::Error },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -95,14 +90,8 @@ pub enum OpenError {
     NoJournal,
     #[error("options: {0}")]
     Options(&'static str),
-    #[error(
-        "segment {segment} has format version {found}, and this build knows versions up to {known}: a newer build is needed"
-    )]
-    NewerFormat {
-        segment: u64,
-        found: u32,
-        known: u32,
-    },
+    #[error("segment {segment} has format version {found}, and this build knows versions up to {known}: a newer build is needed")]
+    NewerFormat { segment: u64, found: u32, known: u32 },
     #[error("segment {segment} is missing")]
     SegmentMissing { segment: u64 },
     #[error("the journal is damaged in {place}: {fault}{}", and_later(.later))]
@@ -113,10 +102,7 @@ pub enum OpenError {
         later: Option<Fault>,
     },
     #[error("{doing}: {source}")]
-    Io {
-        doing: &'static str,
-        source: io::Error,
-    },
+    Io { doing: &'static str, source: io::Error },
 }
 
 fn and_later(fault: &Option<Fault>) -> String {
@@ -142,29 +128,15 @@ pub enum AppendError {
     #[error("the journal takes no more records: {because}")]
     Poisoned { because: String },
     #[error("made for position {}, and the head is at position {}", .expected.position, .actual.position)]
-    HeadMoved {
-        expected: Box<Head>,
-        actual: Box<Head>,
-    },
+    HeadMoved { expected: Box<Head>, actual: Box<Head> },
     #[error("a batch without records")]
     EmptyBatch,
-    #[error(
-        "a batch of {records} records and {bytes} bytes or more, and at most {records_max} and {bytes_max} are allowed"
-    )]
-    BatchTooLarge {
-        records: usize,
-        bytes: usize,
-        records_max: usize,
-        bytes_max: usize,
-    },
+    #[error("a batch of {records} records and {bytes} bytes or more, and at most {records_max} and {bytes_max} are allowed")]
+    BatchTooLarge { records: usize, bytes: usize, records_max: usize, bytes_max: usize },
     #[error("draft {index}: {fault}")]
     Draft { index: usize, fault: DraftFault },
     #[error("draft {index} has time {time_ms} ms, before {last_ms} ms")]
-    TimeWentBack {
-        index: usize,
-        time_ms: u64,
-        last_ms: u64,
-    },
+    TimeWentBack { index: usize, time_ms: u64, last_ms: u64 },
     /// Nothing was written; trying again helps once there is space.
     #[error("the disk is full: {needed} bytes are needed, {free} are free")]
     DiskFull { needed: u64, free: u64 },
@@ -189,17 +161,10 @@ pub enum ReadError {
     #[error("the journal is damaged in {place}: {fault}")]
     Damaged { place: Place, fault: Fault },
     #[error("{doing} (segment {segment}): {source}")]
-    Io {
-        doing: &'static str,
-        segment: u64,
-        source: io::Error,
-    },
+    Io { doing: &'static str, segment: u64, source: io::Error },
 }
 
 /// Whether the filesystem said that there is no space (or no quota) left.
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -24,10 +24,7 @@ impl FolderDisk {
         let folder = folder.into();
         if !folder.is_dir() {
             DirBuilder::new().mode(0o700).create(&folder)?;
-            let above = folder
-                .parent()
-                .filter(|above| !above.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
+            let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
             File::open(above)?.sync_all()?;
         }
         Ok(FolderDisk { folder })
@@ -35,10 +32,7 @@ impl FolderDisk {
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a plain file name",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file name"));
         }
         Ok(self.folder.join(name))
     }
@@ -56,22 +50,13 @@ impl Disk for FolderDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path(name)?)?;
+        let file = OpenOptions::new().read(true).write(true).open(self.path(name)?)?;
         Ok(Arc::new(FolderFile(file)))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(self.path(name)?)?;
+        let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(self.path(name)?)?;
         Ok(Arc::new(FolderFile(file)))
     }
 

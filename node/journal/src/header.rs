@@ -10,9 +10,7 @@
 //! Invariant: a header that `parse` accepts is encoded by `put` to the same bytes.
 
 use crate::error::Fault;
-use crate::limits::{
-    BATCH_RECORDS_MAX, BODY_BYTES_MAX, FACTS_BYTES_MAX, HEADER_BYTES_MAX, ORDINAL_MAX, SALT_BYTES,
-};
+use crate::limits::{BATCH_RECORDS_MAX, BODY_BYTES_MAX, FACTS_BYTES_MAX, HEADER_BYTES_MAX, ORDINAL_MAX, SALT_BYTES};
 use crate::record::Header;
 use crate::varint;
 
@@ -48,10 +46,7 @@ impl Seed {
     }
 
     fn checksum(self, header: &[u8]) -> u32 {
-        crc32c::crc32c_append(
-            crc32c::crc32c_append(self.0, &header[..1]),
-            &header[CRC_END..],
-        )
+        crc32c::crc32c_append(crc32c::crc32c_append(self.0, &header[..1]), &header[CRC_END..])
     }
 }
 
@@ -89,14 +84,7 @@ pub fn put(out: &mut Vec<u8>, header: &Header, chain: &[u8; 32], seed: Seed) -> 
     varint::put(out, header.time_ms);
     varint::put(out, header.conversation);
     varint::put(out, header.sequence);
-    varint::put(
-        out,
-        if header.previous == 0 {
-            0
-        } else {
-            header.position - header.previous
-        },
-    );
+    varint::put(out, if header.previous == 0 { 0 } else { header.position - header.previous });
     out.extend_from_slice(&header.facts_hash);
     if header.body_len > 0 {
         out.extend_from_slice(&header.body_hash);
@@ -131,8 +119,7 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
     }
     let input = &input[..input.len().min(HEADER_BYTES_MAX)];
     let mut rest = input.get(CRC_END..).ok_or(Fault::Cut)?;
-    let mut field =
-        |name: &'static str, max: u64| varint::take(&mut rest, max).ok_or(Fault::Field(name));
+    let mut field = |name: &'static str, max: u64| varint::take(&mut rest, max).ok_or(Fault::Field(name));
     let kind = field("kind", u16::MAX.into())? as u16;
     let version = field("version", u8::MAX.into())? as u8;
     let facts_len = field("facts_len", FACTS_BYTES_MAX as u64)? as u32;
@@ -152,11 +139,7 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
         return Err(Fault::Field("body_len"));
     }
     let facts_hash = take_array::<HASH>(&mut rest)?;
-    let body_hash = if body_len > 0 {
-        take_array::<HASH>(&mut rest)?
-    } else {
-        [0; HASH]
-    };
+    let body_hash = if body_len > 0 { take_array::<HASH>(&mut rest)? } else { [0; HASH] };
     let chain_tag = take_array::<TAG>(&mut rest)?;
     let previous = if back == 0 { 0 } else { position - back };
     #[rustfmt::skip]
@@ -164,10 +147,7 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
         position, batch, remaining_in_batch, epoch, time_ms, kind, version, conversation, sequence, previous,
         facts_hash, body_hash, chain_tag, facts_len, body_len,
     };
-    Ok(Parsed {
-        header,
-        header_len: input.len() - rest.len(),
-    })
+    Ok(Parsed { header, header_len: input.len() - rest.len() })
 }
 
 fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Fault> {
@@ -233,11 +213,7 @@ mod tests {
         };
         let mut out = Vec::new();
         put(&mut out, &header, &[9; 32], Seed::new(&[3; 16]));
-        assert_eq!(
-            (out.len(), out.len() + 28 + 124),
-            (89, 241),
-            "header and record; the budget is 250"
-        );
+        assert_eq!((out.len(), out.len() + 28 + 124), (89, 241), "header and record; the budget is 250");
     }
 
     #[test]
@@ -253,9 +229,6 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             assert!(parse(&changed, seed).is_err(), "bit {bit}");
         }
-        assert!(
-            parse(&out, Seed::new(&[4; 16])).is_err(),
-            "of another journal"
-        );
+        assert!(parse(&out, Seed::new(&[4; 16])).is_err(), "of another journal");
     }
 }

@@ -10,9 +10,7 @@ use crate::encode::BatchBuffer;
 use crate::erase::ErasingList;
 use crate::error::CreateError;
 use crate::header;
-use crate::limits::{
-    EXTENT_BYTES, EXTENT_BYTES_MIN, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
-};
+use crate::limits::{EXTENT_BYTES, EXTENT_BYTES_MIN, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use crate::reader::Reader;
 use crate::record::Head;
 use crate::seal::{MakeError, make_segment};
@@ -33,10 +31,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            segment_bytes: SEGMENT_BYTES,
-            extent_bytes: EXTENT_BYTES,
-        }
+        Options { segment_bytes: SEGMENT_BYTES, extent_bytes: EXTENT_BYTES }
     }
 }
 
@@ -53,10 +48,7 @@ impl Options {
 
     /// Bytes that a segment's file is given when `needed` of them are about to be used.
     pub(crate) fn allocation(&self, needed: u64) -> u64 {
-        needed
-            .next_multiple_of(self.extent_bytes.into())
-            .min(self.segment_bytes.into())
-            .max(needed)
+        needed.next_multiple_of(self.extent_bytes.into()).min(self.segment_bytes.into()).max(needed)
     }
 }
 
@@ -75,11 +67,7 @@ pub struct Journal {
 
 impl Journal {
     /// Makes an empty journal with the given id (16 random bytes) and its first segment.
-    pub fn create(
-        disk: Arc<dyn Disk>,
-        id: [u8; 16],
-        options: Options,
-    ) -> Result<Journal, CreateError> {
+    pub fn create(disk: Arc<dyn Disk>, id: [u8; 16], options: Options) -> Result<Journal, CreateError> {
         options.check().map_err(CreateError::Options)?;
         let io = |doing| move |source| CreateError::Io { doing, source };
         let names = disk.list().map_err(io("listing the folder"))?;
@@ -87,66 +75,28 @@ impl Journal {
             return Err(CreateError::AlreadyExists);
         }
         for name in names.iter().filter(|name| is_unfinished(name)) {
-            disk.remove(name)
-                .map_err(io("removing an unfinished segment"))?;
+            disk.remove(name).map_err(io("removing an unfinished segment"))?;
         }
         let chain = header::first_link(&id);
-        let head = Head {
-            journal_id: id,
-            epoch: 1,
-            batch: 0,
-            position: 0,
-            time_ms: 0,
-            chain,
-        };
-        let made = ErasingList::create(&*disk)
-            .map_err(|source| MakeError::io("making the erasing list", source));
+        let head = Head { journal_id: id, epoch: 1, batch: 0, position: 0, time_ms: 0, chain };
+        let made = ErasingList::create(&*disk).map_err(|source| MakeError::io("making the erasing list", source));
         let made = made.and_then(|erasing| {
             let allocated = options.allocation(HEADER_BLOCK as u64 + 1);
-            let file = make_segment(
-                &*disk,
-                SegmentHeader {
-                    number: 1,
-                    before: head,
-                },
-                allocated,
-            )?;
+            let file = make_segment(&*disk, SegmentHeader { number: 1, before: head }, allocated)?;
             Ok((erasing, file, allocated))
         });
         let (erasing, file, allocated) = made.map_err(|error| match error {
             MakeError::Full => CreateError::DiskFull,
             MakeError::Io { doing, source } => CreateError::Io { doing, source },
         })?;
-        let state = State {
-            head,
-            sealed: Vec::new(),
-            active: Some(Active::empty(1, head, file)),
-        };
-        Ok(Journal::new(
-            Shared::new(disk, state),
-            options,
-            allocated,
-            erasing,
-        ))
+        let state = State { head, sealed: Vec::new(), active: Some(Active::empty(1, head, file)) };
+        Ok(Journal::new(Shared::new(disk, state), options, allocated, erasing))
     }
 
-    pub(crate) fn new(
-        shared: Shared,
-        options: Options,
-        allocated: u64,
-        erasing: ErasingList,
-    ) -> Journal {
+    pub(crate) fn new(shared: Shared, options: Options, allocated: u64, erasing: ErasingList) -> Journal {
         let epoch = shared.state.read().head.epoch;
         let buffer = BatchBuffer::default();
-        Journal {
-            shared: Arc::new(shared),
-            options,
-            buffer,
-            allocated,
-            epoch,
-            poisoned: None,
-            erasing,
-        }
+        Journal { shared: Arc::new(shared), options, buffer, allocated, epoch, poisoned: None, erasing }
     }
 
     /// The newest durable record.
@@ -187,20 +137,12 @@ impl Journal {
 
     /// Remembers why the journal is finished; the first reason stays.
     pub(crate) fn poison(&mut self, doing: &str, error: &io::Error) -> String {
-        self.poisoned
-            .get_or_insert_with(|| format!("{doing}: {error}"))
-            .clone()
+        self.poisoned.get_or_insert_with(|| format!("{doing}: {error}")).clone()
     }
 }
 
 impl Active {
     pub(crate) fn empty(number: u64, before: Head, file: Arc<dyn DiskFile>) -> Active {
-        Active {
-            number,
-            before,
-            file,
-            offsets: Vec::new(),
-            end: HEADER_BLOCK as u32,
-        }
+        Active { number, before, file, offsets: Vec::new(), end: HEADER_BLOCK as u32 }
     }
 }

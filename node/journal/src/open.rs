@@ -47,15 +47,7 @@ pub(crate) fn io(doing: &'static str) -> impl Fn(io::Error) -> OpenError {
 }
 
 pub(crate) fn damaged(segment: u64, offset: u64, position: u64, fault: Fault) -> OpenError {
-    OpenError::Damaged {
-        place: Place {
-            segment,
-            offset,
-            position,
-        },
-        fault,
-        later: None,
-    }
+    OpenError::Damaged { place: Place { segment, offset, position }, fault, later: None }
 }
 
 impl Journal {
@@ -72,27 +64,16 @@ impl Journal {
         let journal_id = first.header.before.journal_id;
         let seed = Seed::new(&journal_id);
         let genesis = header::first_link(&journal_id);
-        let mut head = Head {
-            journal_id,
-            epoch: 1,
-            batch: 0,
-            position: 0,
-            time_ms: 0,
-            chain: genesis,
-        };
+        let mut head = Head { journal_id, epoch: 1, batch: 0, position: 0, time_ms: 0, chain: genesis };
 
-        let (erasing, entries) = ErasingList::open(&*disk, &names, &journal_id)
-            .map_err(io("opening the erasing list"))?;
-        let erasures_repeated =
-            repeat_erasures(&*disk, &entries, count, seed).map_err(io("repeating an erasure"))?;
+        let (erasing, entries) = ErasingList::open(&*disk, &names, &journal_id).map_err(io("opening the erasing list"))?;
+        let erasures_repeated = repeat_erasures(&*disk, &entries, count, seed).map_err(io("repeating an erasure"))?;
 
         let mut sealed = Vec::new();
         for number in 1..count {
             let segment = Segment::open(&*disk, number)?;
             segment.check_follows(&head)?;
-            let footer = segment
-                .footer()
-                .map_err(|fault| damaged(number, segment.size, 0, fault))?;
+            let footer = segment.footer().map_err(|fault| damaged(number, segment.size, 0, fault))?;
             head = footer.last;
             sealed.push(Sealed::from(footer));
         }
@@ -100,35 +81,18 @@ impl Journal {
         let is_erased = |position| entries.iter().any(|entry| entry.position == position);
         let settled = repair::settle(&newest, head, seed, &is_erased)?;
         for name in names.iter().filter(|name| is_unfinished(name)) {
-            disk.remove(name)
-                .map_err(io("removing an unfinished segment"))?;
+            disk.remove(name).map_err(io("removing an unfinished segment"))?;
         }
         disk.sync_dir().map_err(io("syncing the folder"))?;
 
-        let allocated = settled
-            .active
-            .as_ref()
-            .map_or(0, |active| active.end.into());
+        let allocated = settled.active.as_ref().map_or(0, |active| active.end.into());
         sealed.extend(settled.sealed);
         let (cut, seal_undone) = (settled.cut, settled.seal_undone);
         let head = settled.head;
-        let report = OpenReport {
-            head,
-            records: head.position,
-            segments: count,
-            cut,
-            seal_undone,
-            erasures_repeated,
-        };
-        let state = State {
-            head,
-            sealed,
-            active: settled.active,
-        };
+        let report = OpenReport { head, records: head.position, segments: count, cut, seal_undone, erasures_repeated };
+        let state = State { head, sealed, active: settled.active };
         let mut journal = Journal::new(Shared::new(disk, state), options, allocated, erasing);
-        journal
-            .forget_erased(entries)
-            .map_err(io("clearing the erasing list"))?;
+        journal.forget_erased(entries).map_err(io("clearing the erasing list"))?;
         Ok((journal, report))
     }
 }
@@ -148,12 +112,7 @@ fn count_segments(names: &[String]) -> Result<u64, OpenError> {
     }
 }
 
-fn repeat_erasures(
-    disk: &dyn Disk,
-    entries: &[Entry],
-    segments: u64,
-    seed: Seed,
-) -> io::Result<usize> {
+fn repeat_erasures(disk: &dyn Disk, entries: &[Entry], segments: u64, seed: Seed) -> io::Result<usize> {
     let mut repeated = 0;
     for segment in entries.chunk_by(|a, b| a.segment == b.segment) {
         if segment[0].segment == 0 || segment[0].segment > segments {
@@ -178,42 +137,20 @@ pub(crate) struct Segment {
 
 impl Segment {
     fn open(disk: &dyn Disk, number: u64) -> Result<Segment, OpenError> {
-        let file = disk
-            .open(&file_name(number))
-            .map_err(io("opening a segment"))?;
+        let file = disk.open(&file_name(number)).map_err(io("opening a segment"))?;
         let size = file.size().map_err(io("asking for a segment's size"))?;
-        let block = read_vec(&*file, 0, size.min(HEADER_BLOCK as u64) as usize)
-            .map_err(io("reading a segment's header"))?;
+        let block = read_vec(&*file, 0, size.min(HEADER_BLOCK as u64) as usize).map_err(io("reading a segment's header"))?;
         let header = SegmentHeader::parse(&block).map_err(|error| match error {
-            HeaderError::Newer { found } => OpenError::NewerFormat {
-                segment: number,
-                found,
-                known: FORMAT_VERSION,
-            },
+            HeaderError::Newer { found } => OpenError::NewerFormat { segment: number, found, known: FORMAT_VERSION },
             HeaderError::Damaged(what) => damaged(number, 0, 0, Fault::SegmentHeader(what)),
         })?;
         if size > SEGMENT_BYTES_MAX.into() {
-            return Err(damaged(
-                number,
-                0,
-                0,
-                Fault::SegmentHeader("the file is too large for a segment"),
-            ));
+            return Err(damaged(number, 0, 0, Fault::SegmentHeader("the file is too large for a segment")));
         }
         if header.number != number {
-            return Err(damaged(
-                number,
-                0,
-                0,
-                Fault::SegmentHeader("it has the number of another segment"),
-            ));
+            return Err(damaged(number, 0, 0, Fault::SegmentHeader("it has the number of another segment")));
         }
-        Ok(Segment {
-            number,
-            header,
-            file,
-            size,
-        })
+        Ok(Segment { number, header, file, size })
     }
 
     fn check_follows(&self, head: &Head) -> Result<(), OpenError> {
@@ -227,8 +164,7 @@ impl Segment {
     /// The footer, if the file ends with one that belongs to this segment.
     pub fn footer(&self) -> Result<Footer, Fault> {
         let at = self.size.saturating_sub(FOOTER as u64);
-        let bytes =
-            read_vec(&*self.file, at, FOOTER).map_err(|_| Fault::Footer("it cannot be read"))?;
+        let bytes = read_vec(&*self.file, at, FOOTER).map_err(|_| Fault::Footer("it cannot be read"))?;
         let footer = Footer::parse(&bytes, self.size)?;
         let before = &self.header.before;
         let same = (footer.number, footer.position_before) == (self.number, before.position);
@@ -241,8 +177,7 @@ impl Segment {
     /// The table that `footer` is about.
     pub fn table(&self, footer: &Footer) -> Result<Vec<u32>, Fault> {
         let len = seal_len(footer.count as usize) - FOOTER;
-        let bytes =
-            read_vec(&*self.file, footer.records_end.into(), len).map_err(|_| Fault::Table)?;
+        let bytes = read_vec(&*self.file, footer.records_end.into(), len).map_err(|_| Fault::Table)?;
         if crc32c::crc32c(&bytes) != footer.table_crc {
             return Err(Fault::Table);
         }
@@ -252,17 +187,8 @@ impl Segment {
 
 impl From<Footer> for Sealed {
     fn from(footer: Footer) -> Sealed {
-        let Footer {
-            position_before,
-            count,
-            records_end,
-            ..
-        } = footer;
-        Sealed {
-            position_before,
-            count,
-            records_end,
-        }
+        let Footer { position_before, count, records_end, .. } = footer;
+        Sealed { position_before, count, records_end }
     }
 }
 

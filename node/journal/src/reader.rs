@@ -11,7 +11,7 @@ use crate::disk::read_vec;
 use crate::error::{Fault, Place, ReadError};
 use crate::header::{self, Parsed};
 use crate::limits::{HEADER_BYTES_MAX, READ_BYTES_MAX, READ_RECORDS_MAX, RECORD_BYTES_MAX};
-use crate::record::{Head, Header, ReadJournal, Record};
+use crate::record::{Body, Head, Header, ReadJournal, Record};
 use crate::segment::parse_table;
 use crate::shared::Shared;
 use bytes::Bytes;
@@ -40,17 +40,10 @@ impl ReadJournal for Reader {
 
     fn read(&self, position: u64) -> Result<Record, ReadError> {
         let run = self.find(position, 1)?;
-        self.read_run(&run)?
-            .pop()
-            .ok_or_else(|| run.damaged(0, Fault::Table))
+        self.read_run(&run)?.pop().ok_or_else(|| run.damaged(0, Fault::Table))
     }
 
-    fn read_from(
-        &self,
-        from: u64,
-        max_records: usize,
-        max_bytes: usize,
-    ) -> Result<Vec<Record>, ReadError> {
+    fn read_from(&self, from: u64, max_records: usize, max_bytes: usize) -> Result<Vec<Record>, ReadError> {
         let max_records = max_records.clamp(1, READ_RECORDS_MAX);
         let mut bytes_left = max_bytes.min(READ_BYTES_MAX);
         let mut records = Vec::new();
@@ -58,10 +51,7 @@ impl ReadJournal for Reader {
         let head = self.head().position;
         while position <= head && records.len() < max_records {
             let mut run = self.find(position, max_records - records.len())?;
-            let fitting = run.bounds[1..]
-                .iter()
-                .take_while(|&&end| (end - run.bounds[0]) as usize <= bytes_left)
-                .count();
+            let fitting = run.bounds[1..].iter().take_while(|&&end| (end - run.bounds[0]) as usize <= bytes_left).count();
             if fitting == 0 && !records.is_empty() {
                 break;
             }
@@ -91,12 +81,16 @@ impl Reader {
     pub(crate) fn find_header(&self, position: u64) -> Result<(Header, u64, u32), ReadError> {
         let run = self.find(position, 1)?;
         let len = run.bytes().min(HEADER_BYTES_MAX);
-        let bytes =
-            read_vec(&*run.file, run.bounds[0].into(), len).map_err(run.io("reading a header"))?;
-        let parsed =
-            header::parse(&bytes, self.shared.seed).map_err(|fault| run.damaged(0, fault))?;
+        let bytes = read_vec(&*run.file, run.bounds[0].into(), len).map_err(run.io("reading a header"))?;
+        let parsed = header::parse(&bytes, self.shared.seed).map_err(|fault| run.damaged(0, fault))?;
         run.check(0, &parsed)?;
         Ok((parsed.header, run.segment, run.bounds[0]))
+    }
+
+    /// Whether the body at `position` is erased; the caller sees to it that nothing is being erased.
+    pub(crate) fn is_erased(&self, position: u64) -> Result<bool, ReadError> {
+        let records = self.read_run_once(&self.find(position, 1)?)?;
+        Ok(records.first().is_some_and(|record| record.body == Body::Erased))
     }
 
     /// Where the record at `position` lies, and at most `max - 1` behind it in the same segment.
@@ -111,41 +105,17 @@ impl Reader {
             drop(state);
             let index = (position - sealed.position_before - 1) as usize;
             let count = max.min(sealed.count as usize - index);
-            let bounds = self.read_table(
-                segment,
-                position,
-                sealed.records_end,
-                index,
-                count,
-                sealed.count as usize,
-            )?;
+            let bounds = self.read_table(segment, position, sealed.records_end, index, count, sealed.count as usize)?;
             let file = self.file(segment)?;
-            return Ok(Run {
-                segment,
-                file,
-                first: position,
-                bounds,
-            });
+            return Ok(Run { segment, file, first: position, bounds });
         }
-        let active = state
-            .active
-            .as_ref()
-            .expect("a position that is not sealed is in the active segment");
+        let active = state.active.as_ref().expect("a position that is not sealed is in the active segment");
         let index = (position - active.before.position - 1) as usize;
-        let mut bounds: Vec<u32> = active.offsets[index..]
-            .iter()
-            .take(max + 1)
-            .copied()
-            .collect();
+        let mut bounds: Vec<u32> = active.offsets[index..].iter().take(max + 1).copied().collect();
         if bounds.len() <= max {
             bounds.push(active.end);
         }
-        Ok(Run {
-            segment,
-            file: active.file.clone(),
-            first: position,
-            bounds,
-        })
+        Ok(Run { segment, file: active.file.clone(), first: position, bounds })
     }
 
     /// The bounds of `count` records from `index` on, out of the table of a sealed segment with `of` records.
@@ -160,48 +130,28 @@ impl Reader {
     ) -> Result<Vec<u32>, ReadError> {
         let at = u64::from(records_end) + 4 * index as u64;
         let entries = (count + 1).min(of - index);
-        let io = |source| ReadError::Io {
-            doing: "reading a table",
-            segment,
-            source,
-        };
+        let io = |source| ReadError::Io { doing: "reading a table", segment, source };
         let bytes = read_vec(&*self.file(segment)?, at, 4 * entries).map_err(io)?;
-        let damaged = ReadError::Damaged {
-            place: Place {
-                segment,
-                offset: at,
-                position,
-            },
-            fault: Fault::Table,
-        };
+        let damaged = ReadError::Damaged { place: Place { segment, offset: at, position }, fault: Fault::Table };
         let Some(mut bounds) = parse_table(&bytes, records_end) else {
             return Err(damaged);
         };
         if entries == count {
             bounds.push(records_end);
         }
-        if bounds
-            .windows(2)
-            .any(|pair| pair[1] <= pair[0] || (pair[1] - pair[0]) as usize > RECORD_BYTES_MAX)
-        {
+        if bounds.windows(2).any(|pair| pair[1] <= pair[0] || (pair[1] - pair[0]) as usize > RECORD_BYTES_MAX) {
             return Err(damaged);
         }
         Ok(bounds)
     }
 
     fn file(&self, segment: u64) -> Result<Arc<dyn DiskFile>, ReadError> {
-        self.shared.file(segment).map_err(|source| ReadError::Io {
-            doing: "opening a segment",
-            segment,
-            source,
-        })
+        self.shared.file(segment).map_err(|source| ReadError::Io { doing: "opening a segment", segment, source })
     }
 
     fn read_run(&self, run: &Run) -> Result<Vec<Record>, ReadError> {
         match self.read_run_once(run) {
-            Err(ReadError::Damaged {
-                fault: Fault::Body, ..
-            }) => {
+            Err(ReadError::Damaged { fault: Fault::Body, .. }) => {
                 // Perhaps met in the middle of being erased: wait until that is done, and judge then.
                 drop(self.shared.erasing.lock());
                 self.read_run_once(run)
@@ -211,19 +161,15 @@ impl Reader {
     }
 
     fn read_run_once(&self, run: &Run) -> Result<Vec<Record>, ReadError> {
-        let bytes = read_vec(&*run.file, run.bounds[0].into(), run.bytes())
-            .map_err(run.io("reading records"))?;
+        let bytes = read_vec(&*run.file, run.bounds[0].into(), run.bytes()).map_err(run.io("reading records"))?;
         let bytes = Bytes::from(bytes);
         let mut records = Vec::with_capacity(run.count());
         for (index, bounds) in run.bounds.windows(2).enumerate() {
             let start = (bounds[0] - run.bounds[0]) as usize;
             let record = bytes.slice(start..start + (bounds[1] - bounds[0]) as usize);
-            let parsed = header::parse(&record, self.shared.seed)
-                .map_err(|fault| run.damaged(index, fault))?;
+            let parsed = header::parse(&record, self.shared.seed).map_err(|fault| run.damaged(index, fault))?;
             run.check(index, &parsed)?;
-            records.push(
-                content::record(&parsed, &record).map_err(|fault| run.damaged(index, fault))?,
-            );
+            records.push(content::record(&parsed, &record).map_err(|fault| run.damaged(index, fault))?);
         }
         Ok(records)
     }
@@ -242,13 +188,7 @@ impl Run {
     fn check(&self, index: usize, parsed: &Parsed) -> Result<(), ReadError> {
         let expected = self.first + index as u64;
         if parsed.header.position != expected {
-            return Err(self.damaged(
-                index,
-                Fault::Position {
-                    expected,
-                    found: parsed.header.position,
-                },
-            ));
+            return Err(self.damaged(index, Fault::Position { expected, found: parsed.header.position }));
         }
         if parsed.record_len() != (self.bounds[index + 1] - self.bounds[index]) as usize {
             return Err(self.damaged(index, Fault::Table));
@@ -258,22 +198,11 @@ impl Run {
 
     fn damaged(&self, index: usize, fault: Fault) -> ReadError {
         let (segment, position) = (self.segment, self.first + index as u64);
-        ReadError::Damaged {
-            place: Place {
-                segment,
-                offset: self.bounds[index].into(),
-                position,
-            },
-            fault,
-        }
+        ReadError::Damaged { place: Place { segment, offset: self.bounds[index].into(), position }, fault }
     }
 
     fn io(&self, doing: &'static str) -> impl Fn(std::io::Error) -> ReadError {
         let segment = self.segment;
-        move |source| ReadError::Io {
-            doing,
-            segment,
-            source,
-        }
+        move |source| ReadError::Io { doing, segment, source }
     }
 }

@@ -96,12 +96,7 @@ pub trait ReadJournal: Send + Sync {
 
     /// Consecutive records from `from` (0 counts as 1), at most `max_records` and about `max_bytes`, at least one if it
     /// exists; empty beyond the head. May return fewer than asked for before the head is reached.
-    fn read_from(
-        &self,
-        from: u64,
-        max_records: usize,
-        max_bytes: usize,
-    ) -> Result<Vec<Record>, ReadError>;
+    fn read_from(&self, from: u64, max_records: usize, max_bytes: usize) -> Result<Vec<Record>, ReadError>;
 
     /// Only the header at `position`, its checksum checked.
     fn header(&self, position: u64) -> Result<Header, ReadError>;

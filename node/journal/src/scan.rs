@@ -23,10 +23,7 @@ pub struct Cursor {
 
 impl Cursor {
     pub fn after(head: Head) -> Cursor {
-        Cursor {
-            last: head,
-            remaining: 0,
-        }
+        Cursor { last: head, remaining: 0 }
     }
 
     /// The batch that the next record belongs to.
@@ -40,34 +37,19 @@ impl Cursor {
         let found = &parsed.header;
         let last = &self.last;
         if found.position != last.position + 1 {
-            return Err(Fault::Position {
-                expected: last.position + 1,
-                found: found.position,
-            });
+            return Err(Fault::Position { expected: last.position + 1, found: found.position });
         }
         if found.batch != self.next_batch() {
-            return Err(Fault::Batch {
-                expected: self.next_batch(),
-                found: found.batch,
-            });
+            return Err(Fault::Batch { expected: self.next_batch(), found: found.batch });
         }
         if self.remaining > 0 && found.remaining_in_batch != self.remaining - 1 {
-            return Err(Fault::Remaining {
-                expected: self.remaining - 1,
-                found: found.remaining_in_batch,
-            });
+            return Err(Fault::Remaining { expected: self.remaining - 1, found: found.remaining_in_batch });
         }
         if found.epoch < last.epoch {
-            return Err(Fault::Epoch {
-                last: last.epoch,
-                found: found.epoch,
-            });
+            return Err(Fault::Epoch { last: last.epoch, found: found.epoch });
         }
         if found.time_ms < last.time_ms {
-            return Err(Fault::Time {
-                last: last.time_ms,
-                found: found.time_ms,
-            });
+            return Err(Fault::Time { last: last.time_ms, found: found.time_ms });
         }
         let chain = header::next_link(&last.chain, &bytes[..parsed.header_len]);
         if chain[..8] != found.chain_tag {
@@ -123,20 +105,9 @@ pub struct Stop {
 
 /// Follows the records after `before` until something is wrong or ends. `is_erased` knows the erased bodies of the last
 /// batch.
-pub fn scan(
-    window: &mut Window<'_>,
-    before: Head,
-    seed: Seed,
-    is_erased: &dyn Fn(u64) -> bool,
-) -> io::Result<Scan> {
+pub fn scan(window: &mut Window<'_>, before: Head, seed: Seed, is_erased: &dyn Fn(u64) -> bool) -> io::Result<Scan> {
     let start = HEADER_BLOCK as u32;
-    let mut kept = Kept {
-        count: 0,
-        end: start,
-        last: before,
-        batch_start: None,
-        has_zeros: false,
-    };
+    let mut kept = Kept { count: 0, end: start, last: before, batch_start: None, has_zeros: false };
     let mut before_last = kept;
     let mut cursor = Cursor::after(before);
     let mut offset = u64::from(start);
@@ -145,9 +116,7 @@ pub fn scan(
     let fault = loop {
         let bytes = window.at(offset)?;
         let mut next = cursor;
-        let judged = next
-            .pass(bytes, seed)
-            .and_then(|parsed| Ok((parsed, content::judge(&parsed, bytes)?)));
+        let judged = next.pass(bytes, seed).and_then(|parsed| Ok((parsed, content::judge(&parsed, bytes)?)));
         let (parsed, state) = match judged {
             Ok(good) => good,
             Err(_) if bytes.is_empty() => break Fault::End,
@@ -160,30 +129,13 @@ pub fn scan(
         if cursor.remaining == 0 {
             before_last = kept;
             let (count, end) = (offsets.len(), offset as u32);
-            kept = Kept {
-                count,
-                end,
-                last: cursor.last,
-                batch_start: Some(before_last.end),
-                has_zeros,
-            };
+            kept = Kept { count, end, last: cursor.last, batch_start: Some(before_last.end), has_zeros };
             has_zeros = false;
         }
     };
     let good_before = (offsets.len() - kept.count) as u32;
-    let stop = Stop {
-        offset,
-        position: cursor.last.position + 1,
-        batch: cursor.next_batch(),
-        good_before,
-        fault,
-    };
-    Ok(Scan {
-        offsets,
-        kept,
-        before_last,
-        stop,
-    })
+    let stop = Stop { offset, position: cursor.last.position + 1, batch: cursor.next_batch(), good_before, fault };
+    Ok(Scan { offsets, kept, before_last, stop })
 }
 
 impl Scan {
@@ -217,10 +169,7 @@ pub fn beyond(window: &mut Window<'_>, stop: &Stop, seed: Seed) -> io::Result<Be
     while offset < window.limit {
         let ordinals = window.limit - stop.offset;
         let bytes = window.at(offset)?;
-        let skip = bytes
-            .iter()
-            .position(|&byte| byte != 0)
-            .unwrap_or(bytes.len());
+        let skip = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len());
         found.anything |= skip < bytes.len();
         let Some(marker) = bytes.iter().position(|&byte| byte == MARKER) else {
             offset += bytes.len() as u64;
@@ -245,4 +194,74 @@ pub fn beyond(window: &mut Window<'_>, stop: &Stop, seed: Seed) -> io::Result<Be
         offset += parsed.record_len() as u64;
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Header;
+
+    const SEED: [u8; 16] = [5; 16];
+
+    /// A header with a right checksum and chain that follows `last`, but for `change`.
+    fn after(last: &Head, change: impl FnOnce(&mut Header)) -> Vec<u8> {
+        let mut header = Header {
+            position: last.position + 1,
+            batch: last.batch + 1,
+            remaining_in_batch: 2,
+            epoch: last.epoch,
+            time_ms: last.time_ms,
+            kind: 1,
+            version: 1,
+            conversation: 1,
+            sequence: 1,
+            previous: 0,
+            facts_hash: [1; 24],
+            body_hash: [0; 24],
+            chain_tag: [0; 8],
+            facts_len: 4,
+            body_len: 0,
+        };
+        change(&mut header);
+        let mut bytes = Vec::new();
+        header::put(&mut bytes, &header, &last.chain, Seed::new(&SEED));
+        bytes
+    }
+
+    fn pass(cursor: &mut Cursor, bytes: &[u8]) -> Result<(), Fault> {
+        cursor.pass(bytes, Seed::new(&SEED)).map(|_| ())
+    }
+
+    #[test]
+    fn only_what_may_follow_is_passed() {
+        let last = Head { journal_id: SEED, epoch: 3, batch: 7, position: 20, time_ms: 1000, chain: [9; 32] };
+        let refused = |change: fn(&mut Header)| pass(&mut Cursor::after(last), &after(&last, change)).err();
+        assert_eq!(refused(|_| {}), None);
+        assert_eq!(refused(|header| header.epoch = 4), None);
+        assert_eq!(refused(|header| header.time_ms = 1001), None);
+        assert_eq!(refused(|header| header.position = 22), Some(Fault::Position { expected: 21, found: 22 }));
+        assert_eq!(refused(|header| header.batch = 7), Some(Fault::Batch { expected: 8, found: 7 }));
+        assert_eq!(refused(|header| header.batch = 9), Some(Fault::Batch { expected: 8, found: 9 }));
+        assert_eq!(refused(|header| header.epoch = 2), Some(Fault::Epoch { last: 3, found: 2 }));
+        assert_eq!(refused(|header| header.time_ms = 999), Some(Fault::Time { last: 1000, found: 999 }));
+        let other = Head { chain: [8; 32], ..last };
+        assert_eq!(pass(&mut Cursor::after(last), &after(&other, |_| {})), Err(Fault::Chain));
+    }
+
+    #[test]
+    fn within_a_batch_the_count_goes_down_by_one() {
+        let last = Head { journal_id: SEED, epoch: 3, batch: 7, position: 20, time_ms: 1000, chain: [9; 32] };
+        let mut cursor = Cursor::after(last);
+        assert_eq!(pass(&mut cursor, &after(&last, |_| {})), Ok(()));
+        for found in [0, 2, 3] {
+            let next = after(&cursor.last, |header| (header.batch, header.remaining_in_batch) = (8, found));
+            let fault = Fault::Remaining { expected: 1, found };
+            assert_eq!(pass(&mut cursor.clone(), &next), Err(fault));
+        }
+        let next_batch = after(&cursor.last, |_| {});
+        assert_eq!(pass(&mut cursor.clone(), &next_batch), Err(Fault::Batch { expected: 8, found: 9 }));
+        let next = after(&cursor.last, |header| (header.batch, header.remaining_in_batch) = (8, 1));
+        assert_eq!(pass(&mut cursor, &next), Ok(()));
+        assert_eq!((cursor.remaining, cursor.last.position), (1, 22));
+    }
 }

@@ -127,16 +127,8 @@ impl SegmentHeader {
         let time_ms = fields.u64()?;
         let chain = fields.array()?;
         let epoch = fields.u32()?;
-        let whole = fields.u32()? == crc32c::crc32c(&block[..HEADER_USED])
-            && crate::content::is_zero(fields.0);
-        let before = Head {
-            journal_id,
-            epoch,
-            batch,
-            position,
-            time_ms,
-            chain,
-        };
+        let whole = fields.u32()? == crc32c::crc32c(&block[..HEADER_USED]) && crate::content::is_zero(fields.0);
+        let before = Head { journal_id, epoch, batch, position, time_ms, chain };
         whole.then_some(SegmentHeader { number, before })
     }
 }
@@ -195,22 +187,8 @@ impl Footer {
         let epoch = fields.u32()?;
         let table_crc = fields.u32()?;
         let position = position_before.checked_add(count.into())?;
-        let last = Head {
-            journal_id,
-            epoch,
-            batch,
-            position,
-            time_ms,
-            chain,
-        };
-        crate::content::is_zero(fields.0).then_some(Footer {
-            number,
-            position_before,
-            count,
-            records_end,
-            last,
-            table_crc,
-        })
+        let last = Head { journal_id, epoch, batch, position, time_ms, chain };
+        crate::content::is_zero(fields.0).then_some(Footer { number, position_before, count, records_end, last, table_crc })
     }
 }
 
@@ -223,14 +201,7 @@ pub fn seal_bytes(number: u64, offsets: &[u32], records_end: u32, last: &Head) -
     let count = offsets.len() as u32;
     let position_before = last.position - u64::from(count);
     let table_crc = crc32c::crc32c(&out);
-    let footer = Footer {
-        number,
-        position_before,
-        count,
-        records_end,
-        last: *last,
-        table_crc,
-    };
+    let footer = Footer { number, position_before, count, records_end, last: *last, table_crc };
     out.extend_from_slice(&footer.to_bytes());
     out
 }
@@ -238,14 +209,9 @@ pub fn seal_bytes(number: u64, offsets: &[u32], records_end: u32, last: &Head) -
 /// A piece of the table: `None` unless offsets rise within the records of a segment.
 pub fn parse_table(bytes: &[u8], records_end: u32) -> Option<Vec<u32>> {
     let (entries, rest) = bytes.as_chunks::<4>();
-    let offsets: Vec<u32> = entries
-        .iter()
-        .map(|entry| u32::from_le_bytes(*entry))
-        .collect();
+    let offsets: Vec<u32> = entries.iter().map(|entry| u32::from_le_bytes(*entry)).collect();
     let rising = offsets.windows(2).all(|pair| pair[0] < pair[1]);
-    let within = offsets
-        .first()
-        .is_none_or(|&first| first as usize >= HEADER_BLOCK)
+    let within = offsets.first().is_none_or(|&first| first as usize >= HEADER_BLOCK)
         && offsets.last().is_none_or(|&last| last <= records_end);
     (rest.is_empty() && rising && within).then_some(offsets)
 }

@@ -5,7 +5,9 @@
 //!
 //! Invariant: every record that can be looked up here is durable.
 
+use crate::copy::Watch;
 use crate::disk::{Disk, DiskFile};
+use crate::erase::Entry;
 use crate::header::Seed;
 use crate::limits::OPEN_FILES_MAX;
 use crate::record::Head;
@@ -21,6 +23,14 @@ pub struct Shared {
     /// Held while bodies are overwritten: a reader that met a body half-way waits for it and reads again.
     pub erasing: Mutex<()>,
     open_files: Mutex<Vec<(u64, Arc<dyn DiskFile>)>>,
+    watches: Mutex<Watches>,
+}
+
+/// Lists, by number, of what is erased while copies are made.
+#[derive(Default)]
+struct Watches {
+    last_id: u64,
+    lists: Vec<(u64, Vec<Entry>)>,
 }
 
 pub struct State {
@@ -59,7 +69,34 @@ impl Shared {
             state: RwLock::new(state),
             erasing: Mutex::new(()),
             open_files: Mutex::default(),
+            watches: Mutex::default(),
         }
+    }
+
+    /// Notes what is erased from now on, until the watch is dropped.
+    pub fn watch_erasures(self: &Arc<Self>) -> Watch {
+        // Not in the middle of a step.
+        let _between_steps = self.erasing.lock();
+        let mut watches = self.watches.lock();
+        watches.last_id += 1;
+        let id = watches.last_id;
+        watches.lists.push((id, Vec::new()));
+        Watch { shared: self.clone(), id }
+    }
+
+    /// Called before bodies are overwritten.
+    pub fn note_erasures(&self, entries: &[Entry]) {
+        self.watches.lock().lists.iter_mut().for_each(|(_, list)| list.extend_from_slice(entries));
+    }
+
+    pub fn take_watched(&self, id: u64) -> Vec<Entry> {
+        let mut watches = self.watches.lock();
+        let list = watches.lists.iter_mut().find(|(watch, _)| *watch == id);
+        list.map(|(_, list)| std::mem::take(list)).unwrap_or_default()
+    }
+
+    pub fn forget_watch(&self, id: u64) {
+        self.watches.lock().lists.retain(|(watch, _)| *watch != id);
     }
 
     /// The file of a sealed segment, from those open or opened now; the one used longest ago is closed.
@@ -80,8 +117,6 @@ impl Shared {
 impl State {
     /// The number of the sealed segment that holds `position`; the active one's if it is not among the sealed.
     pub fn segment_of(&self, position: u64) -> u64 {
-        1 + self.sealed.partition_point(|segment| {
-            segment.position_before + u64::from(segment.count) < position
-        }) as u64
+        1 + self.sealed.partition_point(|segment| segment.position_before + u64::from(segment.count) < position) as u64
     }
 }

@@ -39,18 +39,7 @@ mod tests {
 
     #[test]
     fn every_value_comes_back_and_only_from_its_shortest_form() {
-        for value in [
-            0,
-            1,
-            127,
-            128,
-            300,
-            16_383,
-            16_384,
-            u64::from(u32::MAX),
-            u64::MAX >> 1,
-            u64::MAX,
-        ] {
+        for value in [0, 1, 127, 128, 300, 16_383, 16_384, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
             let mut out = Vec::new();
             put(&mut out, value);
             let mut input = &out[..];
@@ -65,18 +54,10 @@ mod tests {
             let longer = out.len();
             out[longer - 1] |= 0x80;
             out.push(0);
-            assert_eq!(
-                take(&mut &out[..], u64::MAX),
-                None,
-                "{value} in a longer form"
-            );
+            assert_eq!(take(&mut &out[..], u64::MAX), None, "{value} in a longer form");
         }
         let too_long = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
-        assert_eq!(
-            take(&mut &too_long[..], u64::MAX),
-            None,
-            "more than 64 bits"
-        );
+        assert_eq!(take(&mut &too_long[..], u64::MAX), None, "more than 64 bits");
         assert_eq!(take(&mut &[0x80u8; 30][..], u64::MAX), None, "no end");
     }
 }

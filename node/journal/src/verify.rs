@@ -79,23 +79,9 @@ impl Reader {
     ) -> Result<VerifyReport, ReadError> {
         let head = self.head();
         let first = crate::header::first_link(&head.journal_id);
-        let before = Head {
-            epoch: 1,
-            batch: 0,
-            position: 0,
-            time_ms: 0,
-            chain: first,
-            ..head
-        };
+        let before = Head { epoch: 1, batch: 0, position: 0, time_ms: 0, chain: first, ..head };
         let report = VerifyReport::default();
-        let mut verification = Verification {
-            reader: self,
-            is_erased,
-            progress,
-            head,
-            before: Some(before),
-            report,
-        };
+        let mut verification = Verification { reader: self, is_erased, progress, head, before: Some(before), report };
         let mut number = 1;
         while let Some(extent) = self.extent(number)? {
             verification.segment(&extent)?;
@@ -104,10 +90,7 @@ impl Reader {
                 break;
             }
         }
-        (verification.progress)(VerifyProgress {
-            position: head.position,
-            head: head.position,
-        });
+        (verification.progress)(VerifyProgress { position: head.position, head: head.position });
         Ok(verification.report)
     }
 
@@ -115,32 +98,18 @@ impl Reader {
         let state = self.shared.state.read();
         if let Some(&sealed) = state.sealed.get(number as usize - 1) {
             drop(state);
-            let io = |source| ReadError::Io {
-                doing: "opening a segment",
-                segment: number,
-                source,
-            };
+            let io = |source| ReadError::Io { doing: "opening a segment", segment: number, source };
             let file = self.shared.file(number).map_err(io)?;
             let last_position = sealed.position_before + u64::from(sealed.count);
-            return Ok(Some(Extent {
-                number,
-                file,
-                records_end: sealed.records_end,
-                last_position,
-                sealed: Some(sealed),
-            }));
+            return Ok(Some(Extent { number, file, records_end: sealed.records_end, last_position, sealed: Some(sealed) }));
         }
-        Ok(state
-            .active
-            .as_ref()
-            .filter(|active| active.number == number)
-            .map(|active| Extent {
-                number,
-                file: active.file.clone(),
-                records_end: active.end,
-                last_position: state.head.position,
-                sealed: None,
-            }))
+        Ok(state.active.as_ref().filter(|active| active.number == number).map(|active| Extent {
+            number,
+            file: active.file.clone(),
+            records_end: active.end,
+            last_position: state.head.position,
+            sealed: None,
+        }))
     }
 }
 
@@ -154,12 +123,7 @@ impl Verification<'_> {
         let mut offsets = Vec::new();
         let whole = self.records(extent, &mut cursor, &mut offsets)?;
         if whole && cursor.remaining > 0 {
-            self.damage(
-                extent,
-                extent.records_end.into(),
-                cursor.last.position + 1,
-                Fault::BatchIncomplete,
-            );
+            self.damage(extent, extent.records_end.into(), cursor.last.position + 1, Fault::BatchIncomplete);
         }
         if extent.sealed.is_some() {
             self.seal(extent, whole.then_some((&offsets, &cursor.last)))?;
@@ -170,19 +134,11 @@ impl Verification<'_> {
 
     /// What the segment's first record follows: by its own header, or, if that is damaged, by the segment before.
     fn header(&mut self, extent: &Extent) -> Result<Option<Head>, ReadError> {
-        let block = read_vec(&*extent.file, 0, HEADER_BLOCK)
-            .map_err(extent.io("reading a segment's header"))?;
-        let parsed = SegmentHeader::parse(&block)
-            .ok()
-            .filter(|header| header.number == extent.number);
+        let block = read_vec(&*extent.file, 0, HEADER_BLOCK).map_err(extent.io("reading a segment's header"))?;
+        let parsed = SegmentHeader::parse(&block).ok().filter(|header| header.number == extent.number);
         match (parsed, self.before) {
             (Some(header), Some(before)) if header.before == before => {}
-            (Some(_), Some(_)) => self.damage(
-                extent,
-                0,
-                0,
-                Fault::SegmentHeader("it does not follow the segment before"),
-            ),
+            (Some(_), Some(_)) => self.damage(extent, 0, 0, Fault::SegmentHeader("it does not follow the segment before")),
             (Some(header), None) => return Ok(Some(header.before)),
             (None, _) => self.damage(extent, 0, 0, Fault::SegmentHeader("it is not as written")),
         }
@@ -190,12 +146,7 @@ impl Verification<'_> {
     }
 
     /// Follows the records; `false` if their headers could not be followed to the end.
-    fn records(
-        &mut self,
-        extent: &Extent,
-        cursor: &mut Cursor,
-        offsets: &mut Vec<u32>,
-    ) -> Result<bool, ReadError> {
+    fn records(&mut self, extent: &Extent, cursor: &mut Cursor, offsets: &mut Vec<u32>) -> Result<bool, ReadError> {
         let mut window = Window::new(&*extent.file, extent.records_end.into());
         let mut offset = HEADER_BLOCK as u64;
         while offset < window.limit {
@@ -213,10 +164,7 @@ impl Verification<'_> {
                 // Perhaps met in the middle of being erased.
                 drop(self.reader.shared.erasing.lock());
                 window.forget();
-                judged = content::judge(
-                    &parsed,
-                    window.at(offset).map_err(extent.io("reading records"))?,
-                );
+                judged = content::judge(&parsed, window.at(offset).map_err(extent.io("reading records"))?);
             }
             self.judged(extent, offset, position, judged);
             offsets.push(offset as u32);
@@ -224,22 +172,13 @@ impl Verification<'_> {
             self.report.records += 1;
             self.report.bytes += parsed.record_len() as u64;
             if self.report.records.is_multiple_of(PROGRESS_RECORDS) {
-                (self.progress)(VerifyProgress {
-                    position,
-                    head: self.head.position,
-                });
+                (self.progress)(VerifyProgress { position, head: self.head.position });
             }
         }
         Ok(true)
     }
 
-    fn judged(
-        &mut self,
-        extent: &Extent,
-        offset: u64,
-        position: u64,
-        judged: Result<BodyState, Fault>,
-    ) {
+    fn judged(&mut self, extent: &Extent, offset: u64, position: u64, judged: Result<BodyState, Fault>) {
         let ordered = (self.is_erased)(position);
         match judged {
             Ok(BodyState::None) => {}
@@ -260,33 +199,21 @@ impl Verification<'_> {
     }
 
     /// Table and footer: by their checksums, and against the records if those could be followed.
-    fn seal(
-        &mut self,
-        extent: &Extent,
-        found: Option<(&Vec<u32>, &Head)>,
-    ) -> Result<(), ReadError> {
+    fn seal(&mut self, extent: &Extent, found: Option<(&Vec<u32>, &Head)>) -> Result<(), ReadError> {
         let at = u64::from(extent.records_end);
         let count = extent.sealed.map_or(0, |sealed| sealed.count as usize);
-        let size = extent
-            .file
-            .size()
-            .map_err(extent.io("asking for a segment's size"))?;
+        let size = extent.file.size().map_err(extent.io("asking for a segment's size"))?;
         if size != at + seal_len(count) as u64 {
             self.damage(extent, at, 0, Fault::Footer("it does not fit the file"));
             return Ok(());
         }
-        let stored =
-            read_vec(&*extent.file, at, seal_len(count)).map_err(extent.io("reading a table"))?;
+        let stored = read_vec(&*extent.file, at, seal_len(count)).map_err(extent.io("reading a table"))?;
         let (table, footer) = stored.split_at(stored.len() - FOOTER);
         match Footer::parse(footer, size) {
             Err(fault) => self.damage(extent, at + table.len() as u64, 0, fault),
-            Ok(footer) if footer.table_crc != crc32c::crc32c(table) => {
-                self.damage(extent, at, 0, Fault::Table)
-            }
+            Ok(footer) if footer.table_crc != crc32c::crc32c(table) => self.damage(extent, at, 0, Fault::Table),
             Ok(_) => {
-                let expected = found.map(|(offsets, last)| {
-                    seal_bytes(extent.number, offsets, extent.records_end, last)
-                });
+                let expected = found.map(|(offsets, last)| seal_bytes(extent.number, offsets, extent.records_end, last));
                 if expected.is_some_and(|expected| expected != stored) {
                     self.damage(extent, at, 0, Fault::Table);
                 }
@@ -298,14 +225,7 @@ impl Verification<'_> {
     fn damage(&mut self, extent: &Extent, offset: u64, position: u64, fault: Fault) {
         self.report.damages_total += 1;
         if self.report.damages.len() < DAMAGES_MAX {
-            self.report.damages.push(Damage {
-                place: Place {
-                    segment: extent.number,
-                    offset,
-                    position,
-                },
-                fault,
-            });
+            self.report.damages.push(Damage { place: Place { segment: extent.number, offset, position }, fault });
         }
     }
 }
@@ -313,10 +233,6 @@ impl Verification<'_> {
 impl Extent {
     fn io(&self, doing: &'static str) -> impl Fn(std::io::Error) -> ReadError {
         let segment = self.number;
-        move |source| ReadError::Io {
-            doing,
-            segment,
-            source,
-        }
+        move |source| ReadError::Io { doing, segment, source }
     }
 }

@@ -18,20 +18,12 @@ pub struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub fn new(file: &'a dyn DiskFile, limit: u64) -> Window<'a> {
-        Window {
-            file,
-            limit,
-            start: 0,
-            buffer: Vec::new(),
-        }
+        Window { file, limit, start: 0, buffer: Vec::new() }
     }
 
     /// The bytes from `offset` on; empty at or beyond the limit.
     pub fn at(&mut self, offset: u64) -> io::Result<&[u8]> {
-        let wanted = self
-            .limit
-            .saturating_sub(offset)
-            .min(RECORD_BYTES_MAX as u64);
+        let wanted = self.limit.saturating_sub(offset).min(RECORD_BYTES_MAX as u64);
         let end = self.start + self.buffer.len() as u64;
         if offset < self.start || offset + wanted > end {
             let len = self.limit.saturating_sub(offset).min(WINDOW_BYTES as u64) as usize;

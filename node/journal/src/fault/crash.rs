@@ -20,11 +20,7 @@ enum Fate {
 
 pub fn crash(world: &World, seed: u64) -> World {
     let mut random = SplitMix64::new(seed);
-    let nodes = world
-        .nodes
-        .iter()
-        .map(|node| Node::durable(survive(node, &mut random)))
-        .collect();
+    let nodes = world.nodes.iter().map(|node| Node::durable(survive(node, &mut random))).collect();
     let mut names = world.durable_names.clone();
     let all = random.one_in(3);
     for change in &world.name_changes {
@@ -44,13 +40,7 @@ pub fn crash(world: &World, seed: u64) -> World {
             }
         }
     }
-    World {
-        nodes,
-        durable_names: names.clone(),
-        names,
-        capacity: world.capacity,
-        ..World::default()
-    }
+    World { nodes, durable_names: names.clone(), names, capacity: world.capacity, ..World::default() }
 }
 
 fn survive(node: &Node, random: &mut SplitMix64) -> Vec<u8> {
@@ -62,16 +52,11 @@ fn survive(node: &Node, random: &mut SplitMix64) -> Vec<u8> {
         _ => Fate::Mixture,
     };
     match fate {
-        Fate::AllKept => node
-            .pending
-            .iter()
-            .for_each(|change| apply(&mut content, change)),
+        Fate::AllKept => node.pending.iter().for_each(|change| apply(&mut content, change)),
         Fate::AllLost => {}
         Fate::Prefix => {
             let kept = random.below(node.pending.len() as u64 + 1) as usize;
-            node.pending[..kept]
-                .iter()
-                .for_each(|change| apply(&mut content, change));
+            node.pending[..kept].iter().for_each(|change| apply(&mut content, change));
             if let Some(change) = node.pending.get(kept) {
                 tear(&mut content, change, random);
             }

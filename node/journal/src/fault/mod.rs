@@ -60,6 +60,7 @@ struct World {
     capacity: Option<u64>,
     free_pretended: Option<u64>,
     counts: Counts,
+    open_files: u64,
     /// In absolute counts.
     faults: Faults,
     off: bool,
@@ -102,6 +103,11 @@ impl FaultDisk {
         self.world.lock().counts
     }
 
+    /// Files that are open now.
+    pub fn open_files(&self) -> u64 {
+        self.world.lock().open_files
+    }
+
     /// Whether the power has gone off.
     pub fn is_off(&self) -> bool {
         self.world.lock().off
@@ -115,10 +121,7 @@ impl FaultDisk {
     /// The content of a file as the process sees it; `None` if there is no such file.
     pub fn file(&self, name: &str) -> Option<Vec<u8>> {
         let world = self.world.lock();
-        world
-            .names
-            .get(name)
-            .map(|&id| world.nodes[id].content.clone())
+        world.names.get(name).map(|&id| world.nodes[id].content.clone())
     }
 
     /// Puts a durable file there, or takes its place.
@@ -159,9 +162,7 @@ impl FaultDisk {
     /// reordered. Failures that were set are gone; the old disk is not changed.
     pub fn crash(&self, seed: u64) -> FaultDisk {
         let world = self.world.lock();
-        FaultDisk {
-            world: Arc::new(Mutex::new(crash::crash(&world, seed))),
-        }
+        FaultDisk { world: Arc::new(Mutex::new(crash::crash(&world, seed))) }
     }
 
     /// The process was killed and started again: what it wrote is still in the page cache, and failures that were set are
@@ -175,17 +176,11 @@ impl FaultDisk {
 
 impl World {
     fn used(&self) -> u64 {
-        self.names
-            .values()
-            .map(|&id| self.nodes[id].content.len() as u64)
-            .sum()
+        self.names.values().map(|&id| self.nodes[id].content.len() as u64).sum()
     }
 
     fn id(&self, name: &str) -> io::Result<usize> {
-        self.names
-            .get(name)
-            .copied()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))
+        self.names.get(name).copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))
     }
 
     /// Counts a change; fails if the power is off. `Ok(true)`: it goes off now, the change may or may not reach the disk.
@@ -232,10 +227,8 @@ impl Disk for FaultDisk {
         world.alive()?;
         world.counts.opens += 1;
         let id = world.id(name)?;
-        Ok(Arc::new(FaultFile {
-            world: self.world.clone(),
-            id,
-        }))
+        world.open_files += 1;
+        Ok(Arc::new(FaultFile { world: self.world.clone(), id }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -250,21 +243,15 @@ impl Disk for FaultDisk {
                 let id = world.nodes.len();
                 world.nodes.push(Node::default());
                 world.names.insert(name.to_owned(), id);
-                world.name_changes.push(NameChange::Link {
-                    name: name.to_owned(),
-                    id,
-                });
+                world.name_changes.push(NameChange::Link { name: name.to_owned(), id });
                 id
             }
         };
         if off {
-            Err(power_off())
-        } else {
-            Ok(Arc::new(FaultFile {
-                world: self.world.clone(),
-                id,
-            }))
+            return Err(power_off());
         }
+        world.open_files += 1;
+        Ok(Arc::new(FaultFile { world: self.world.clone(), id }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -273,11 +260,7 @@ impl Disk for FaultDisk {
         let id = world.id(from)?;
         world.names.remove(from);
         world.names.insert(to.to_owned(), id);
-        world.name_changes.push(NameChange::Rename {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            id,
-        });
+        world.name_changes.push(NameChange::Rename { from: from.to_owned(), to: to.to_owned(), id });
         if off { Err(power_off()) } else { Ok(()) }
     }
 
@@ -286,9 +269,7 @@ impl Disk for FaultDisk {
         let off = world.change()?;
         world.id(name)?;
         world.names.remove(name);
-        world.name_changes.push(NameChange::Remove {
-            name: name.to_owned(),
-        });
+        world.name_changes.push(NameChange::Remove { name: name.to_owned() });
         if off { Err(power_off()) } else { Ok(()) }
     }
 
@@ -306,9 +287,7 @@ impl Disk for FaultDisk {
     fn free_bytes(&self) -> io::Result<u64> {
         let world = self.world.lock();
         world.alive()?;
-        let free = world
-            .capacity
-            .map_or(u64::MAX, |capacity| capacity.saturating_sub(world.used()));
+        let free = world.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(world.used()));
         Ok(world.free_pretended.unwrap_or(free))
     }
 }
@@ -316,6 +295,12 @@ impl Disk for FaultDisk {
 struct FaultFile {
     world: Arc<Mutex<World>>,
     id: usize,
+}
+
+impl Drop for FaultFile {
+    fn drop(&mut self) {
+        self.world.lock().open_files -= 1;
+    }
 }
 
 impl DiskFile for FaultFile {
@@ -331,9 +316,7 @@ impl DiskFile for FaultFile {
         world.counts.reads += 1;
         let content = &world.nodes[self.id].content;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes = content
-            .get(start..)
-            .and_then(|rest| rest.get(..buffer.len()));
+        let bytes = content.get(start..).and_then(|rest| rest.get(..buffer.len()));
         buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
@@ -348,9 +331,7 @@ impl DiskFile for FaultFile {
         }
         let size = world.nodes[self.id].content.len() as u64;
         let grows = (offset + bytes.len() as u64).saturating_sub(size);
-        let free = world
-            .capacity
-            .map_or(u64::MAX, |capacity| capacity.saturating_sub(world.used()));
+        let free = world.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(world.used()));
         if grows > free {
             let fitting = (size + free).saturating_sub(offset).min(bytes.len() as u64) as usize;
             world.nodes[self.id].write(offset, &bytes[..fitting]);

@@ -29,11 +29,7 @@ pub struct Node {
 
 impl Node {
     pub fn durable(content: Vec<u8>) -> Node {
-        Node {
-            durable: content.clone(),
-            content,
-            pending: Vec::new(),
-        }
+        Node { durable: content.clone(), content, pending: Vec::new() }
     }
 
     pub fn write(&mut self, offset: u64, bytes: &[u8]) {
@@ -41,10 +37,7 @@ impl Node {
             return;
         }
         write(&mut self.content, offset, bytes);
-        self.pending.push(Change::Write {
-            offset,
-            bytes: bytes.to_vec(),
-        });
+        self.pending.push(Change::Write { offset, bytes: bytes.to_vec() });
     }
 
     pub fn resize(&mut self, size: u64) {

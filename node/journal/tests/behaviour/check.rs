@@ -6,22 +6,11 @@ use startalk_journal::{Journal, check};
 
 /// Files of small journals: active, sealed, with erased bodies, an erasing list; and odds and ends.
 fn corpus() -> Vec<Vec<u8>> {
-    let mut files = vec![
-        Vec::new(),
-        vec![0; 100],
-        vec![0xf7; 6000],
-        vec![0xff; 6000],
-        vec![0x80; 6000],
-    ];
+    let mut files = vec![Vec::new(), vec![0; 100], vec![0xf7; 6000], vec![0xff; 6000], vec![0x80; 6000]];
     for (count, body_len) in [(1, 20), (6, 60), (20, 300)] {
         let disk = FaultDisk::new();
         let mut journal = Journal::create(disk.arc(), [0; 16], SMALL).expect("created");
-        (0..count).for_each(|n| {
-            append(
-                &mut journal,
-                &[message(2 * n, body_len), message(2 * n + 1, 16)],
-            )
-        });
+        (0..count).for_each(|n| append(&mut journal, &[message(2 * n, body_len), message(2 * n + 1, 16)]));
         journal.erase(&[1]).expect("erasing");
         files.push(disk.file(FIRST).expect("a segment"));
         files.push(disk.file("erasing").expect("the list"));
@@ -54,11 +43,7 @@ fn mutations() {
                 file = random.bytes(64);
             }
             // Half of the changes among the records or at the end, where most of the meaning is.
-            let from = if random.one_in(2) {
-                RECORDS.min(file.len() - 1)
-            } else {
-                0
-            };
+            let from = if random.one_in(2) { RECORDS.min(file.len() - 1) } else { 0 };
             let at = from + random.below((file.len() - from) as u64) as usize;
             match random.below(6) {
                 0 => file[at] ^= 1 << random.below(8),
@@ -94,11 +79,7 @@ fn a_mutated_file_is_opened_or_refused_but_never_a_panic() {
         let mut file = copy.file(name).expect("a file");
         for _ in 0..1 + random.below(3) {
             let at = random.below(file.len() as u64) as usize;
-            if random.one_in(5) {
-                file.truncate(at.max(1))
-            } else {
-                file[at] = random.next_u64() as u8
-            }
+            if random.one_in(5) { file.truncate(at.max(1)) } else { file[at] = random.next_u64() as u8 }
         }
         copy.put(name, &file);
         if let Ok((journal, _)) = Journal::open(copy.arc(), SMALL) {

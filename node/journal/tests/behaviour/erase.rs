@@ -3,14 +3,16 @@
 use crate::support::*;
 use startalk_journal::fault::{FaultDisk, Faults};
 use startalk_journal::{Body, Draft, EraseError, Fault, Journal, Options, ReadJournal};
+use startalk_journal::{Disk, DiskFile};
+use std::io;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 fn filled(count: u64, body_len: usize) -> (FaultDisk, Journal, Vec<Draft>) {
     let disk = FaultDisk::new();
     let mut journal = create(&disk);
     let drafts: Vec<_> = (0..count).map(|n| message(n, body_len)).collect();
-    drafts
-        .iter()
-        .for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
+    drafts.iter().for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
     (disk, journal, drafts)
 }
 
@@ -30,22 +32,13 @@ fn the_body_is_gone_and_everything_else_is_as_before() {
         }
         assert_same(&reader, &drafts, &is_erased, "erased");
         assert_sound(&journal, &is_erased, "erased");
-        assert_eq!(
-            journal
-                .verify(&is_erased, &mut |_| {})
-                .expect("read")
-                .erased,
-            4
-        );
+        assert_eq!(journal.verify(&is_erased, &mut |_| {}).expect("read").erased, 4);
     }
     for name in [FIRST, "0000000000000002.segment"] {
         let file = disk.file(name).expect("a segment");
         for position in erased {
             let body = drafts[position as usize - 1].body.as_ref().expect("a body");
-            assert!(
-                !file.windows(body.len()).any(|bytes| bytes == body),
-                "the body of {position} is still in {name}"
-            );
+            assert!(!file.windows(body.len()).any(|bytes| bytes == body), "the body of {position} is still in {name}");
         }
     }
 }
@@ -53,13 +46,7 @@ fn the_body_is_gone_and_everything_else_is_as_before() {
 #[test]
 fn erasing_again_or_nothing_or_what_has_no_body_is_fine() {
     let (disk, mut journal, _) = filled(5, 40);
-    append(
-        &mut journal,
-        &[Draft {
-            body: None,
-            ..message(5, 0)
-        }],
-    );
+    append(&mut journal, &[Draft { body: None, ..message(5, 0) }]);
     journal.erase(&[]).expect("nothing");
     journal.erase(&[6]).expect("no body");
     assert_eq!(journal.reader().read(6).expect("a record").body, Body::None);
@@ -68,14 +55,8 @@ fn erasing_again_or_nothing_or_what_has_no_body_is_fine() {
     }
     let (mut journal, _) = open(&disk);
     journal.erase(&[2]).expect("again after opening");
-    assert_eq!(
-        journal.reader().read(2).expect("a record").body,
-        Body::Erased
-    );
-    assert!(matches!(
-        journal.reader().read(3).expect("a record").body,
-        Body::Present(_)
-    ));
+    assert_eq!(journal.reader().read(2).expect("a record").body, Body::Erased);
+    assert!(matches!(journal.reader().read(3).expect("a record").body, Body::Present(_)));
 }
 
 #[test]
@@ -83,15 +64,9 @@ fn a_position_that_is_not_there_erases_nothing() {
     let (_, mut journal, _) = filled(5, 40);
     for position in [0, 6, u64::MAX] {
         let error = journal.erase(&[1, position]).expect_err("no such position");
-        assert!(
-            matches!(error, EraseError::NoSuchPosition { head: 5, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, EraseError::NoSuchPosition { head: 5, .. }), "{error}");
     }
-    assert!(matches!(
-        journal.reader().read(1).expect("a record").body,
-        Body::Present(_)
-    ));
+    assert!(matches!(journal.reader().read(1).expect("a record").body, Body::Present(_)));
 }
 
 #[test]
@@ -111,12 +86,7 @@ fn what_was_erased_in_the_last_batch_is_not_taken_for_torn() {
     for seed in 0..20 {
         let (journal, report) = open(&disk.crash(seed));
         assert_eq!((report.cut, report.records), (None, 6), "seed {seed}");
-        assert_same(
-            &journal.reader(),
-            &drafts,
-            &|position| [1, 2, 5, 6].contains(&position),
-            "erased",
-        );
+        assert_same(&journal.reader(), &drafts, &|position| [1, 2, 5, 6].contains(&position), "erased");
     }
     // When another batch follows, the list is free again.
     append(&mut journal, &[message(7, 40)]);
@@ -131,10 +101,7 @@ fn an_erasure_cut_short_is_finished_by_the_next_opening() {
     for seed in 0..300 {
         let (disk, mut journal, drafts) = filled(12, 700);
         let ordered = [2, 3, 7, 11];
-        disk.set_faults(Faults {
-            power_off: Some(1 + seed % 9),
-            ..Faults::default()
-        });
+        disk.set_faults(Faults { power_off: Some(1 + seed % 9), ..Faults::default() });
         let done = journal.erase(&ordered).is_ok();
         let disk = disk.crash(seed);
         let (journal, report) = open(&disk);
@@ -152,24 +119,32 @@ fn an_erasure_cut_short_is_finished_by_the_next_opening() {
 }
 
 #[test]
+fn a_list_found_in_the_page_cache_only_is_durable_before_bodies_are_overwritten_on_its_word() {
+    // Otherwise the next power cut leaves a body of zeros in the last batch, and nothing that says why.
+    for seed in 0..40 {
+        let (disk, mut journal, drafts) = filled(5, 60);
+        disk.set_faults(Faults { fail_sync: Some(1), drop_dirty: true, ..Faults::default() });
+        journal.erase(&[5]).expect_err("the sync of the list fails");
+        disk.restart();
+        let (_, report) = open(&disk);
+        assert_eq!(report.erasures_repeated, 1, "the list is readable");
+        let (journal, report) = open(&disk.crash(seed));
+        assert_eq!((report.cut, report.records), (None, 5), "seed {seed}");
+        assert_same(&journal.reader(), &drafts, &|position| position == 5, &format!("seed {seed}"));
+    }
+}
+
+#[test]
 fn more_bodies_than_one_step_takes() {
     let disk = FaultDisk::new();
     let mut journal = Journal::create(disk.arc(), ID, Options::default()).expect("an empty disk");
     let drafts: Vec<_> = (0..3000).map(|n| message(n, 16)).collect();
-    drafts
-        .chunks(1000)
-        .for_each(|batch| append(&mut journal, batch));
-    journal
-        .erase(&(1..=3000).rev().collect::<Vec<_>>())
-        .expect("erasing");
-    let (journal, report) =
-        Journal::open(disk.crash(3).arc(), Options::default()).expect("a journal in order");
+    drafts.chunks(1000).for_each(|batch| append(&mut journal, batch));
+    journal.erase(&(1..=3000).rev().collect::<Vec<_>>()).expect("erasing");
+    let (journal, report) = Journal::open(disk.crash(3).arc(), Options::default()).expect("a journal in order");
     assert_eq!((report.cut, report.records), (None, 3000));
     assert_same(&journal.reader(), &drafts, &|_| true, "all erased");
-    assert_eq!(
-        journal.verify(&|_| true, &mut |_| {}).expect("read").erased,
-        3000
-    );
+    assert_eq!(journal.verify(&|_| true, &mut |_| {}).expect("read").erased, 3000);
 }
 
 #[test]
@@ -177,10 +152,7 @@ fn a_list_of_another_journal_or_another_copy_erases_nothing() {
     let (disk, mut journal, _) = filled(6, 60);
     let empty_list = disk.file("erasing").expect("the list");
     // The list as it stands while position 4 is overwritten.
-    disk.set_faults(Faults {
-        fail_sync: Some(2),
-        ..Faults::default()
-    });
+    disk.set_faults(Faults { fail_sync: Some(2), ..Faults::default() });
     journal.erase(&[4]).expect_err("the second sync fails");
     let list = disk.file("erasing").expect("the list");
     assert_ne!(list, empty_list);
@@ -189,20 +161,12 @@ fn a_list_of_another_journal_or_another_copy_erases_nothing() {
     drop(journal);
     other.put("erasing", &list);
     let (journal, report) = open(&other);
-    assert_eq!(
-        report.erasures_repeated, 1,
-        "the same journal: the list counts"
-    );
-    assert_eq!(
-        journal.reader().read(4).expect("a record").body,
-        Body::Erased
-    );
+    assert_eq!(report.erasures_repeated, 1, "the same journal: the list counts");
+    assert_eq!(journal.reader().read(4).expect("a record").body, Body::Erased);
 
     let foreign = FaultDisk::new();
     let mut journal = Journal::create(foreign.arc(), [9; 16], SMALL).expect("created");
-    drafts
-        .iter()
-        .for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
+    drafts.iter().for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
     foreign.put("erasing", &list);
     let (journal, report) = open(&foreign);
     assert_eq!(report.erasures_repeated, 0);
@@ -214,6 +178,117 @@ fn a_list_of_another_journal_or_another_copy_erases_nothing() {
     let (journal, report) = open(&shorter);
     assert_eq!(report.erasures_repeated, 0, "that record is not there");
     assert_same(&journal.reader(), &drafts, &never, "an older copy");
+
+    // The same journal with another past: where the list's record 4 was, record 3 may begin.
+    for body_len in 60..400 {
+        let other_past = FaultDisk::new();
+        let mut journal = create(&other_past);
+        let drafts = [message(0, body_len), message(1, 60), message(2, 60)];
+        drafts.iter().for_each(|draft| append(&mut journal, std::slice::from_ref(draft)));
+        other_past.put("erasing", &list);
+        let (journal, report) = open(&other_past);
+        assert_eq!(report.erasures_repeated, 0, "{body_len}");
+        assert_same(&journal.reader(), &drafts, &never, "another past");
+    }
+}
+
+/// A fault disk on which erasing takes its time in the middle of a body, and says so.
+struct SlowlyErasing {
+    disk: FaultDisk,
+    half_way: Arc<Barrier>,
+}
+
+struct SlowFile {
+    file: Arc<dyn DiskFile>,
+    half_way: Arc<Barrier>,
+}
+
+/// Bytes of the body that is erased slowly.
+const SLOW: usize = 777;
+
+impl Disk for SlowlyErasing {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(SlowFile { file: self.disk.open(name)?, half_way: self.half_way.clone() }))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(SlowFile { file: self.disk.create(name)?, half_way: self.half_way.clone() }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk.sync_dir()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        self.disk.free_bytes()
+    }
+}
+
+impl DiskFile for SlowFile {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() == SLOW && bytes[0] == 0 {
+            self.file.write_at(offset, &bytes[..SLOW / 2])?;
+            self.half_way.wait();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.file.write_at(offset, bytes)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.file.set_size(size)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+#[test]
+fn a_reader_that_meets_a_body_half_way_waits_and_finds_it_erased() {
+    let half_way = Arc::new(Barrier::new(3));
+    let disk = SlowlyErasing { disk: FaultDisk::new(), half_way: half_way.clone() };
+    let mut journal = Journal::create(Arc::new(disk), ID, SMALL).expect("created");
+    append(&mut journal, &[message(1, SLOW)]);
+    append(&mut journal, &[message(2, 30)]);
+    let (reader, verifier) = (journal.reader(), journal.reader());
+    std::thread::scope(|scope| {
+        let read = scope.spawn(|| {
+            half_way.wait();
+            reader.read(1).expect("not damage").body
+        });
+        let verified = scope.spawn(|| {
+            half_way.wait();
+            verifier.verify(&|position| position == 1, &mut |_| {}).expect("read")
+        });
+        journal.erase(&[1]).expect("erasing");
+        assert_eq!(read.join().expect("no panic"), Body::Erased);
+        let verified = verified.join().expect("no panic");
+        assert_eq!((verified.damages_total, verified.erased), (0, 1));
+    });
 }
 
 #[test]
@@ -222,8 +297,5 @@ fn an_erased_body_that_nobody_ordered_is_damage() {
     journal.erase(&[2]).expect("erasing");
     let report = journal.verify(&never, &mut |_| {}).expect("read");
     assert_eq!(report.damages.len(), 1);
-    assert_eq!(
-        (report.damages[0].place.position, report.damages[0].fault),
-        (2, Fault::ErasedWithoutOrder)
-    );
+    assert_eq!((report.damages[0].place.position, report.damages[0].fault), (2, Fault::ErasedWithoutOrder));
 }

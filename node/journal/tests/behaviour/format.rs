@@ -6,10 +6,7 @@ use startalk_journal::fault::FaultDisk;
 use startalk_journal::{Body, Draft, FORMAT_VERSION, Journal, OpenError, Options, ReadJournal};
 
 const VECTOR_ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-const OPTIONS: Options = Options {
-    segment_bytes: 8192,
-    extent_bytes: 1024,
-};
+const OPTIONS: Options = Options { segment_bytes: 8192, extent_bytes: 1024 };
 
 fn drafts() -> [Draft; 3] {
     let first = Draft {
@@ -22,21 +19,8 @@ fn drafts() -> [Draft; 3] {
         facts: b"facts".to_vec(),
         body: Some([&[0xab; 16][..], b"hello"].concat()),
     };
-    let second = Draft {
-        kind: 500,
-        sequence: 2,
-        previous: 1,
-        facts: Vec::new(),
-        body: None,
-        ..first.clone()
-    };
-    let third = Draft {
-        kind: 2,
-        time_ms: 1_790_000_000_001,
-        sequence: 3,
-        previous: 1,
-        ..first.clone()
-    };
+    let second = Draft { kind: 500, sequence: 2, previous: 1, facts: Vec::new(), body: None, ..first.clone() };
+    let third = Draft { kind: 2, time_ms: 1_790_000_000_001, sequence: 3, previous: 1, ..first.clone() };
     [first, second, third]
 }
 
@@ -48,38 +32,18 @@ fn sealed_segment() -> Vec<u8> {
     append(&mut journal, &[first, second]);
     journal.begin_epoch();
     append(&mut journal, &[third]);
-    append(
-        &mut journal,
-        &[Draft {
-            time_ms: 1_790_000_000_001,
-            ..message(0, 3800)
-        }],
-    );
+    append(&mut journal, &[Draft { time_ms: 1_790_000_000_001, ..message(0, 3800) }]);
     disk.file(FIRST).expect("a sealed segment")
 }
 
 fn parse_hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(str::bytes)
-        .collect();
-    let digits: Vec<u32> = digits
-        .iter()
-        .filter_map(|&digit| char::from(digit).to_digit(16))
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| (pair[0] * 16 + pair[1]) as u8)
-        .collect()
+    let digits: Vec<u8> = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::bytes).collect();
+    let digits: Vec<u32> = digits.iter().filter_map(|&digit| char::from(digit).to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let line = |line: &[u8]| {
-        line.iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+    let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     bytes.chunks(32).map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -101,17 +65,9 @@ fn sealed_vector() -> Vec<u8> {
 fn the_same_drafts_give_the_same_bytes_for_ever() {
     let file = sealed_segment();
     let records_end = file.len() - 128 - 3 * 4;
-    let parts = [
-        (HEADER, &file[..104]),
-        (RECORD_BYTES, &file[RECORDS..records_end]),
-        (SEAL, &file[records_end..]),
-    ];
+    let parts = [(HEADER, &file[..104]), (RECORD_BYTES, &file[RECORDS..records_end]), (SEAL, &file[records_end..])];
     for (vector, found) in parts {
-        assert!(
-            parse_hex(vector) == found,
-            "the vector begins\n{vector}\nand the bytes are\n{}",
-            hex(found)
-        );
+        assert!(parse_hex(vector) == found, "the vector begins\n{vector}\nand the bytes are\n{}", hex(found));
     }
     assert!(file == sealed_vector(), "zeros between header and records");
 }
@@ -121,10 +77,7 @@ fn the_vectors_are_read_as_those_drafts() {
     let disk = FaultDisk::new();
     disk.put(FIRST, &sealed_vector());
     let (journal, report) = Journal::open(disk.arc(), OPTIONS).expect("version 1");
-    assert_eq!(
-        (report.head.journal_id, report.head.epoch, report.cut),
-        (VECTOR_ID, 2, None)
-    );
+    assert_eq!((report.head.journal_id, report.head.epoch, report.cut), (VECTOR_ID, 2, None));
     assert_same(&journal.reader(), &drafts(), &never, "the vectors");
     assert_sound(&journal, &never, "the vectors");
 
@@ -135,12 +88,7 @@ fn the_vectors_are_read_as_those_drafts() {
     disk.put(FIRST, &file);
     let (journal, report) = Journal::open(disk.arc(), OPTIONS).expect("version 1");
     assert_eq!((report.cut, report.seal_undone), (None, false));
-    assert_same(
-        &journal.reader(),
-        &drafts(),
-        &never,
-        "the vectors, unsealed",
-    );
+    assert_same(&journal.reader(), &drafts(), &never, "the vectors, unsealed");
 }
 
 #[test]
@@ -148,34 +96,14 @@ fn an_erasing_list_has_the_bytes_of_its_vector() {
     let disk = FaultDisk::new();
     disk.put(FIRST, &sealed_vector());
     let (mut journal, _) = Journal::open(disk.arc(), OPTIONS).expect("version 1");
-    append(
-        &mut journal,
-        &[Draft {
-            time_ms: 1_790_000_000_001,
-            ..message(0, 20)
-        }],
-    );
-    disk.set_faults(startalk_journal::fault::Faults {
-        fail_sync: Some(2),
-        ..Default::default()
-    });
-    journal
-        .erase(&[1, 3])
-        .expect_err("before the list is cleared");
+    append(&mut journal, &[Draft { time_ms: 1_790_000_000_001, ..message(0, 20) }]);
+    disk.set_faults(startalk_journal::fault::Faults { fail_sync: Some(2), ..Default::default() });
+    journal.erase(&[1, 3]).expect_err("before the list is cleared");
     let file = disk.file("erasing").expect("the list");
     let slot = file.len() / 2;
     let found = &file[slot..slot + 80];
-    assert!(
-        parse_hex(LIST) == found,
-        "the vector is\n{LIST}\nand the bytes are\n{}",
-        hex(found)
-    );
-    assert!(
-        file[..slot]
-            .iter()
-            .chain(&file[slot + 80..])
-            .all(|&byte| byte == 0)
-    );
+    assert!(parse_hex(LIST) == found, "the vector is\n{LIST}\nand the bytes are\n{}", hex(found));
+    assert!(file[..slot].iter().chain(&file[slot + 80..]).all(|&byte| byte == 0));
 
     let disk = FaultDisk::new();
     disk.put(FIRST, &sealed_vector());
@@ -184,10 +112,7 @@ fn an_erasing_list_has_the_bytes_of_its_vector() {
     disk.put("erasing", &list);
     let (journal, report) = Journal::open(disk.arc(), OPTIONS).expect("version 1");
     assert_eq!(report.erasures_repeated, 2);
-    assert_eq!(
-        journal.reader().read(1).expect("a record").body,
-        Body::Erased
-    );
+    assert_eq!(journal.reader().read(1).expect("a record").body, Body::Erased);
 }
 
 #[test]
@@ -197,11 +122,7 @@ fn the_page_about_the_format_shows_the_same_bytes() {
     for vector in [HEADER, RECORD_BYTES, SEAL, LIST] {
         let bytes = parse_hex(vector);
         let whole: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(
-            shown.contains(&whole),
-            "docs/journal-format.md does not show\n{}",
-            hex(&bytes)
-        );
+        assert!(shown.contains(&whole), "docs/journal-format.md does not show\n{}", hex(&bytes));
     }
 }
 
@@ -220,40 +141,21 @@ fn a_file_of_a_newer_version_is_refused_by_name() {
         let disk = FaultDisk::new();
         disk.put(FIRST, &newer(version));
         let before = disk.file(FIRST);
-        let error = Journal::open(disk.arc(), OPTIONS)
-            .err()
-            .expect("a newer version");
-        assert!(
-            matches!(error, OpenError::NewerFormat { segment: 1, found, known: 1 } if found == version),
-            "{error}"
-        );
+        let error = Journal::open(disk.arc(), OPTIONS).err().expect("a newer version");
+        assert!(matches!(error, OpenError::NewerFormat { segment: 1, found, known: 1 } if found == version), "{error}");
         let words = error.to_string();
-        assert!(
-            words.contains(&version.to_string()) && words.contains("up to 1"),
-            "{words}"
-        );
+        assert!(words.contains(&version.to_string()) && words.contains("up to 1"), "{words}");
         assert_eq!(disk.file(FIRST), before, "it is not touched");
         let tiny = FaultDisk::new();
         tiny.put(FIRST, &newer(version)[..16]);
-        assert!(matches!(
-            Journal::open(tiny.arc(), OPTIONS),
-            Err(OpenError::NewerFormat { .. })
-        ));
+        assert!(matches!(Journal::open(tiny.arc(), OPTIONS), Err(OpenError::NewerFormat { .. })));
     }
     let disk = FaultDisk::new();
     disk.put(FIRST, &newer(0));
-    assert!(matches!(
-        Journal::open(disk.arc(), OPTIONS),
-        Err(OpenError::Damaged { .. })
-    ));
+    assert!(matches!(Journal::open(disk.arc(), OPTIONS), Err(OpenError::Damaged { .. })));
     let mut file = newer(2);
     file[8] ^= 4;
     disk.put(FIRST, &file);
-    let error = Journal::open(disk.arc(), OPTIONS)
-        .err()
-        .expect("a damaged version");
-    assert!(
-        matches!(error, OpenError::Damaged { .. }),
-        "a flipped bit is not a newer version: {error}"
-    );
+    let error = Journal::open(disk.arc(), OPTIONS).err().expect("a damaged version");
+    assert!(matches!(error, OpenError::Damaged { .. }), "a flipped bit is not a newer version: {error}");
 }

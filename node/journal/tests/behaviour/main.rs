@@ -3,10 +3,12 @@
 //! Everything follows from seeds; a failing one is in the message and is a bug report.
 
 mod check;
+mod copy;
 mod crash;
 mod damage;
 mod disk_full;
 mod erase;
+mod fault_disk;
 mod format;
 mod poison;
 mod reading;

@@ -12,31 +12,18 @@ fn poisons(faults: Faults, at: u64, what: &str) {
     let head = journal.head();
     disk.set_faults(faults);
     let error = journal.append(&[message(at, 200)], &head).expect_err(what);
-    assert!(
-        matches!(error, AppendError::Poisoned { .. }),
-        "{what}: {error}"
-    );
+    assert!(matches!(error, AppendError::Poisoned { .. }), "{what}: {error}");
     assert!(journal.is_poisoned());
     let counts = disk.counts();
     for _ in 0..3 {
         let again = journal.append(&[message(at, 200)], &head).expect_err(what);
-        assert_eq!(
-            again.to_string(),
-            error.to_string(),
-            "{what}: the first reason stays"
-        );
-        assert!(
-            matches!(journal.erase(&[1]), Err(EraseError::Poisoned { .. })),
-            "{what}"
-        );
+        assert_eq!(again.to_string(), error.to_string(), "{what}: the first reason stays");
+        assert!(matches!(journal.erase(&[1]), Err(EraseError::Poisoned { .. })), "{what}");
     }
     assert_eq!(disk.counts(), counts, "{what}: nothing is retried");
     assert_eq!(journal.reader().head(), head, "{what}");
     if at > 0 {
-        journal
-            .reader()
-            .read(at)
-            .expect("what was durable is still read");
+        journal.reader().read(at).expect("what was durable is still read");
     }
 
     disk.restart();
@@ -49,16 +36,8 @@ fn poisons(faults: Faults, at: u64, what: &str) {
 fn a_failed_sync() {
     for at in 0..30 {
         for drop_dirty in [false, true] {
-            let faults = Faults {
-                fail_sync: Some(1),
-                drop_dirty,
-                ..Faults::default()
-            };
-            poisons(
-                faults,
-                at,
-                &format!("sync after {at} batches, dirty data dropped: {drop_dirty}"),
-            );
+            let faults = Faults { fail_sync: Some(1), drop_dirty, ..Faults::default() };
+            poisons(faults, at, &format!("sync after {at} batches, dirty data dropped: {drop_dirty}"));
         }
     }
 }
@@ -66,14 +45,7 @@ fn a_failed_sync() {
 #[test]
 fn a_failed_write() {
     for at in 0..30 {
-        poisons(
-            Faults {
-                fail_write: Some(1),
-                ..Faults::default()
-            },
-            at,
-            &format!("write after {at} batches"),
-        );
+        poisons(Faults { fail_write: Some(1), ..Faults::default() }, at, &format!("write after {at} batches"));
     }
 }
 
@@ -85,30 +57,15 @@ fn what_an_opening_found_in_the_page_cache_only_is_made_durable_by_it() {
         let disk = FaultDisk::new();
         let mut journal = create(&disk);
         append(&mut journal, &[message(1, 100)]);
-        disk.set_faults(Faults {
-            fail_sync: Some(1),
-            drop_dirty: true,
-            ..Faults::default()
-        });
+        disk.set_faults(Faults { fail_sync: Some(1), drop_dirty: true, ..Faults::default() });
         let head = journal.head();
-        journal
-            .append(&[message(2, 100), message(3, 100)], &head)
-            .expect_err("the sync fails");
+        journal.append(&[message(2, 100), message(3, 100)], &head).expect_err("the sync fails");
         disk.restart();
         let (journal, report) = open(&disk);
-        assert_eq!(
-            (report.cut, journal.head().position),
-            (None, 3),
-            "the pages are readable"
-        );
+        assert_eq!((report.cut, journal.head().position), (None, 3), "the pages are readable");
         let (journal, _) = open(&disk.crash(seed));
         assert_eq!(journal.head().position, 3, "seed {seed}");
-        assert_same(
-            &journal.reader(),
-            &[1, 2, 3].map(|n| message(n, 100)),
-            &never,
-            "after the power cut",
-        );
+        assert_same(&journal.reader(), &[1, 2, 3].map(|n| message(n, 100)), &never, "after the power cut");
     }
 }
 
@@ -129,14 +86,8 @@ fn a_seal_that_is_in_the_page_cache_only_is_made_durable_by_an_opening() {
         let (mut journal, _) = open(&sealed);
         let head = journal.head();
         // The first sync extends the segment for its seal, the second seals it.
-        sealed.set_faults(Faults {
-            fail_sync: Some(2),
-            drop_dirty: true,
-            ..Faults::default()
-        });
-        journal
-            .append(&[message(count, 200)], &head)
-            .expect_err("the sync of the seal fails");
+        sealed.set_faults(Faults { fail_sync: Some(2), drop_dirty: true, ..Faults::default() });
+        journal.append(&[message(count, 200)], &head).expect_err("the sync of the seal fails");
         sealed.restart();
         let (mut journal, report) = open(&sealed);
         assert_eq!(report.head, head);
@@ -153,18 +104,32 @@ fn a_failed_erasure_poisons_too() {
         let disk = FaultDisk::new();
         let mut journal = create(&disk);
         (1..=4).for_each(|n| append(&mut journal, &[message(n, 100)]));
-        disk.set_faults(Faults {
-            fail_sync: Some(nth),
-            ..Faults::default()
-        });
-        assert!(
-            matches!(journal.erase(&[2]), Err(EraseError::Poisoned { .. })),
-            "sync {nth}"
-        );
+        disk.set_faults(Faults { fail_sync: Some(nth), ..Faults::default() });
+        assert!(matches!(journal.erase(&[2]), Err(EraseError::Poisoned { .. })), "sync {nth}");
         let head = journal.head();
-        assert!(matches!(
-            journal.append(&[message(5, 100)], &head),
-            Err(AppendError::Poisoned { .. })
-        ));
+        assert!(matches!(journal.append(&[message(5, 100)], &head), Err(AppendError::Poisoned { .. })));
     }
+}
+
+#[test]
+fn nothing_of_a_batch_is_written_before_its_extent_is_durable() {
+    let disk = FaultDisk::new();
+    let mut journal = create(&disk);
+    let mut failed = 0;
+    for n in 0..20 {
+        let copy = disk.copy();
+        let (mut again, _) = open(&copy);
+        // An opening gives the extent back, so this append makes a new one.
+        let (head, size) = (again.head(), copy.file(FIRST).map_or(0, |file| file.len()));
+        let before = copy.used_bytes();
+        copy.set_faults(Faults { fail_sync: Some(1), ..Faults::default() });
+        again.append(&[message(n, 200)], &head).expect_err("the sync of the extent fails");
+        if copy.used_bytes() > before {
+            let file = copy.file(FIRST).expect("a segment");
+            failed += 1;
+            assert!(file[size..].iter().all(|&byte| byte == 0), "after {n} batches");
+        }
+        append(&mut journal, &[message(n, 200)]);
+    }
+    assert!(failed > 10);
 }

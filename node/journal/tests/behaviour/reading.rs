@@ -12,59 +12,22 @@ fn a_record_comes_back_with_all_it_says() {
     let mut second = message(2, 40);
     second.previous = 1;
     append(&mut journal, &[message(1, 20), second.clone()]);
-    append(
-        &mut journal,
-        &[Draft {
-            body: None,
-            facts: Vec::new(),
-            ..message(3, 0)
-        }],
-    );
+    append(&mut journal, &[Draft { body: None, facts: Vec::new(), ..message(3, 0) }]);
 
     let reader = journal.reader();
     let record = reader.read(2).expect("position 2");
-    assert_eq!(
-        (
-            record.header.position,
-            record.header.batch,
-            record.header.remaining_in_batch
-        ),
-        (2, 1, 0)
-    );
-    assert_eq!(
-        (
-            record.header.kind,
-            record.header.version,
-            record.header.epoch
-        ),
-        (7, 1, 1)
-    );
-    assert_eq!(
-        (
-            record.header.conversation,
-            record.header.sequence,
-            record.header.previous
-        ),
-        (5, 2, 1)
-    );
+    assert_eq!((record.header.position, record.header.batch, record.header.remaining_in_batch), (2, 1, 0));
+    assert_eq!((record.header.kind, record.header.version, record.header.epoch), (7, 1, 1));
+    assert_eq!((record.header.conversation, record.header.sequence, record.header.previous), (5, 2, 1));
     assert_eq!(record.header.time_ms, second.time_ms);
     assert_eq!(record.header.facts_hash, content_hash(&second.facts));
-    assert_eq!(
-        record.header.body_hash,
-        content_hash(second.body.as_deref().expect("a body"))
-    );
+    assert_eq!(record.header.body_hash, content_hash(second.body.as_deref().expect("a body")));
     assert_eq!(record.facts, second.facts);
-    assert_eq!(
-        record.body,
-        Body::Present(second.body.expect("a body").into())
-    );
+    assert_eq!(record.body, Body::Present(second.body.expect("a body").into()));
     assert_eq!(reader.header(1).expect("position 1").remaining_in_batch, 1);
 
     let bare = reader.read(3).expect("position 3");
-    assert_eq!(
-        (bare.body, bare.header.body_hash, bare.header.facts_len),
-        (Body::None, [0; 24], 0)
-    );
+    assert_eq!((bare.body, bare.header.body_hash, bare.header.facts_len), (Body::None, [0; 24], 0));
     assert_eq!(bare.header.chain_tag, reader.head().chain[..8]);
 }
 
@@ -75,29 +38,18 @@ fn a_position_that_is_not_there_is_refused_and_a_run_beyond_the_head_is_empty() 
     let reader = journal.reader();
     for position in [0, 2, u64::MAX] {
         let error = reader.read(position).expect_err("no such position");
-        assert!(
-            matches!(error, ReadError::NoSuchPosition { head: 1, .. }),
-            "{error}"
-        );
-        assert!(matches!(
-            reader.header(position),
-            Err(ReadError::NoSuchPosition { .. })
-        ));
+        assert!(matches!(error, ReadError::NoSuchPosition { head: 1, .. }), "{error}");
+        assert!(matches!(reader.header(position), Err(ReadError::NoSuchPosition { .. })));
     }
     assert_eq!(reader.read_from(2, 10, 10).expect("nothing"), []);
-    assert_eq!(
-        reader.read_from(0, 10, 1000).expect("from the first").len(),
-        1
-    );
+    assert_eq!(reader.read_from(0, 10, 1000).expect("from the first").len(), 1);
 }
 
 #[test]
 fn a_run_keeps_its_limits_and_goes_across_segments() {
     let mut journal = create(&FaultDisk::new());
     let drafts: Vec<_> = (0..100).map(|n| message(n, 200)).collect();
-    drafts
-        .chunks(3)
-        .for_each(|batch| append(&mut journal, batch));
+    drafts.chunks(3).for_each(|batch| append(&mut journal, batch));
     let reader = journal.reader();
     assert_eq!(reader.read_from(1, 1000, 1 << 20).expect("all").len(), 100);
     assert_eq!(reader.read_from(40, 7, 1 << 20).expect("seven").len(), 7);
@@ -109,13 +61,7 @@ fn a_run_keeps_its_limits_and_goes_across_segments() {
     assert!((5..=6).contains(&some.len()), "{} records", some.len());
     for from in 1..=100 {
         let run = reader.read_from(from, 30, 2000).expect("a run");
-        assert!(
-            run.len() < 30
-                && run
-                    .iter()
-                    .map(|r| r.header.position)
-                    .eq(from..from + run.len() as u64)
-        );
+        assert!(run.len() < 30 && run.iter().map(|r| r.header.position).eq(from..from + run.len() as u64));
     }
 }
 
@@ -134,10 +80,7 @@ fn everything_is_there_after_opening_again_and_again() {
         let head = journal.head();
         drop(journal);
         let (opened, report) = open(&disk);
-        assert_eq!(
-            (report.head, report.cut, report.seal_undone),
-            (head, None, false)
-        );
+        assert_eq!((report.head, report.cut, report.seal_undone), (head, None, false));
         assert_same(&opened.reader(), &expected, &never, "opened again");
         assert_sound(&opened, &never, "opened again");
         journal = opened;
@@ -151,23 +94,12 @@ fn readers_see_a_batch_only_after_its_sync() {
     let mut journal = create(&disk);
     append(&mut journal, &[message(1, 20)]);
     let reader = journal.reader();
-    disk.set_faults(Faults {
-        fail_sync: Some(1),
-        ..Faults::default()
-    });
+    disk.set_faults(Faults { fail_sync: Some(1), ..Faults::default() });
     let head = journal.head();
-    journal
-        .append(&[message(2, 20)], &head)
-        .expect_err("the sync fails");
+    journal.append(&[message(2, 20)], &head).expect_err("the sync fails");
     assert_eq!(reader.head().position, 1);
-    assert!(matches!(
-        reader.read(2),
-        Err(ReadError::NoSuchPosition { .. })
-    ));
-    assert!(
-        reader.read(1).is_ok(),
-        "what was durable is read after a failure"
-    );
+    assert!(matches!(reader.read(2), Err(ReadError::NoSuchPosition { .. })));
+    assert!(reader.read(1).is_ok(), "what was durable is read after a failure");
 }
 
 #[test]
@@ -176,15 +108,9 @@ fn an_append_is_one_write_and_one_sync() {
     let mut journal = Journal::create(disk.arc(), ID, Options::default()).expect("an empty disk");
     append(&mut journal, &[message(1, 20)]);
     let before = disk.counts();
-    append(
-        &mut journal,
-        &(2..200).map(|n| message(n, 150)).collect::<Vec<_>>(),
-    );
+    append(&mut journal, &(2..200).map(|n| message(n, 150)).collect::<Vec<_>>());
     let after = disk.counts();
-    assert_eq!(
-        (after.writes - before.writes, after.syncs - before.syncs),
-        (1, 1)
-    );
+    assert_eq!((after.writes - before.writes, after.syncs - before.syncs), (1, 1));
 }
 
 #[test]
@@ -192,18 +118,13 @@ fn a_new_epoch_begins_with_the_next_record() {
     let disk = FaultDisk::new();
     let mut journal = create(&disk);
     append(&mut journal, &[message(1, 20)]);
-    assert_eq!(
-        (journal.begin_epoch(), journal.begin_epoch()),
-        (2, 2),
-        "no record between: the same epoch"
-    );
+    assert_eq!((journal.begin_epoch(), journal.begin_epoch()), (2, 2), "no record between: the same epoch");
     assert_eq!(journal.head().epoch, 1);
     append(&mut journal, &[message(2, 20)]);
     append(&mut journal, &[message(3, 20)]);
     let (mut journal, report) = open(&disk);
     assert_eq!(report.head.epoch, 2);
-    let epochs =
-        [1, 2, 3].map(|position| journal.reader().header(position).expect("a header").epoch);
+    let epochs = [1, 2, 3].map(|position| journal.reader().header(position).expect("a header").epoch);
     assert_eq!(epochs, [1, 2, 2]);
     assert_eq!(journal.begin_epoch(), 3);
 }
@@ -214,9 +135,7 @@ fn a_real_folder_keeps_it_too() {
     let disk = Arc::new(FolderDisk::new(folder.path().join("journal")).expect("a folder in it"));
     let mut journal = Journal::create(disk.clone(), ID, SMALL).expect("an empty folder");
     let drafts: Vec<_> = (0..150).map(|n| message(n, 100)).collect();
-    drafts
-        .chunks(10)
-        .for_each(|batch| append(&mut journal, batch));
+    drafts.chunks(10).for_each(|batch| append(&mut journal, batch));
     assert!(journal.free_bytes().expect("statvfs") > 0);
     journal.erase(&[5, 149]).expect("erasing");
     drop(journal);
@@ -240,13 +159,8 @@ fn reading_goes_on_while_the_journal_is_written_and_erased() {
                     let mut seen = 0;
                     while seen < 300 {
                         let head = reader.head().position;
-                        let run = reader
-                            .read_from(head.saturating_sub(20), 50, 1 << 20)
-                            .expect("a run");
-                        seen = run
-                            .last()
-                            .map_or(0, |record| record.header.position)
-                            .max(seen);
+                        let run = reader.read_from(head.saturating_sub(20), 50, 1 << 20).expect("a run");
+                        seen = run.last().map_or(0, |record| record.header.position).max(seen);
                     }
                 })
             })
@@ -255,8 +169,6 @@ fn reading_goes_on_while_the_journal_is_written_and_erased() {
             append(&mut journal, &[message(n, 300)]);
             journal.erase(&[n]).expect("erasing");
         }
-        readers
-            .into_iter()
-            .for_each(|reader| reader.join().expect("a reader that saw only good records"));
+        readers.into_iter().for_each(|reader| reader.join().expect("a reader that saw only good records"));
     });
 }

@@ -2,15 +2,14 @@
 
 use crate::support::*;
 use startalk_journal::fault::{FaultDisk, Faults};
+use startalk_journal::limits::OPEN_FILES_MAX;
 use startalk_journal::{AppendJournal, Disk, Draft, Journal, Options, ReadJournal};
 
 fn filled(count: u64) -> (FaultDisk, Journal, Vec<Draft>) {
     let disk = FaultDisk::new();
     let mut journal = create(&disk);
     let drafts: Vec<_> = (0..count).map(|n| message(n, 150)).collect();
-    drafts
-        .chunks(2)
-        .for_each(|batch| append(&mut journal, batch));
+    drafts.chunks(2).for_each(|batch| append(&mut journal, batch));
     (disk, journal, drafts)
 }
 
@@ -23,16 +22,10 @@ fn every_record_is_found_whatever_segment_it_is_in() {
         assert!(disk.file(name).expect("a segment").len() <= SMALL.segment_bytes as usize);
     }
     for position in 1..=300 {
-        assert_eq!(
-            journal.reader().read(position).expect("a record").facts,
-            drafts[position as usize - 1].facts
-        );
+        assert_eq!(journal.reader().read(position).expect("a record").facts, drafts[position as usize - 1].facts);
     }
     let (journal, report) = open(&disk);
-    assert_eq!(
-        (report.segments as usize, report.records),
-        (names.len() - 1, 300)
-    );
+    assert_eq!((report.segments as usize, report.records), (names.len() - 1, 300));
     assert_same(&journal.reader(), &drafts, &never, "opened");
     assert_sound(&journal, &never, "opened");
 }
@@ -45,11 +38,7 @@ fn opening_reads_no_records_of_sealed_segments() {
     let (_, report) = open(&disk);
     let reads = disk.counts().reads - before.reads;
     assert!(report.segments > 15);
-    assert!(
-        reads <= 2 * report.segments + 8,
-        "{reads} reads for {} segments",
-        report.segments
-    );
+    assert!(reads <= 2 * report.segments + 8, "{reads} reads for {} segments", report.segments);
 }
 
 #[test]
@@ -57,10 +46,7 @@ fn a_batch_that_does_not_fit_begins_the_next_segment_and_is_not_split() {
     let disk = FaultDisk::new();
     let mut journal = create(&disk);
     for n in 0..60 {
-        append(
-            &mut journal,
-            &(0..9).map(|i| message(10 * n + i, 90)).collect::<Vec<_>>(),
-        );
+        append(&mut journal, &(0..9).map(|i| message(10 * n + i, 90)).collect::<Vec<_>>());
     }
     let reader = journal.reader();
     let mut firsts = 0;
@@ -83,27 +69,17 @@ fn a_sealing_cut_short_at_every_byte_is_undone_or_done() {
         let draft = message(drafts.len() as u64, 150);
         append(&mut journal, std::slice::from_ref(&draft));
         if disk.list().expect("a listing").len() > 2 {
-            break (
-                before.file(FIRST).expect("a segment"),
-                disk.file(FIRST).expect("a segment"),
-            );
+            break (before.file(FIRST).expect("a segment"), disk.file(FIRST).expect("a segment"));
         }
         drafts.push(draft);
     };
-    let end = sealed
-        .iter()
-        .zip(unsealed.iter().chain(std::iter::repeat(&0)))
-        .position(|(a, b)| a != b);
+    let end = sealed.iter().zip(unsealed.iter().chain(std::iter::repeat(&0))).position(|(a, b)| a != b);
     let end = end.expect("a table");
     for cut in 0..=sealed.len() - end {
         for torn_from_behind in [false, true] {
             let what = format!("{cut} bytes of the seal, from behind: {torn_from_behind}");
             let mut file = sealed.clone();
-            let torn = if torn_from_behind {
-                end..sealed.len() - cut
-            } else {
-                end + cut..sealed.len()
-            };
+            let torn = if torn_from_behind { end..sealed.len() - cut } else { end + cut..sealed.len() };
             file[torn].fill(0);
             if cut % 2 == 0 {
                 file.resize(file.len() + 700, 0);
@@ -111,21 +87,35 @@ fn a_sealing_cut_short_at_every_byte_is_undone_or_done() {
             let disk = FaultDisk::new();
             disk.put(FIRST, &file);
             let (mut journal, report) = open(&disk);
-            assert_eq!(
-                (report.cut, report.records),
-                (None, drafts.len() as u64),
-                "{what}"
-            );
+            assert_eq!((report.cut, report.records), (None, drafts.len() as u64), "{what}");
             append(&mut journal, &[message(1000, 150)]);
             let (journal, _) = open(&disk.crash(cut as u64));
-            assert_same(
-                &journal.reader(),
-                &[&drafts[..], &[message(1000, 150)]].concat(),
-                &never,
-                &what,
-            );
+            assert_same(&journal.reader(), &[&drafts[..], &[message(1000, 150)]].concat(), &never, &what);
             assert_sound(&journal, &never, &what);
         }
+    }
+}
+
+#[test]
+fn a_damaged_table_of_the_newest_segment_is_made_again_from_its_records() {
+    let (disk, mut journal, mut drafts) = filled(2);
+    let sealed = loop {
+        let draft = message(drafts.len() as u64, 150);
+        append(&mut journal, std::slice::from_ref(&draft));
+        if disk.list().expect("a listing").len() > 2 {
+            break disk.file(FIRST).expect("a segment");
+        }
+        drafts.push(draft);
+    };
+    for offset in sealed.len() - 128 - 4 * drafts.len()..sealed.len() {
+        let disk = FaultDisk::new();
+        disk.put(FIRST, &sealed);
+        disk.flip(FIRST, offset, 1);
+        let (mut journal, report) = open(&disk);
+        assert_eq!(report.records, drafts.len() as u64, "byte {offset}");
+        append(&mut journal, &[message(1000, 2000)]);
+        assert_same(&journal.reader(), &[&drafts[..], &[message(1000, 2000)]].concat(), &never, &format!("byte {offset}"));
+        assert_sound(&open(&disk).0, &never, &format!("byte {offset}"));
     }
 }
 
@@ -154,25 +144,14 @@ fn a_journal_lost_its_power_between_sealing_and_the_next_segment() {
             append(&mut journal, std::slice::from_ref(&draft));
             if disk.list().expect("a listing").len() > names {
                 let (mut journal, _) = open(&copy);
-                copy.set_faults(Faults {
-                    power_off: Some(1 + seed % 14),
-                    ..Faults::default()
-                });
+                copy.set_faults(Faults { power_off: Some(1 + seed % 14), ..Faults::default() });
                 let failed = journal.append(std::slice::from_ref(&draft), &head);
                 let (journal, report) = open(&copy.crash(seed));
                 assert_eq!(report.cut.filter(|cut| cut.records_found > 1), None);
                 let kept = journal.head().position as usize;
                 drafts.push(draft);
-                assert!(
-                    kept == drafts.len() || (failed.is_err() && kept == drafts.len() - 1),
-                    "seed {seed}: {kept}"
-                );
-                assert_same(
-                    &journal.reader(),
-                    &drafts[..kept],
-                    &never,
-                    &format!("seed {seed}"),
-                );
+                assert!(kept == drafts.len() || (failed.is_err() && kept == drafts.len() - 1), "seed {seed}: {kept}");
+                assert_same(&journal.reader(), &drafts[..kept], &never, &format!("seed {seed}"));
                 break;
             }
             drafts.push(draft);
@@ -183,20 +162,10 @@ fn a_journal_lost_its_power_between_sealing_and_the_next_segment() {
 #[test]
 fn the_sizes_may_be_others_the_next_time() {
     let (disk, mut journal, mut drafts) = filled(50);
-    for (segment_bytes, extent_bytes) in [
-        (64 * 1024, 8192),
-        (8192, 512),
-        (20_000, 3000),
-        (12 * 1024, 12 * 1024),
-    ] {
+    for (segment_bytes, extent_bytes) in [(64 * 1024, 8192), (8192, 512), (20_000, 3000), (12 * 1024, 12 * 1024)] {
         drop(journal);
-        let options = Options {
-            segment_bytes,
-            extent_bytes,
-        };
-        journal = Journal::open(disk.arc(), options)
-            .expect("a journal in order")
-            .0;
+        let options = Options { segment_bytes, extent_bytes };
+        journal = Journal::open(disk.arc(), options).expect("a journal in order").0;
         for _ in 0..40 {
             let draft = message(drafts.len() as u64, 150);
             append(&mut journal, std::slice::from_ref(&draft));
@@ -213,11 +182,11 @@ fn only_a_few_files_stay_open() {
     let reader = journal.reader();
     let before = disk.counts().opens;
     (0..3).for_each(|_| drop(reader.read(1).expect("a record")));
-    assert!(
-        disk.counts().opens - before <= 1,
-        "a file that is open is used again"
-    );
+    assert!(disk.counts().opens - before <= 1, "a file that is open is used again");
     for position in (1..=5000).rev().step_by(10) {
         reader.read(position).expect("a record");
     }
+    let segments = disk.list().expect("a listing").len() as u64 - 1;
+    let open_now = disk.open_files();
+    assert!(segments > 100 && open_now <= OPEN_FILES_MAX as u64 + 3, "{open_now} files of {segments}");
 }
