@@ -1,0 +1,8 @@
+//! Whole nodes in one process: a real sequencer over a journal on a disk that can fail, real QUIC and TLS on loopback.
+//! Each has a runtime of its own, so that it can be killed.
+
+mod exchange;
+mod node;
+mod refusals;
+mod trouble;
+mod world;

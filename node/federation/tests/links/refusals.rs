@@ -1,0 +1,1 @@
+//! Who is not let in, and how that is shown.

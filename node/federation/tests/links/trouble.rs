@@ -1,0 +1,1 @@
+//! Cut links, killed processes, restored copies, two copies: nothing lost, nothing doubled.
