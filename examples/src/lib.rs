@@ -1,1 +1,5 @@
-//! Short programs against the client SDK; each is an `--example`.
+//! What the example programs share: real processes started and stopped, people who sign in, and texts to send.
+
+pub mod people;
+pub mod processes;
+pub mod texts;
