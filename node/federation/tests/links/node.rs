@@ -13,14 +13,14 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use startalk_domain::{Answer, Command, context::Random, directory, store::Store};
+use startalk_domain::{Answer, Command, context::Random, store::Store};
 use startalk_federation::{EphemeralIn, Federation, FederationConfig, Identity, LinkIdentity, PeerStatus, Quota, Timings};
 use startalk_journal::{
     Journal, Options,
     fault::{FaultDisk, SplitMix64},
 };
 use startalk_net::{
-    AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listen, LinkCertificate, Names, Protocol, QuicGate, ServerTls,
+    AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listen, Listeners, LinkCertificate, Names, Protocol, QuicGate, ServerTls,
     WebCertificate, bind,
     discovery::Peer,
     install_crypto,
@@ -163,7 +163,8 @@ pub struct Node {
     pub federation: Federation,
     pub ephemerals: Arc<Mutex<Vec<EphemeralIn>>>,
     pub went_back: Arc<AtomicUsize>,
-    endpoint: quinn::Endpoint,
+    /// Links over QUIC that were accepted here.
+    accepted: Arc<Mutex<Vec<quinn::Connection>>>,
     runtime: Option<tokio::runtime::Runtime>,
     killed: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
@@ -212,7 +213,7 @@ impl Node {
             views: views.clone(),
             handle: handle.clone(),
             identity: Arc::new(who.clone()),
-            instance: [(seed % 251) as u8 + 1; 16],
+            instance: blake3::hash(&seed.to_le_bytes()).as_bytes()[..16].try_into().unwrap(),
             discovery: discovery(peers),
             endpoint: listeners.quic.clone(),
             names: Names::system(),
@@ -222,7 +223,9 @@ impl Node {
             timings: who.timings.clone(),
             quota: who.quota,
             on_ephemeral: Arc::new(move |e| heard.lock().push(e)),
-            on_went_back: Arc::new(move |_| drop(went.fetch_add(1, Ordering::Relaxed))),
+            on_went_back: Arc::new(move |_| {
+                went.fetch_add(1, Ordering::Relaxed);
+            }),
         });
         let once: OnceLock<Federation> = OnceLock::new();
         assert!(once.set(federation.clone()).is_ok());
@@ -243,10 +246,10 @@ impl Node {
                 sequencer.idle(now_ms());
             }
         });
-        listen(&federation, &who, listeners.tcp, &listeners.quic, tls);
+        let accepted = Arc::new(Mutex::new(Vec::new()));
+        listen(&federation, &who, listeners, tls, accepted.clone());
         drop(inside);
-        let endpoint = listeners.quic;
-        Self { who, disk, views, handle, federation, ephemerals, went_back, endpoint, runtime: Some(runtime), killed, writer: Some(writer) }
+        Self { who, disk, views, handle, federation, ephemerals, went_back, accepted, runtime: Some(runtime), killed, writer: Some(writer) }
     }
 
     /// Asks and waits.
@@ -260,13 +263,14 @@ impl Node {
         self.federation.peers().into_iter().find(|p| p.domain == *of)
     }
 
-    pub fn peer_number(&self, of: &DomainName) -> Option<u64> {
-        directory::peer_number(&*self.views.store, of)
+    /// Breaks every link that was accepted here; what is on its way is lost.
+    pub fn cut(&self) {
+        self.accepted.lock().drain(..).for_each(|connection| connection.close(1_u32.into(), b"cut"));
     }
 
-    /// Breaks every connection without a word.
-    pub fn cut(&self) {
-        self.endpoint.close(0_u32.into(), b"cut");
+    /// How many links over QUIC have been accepted here since the start or the last cut.
+    pub fn accepted(&self) -> usize {
+        self.accepted.lock().len()
     }
 
     /// Ends cleanly; the disk is as it was left.
@@ -315,14 +319,16 @@ fn discovery(peers: &[Who]) -> Discovery {
     Discovery::new(config).unwrap()
 }
 
-fn listen(federation: &Federation, who: &Who, tcp: tokio::net::TcpListener, quic: &quinn::Endpoint, tls: ServerTls) {
-    let (links, endpoint) = (federation.clone(), quic.clone());
+fn listen(federation: &Federation, who: &Who, listeners: Listeners, tls: ServerTls, seen: Arc<Mutex<Vec<quinn::Connection>>>) {
+    let Listeners { tcp, quic: endpoint, .. } = listeners;
+    let links = federation.clone();
     tokio::spawn(async move {
         let gate = QuicGate::default();
         while let Some(handshake) = gate.next(&endpoint).await {
-            let links = links.clone();
+            let (links, seen) = (links.clone(), seen.clone());
             tokio::spawn(async move {
                 if let Ok(accepted) = handshake.finish().await {
+                    seen.lock().push(accepted.stream.clone());
                     links.accept(accepted).await;
                 }
             });
