@@ -85,14 +85,15 @@ impl NetDial {
         {
             return Ok(Dialled { stream, home: None });
         }
-        let pinned = known.map(KnownHome::pinned);
-        let (record, endpoints) = self.locate(pinned.as_ref(), now_ms).await?;
+        let (record, endpoints) = self.locate(known, now_ms).await?;
         let stream = self.open(&record, &endpoints, self.options.timeout, now_ms).await?;
         Ok(Dialled { stream, home: Some(KnownHome::of(&record, &endpoints)) })
     }
 
     /// The domain's record and the places to try.
-    async fn locate(&self, pinned: Option<&Pinned>, now_ms: i64) -> Result<(VerifiedRecord, Vec<Endpoint>), DialError> {
+    async fn locate(&self, known: Option<&KnownHome>, now_ms: i64) -> Result<(VerifiedRecord, Vec<Endpoint>), DialError> {
+        let pinned = known.map(KnownHome::pinned);
+        let pinned = pinned.as_ref();
         let (domain, servers) = match &self.options.home {
             Home::Server(server) => return self.at_server(server, None, pinned, now_ms).await,
             Home::Domain { domain, servers } => (domain, servers),
@@ -108,12 +109,19 @@ impl NetDial {
             Some(pinned) => self.discovery.find_pinned(domain, pinned, now_ms).await,
             None => self.discovery.find(domain, now_ms).await,
         };
-        match found {
-            Ok(found) if found.proof.is_some() => Ok((found.record, found.endpoints)),
-            Ok(_) => Err(DialError::Refused(Error::new(Code::NotProven).with("domain", domain))),
+        let error = match found {
+            Ok(found) if found.proof.is_some() => return Ok((found.record, found.endpoints)),
+            Ok(_) => DialError::Refused(Error::new(Code::NotProven).with("domain", domain)),
             // What a person wrote down is the more telling of the two.
-            Err(e) => Err(failed.unwrap_or_else(|| e.into())),
+            Err(e) => failed.unwrap_or_else(|| e.into()),
+        };
+        // Where it was before: what it shows there must follow what is pinned.
+        for endpoint in known.map(KnownHome::endpoints).into_iter().flatten() {
+            if let Ok(located) = self.at_server(&Server { endpoint, root: None }, Some(domain), pinned, now_ms).await {
+                return Ok(located);
+            }
         }
+        Err(error)
     }
 
     /// The record as a given place serves it; the place itself is tried first.

@@ -23,8 +23,8 @@ pub(super) struct GoneBack {
     checks: HashMap<u64, Check>,
     /// Numbers of messages that are gone.
     missing: Vec<u64>,
-    /// Messages that were recalled and are there again: conversation and sequence.
-    recalled: Vec<(u64, u64)>,
+    /// Messages that were recalled and are there again: conversation, sequence and id.
+    recalled: Vec<(u64, u64, Bytes)>,
 }
 
 struct Check {
@@ -87,7 +87,7 @@ impl Engine {
                 Some(message) => {
                     found = true;
                     if recalled && !message.recalled {
-                        gone_back.recalled.push((conversation, sequence));
+                        gone_back.recalled.push((conversation, sequence, id));
                     }
                 }
                 None if !recalled => gone_back.missing.push(counter),
@@ -110,8 +110,8 @@ impl Engine {
         if let Err(e) = self.outbox.offer_again(&mut *self.store, &missing) {
             tracing::error!("messages that the node lost could not be offered again: {e}");
         }
-        for (conversation, target) in recalled {
-            let queued = Queued { kind: 3, conversation, target, ..Queued::default() };
+        for (conversation, target, known_id) in recalled {
+            let queued = Queued { kind: 3, conversation, target, known_id, ..Queued::default() };
             if let Err(e) = self.accept(queued, now_ms) {
                 tracing::error!("a message that was recalled could not be recalled again: {e}");
             }

@@ -1,0 +1,254 @@
+//! Carrying commands out.
+//!
+//! What changes who one is, and what is to be sent, is carried out before the next line is read; the rest beside it.
+
+use serde_json::{Value, json};
+use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content};
+
+use super::{Answer, Client, Command, shape};
+
+impl Client<'_> {
+    /// Goes on as the device in the folder, if there is one.
+    pub async fn resume(&mut self) -> Result<(), ClientError> {
+        let store = self.arguments.store()?;
+        let Some(account) = store.account() else { return Ok(()) };
+        let home = self.arguments.home_of(&account.user)?;
+        let (session, events) = Session::resume(self.arguments.options(home), store)?;
+        let resumed = json!({ "event": "resumed", "user": account.user, "device": account.device, "administrator": account.administrator });
+        self.output.write(format!("{resumed}\n")).await.map_err(|_| ClientError::Ended)?;
+        self.follow(session, events);
+        Ok(())
+    }
+
+    /// Carries one command out, or begins to.
+    pub async fn carry_out(&mut self, id: Value, command: Command) -> anyhow::Result<()> {
+        match command {
+            Command::SignIn { user, password, device_name } => {
+                let answer = self.sign_in(&user, &password, &device_name).await;
+                self.output.write(Answer::from(answer).line(&id)).await
+            }
+            Command::Register { user, password, display_name, link, invitation, device_name } => {
+                let answer = self.register(&user, &password, &display_name, &link, invitation, &device_name).await;
+                self.output.write(Answer::from(answer).line(&id)).await
+            }
+            Command::Recover { user, code, new_password, device_name } => {
+                let answer = self.recover(&user, &code, &new_password, &device_name).await;
+                self.output.write(Answer::from(answer).line(&id)).await
+            }
+            Command::Status {} => self.output.write(Answer::ok(self.status()).line(&id)).await,
+            command => match self.session.clone() {
+                None => self.output.write(Answer::from(ClientError::Refused(startalk_client::Code::NotSignedIn.into())).line(&id)).await,
+                Some(session) => self.in_session(session, id, command).await,
+            },
+        }
+    }
+
+    fn status(&self) -> Value {
+        let Some(session) = &self.session else { return json!({ "signed_in": false, "pending": 0, "synced": false }) };
+        let status = session.status();
+        let mut value = shape::state(&status.state);
+        value["signed_in"] = (!status.ended).into();
+        value["user"] = session.user().into();
+        value["device"] = session.device().into();
+        value["pending"] = status.pending.into();
+        value["synced"] = status.synced.into();
+        value["server"] = status.welcome.as_ref().map_or(Value::Null, |w| shape::welcome(w));
+        value
+    }
+
+    async fn connect(&mut self, home: Home) -> Result<Connection, ClientError> {
+        if self.session.as_ref().is_some_and(|s| !s.status().ended) {
+            let error = startalk_client::Error::new(startalk_client::Code::NotAllowedHere).with("what", "signing in twice");
+            return Err(error.into());
+        }
+        self.session = None;
+        Connection::connect(self.arguments.options(home), self.arguments.store()?).await
+    }
+
+    async fn sign_in(&mut self, user: &str, password: &str, device_name: &str) -> Result<Value, ClientError> {
+        let mut connection = self.connect(self.arguments.home_of(user)?).await?;
+        connection.sign_in(user, password, device_name).await?;
+        self.begin(connection, Vec::new())
+    }
+
+    async fn register(
+        &mut self,
+        user: &str,
+        password: &str,
+        display_name: &str,
+        link: &str,
+        invitation: String,
+        device_name: &str,
+    ) -> Result<Value, ClientError> {
+        let (home, invitation) = if link.is_empty() {
+            (self.arguments.home_of(user)?, invitation)
+        } else {
+            let link: JoinLink = link.parse()?;
+            (self.arguments.home_of_link(&link), link.invitation)
+        };
+        let mut connection = self.connect(home).await?;
+        let recovery = connection.register(user, password, display_name, &invitation, device_name).await?;
+        self.begin(connection, recovery.codes)
+    }
+
+    async fn recover(&mut self, user: &str, code: &str, new_password: &str, device_name: &str) -> Result<Value, ClientError> {
+        let mut connection = self.connect(self.arguments.home_of(user)?).await?;
+        let recovery = connection.recover(user, code, new_password, device_name).await?;
+        self.begin(connection, recovery.codes)
+    }
+
+    fn begin(&mut self, connection: Connection, recovery_codes: Vec<String>) -> Result<Value, ClientError> {
+        let welcome = shape::welcome(connection.welcome());
+        let administrator = connection.account().is_some_and(|a| a.administrator);
+        let (session, events) = connection.start()?;
+        let (user, device) = (session.user().to_owned(), session.device());
+        self.follow(session, events);
+        Ok(json!({
+            "user": user,
+            "device": device,
+            "administrator": administrator,
+            "recovery_codes": recovery_codes,
+            "server": welcome,
+        }))
+    }
+
+    async fn in_session(&mut self, session: Session, id: Value, command: Command) -> anyhow::Result<()> {
+        match command {
+            command @ (Command::Send { .. } | Command::Edit { .. } | Command::Recall { .. }) => {
+                self.numbers.lock().await.in_flight = true;
+                let (accepted, wait) = accept(&session, command).await;
+                self.accepted(id, accepted, wait).await
+            }
+            command => {
+                let (output, asking) = (self.output.clone(), ask(session, command));
+                tokio::spawn(async move {
+                    let answer = Answer::from(asking.await);
+                    let _ = output.write(answer.line(&id)).await;
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Answers a command that was (or was not) accepted to be sent.
+    async fn accepted(&self, id: Value, accepted: Result<u64, ClientError>, wait: bool) -> anyhow::Result<()> {
+        // Under one lock with the events, so that the answer is written before what became of it.
+        let mut numbers = self.numbers.lock().await;
+        let line = match accepted {
+            Err(e) => Answer::from(e).line(&id) + &numbers.accepted(None),
+            Ok(counter) => {
+                let answer = if wait { String::new() } else { Answer::ok(json!({ "counter": counter })).line(&id) };
+                answer + &numbers.accepted(Some((counter, &id, wait)))
+            }
+        };
+        self.output.write(line).await
+    }
+}
+
+/// Has the session accept a command; also whether its answer is what became of it.
+async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError>, bool) {
+    match command {
+        Command::Send { to, conversation, text, code, language, reply_to, wait } => {
+            let accepted = async {
+                let content = content_of(text, code, &language)?;
+                let reply_to = unhex(&reply_to)?;
+                let target = match (to.is_empty(), conversation) {
+                    (false, 0) => Target::User(user_of(&to, session)?),
+                    (true, 1..) => Target::Conversation(conversation),
+                    _ => return Err(ClientError::Input("either `to` or `conversation`".to_owned())),
+                };
+                session.send(target, content, reply_to).await
+            };
+            (accepted.await, wait)
+        }
+        Command::Edit { conversation, sequence, text, code, language, wait } => match content_of(text, code, &language) {
+            Ok(content) => (session.edit(conversation, sequence, content).await, wait),
+            Err(e) => (Err(e), wait),
+        },
+        Command::Recall { conversation, sequence, wait } => (session.recall(conversation, sequence).await, wait),
+        _ => (Err(ClientError::Input("send, edit or recall".to_owned())), false),
+    }
+}
+
+fn content_of(text: Option<String>, code: Option<String>, language: &str) -> Result<bytes::Bytes, ClientError> {
+    match (text, code) {
+        (Some(text), None) => Ok(content::text(&text)),
+        (None, Some(code)) => Ok(content::code(language, &code)),
+        _ => Err(ClientError::Input("either `text` or `code`".to_owned())),
+    }
+}
+
+/// A user's id; of the own domain if it names none.
+fn user_of(text: &str, session: &Session) -> Result<startalk_client::UserId, ClientError> {
+    let domain = session.user().split_once('@').map_or("", |(_, domain)| domain);
+    let whole = if text.contains('@') { text.to_owned() } else { format!("{text}@{domain}") };
+    whole.parse().map_err(|_| ClientError::Input("name@domain".to_owned()))
+}
+
+fn unhex(text: &str) -> Result<bytes::Bytes, ClientError> {
+    let bad = || ClientError::Input("a message's id of 32 hex digits".to_owned());
+    match text.len() {
+        0 => Ok(bytes::Bytes::new()),
+        32 if text.is_ascii() => {
+            let byte = |i: usize| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| bad());
+            (0..16).map(byte).collect::<Result<Vec<u8>, _>>().map(Into::into)
+        }
+        _ => Err(bad()),
+    }
+}
+
+async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
+    let done = |()| json!({});
+    let list = |name: &str, values: Vec<Value>| json!({ name: values });
+    match command {
+        Command::SignOut {} => session.sign_out().await.map(done),
+        Command::Mark { conversation, delivered, read } => session.mark(conversation, delivered, read).await.map(done),
+        Command::History { conversation, before, after, limit } => {
+            session.history(conversation, before, after, limit).await.map(|p| shape::page(&p))
+        }
+        Command::Conversations {} => {
+            session.conversations().await.map(|all| list("conversations", all.iter().map(shape::conversation).collect()))
+        }
+        Command::Requests {} => session
+            .conversations()
+            .await
+            .map(|all| list("requests", all.iter().filter(|c| c.request).map(shape::conversation).collect())),
+        Command::Accept { conversation } => session.decide_request(conversation, true).await.map(done),
+        Command::Refuse { conversation } => session.decide_request(conversation, false).await.map(done),
+        Command::OpenConversation { user } => {
+            let user = user_of(&user, &session)?;
+            session.open_conversation(&user).await.map(|c| shape::conversation(&c))
+        }
+        Command::Block { user } => session.block(&user, true).await.map(done),
+        Command::Unblock { user } => session.block(&user, false).await.map(done),
+        Command::Blocked {} => session.blocked().await.map(|users| json!({ "users": users })),
+        Command::Devices {} => session.devices().await.map(|all| list("devices", all.iter().map(shape::device).collect())),
+        Command::RevokeDevice { device } => session.revoke_device(device).await.map(done),
+        Command::ChangePassword { old_password, new_password } => session.change_password(&old_password, &new_password).await.map(done),
+        Command::NewRecoveryCodes { password } => {
+            session.new_recovery_codes(&password).await.map(|codes| json!({ "recovery_codes": codes }))
+        }
+        Command::Profile { user } => {
+            let user = if user.is_empty() { session.user().to_owned() } else { user };
+            session.profile(&user).await.map(|p| shape::profile(&p))
+        }
+        Command::SetProfile { display_name, avatar, signature } => session.set_profile(&display_name, &avatar, &signature).await.map(done),
+        Command::MakeInvitation { uses, valid_ms } => session
+            .make_invitation(uses, valid_ms)
+            .await
+            .map(|i| json!({ "link": i.link, "not_after_ms": i.not_after_ms, "uses": i.uses })),
+        Command::DeleteAccount { password, erase_messages } => session.delete_account(&password, erase_messages).await.map(done),
+        Command::Typing { conversation, typing } => session.typing(conversation, typing).await.map(done),
+        Command::SetPresence { state } => session.set_presence(&state).await.map(done),
+        Command::Outbox {} => session.outbox().await.map(|all| list("outbox", all.iter().map(shape::outgoing).collect())),
+        Command::WaitSynced {} => {
+            session.synced().await;
+            Ok(json!({}))
+        }
+        Command::WaitSent {} => {
+            session.drained().await;
+            Ok(json!({ "pending": session.status().pending }))
+        }
+        _ => Err(ClientError::Input("a command of a session".to_owned())),
+    }
+}

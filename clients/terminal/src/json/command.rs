@@ -1,0 +1,133 @@
+//! The commands, as they are read from a line.
+//!
+//! A field that is not known is an error: a typing mistake is not silently something else.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::answer::Answer;
+
+fn device_name() -> String {
+    "startalk-terminal".to_owned()
+}
+
+/// Everything that can be asked. docs/json-client.md
+#[derive(Debug, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Command {
+    SignIn { user: String, password: String, #[serde(default = "device_name")] device_name: String },
+    Register {
+        #[serde(default)]
+        user: String,
+        password: String,
+        #[serde(default)]
+        display_name: String,
+        #[serde(default)]
+        link: String,
+        #[serde(default)]
+        invitation: String,
+        #[serde(default = "device_name")]
+        device_name: String,
+    },
+    Recover { user: String, code: String, new_password: String, #[serde(default = "device_name")] device_name: String },
+    SignOut {},
+    Send {
+        #[serde(default)]
+        to: String,
+        #[serde(default)]
+        conversation: u64,
+        text: Option<String>,
+        code: Option<String>,
+        #[serde(default)]
+        language: String,
+        #[serde(default)]
+        reply_to: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    Edit {
+        conversation: u64,
+        sequence: u64,
+        text: Option<String>,
+        code: Option<String>,
+        #[serde(default)]
+        language: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    Recall { conversation: u64, sequence: u64, #[serde(default)] wait: bool },
+    Mark { conversation: u64, #[serde(default)] delivered: u64, #[serde(default)] read: u64 },
+    History { conversation: u64, #[serde(default)] before: u64, #[serde(default)] after: u64, #[serde(default)] limit: u32 },
+    Conversations {},
+    Requests {},
+    Accept { conversation: u64 },
+    Refuse { conversation: u64 },
+    OpenConversation { user: String },
+    Block { user: String },
+    Unblock { user: String },
+    Blocked {},
+    Devices {},
+    RevokeDevice { device: u64 },
+    ChangePassword { old_password: String, new_password: String },
+    NewRecoveryCodes { password: String },
+    Profile { #[serde(default)] user: String },
+    SetProfile { #[serde(default)] display_name: String, #[serde(default)] avatar: String, #[serde(default)] signature: String },
+    MakeInvitation { #[serde(default = "one")] uses: u32, #[serde(default = "one_day_ms")] valid_ms: i64 },
+    DeleteAccount { password: String, #[serde(default)] erase_messages: bool },
+    Typing { conversation: u64, typing: bool },
+    SetPresence { state: String },
+    Outbox {},
+    Status {},
+    WaitSynced {},
+    WaitSent {},
+    Quit { wait: Option<bool> },
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn one_day_ms() -> i64 {
+    24 * 3600 * 1000
+}
+
+/// Reads a line. The error carries the id, if one could be read.
+pub(super) fn parse(line: &[u8]) -> Result<(Value, Command), (Value, Answer)> {
+    let mut value: Value = serde_json::from_slice(line).map_err(|e| (Value::Null, Answer::input(&format!("an object of JSON on one line ({e})"))))?;
+    let Some(fields) = value.as_object_mut() else { return Err((Value::Null, Answer::input("an object of JSON"))) };
+    let id = fields.remove("id").unwrap_or(Value::Null);
+    if !(id.is_null() || id.is_number() || id.is_string()) {
+        return Err((Value::Null, Answer::input("an id that is a number or a text")));
+    }
+    match serde_json::from_value(value) {
+        Ok(command) => Ok((id, command)),
+        Err(e) => Err((id, Answer::input(&format!("a command of docs/json-client.md ({e})")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_with_their_ids() {
+        let (id, command) = parse(br#"{"id":"a","command":"send","to":"bob@example.org","text":"hi"}"#).ok().unwrap();
+        assert_eq!(id, "a");
+        assert!(matches!(command, Command::Send { to, conversation: 0, text: Some(text), .. } if to == "bob@example.org" && text == "hi"));
+        let (id, command) = parse(br#"{"command":"quit"}"#).ok().unwrap();
+        assert!(id.is_null() && matches!(command, Command::Quit { wait: None }));
+    }
+
+    #[test]
+    fn mistakes_keep_the_id() {
+        for (line, id) in [
+            (&br#"{"id":7,"command":"sned"}"#[..], Value::from(7)),
+            (br#"{"id":7,"command":"send","txet":"x"}"#, Value::from(7)),
+            (br#"{"id":[],"command":"status"}"#, Value::Null),
+            (b"nonsense", Value::Null),
+            (b"[1]", Value::Null),
+        ] {
+            assert_eq!(parse(line).err().unwrap().0, id);
+        }
+    }
+}
