@@ -1,0 +1,268 @@
+//! The write loop over a disk that loses, tears and reorders what was not synced, fails syncs and runs full: whoever was
+//! answered finds what he wrote; whoever was not may send again; nothing is doubled. A failing seed replays exactly.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use prost::Message as _;
+use startalk_domain::{
+    Actor, Answer, Command, Event, Recorded,
+    command::{Admission, NewDevice, Target},
+    context::Random,
+    store::Store,
+};
+use startalk_journal::{
+    Body, Journal, Options,
+    fault::{FaultDisk, Faults, SplitMix64},
+};
+use startalk_protocol::{
+    Error,
+    pb::content::{Block, Content, Inline, Text, content::Kind},
+};
+use startalk_sequencer::{Fatal, Sequencer, Work, views};
+
+const PEOPLE: u64 = 4;
+const OPTIONS: Options = Options { segment_bytes: 256 * 1024, extent_bytes: 32 * 1024 };
+
+struct Seeded(SplitMix64);
+
+impl Random for Seeded {
+    fn fill(&mut self, out: &mut [u8]) {
+        out.copy_from_slice(&self.0.bytes(out.len()));
+    }
+}
+
+fn content(words: &str) -> Bytes {
+    let inline = Inline { text: words.into(), ..Inline::default() };
+    let text = Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] };
+    Content { fallback: String::new(), kind: Some(Kind::Text(text)) }.encode_to_vec().into()
+}
+
+type Result_ = Result<Answer, Error>;
+
+/// A node's core on a fault disk, and what people know of it.
+struct World {
+    disk: FaultDisk,
+    sequencer: Sequencer<Journal>,
+    random: Seeded,
+    now_ms: u64,
+    actors: Vec<Actor>,
+    counters: Vec<u64>,
+    /// (device, counter) → what was answered.
+    acknowledged: BTreeMap<(u64, u64), Answer>,
+    /// Sent and not answered: to be sent again.
+    open: Vec<(usize, u64, usize)>,
+    answers: Arc<Mutex<Vec<((usize, u64, usize), Result_)>>>,
+}
+
+fn sequencer(disk: &FaultDisk, begin: bool) -> Sequencer<Journal> {
+    let journal = if begin {
+        Journal::create(disk.arc(), [9; 16], OPTIONS).expect("an empty disk")
+    } else {
+        Journal::open(disk.arc(), OPTIONS).expect("every crash recovers").0
+    };
+    let views = views(Store::temporary().unwrap(), Arc::new(journal.reader()));
+    let mut sequencer = Sequencer::open(journal, views, "a.example".parse().unwrap(), |_, _| {}).unwrap();
+    sequencer.set_reserve(64 * 1024);
+    sequencer
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let disk = FaultDisk::new();
+        let mut world = Self {
+            sequencer: sequencer(&disk, true),
+            disk,
+            random: Seeded(SplitMix64::new(seed)),
+            now_ms: 1_800_000_000_000,
+            actors: Vec::new(),
+            counters: vec![0; PEOPLE as usize],
+            acknowledged: BTreeMap::new(),
+            open: Vec::new(),
+            answers: Arc::default(),
+        };
+        world.run(Command::Begin { root_key: [1; 32] }).unwrap();
+        for n in 0..PEOPLE {
+            let device = NewDevice { name: String::new(), token_hash: [u8::try_from(n).unwrap(); 32] };
+            let command = Command::CreateAccount {
+                name: format!("p{n}").parse().unwrap(),
+                display_name: String::new(),
+                password_hash: String::new(),
+                recovery_hashes: vec![],
+                admission: Admission::Operator { administrator: false },
+                device: Some(device),
+            };
+            match world.run(command).unwrap() {
+                Answer::Account { account, device: Some(device), .. } => world.actors.push(Actor { account, device }),
+                other => panic!("{other:?}"),
+            }
+        }
+        world
+    }
+
+    fn run(&mut self, command: Command) -> Result_ {
+        let got = Arc::new(Mutex::new(None));
+        let put = got.clone();
+        let mut work = Work::default();
+        work.push(command, move |answer| *put.lock().unwrap() = Some(answer));
+        self.now_ms += 1;
+        self.sequencer.step(&mut work, self.now_ms, &mut self.random).unwrap();
+        got.lock().unwrap().take().unwrap()
+    }
+
+    fn push(&self, work: &mut Work, (from, counter, to): (usize, u64, usize)) {
+        let command = Command::Send {
+            actor: self.actors[from],
+            to: Target::User(format!("p{to}@a.example").parse().unwrap()),
+            counter,
+            content: content(&format!("{from} {counter} {}", "x".repeat((counter % 90) as usize))),
+            reply_to: None,
+            known_id: None,
+        };
+        let answers = self.answers.clone();
+        work.push(command, move |answer| answers.lock().unwrap().push(((from, counter, to), answer)));
+    }
+
+    /// One batch of new messages, and again those that were not answered.
+    fn talk(&mut self) -> Result<(), Fatal> {
+        let mut work = Work::default();
+        for message in self.open.clone() {
+            self.push(&mut work, message);
+        }
+        for _ in 0..self.random.0.below(12) {
+            let (from, to) = (self.random.0.below(PEOPLE) as usize, self.random.0.below(PEOPLE) as usize);
+            self.counters[from] += 1;
+            self.open.push((from, self.counters[from], to));
+            self.push(&mut work, (from, self.counters[from], to));
+        }
+        self.now_ms += self.random.0.below(5);
+        let mut result = Ok(());
+        while !work.is_empty() && result.is_ok() {
+            result = self.sequencer.step(&mut work, self.now_ms, &mut self.random).map(|_| ());
+        }
+        work.refuse();
+        for (message, answer) in std::mem::take(&mut *self.answers.lock().unwrap()) {
+            let Ok(answer) = answer else { continue };
+            let key = (self.actors[message.0].device, message.1);
+            let before = self.acknowledged.insert(key, answer.clone());
+            assert!(before.is_none_or(|b| b == answer), "the same command has the same answer");
+            self.open.retain(|m| *m != message);
+        }
+        result
+    }
+
+    /// What was acknowledged is there, once, where the answer said; sequences have no gaps.
+    fn check(&self, seed: u64) {
+        let journal = &*self.sequencer.views().journal;
+        let head = journal.head().position;
+        let (mut found, mut heads) = (BTreeMap::new(), BTreeMap::new());
+        for position in 1..=head {
+            let record = journal.read(position).unwrap();
+            let recorded = Recorded::read(&record).unwrap();
+            if recorded.sequence != 0 {
+                let last = heads.insert(recorded.conversation, recorded.sequence).unwrap_or(0);
+                assert_eq!(recorded.sequence, last + 1, "seed {seed}: a gap at position {position}");
+            }
+            if let Event::MessageAdded(facts, Some(_)) = &recorded.event {
+                assert!(matches!(record.body, Body::Present(_)));
+                let at = (recorded.conversation, recorded.sequence, facts.id.clone());
+                let before = found.insert((facts.device, facts.counter), at);
+                assert!(before.is_none(), "seed {seed}: {}/{} twice", facts.device, facts.counter);
+            }
+        }
+        for (key, answer) in &self.acknowledged {
+            let Answer::Sent { conversation, sequence, id, .. } = answer else { panic!("{answer:?}") };
+            let expected = (*conversation, *sequence, Bytes::copy_from_slice(&id.0));
+            assert_eq!(found.get(key), Some(&expected), "seed {seed}: acknowledged and lost");
+        }
+    }
+
+    fn restart(&mut self, disk: FaultDisk) {
+        self.sequencer = sequencer(&disk, false);
+        self.disk = disk;
+    }
+}
+
+fn rounds() -> u64 {
+    std::env::var("STARTALK_CRASH_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_over_power_cuts_and_kills() {
+    for seed in 0..rounds() {
+        let mut world = World::new(seed);
+        for crash in 0..4 {
+            world.disk.set_faults(Faults { power_off: Some(1 + world.random.0.below(60)), ..Faults::default() });
+            let mut batches = 0;
+            while world.talk().is_ok() && !world.disk.is_off() {
+                batches += 1;
+                assert!(batches < 1000, "the power goes off some time");
+            }
+            let disk = if world.random.0.one_in(3) {
+                world.disk.restart(); // killed: the page cache lives
+                world.disk.clone()
+            } else {
+                world.disk.crash(seed * 10 + crash)
+            };
+            world.restart(disk);
+            world.check(seed);
+            world.talk().unwrap();
+            world.check(seed);
+        }
+        assert!(world.acknowledged.len() > 10, "seed {seed} did something");
+    }
+}
+
+#[test]
+fn a_failed_sync_ends_the_loop_and_nobody_is_answered() {
+    for seed in 0..40 {
+        let mut world = World::new(seed);
+        world.talk().unwrap();
+        world.disk.set_faults(Faults { fail_sync: Some(1), drop_dirty: true, ..Faults::default() });
+        let before = world.acknowledged.len();
+        while world.talk().is_ok() {
+            // until a batch is not empty
+        }
+        assert_eq!(world.acknowledged.len(), before, "whose batch was not synced was not answered");
+        assert!(world.talk().is_err(), "and the loop does not go on");
+        let disk = world.disk.crash(seed);
+        world.restart(disk);
+        world.check(seed);
+        world.talk().unwrap();
+        world.check(seed);
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
+    let mut world = World::new(5);
+    world.talk().unwrap();
+    world.disk.set_capacity(Some(world.disk.used_bytes() + 80 * 1024));
+    let mut refused = 0;
+    for _ in 0..2000 {
+        let before = world.acknowledged.len();
+        world.talk().unwrap();
+        world.now_ms += 1000;
+        if world.acknowledged.len() == before && !world.open.is_empty() {
+            refused += 1;
+            world.open.truncate(40);
+        }
+        if refused > 5 {
+            break;
+        }
+    }
+    assert!(refused > 5, "the disk ran full");
+    world.check(5);
+    world.disk.set_capacity(None);
+    world.now_ms += 2000;
+    world.open.clear(); // refused for good: people send anew
+    world.talk().unwrap();
+    let before = world.acknowledged.len();
+    while world.acknowledged.len() == before {
+        world.talk().unwrap();
+    }
+    world.check(5);
+}
