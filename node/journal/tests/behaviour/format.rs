@@ -150,6 +150,17 @@ fn a_file_of_a_newer_version_is_refused_by_name() {
         tiny.put(FIRST, &newer(version)[..16]);
         assert!(matches!(Journal::open(tiny.arc(), OPTIONS), Err(OpenError::NewerFormat { .. })));
     }
+    // A newer build went on behind our segment, and left an erasing list that we might understand: nothing is touched.
+    let disk = FaultDisk::new();
+    disk.put(FIRST, &sealed_vector());
+    disk.put("0000000000000002.segment", &newer(2));
+    let mut list = vec![0; 106_496];
+    list.extend(parse_hex(LIST));
+    disk.put("erasing", &list);
+    let error = Journal::open(disk.arc(), OPTIONS).err().expect("a newer version");
+    assert!(matches!(error, OpenError::NewerFormat { segment: 2, found: 2, known: 1 }), "{error}");
+    assert_eq!((disk.file(FIRST), disk.counts().changes), (Some(sealed_vector()), 0));
+
     let disk = FaultDisk::new();
     disk.put(FIRST, &newer(0));
     assert!(matches!(Journal::open(disk.arc(), OPTIONS), Err(OpenError::Damaged { .. })));
