@@ -26,7 +26,11 @@ const STRICT: &[(&str, &str)] = &[
 ];
 
 /// Puts the strict headers on every answer; what does not say otherwise is not kept by caches.
-pub(super) async fn strict(request: Request, next: Next) -> Response {
+pub(super) async fn strict(mut request: Request, next: Next) -> Response {
+    // HTTP/2 says the host in the address alone.
+    if let Some(host) = request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok()) {
+        request.headers_mut().entry(header::HOST).or_insert(host);
+    }
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
     for (name, value) in STRICT {
@@ -53,7 +57,7 @@ pub(super) async fn only_safely(Extension(client): Extension<Client>, request: R
 pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or("?"));
     if let Some(site) = text(&HeaderName::from_static("sec-fetch-site")) {
-        return site == "same-origin";
+        return site == "same-origin" || site == "none"; // none: the person did it, by a reload
     }
     let Some(origin) = text(&header::ORIGIN) else { return true };
     let authority = origin.split_once("://").map(|(_, authority)| authority);

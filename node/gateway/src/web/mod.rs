@@ -5,6 +5,10 @@
 
 mod handshake;
 mod headers;
+mod home;
+mod join;
+mod page;
+mod words;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -91,6 +95,12 @@ fn routes() -> Router {
         .route("/v1/ws", any(handshake::upgrade))
         .route("/.well-known/startalk/domain", get(record))
         .route("/healthz", get(health))
+        .route("/", get(home::home))
+        .route("/join", get(join::open_form).post(join::open_submit))
+        .route("/join/{secret}", get(join::form).post(join::submit))
+        .route("/style.css", get(home::style))
+        .route("/icon.svg", get(home::icon))
+        .fallback(home::nothing)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(headers::only_safely))
         .layer(middleware::from_fn(headers::strict))

@@ -1,0 +1,70 @@
+//! The first page: what this server is, who may come in, how to get a client. And what pages are dressed with.
+
+use axum::{
+    Extension,
+    extract::Query,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use startalk_domain::governance::{self, Registration};
+
+use super::{
+    Client,
+    join::Wanted,
+    page::{Reader, escape},
+};
+
+/// The first page.
+pub(super) async fn home(Extension(client): Extension<Client>, wanted: Query<Wanted>, headers: HeaderMap) -> Response {
+    let reader = Reader::of("/", wanted.lang.as_deref(), &headers);
+    let words = reader.words;
+    let realm = governance::realm(&*client.gateway.config.views.store);
+    let domain = &client.gateway.config.domain;
+    let title = if realm.display_name.is_empty() { domain.shown() } else { realm.display_name.clone() };
+    let (policy, join) = match realm.registration {
+        Registration::Open => (words.policy_open, format!("<p><a class=\"button\" href=\"/join?lang={}\">{}</a></p>\n", words.tag, words.join_button)),
+        Registration::Invitation => (words.policy_invitation, String::new()),
+        Registration::Closed => (words.policy_closed, String::new()),
+    };
+    let main = format!(
+        "<h1>{}</h1>\n<p><strong class=\"address\">{}</strong> {}</p>\n<p>{policy}</p>\n{join}\
+         <section>\n<h2>{}</h2>\n<p>{}</p>\n<pre><code>{}</code></pre>\n</section>\n",
+        escape(&title),
+        escape(&domain.shown()),
+        words.about,
+        words.client_title,
+        words.client_text,
+        escape(&start_command(&client, &format!("name@{domain}"))),
+    );
+    reader.page(StatusCode::OK, &title, &main)
+}
+
+/// How the terminal client is started for a user; with the server's address where the domain's name does not lead there.
+pub(super) fn start_command(client: &Client, user: &str) -> String {
+    let config = &client.gateway.config;
+    let authority = config.public_url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    if authority.is_empty() || host == config.domain.as_str() {
+        return format!("startalk-terminal {user}");
+    }
+    let server = if authority.len() > host.len() { authority.to_owned() } else { format!("{authority}:443") };
+    format!("startalk-terminal {user} --server {server}")
+}
+
+/// Whatever else was asked for.
+pub(super) async fn nothing(uri: Uri, headers: HeaderMap) -> Response {
+    let reader = Reader::of("/", uri.query().and_then(|q| q.strip_prefix("lang=")), &headers);
+    reader.failure(StatusCode::NOT_FOUND, reader.words.not_found)
+}
+
+/// The style of all pages.
+pub(super) async fn style() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (kind, include_str!("style.css")).into_response()
+}
+
+/// The mark in the corner.
+pub(super) async fn icon() -> Response {
+    let kind = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (kind, include_str!("icon.svg")).into_response()
+}
