@@ -268,11 +268,6 @@ impl Node {
         self.accepted.lock().drain(..).for_each(|connection| connection.close(1_u32.into(), b"cut"));
     }
 
-    /// How many links over QUIC have been accepted here since the start or the last cut.
-    pub fn accepted(&self) -> usize {
-        self.accepted.lock().len()
-    }
-
     /// Ends cleanly; the disk is as it was left.
     pub fn stop(mut self) -> (Who, FaultDisk) {
         let runtime = self.runtime.take().unwrap();

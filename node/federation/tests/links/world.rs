@@ -97,11 +97,6 @@ impl Person {
             }
         });
     }
-
-    /// After a restart from an older copy: numbers that this device has used since are not used again.
-    pub fn skip(&mut self, counters: u64) {
-        self.counter += counters;
-    }
 }
 
 /// The texts that came from other domains, by author, in the order of arrival.
@@ -165,4 +160,10 @@ pub fn until_status(node: &Node, of: &Node, what: &str, is_so: impl Fn(&PeerStat
 /// Whether a refusal of this sort is shown.
 pub fn refused(status: &PeerStatus, code: startalk_protocol::Code) -> bool {
     status.refusals.iter().any(|r| r.error.code == code)
+}
+
+/// How many events of this name are in the journal.
+pub fn events(node: &Node, name: &str) -> usize {
+    let records = node.views.journal.read_from(1, 4096, 16 << 20).unwrap();
+    records.iter().filter(|r| Recorded::read(r).unwrap().event.name() == name).count()
 }
