@@ -134,3 +134,69 @@ fn domain_name(journal: &dyn ReadJournal) -> anyhow::Result<DomainName> {
         other => anyhow::bail!("the journal begins with {}, expected DomainBegan", other.name()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(folder: &Folder) -> (Sequencer<Journal>, Opened) {
+        let name: DomainName = "a.example".parse().unwrap();
+        let (sequencer, _, opened) = open(folder, Some((&name, [1; 32])), false, &mut |_, _| {}).unwrap();
+        (sequencer, opened)
+    }
+
+    fn policy(n: i64) -> Command {
+        Command::SetPolicy { registration: None, display_name: None, listed: None, recall_window_ms: Some(n), edit_window_ms: None }
+    }
+
+    fn window(sequencer: &Sequencer<Journal>) -> i64 {
+        startalk_domain::governance::realm(&*sequencer.views().store).recall_window_ms
+    }
+
+    #[test]
+    fn views_that_lost_a_page_are_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&root.path().join("d")).unwrap();
+        let (mut sequencer, _) = opened(&folder);
+        run(&mut sequencer, policy(7000)).unwrap();
+        sequencer.close().unwrap();
+        folder.mark_clean().unwrap();
+        let (sequencer, report) = opened(&folder);
+        assert!(report.rebuilt.is_none(), "a clean stop is believed");
+        drop(sequencer); // no clean mark
+        // As sled may after a power cut: one entry is silently gone.
+        let tree = sled::open(folder.views()).unwrap();
+        let lost = tree.iter().filter_map(Result::ok).map(|(k, _)| k).find(|k| k.starts_with(b"gr")).unwrap();
+        tree.remove(lost).unwrap();
+        tree.flush().unwrap();
+        drop(tree);
+        let (sequencer, report) = opened(&folder);
+        assert!(report.rebuilt.is_some());
+        assert_eq!(window(&sequencer), 7000);
+    }
+
+    #[test]
+    fn views_of_another_journal_or_none_at_all_are_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&root.path().join("d")).unwrap();
+        let (mut sequencer, report) = opened(&folder);
+        assert!(report.first && report.rebuilt.is_none());
+        run(&mut sequencer, policy(7000)).unwrap();
+        sequencer.close().unwrap();
+        folder.mark_clean().unwrap();
+        discard(&folder).unwrap();
+        let (sequencer, report) = opened(&folder);
+        assert_eq!(report.rebuilt.as_deref(), Some("they were missing"));
+        assert_eq!(window(&sequencer), 7000);
+        drop(sequencer);
+        let other = Folder::create(&root.path().join("e")).unwrap();
+        let (mut sequencer, _) = opened(&other);
+        run(&mut sequencer, policy(9000)).unwrap();
+        sequencer.close().unwrap();
+        discard(&folder).unwrap();
+        fs::rename(other.views(), folder.views()).unwrap();
+        let (sequencer, report) = opened(&folder);
+        assert_eq!(report.rebuilt.as_deref(), Some("they belong to another journal"));
+        assert_eq!(window(&sequencer), 7000);
+    }
+}

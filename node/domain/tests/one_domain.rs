@@ -227,6 +227,28 @@ fn a_device_hears_what_lies_beyond_its_cursor() {
 }
 
 #[test]
+fn a_cursor_that_does_not_fit_the_journal_is_noticed() {
+    use startalk_domain::sync::{CursorKey, Standing, cursor_at, standing};
+    use startalk_journal::ReadJournal;
+    let mut node = Node::new("a.example");
+    let (alice, _) = (node.person("alice"), node.person("bob"));
+    node.say(alice, "bob@a.example", 1, "1");
+    let head = node.journal.head().position;
+    let key = CursorKey::new([5; 32]);
+    let cursor = key.open(&key.seal(&cursor_at(&*node.journal, head).unwrap(), [1; 12])).unwrap();
+    assert_eq!(standing(&*node.journal, &cursor), Standing::GoesOn(head));
+    let beyond = sync::Cursor { position: head + 1, ..cursor };
+    let other_history = sync::Cursor { chain_tag: [9; 8], ..cursor };
+    let other_journal = sync::Cursor { journal: [2; 16], ..cursor };
+    let other_epoch = sync::Cursor { epoch: 7, ..cursor };
+    for cursor in [beyond, other_history, other_journal, other_epoch] {
+        assert_eq!(standing(&*node.journal, &cursor), Standing::WentBack, "{cursor:?}");
+    }
+    assert!(CursorKey::new([6; 32]).open(&key.seal(&cursor, [1; 12])).is_err(), "only the node that made it reads it");
+    assert!(key.open(b"short").is_err());
+}
+
+#[test]
 fn what_people_write_has_limits() {
     use prost::Message as _;
     use startalk_protocol::pb::content::{Block, Code, Content, Inline, System, Text, content::Kind};

@@ -12,6 +12,7 @@ use crate::record::{AppendJournal, Draft, Head};
 use crate::seal::{MakeError, make_segment};
 use crate::segment::{HEADER_BLOCK, SegmentHeader, seal_len};
 use crate::shared::Active;
+use startalk_protocol::sabotage::{self, Switch};
 use std::sync::Arc;
 
 impl AppendJournal for Journal {
@@ -25,6 +26,10 @@ impl AppendJournal for Journal {
         let (file, end) = self.make_room(head)?;
         if let Err(error) = file.write_at(end.into(), &self.buffer.bytes) {
             return Err(self.poisoned_by("writing a batch", &error));
+        }
+        if sabotage::is(Switch::AcknowledgeBeforeSync) {
+            self.publish(after);
+            return Ok(after);
         }
         if let Err(error) = file.sync_data() {
             return Err(self.poisoned_by("syncing a batch", &error));

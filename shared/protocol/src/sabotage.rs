@@ -23,7 +23,6 @@ macro_rules! switches {
 
 switches! {
     AcknowledgeBeforeSync "acknowledge-before-sync" "A batch is taken for durable without a sync.";
-    KeepTornBatch "keep-torn-batch" "Opening keeps the whole records of a torn batch.";
     NoSignatureCheck "no-signature-check" "Every signature is taken for valid.";
     NoDedupe "no-dedupe" "A command sent again is executed again.";
     ItemsTwice "items-twice" "A link item that was had already takes effect again.";
