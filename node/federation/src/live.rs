@@ -42,6 +42,8 @@ pub(crate) enum End {
     Lost(Error),
     /// Another link of the same peer takes its place.
     Replaced(Arrived),
+    /// It had served its time, or nobody used it and there are many.
+    Retired,
     /// Our outbox has a new epoch, or our own history was found to be cut: to be opened again at once.
     OtherEpoch,
     /// The peer has this of ours, and we do not.
@@ -175,6 +177,7 @@ impl Live<'_> {
             End::OtherEpoch | End::WeWentBack { .. } => {
                 wire.link.close(Error::new(Code::WentBack).with("domain", &shared.config.domain));
             }
+            End::Retired => wire.link.close(Code::IdleTimeout.into()),
             End::Stopped => wire.link.close(Code::Stopping.into()),
         }
         let said = tokio::spawn(wire.farewell(farewell));
@@ -372,9 +375,7 @@ impl Live<'_> {
         let idle = now_ms >= self.traffic_ms + millis(self.shared.config.timings.idle);
         let crowded = idle && self.shared.links.load(Ordering::Relaxed) > LINKS_IDLE_MAX;
         if now_ms >= self.ends_ms || (crowded && self.ready) {
-            let error = Error::new(Code::IdleTimeout);
-            self.wire.link.close(error.clone());
-            return Some(End::Closed { by_peer: false, error });
+            return Some(End::Retired);
         }
         None
     }

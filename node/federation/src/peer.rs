@@ -54,8 +54,18 @@ enum Next {
     Stop,
 }
 
-/// Runs until the node stops.
-pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
+/// Runs until the node stops. A panic is a bug, and no reason never to speak with this peer again.
+pub(crate) async fn keep_running(shared: Arc<Shared>, slot: Arc<Slot>) {
+    while let Err(ended) = tokio::spawn(run(shared.clone(), slot.clone())).await {
+        error!(domain = %slot.domain, "the peer's task ended unexpectedly: {ended}");
+        if slot.stopping() || ended.is_cancelled() {
+            return;
+        }
+        tokio::time::sleep(shared.config.timings.backoff_most).await;
+    }
+}
+
+async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
     let now_ms = shared.now();
     let mut peer = Peer {
         shared,
@@ -189,12 +199,19 @@ impl Peer {
         self.slot.status.lock().link = None;
         if let Some(ready_ms) = ready_ms {
             self.contact_ms = now_ms;
+            self.refused = false;
             if now_ms >= ready_ms + millis(self.timings().steady) {
                 self.backoff.reset();
             }
+        } else {
+            self.slot.known.lock().found = None;
         }
         match end {
             End::Stopped => None,
+            End::Retired => {
+                self.next_ms = now_ms;
+                None
+            }
             End::Replaced(arrived) => self.take_in(arrived),
             End::OtherEpoch => {
                 (self.next_ms, self.wanted) = (0, true);
@@ -209,29 +226,33 @@ impl Peer {
                 None
             }
             End::Closed { by_peer, error } => {
-                self.closed(by_peer, error);
+                self.closed(by_peer, error, ready_ms.is_some());
                 None
             }
         }
     }
 
-    fn closed(&mut self, by_peer: bool, error: Error) {
+    fn closed(&mut self, by_peer: bool, error: Error, was_ready: bool) {
         debug!(domain = %self.slot.domain, by_peer, "link closed: {error}");
         match error.code {
             // Nothing went wrong; whoever has something to send dials again.
-            Code::SecondLink | Code::IdleTimeout | Code::Stopping | Code::WentBack => {
-                let wait = self.timings().backoff_first;
-                self.next_ms = self.shared.now() + millis(wait) / 2 + u64::from(self.shared.chance()) % (millis(wait) / 2 + 1);
-                self.refused = false;
-                if error.code == Code::WentBack {
-                    self.slot.status.lock().failed(&self.slot.domain, error, self.shared.now());
-                }
-            }
+            Code::SecondLink | Code::Stopping | Code::WentBack => self.again(error),
+            Code::IdleTimeout if by_peer && was_ready => self.again(error),
             Code::TwoCopies => {
                 self.held_until_ms = self.shared.now() + millis(self.timings().two_copies);
                 self.failed(error);
             }
             _ => self.failed(error),
+        }
+    }
+
+    /// To be tried again after a moment.
+    fn again(&mut self, error: Error) {
+        let (now_ms, wait_ms) = (self.shared.now(), millis(self.timings().backoff_first));
+        self.next_ms = now_ms + wait_ms / 2 + u64::from(self.shared.chance()) % (wait_ms / 2 + 1);
+        self.refused = false;
+        if error.code == Code::WentBack {
+            self.slot.status.lock().failed(&self.slot.domain, error, now_ms);
         }
     }
 
@@ -245,7 +266,6 @@ impl Peer {
         let wait = self.backoff.next(first, most, chance);
         self.next_ms = now_ms + millis(wait);
         debug!(domain = %self.slot.domain, code = error.code.as_str(), ?wait, "no link: {}", error.words(Language::English));
-        self.slot.known.lock().found = None;
         self.slot.status.lock().failed(&self.slot.domain, error, now_ms);
     }
 

@@ -99,7 +99,7 @@ impl Shared {
         slots.by_number.insert(number, slot.clone());
         slots.by_domain.insert(domain, slot.clone());
         let mut tasks = self.tasks.lock();
-        tasks.push(self.runtime.spawn(peer::run(self.clone(), slot.clone())));
+        tasks.push(self.runtime.spawn(peer::keep_running(self.clone(), slot.clone())));
         Some(slot)
     }
 
@@ -123,7 +123,8 @@ impl Shared {
     pub(crate) fn refused(&self, domain: &DomainName, error: Error) {
         let now_ms = self.now();
         if let Some(slot) = self.slot_of(domain) {
-            return slot.status.lock().failed(domain, error, now_ms);
+            // Not the peer's own last error: somebody else may have used its name.
+            return note(&mut slot.status.lock().refusals, domain, &error, now_ms);
         }
         let mut strangers = self.strangers.lock();
         let at = strangers.iter().position(|(d, _)| d == domain);

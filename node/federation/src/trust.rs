@@ -4,6 +4,8 @@
 //! Every side of a link passes through [`judge`] before anything else of the link is read. Cheap checks come first: DNS
 //! and the web are asked only for a record that verifies, from somebody who holds its link key.
 
+use std::time::Duration;
+
 use startalk_domain::{Answer, Command, directory};
 use startalk_net::Found;
 use startalk_protocol::{
@@ -12,7 +14,12 @@ use startalk_protocol::{
     trust::{DomainRecord, Endpoint, Pinned, VerifiedRecord, accepts},
 };
 
+use tokio::time::timeout;
+
 use crate::{ask::ask, shared::Shared};
+
+/// How long a first contact waits while others are looked into.
+const PROOF_WAIT: Duration = Duration::from_secs(5);
 
 /// A peer that is who it says to be.
 pub(crate) struct Judged {
@@ -86,7 +93,9 @@ async fn first_proof(shared: &Shared, record: &VerifiedRecord, found: Option<&Fo
         return Ok(proof.as_str().to_owned());
     }
     let not_proven = |steps: String| Error::new(Code::NotProven).with("domain", record.domain()).with("steps", steps);
-    let Ok(_permit) = shared.proofs.acquire().await else { return Err(Code::Stopping.into()) };
+    let Ok(Ok(_permit)) = timeout(PROOF_WAIT, shared.proofs.acquire()).await else {
+        return Err(Error::new(Code::SlowDown).with("seconds", PROOF_WAIT.as_secs()));
+    };
     match shared.config.discovery.prove(record, shared.now_signed()).await {
         Ok(proof) => Ok(proof.as_str().to_owned()),
         Err(not_found) => Err(not_proven(not_found.words(Language::English))),

@@ -4,5 +4,6 @@
 mod exchange;
 mod node;
 mod refusals;
+mod speed;
 mod trouble;
 mod world;

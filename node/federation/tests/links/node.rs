@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use startalk_domain::{Answer, Command, context::Random, store::Store};
 use startalk_federation::{EphemeralIn, Federation, FederationConfig, Identity, LinkIdentity, PeerStatus, Quota, Timings};
 use startalk_journal::{
-    Journal, Options,
+    Disk, Journal, Options,
     fault::{FaultDisk, SplitMix64},
 };
 use startalk_net::{
@@ -175,14 +175,18 @@ static SEED: AtomicUsize = AtomicUsize::new(1);
 impl Node {
     /// Begins or opens the domain on `disk`, and listens. `peers` are those that it was configured with.
     pub fn start(who: Who, disk: FaultDisk, peers: &[Who]) -> Self {
-        install_crypto();
         let options = Options { segment_bytes: 8 * 1024 * 1024, extent_bytes: 256 * 1024 };
-        let fresh = startalk_journal::Disk::list(&disk).unwrap().is_empty();
-        let journal = if fresh {
-            Journal::create(disk.arc(), [1; 16], options).unwrap()
-        } else {
-            Journal::open(disk.arc(), options).unwrap().0
-        };
+        let mut node = Self::start_on(who, disk.arc(), options, peers);
+        node.disk = disk;
+        node
+    }
+
+    /// As `start`, on any disk; this node cannot be killed.
+    pub fn start_on(who: Who, disk: Arc<dyn Disk>, options: Options, peers: &[Who]) -> Self {
+        install_crypto();
+        let fresh = disk.list().unwrap().is_empty();
+        let journal =
+            if fresh { Journal::create(disk, [1; 16], options).unwrap() } else { Journal::open(disk, options).unwrap().0 };
         let views = views(Store::temporary().unwrap(), Arc::new(journal.reader()));
         let mut sequencer = Sequencer::open(journal, views.clone(), who.name.clone(), |_, _| {}).unwrap();
         let seed = SEED.fetch_add(1, Ordering::Relaxed) as u64 * 7919 + now_ms();
@@ -249,7 +253,7 @@ impl Node {
         let accepted = Arc::new(Mutex::new(Vec::new()));
         listen(&federation, &who, listeners, tls, accepted.clone());
         drop(inside);
-        Self { who, disk, views, handle, federation, ephemerals, went_back, accepted, runtime: Some(runtime), killed, writer: Some(writer) }
+        Self { who, disk: FaultDisk::new(), views, handle, federation, ephemerals, went_back, accepted, runtime: Some(runtime), killed, writer: Some(writer) }
     }
 
     /// Asks and waits.

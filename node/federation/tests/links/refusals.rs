@@ -84,7 +84,7 @@ fn a_domain_that_nothing_proves() {
     trace();
     let b = Node::start(Who::new(2), FaultDisk::new(), &[]);
     let bob = person(&b, "bob");
-    let a = Node::start(evil, FaultDisk::new(), &[b.who.clone()]);
+    let a = Node::start(evil, FaultDisk::new(), std::slice::from_ref(&b.who));
     person(&a, "mallory").say(&a, &bob.id, "believe me");
     until_status(&b, &a, "the refusal is shown", |s| refused(s, Code::NotProven));
     until_status(&a, &b, "it is told", |s| refused(s, Code::NotProven) && matches!(s.state, State::Refused { .. } | State::Dialing));
@@ -102,7 +102,7 @@ fn an_older_record_than_one_already_known() {
         a.stop()
     };
     who.record_sequence.store(6, Ordering::Relaxed);
-    let a = Node::start(who, disk, &[b.who.clone()]);
+    let a = Node::start(who, disk, std::slice::from_ref(&b.who));
     alice.say(&a, &bob.id, "as before");
     until_status(&b, &a, "the refusal is shown", |s| refused(s, Code::OlderRecord));
     until_status(&a, &b, "it is told", |s| refused(s, Code::OlderRecord));
@@ -121,7 +121,7 @@ fn the_domain_at_the_address_has_another_root_key() {
     // Somebody else took the name's place: a new domain under the old name cannot be a key name, so it lies about it.
     let impostor = Who::new(4);
     (who.link, who.other_record) = (impostor.link.clone(), Some(impostor.record().bytes().clone()));
-    let a = Node::start(who, FaultDisk::new(), &[b.who.clone()]);
+    let a = Node::start(who, FaultDisk::new(), std::slice::from_ref(&b.who));
     bob.say(&b, &alice.id, "is that you?");
     until_status(&b, &a, "it is not believed", |s| s.last_error.is_some() && s.lag > 0 && s.state != State::Connected);
     person(&a, "alice").say(&a, &bob.id, "it is me");
