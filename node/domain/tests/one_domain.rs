@@ -70,6 +70,25 @@ fn a_refused_command_in_the_middle_of_a_batch_leaves_no_trace() {
 }
 
 #[test]
+fn a_command_that_fails_half_way_is_undone() {
+    let mut node = Node::new("a.example");
+    // The account is decided on before the name of its device turns out to be too long.
+    let device = NewDevice { name: "x".repeat(200), token_hash: [1; 32] };
+    let create = |device| Command::CreateAccount {
+        name: "alice".parse().unwrap(),
+        display_name: String::new(),
+        password_hash: "h".into(),
+        recovery_hashes: vec![],
+        admission: Admission::Operator { administrator: true },
+        device: Some(device),
+    };
+    assert_eq!(node.refused(create(device)), "bad-value");
+    assert!(accounts::by_name(&node.store, &"alice".parse().unwrap()).is_none());
+    assert!(!accounts::has_administrator(&node.store));
+    node.ok(create(NewDevice { name: "x".into(), token_hash: [1; 32] }));
+}
+
+#[test]
 fn authors_edit_and_recall_within_their_windows_and_nobody_else_does() {
     let mut node = Node::new("a.example");
     let (alice, bob) = (node.person("alice"), node.person("bob"));

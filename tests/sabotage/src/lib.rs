@@ -31,5 +31,5 @@ pub const LIST: &[Caught] = &[
     caught(Switch::WentBackUnnoticed, "startalk-domain", "one_domain", "a_cursor_that_does_not_fit_the_journal_is_noticed"),
     caught(Switch::ClaimAnyDomain, "startalk-link", "scenarios", "handshake::the_key_that_tls_showed_must_be_among_the_peers_keys"),
     caught(Switch::ViewsNotCompared, "startalk", "startalk", "store::tests::views_that_lost_a_page_are_made_anew"),
-    caught(Switch::NoRollback, "startalk-domain", "one_domain", "a_refused_command_in_the_middle_of_a_batch_leaves_no_trace"),
+    caught(Switch::NoRollback, "startalk-domain", "one_domain", "a_command_that_fails_half_way_is_undone"),
 ];
