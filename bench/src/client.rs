@@ -1,0 +1,150 @@
+//! A client's connection until the load begins: connecting, signing in, opening a conversation; one question at a time.
+//!
+//! A node limits attempts by address (`127.0.0.1` is one), so clients come from many addresses of `127/8`, as people do.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use bytes::{Bytes, BytesMut};
+use startalk_net::{ALPN_CLIENT, Verify, verify::client_config};
+use startalk_protocol::{
+    Error, framing,
+    limits::CLIENT_FRAME_BYTES_MAX,
+    pb::client::{self as pb, client_frame::Frame as Asked, server_frame::Frame},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
+
+/// Clients that share one address.
+const CLIENTS_PER_ADDRESS: usize = 8;
+
+/// A server, and how to know it.
+#[derive(Clone)]
+pub struct Server {
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+}
+
+impl Server {
+    /// At `address`, holding this ed25519 key.
+    pub fn new(address: SocketAddr, key: [u8; 32]) -> Result<Self> {
+        let tls = client_config(&Verify::Pinned(BTreeSet::from([key])), &[ALPN_CLIENT], None)?;
+        Ok(Self { address, tls: Arc::new(tls) })
+    }
+}
+
+/// See the module.
+pub struct Client {
+    /// After the TLS handshake.
+    pub stream: TlsStream<TcpStream>,
+    /// The id of the last frame.
+    pub id: u64,
+    input: BytesMut,
+}
+
+impl Client {
+    /// Connects as the `number`th client.
+    pub async fn connect(server: &Server, number: usize) -> Result<Self> {
+        let [_, b, c, d] = u32::try_from(0x0040_0001 + number / CLIENTS_PER_ADDRESS)?.to_be_bytes();
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((Ipv4Addr::new(127, b, c, d), 0)))?;
+        let tcp = socket.connect(server.address).await.with_context(|| format!("connecting to {}", server.address))?;
+        tcp.set_nodelay(true)?;
+        let name = ServerName::IpAddress(server.address.ip().into());
+        let stream = TlsConnector::from(server.tls.clone()).connect(name, tcp).await.context("the TLS handshake")?;
+        Ok(Self { stream, id: 0, input: BytesMut::new() })
+    }
+
+    /// Asks, and waits for the answer; what is pushed meanwhile is let go.
+    pub async fn ask(&mut self, asked: Asked) -> Result<Frame> {
+        self.id += 1;
+        let frame = pb::ClientFrame { id: self.id, frame: Some(asked) };
+        self.stream.write_all(&framing::encode(&frame)).await?;
+        self.stream.flush().await?;
+        loop {
+            let frame = self.next().await?;
+            match frame.frame.context("a frame of an unknown kind")? {
+                Frame::Error(e) if frame.reply_to == self.id => bail!("refused: {}", words(e)),
+                Frame::Close(close) => bail!("the server ends the connection: {}", words(close.error.unwrap_or_default())),
+                answer if frame.reply_to == self.id => return Ok(answer),
+                _ => {}
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<pb::ServerFrame> {
+        loop {
+            if let Some(frame) = framing::take(&mut self.input, CLIENT_FRAME_BYTES_MAX)? {
+                return Ok(framing::decode(frame, "server frame")?);
+            }
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                bail!("the server closed the connection");
+            }
+        }
+    }
+
+    /// Says hello.
+    pub async fn hello(&mut self, name: &str) -> Result<()> {
+        let hello = pb::Hello { version_min: 1, version_max: 1, client: name.to_owned(), language: "en".to_owned() };
+        match self.ask(Asked::Hello(hello)).await? {
+            Frame::Welcome(_) => Ok(()),
+            other => bail!("expected a welcome, got {other:?}"),
+        }
+    }
+
+    /// Makes an account. Returns the device's token.
+    pub async fn register(&mut self, name: &str) -> Result<Bytes> {
+        let (name, password) = (name.to_owned(), format!("{name} has a long password"));
+        let request = pb::Register { name, password, device_name: "bench".to_owned(), ..pb::Register::default() };
+        self.signed_in(Asked::Register(request)).await
+    }
+
+    /// Signs in with a token.
+    pub async fn resume(&mut self, token: Bytes) -> Result<()> {
+        self.signed_in(Asked::Resume(pb::Resume { token })).await.map(|_| ())
+    }
+
+    async fn signed_in(&mut self, asked: Asked) -> Result<Bytes> {
+        match self.ask(asked).await? {
+            Frame::SignedIn(signed_in) => Ok(signed_in.token),
+            other => bail!("expected to be signed in, got {other:?}"),
+        }
+    }
+
+    /// Hears everything there is, and from now on what happens.
+    pub async fn sync(&mut self) -> Result<()> {
+        match self.ask(Asked::Sync(pb::Sync::default())).await? {
+            Frame::SyncPage(page) if page.last => Ok(()),
+            other => bail!("expected the only page of a new account's sync, got {other:?}"),
+        }
+    }
+
+    /// Begins, or finds, the conversation with `user`.
+    pub async fn open_conversation(&mut self, user: &str) -> Result<u64> {
+        match self.ask(Asked::OpenConversation(pb::OpenConversation { user: user.to_owned() })).await? {
+            Frame::Conversation(conversation) => Ok(conversation.conversation),
+            other => bail!("expected a conversation, got {other:?}"),
+        }
+    }
+
+    /// The bytes that came and were not looked at, when the load takes over.
+    pub fn into_parts(self) -> (TlsStream<TcpStream>, BytesMut, u64) {
+        (self.stream, self.input, self.id)
+    }
+}
+
+/// An error as people read it.
+pub fn words(error: pb::Error) -> String {
+    Error::from(error).to_string()
+}

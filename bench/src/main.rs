@@ -1,0 +1,166 @@
+//! `startalk-bench`: measures Startalk by its real programs, and says what a message costs beside what it must cost.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
+use startalk_bench::{
+    limit::{self, Spoil},
+    proc,
+    programs::Programs,
+    report::Report,
+    workloads::{self, Bench, Settings},
+};
+
+/// Measures Startalk by its real programs. Fails if any message is lost, doubled or out of order; never by a time.
+#[derive(Parser)]
+#[command(name = "startalk-bench", version, max_term_width = 100)]
+struct Options {
+    #[command(flatten)]
+    how: How,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Args)]
+struct How {
+    /// Pairs of people; between two domains half as many
+    #[arg(long, global = true, default_value_t = 100)]
+    pairs: usize,
+    /// Messages that each has on the way
+    #[arg(long, global = true, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
+    outstanding: u64,
+    /// Measured seconds of each run
+    #[arg(long, global = true, default_value_t = 10.0)]
+    seconds: f64,
+    /// So many messages instead, over all
+    #[arg(long, global = true)]
+    messages: Option<u64>,
+    /// Messages a second where the speed is given; default: half of what was possible
+    #[arg(long, global = true)]
+    rate: Option<f64>,
+    /// Idle connections
+    #[arg(long, global = true, default_value_t = 1000)]
+    connections: usize,
+    /// Seconds before memory is looked at
+    #[arg(long, global = true, default_value_t = 10.0)]
+    idle_seconds: f64,
+    /// Messages in the folder that is started again
+    #[arg(long, global = true, default_value_t = 100_000)]
+    history: u64,
+    /// Starts on an empty folder
+    #[arg(long, global = true, default_value_t = 9)]
+    starts: usize,
+    /// Where the programs are; default: beside this one, built first if cargo runs it
+    #[arg(long, global = true, value_name = "FOLDER")]
+    programs: Option<PathBuf>,
+    /// Where data folders are made, which decides the disk; default: the system's place for such
+    #[arg(long, global = true, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
+    /// Seconds that what is on its way may take after the last word
+    #[arg(long, global = true, default_value_t = 30.0)]
+    patience: f64,
+    /// The limit makes this fault, which the generator must notice
+    #[arg(long, global = true, hide = true)]
+    spoil: Option<Spoil>,
+    /// One JSON object instead of lines
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
+enum Workload {
+    /// One domain: throughput, CPU, times, disk; the limit beside it
+    OneToOne,
+    /// Two domains and a hub
+    TwoDomains,
+    /// The limit alone
+    Limit,
+    /// From starting to listening
+    Start,
+    /// Memory with nothing to do
+    Idle,
+    /// All of these
+    All,
+}
+
+#[derive(Subcommand)]
+enum What {
+    #[command(flatten)]
+    Measure(Workload),
+    /// The limit itself, started by the others
+    #[command(hide = true)]
+    LimitServer {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        record_bytes: usize,
+        #[arg(long)]
+        content_bytes: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    startalk_net::install_crypto();
+    let options = Options::parse();
+    let result = match options.what {
+        What::LimitServer { folder, record_bytes, content_bytes } => {
+            limit::serve(&folder, record_bytes, content_bytes, options.how.spoil).map(|()| true)
+        }
+        What::Measure(workload) => measure(workload, options.how),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("startalk-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// False if something happened that must not.
+fn measure(workload: Workload, how: How) -> Result<bool> {
+    let settings = Settings {
+        pairs: how.pairs.max(1),
+        outstanding: usize::try_from(how.outstanding)?,
+        seconds: how.seconds,
+        messages: how.messages,
+        rate: how.rate,
+        connections: how.connections,
+        idle_seconds: how.idle_seconds,
+        history: how.history,
+        starts: how.starts,
+        patience: Duration::from_secs_f64(how.patience),
+        spoil: how.spoil,
+    };
+    let folder = tempfile::Builder::new().prefix("startalk-bench-").tempdir_in(how.scratch.unwrap_or_else(std::env::temp_dir))?;
+    let bench = Bench { programs: Programs::find(how.programs)?, folder, settings };
+    let mut report = Report::new(how.json);
+    let syncs = proc::sync_times(bench.folder.path())?;
+    report.line(format!("disk: 4 KiB written and synced in {syncs}"));
+    report.put("sync", syncs.json());
+    report.put("settings", json!({ "pairs": settings.pairs, "outstanding": settings.outstanding, "seconds": settings.seconds, "messages": settings.messages }));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let is = |w| workload == w || workload == Workload::All;
+        if is(Workload::OneToOne) {
+            workloads::one_to_one::run(&bench, &mut report).await?;
+        }
+        if is(Workload::TwoDomains) {
+            workloads::two_domains::run(&bench, &mut report).await?;
+        }
+        if workload == Workload::Limit {
+            workloads::limit::run(&bench, &mut report).await?;
+        }
+        if is(Workload::Start) {
+            workloads::start::run(&bench, &mut report).await?;
+        }
+        if is(Workload::Idle) {
+            workloads::idle::run(&bench, &mut report).await?;
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(report.finish())
+}

@@ -1,0 +1,98 @@
+//! What the system says of processes, files and the machine.
+
+use std::{fs, io, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use crate::{clock::Watch, tally::Times};
+
+/// Linux counts CPU time in hundredths of a second on every machine that this runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time that a process has used, in user code and in the kernel.
+pub fn cpu(pid: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok()).context("/proc: expected utime and stime");
+    Ok(TICK * (ticks(11)? + ticks(12)?))
+}
+
+/// A process's memory, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// Resident.
+    pub rss: u64,
+    /// Resident, shared pages counted in part.
+    pub pss: u64,
+    /// Of its own, not backed by a file.
+    pub anonymous: u64,
+}
+
+/// The memory of a process.
+pub fn memory(pid: u32) -> Result<Memory> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).with_context(|| format!("process {pid}"))?;
+    let of = |name: &str| {
+        let line = text.lines().find_map(|l| l.strip_prefix(name));
+        line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok()).map_or(0, |kb| kb * 1024)
+    };
+    Ok(Memory { rss: of("Rss:"), pss: of("Pss:"), anonymous: of("Anonymous:") })
+}
+
+/// Bytes of the files in a folder and below: (as long as they are, as much as they take).
+pub fn folder_bytes(folder: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (mut long, mut taken) = (0, 0);
+    for entry in fs::read_dir(folder)? {
+        let (path, data) = entry.and_then(|e| Ok((e.path(), e.metadata()?)))?;
+        let (l, t) = if data.is_dir() { folder_bytes(&path)? } else { (data.len(), data.blocks() * 512) };
+        (long, taken) = (long + l, taken + t);
+    }
+    Ok((long, taken))
+}
+
+/// The machine, in general terms.
+pub fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel: Vec<&str> = kernel.split(['.', '-']).take(2).collect();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kb = memory.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+    format!("{cores} cores, {:.0} GB, Linux {}", kb / 1e6, kernel.join("."))
+}
+
+/// The load average of the last minute.
+pub fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0.0)
+}
+
+/// How long the disk takes to make 4 KiB durable in a file that has its space.
+pub fn sync_times(folder: &Path) -> Result<Times> {
+    use std::os::unix::fs::FileExt as _;
+    let file = tempfile::tempfile_in(folder)?;
+    file.write_all_at(&vec![0; 1 << 20], 0)?;
+    file.sync_all()?;
+    let mut micros = Vec::new();
+    for n in 0..200_u64 {
+        let watch = Watch::start();
+        file.write_all_at(&[1; 4096], n * 4096)?;
+        file.sync_data()?;
+        micros.push(u32::try_from(watch.elapsed().as_micros()).unwrap_or(u32::MAX));
+    }
+    Ok(Times::of(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_uses_the_cpu() {
+        let pid = std::process::id();
+        let before = cpu(pid).unwrap();
+        while cpu(pid).unwrap() == before {}
+        let memory = memory(pid).unwrap();
+        assert!(memory.rss >= memory.pss && memory.pss > 0, "{memory:?}");
+        assert!(machine().contains("Linux"), "{}", machine());
+    }
+}

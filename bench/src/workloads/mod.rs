@@ -1,0 +1,67 @@
+//! What is measured: each workload starts its programs on folders of its own and reports.
+
+pub mod idle;
+pub mod limit;
+pub mod one_to_one;
+pub mod setup;
+pub mod start;
+pub mod two_domains;
+
+use std::time::Duration;
+
+use crate::{limit::Spoil, load::Length, programs::Programs};
+
+/// What the command line says.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Pairs of people who write to each other.
+    pub pairs: usize,
+    /// Messages that each has on the way.
+    pub outstanding: usize,
+    /// Measured seconds of each run.
+    pub seconds: f64,
+    /// So many messages instead, over all.
+    pub messages: Option<u64>,
+    /// Messages a second where the speed is given; half of what is possible otherwise.
+    pub rate: Option<f64>,
+    /// Idle connections.
+    pub connections: usize,
+    /// Seconds of idling before memory is looked at.
+    pub idle_seconds: f64,
+    /// Messages in the folder that is started again.
+    pub history: u64,
+    /// Times that a start is repeated.
+    pub starts: usize,
+    /// How long what is on its way may take after the last word.
+    pub patience: Duration,
+    /// A fault for the limit.
+    pub spoil: Option<Spoil>,
+}
+
+/// Seconds that a load runs before it is measured.
+const WARM_SECONDS: f64 = 2.0;
+
+impl Settings {
+    /// The speed of runs whose speed is given.
+    pub fn rate_words(&self) -> &'static str {
+        if self.rate.is_some() { "given speed" } else { "half of that" }
+    }
+
+    /// How long a run is.
+    pub fn length(&self) -> Length {
+        match self.messages {
+            Some(messages) => Length::Messages(messages),
+            None => Length::Seconds { warm: WARM_SECONDS, measured: self.seconds },
+        }
+    }
+}
+
+/// What every workload is given.
+pub struct Bench {
+    /// The programs.
+    pub programs: Programs,
+    /// Where folders are made.
+    pub folder: tempfile::TempDir,
+    /// What to do.
+    pub settings: Settings,
+}

@@ -1,0 +1,98 @@
+//! People: made, signed in and paired before a load begins.
+
+use std::{future::Future, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use super::Bench;
+use crate::{
+    client::{Client, Server},
+    limit,
+    peer::Peer,
+    programs::Process,
+};
+
+/// Registrations at once: the node computes two password hashes at a time.
+const AT_ONCE: usize = 4;
+
+impl Bench {
+    /// A new folder.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// A node that anybody may register at.
+    pub fn open_node(&self, name: &str, more: &[&str]) -> Result<Process> {
+        self.programs.start_node(&self.folder.path().join(name), &[&["--registration", "open"], more].concat())
+    }
+}
+
+/// Name of an author.
+pub fn name(number: usize) -> String {
+    format!("u{number:04}")
+}
+
+/// Does `each` for all numbers, some at once; results in order.
+pub async fn for_each<T, F>(numbers: impl IntoIterator<Item = usize>, each: impl Fn(usize) -> F) -> Result<Vec<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let mut numbers = numbers.into_iter();
+    let (mut tasks, mut done) = (JoinSet::new(), Vec::new());
+    loop {
+        while tasks.len() < AT_ONCE
+            && let Some(number) = numbers.next()
+        {
+            let one = each(number);
+            tasks.spawn(async move { (number, one.await) });
+        }
+        let Some(joined) = tasks.join_next().await else { break };
+        let (number, result) = joined?;
+        done.push((number, result.with_context(|| format!("client {number}"))?));
+    }
+    done.sort_by_key(|(number, _)| *number);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Somebody new, signed in and up to date; with the device's token.
+pub async fn register(server: Server, number: usize) -> Result<(Client, Bytes)> {
+    let mut client = Client::connect(&server, number).await?;
+    client.hello("bench").await?;
+    let token = client.register(&name(number)).await?;
+    client.sync().await?;
+    Ok((client, token))
+}
+
+/// Pairs of new people: the first of each at the first server, the second at the second.
+pub async fn pairs(servers: [&Process; 2], count: usize) -> Result<Vec<Peer>> {
+    let at = [servers[0].server()?, servers[1].server()?];
+    let clients = for_each(0..2 * count, |number| register(at[number % 2].clone(), number)).await?;
+    let domains = [servers[0].said("domain")?.to_owned(), servers[1].said("domain")?.to_owned()];
+    let mut peers = Vec::with_capacity(clients.len());
+    for (number, (mut client, _)) in clients.into_iter().enumerate() {
+        let partner = number ^ 1;
+        // Both begin it, so that between two domains neither is a stranger to the other.
+        let conversation = client.open_conversation(&format!("{}@{}", name(partner), domains[partner % 2])).await?;
+        peers.push(Peer::new(client, conversation, number, partner, true));
+    }
+    Ok(peers)
+}
+
+/// The same number of connections to the limit.
+pub async fn limit_pairs(server: &Process, count: usize) -> Result<Vec<Peer>> {
+    let at = server.server()?;
+    let connect = |number| {
+        let at = at.clone();
+        async move {
+            let mut client = Client::connect(&at, number).await?;
+            client.hello(&format!("{}{number}", limit::CLIENT)).await?;
+            Ok(Peer::new(client, 150, number, number ^ 1, false))
+        }
+    };
+    for_each(0..2 * count, connect).await
+}
