@@ -121,7 +121,8 @@ impl Keys {
             line: known.as_ref().map(|c| c.line().to_vec()).unwrap_or_default(),
             link_keys,
             recovery_hash: read_32(&self.folder.join("recovery.hash"))?,
-            sequence: known.as_ref().map_or(1, |c| c.sequence() + 1),
+            // The time, as with records: a restored backup does not fall behind what others have seen.
+            sequence: clock::now_ms().max(known.as_ref().map_or(0, |c| c.sequence() + 1)),
             gone: false,
         };
         Ok((sign_charter(root, draft)?, link, true))

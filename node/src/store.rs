@@ -19,6 +19,8 @@ pub struct Opened {
     pub first: bool,
     /// A torn last batch that nobody was told of.
     pub cut: Option<CutBatch>,
+    /// A backup was brought back: keys have to be renewed, for later ones may be known to others.
+    pub restored: bool,
     /// Why the views were rebuilt, if they were.
     pub rebuilt: Option<String>,
 }
@@ -68,6 +70,7 @@ pub fn open(
     }
     if folder.restored_mark().exists() {
         run(&mut sequencer, Command::BeginEpoch { epoch: 0, reason: "restored".into() })?;
+        opened.restored = true;
         fs::remove_file(folder.restored_mark())?;
     }
     Ok((sequencer, name, opened))

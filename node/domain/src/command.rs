@@ -61,6 +61,8 @@ pub struct LinkItem {
 pub enum Command {
     // The node itself
     Begin { root_key: [u8; 32] },
+    /// The node went back in time. `epoch`: the one in which it was noticed (a second notice of the same does nothing);
+    /// 0: in any case. The sequencer puts the new one there.
     BeginEpoch { epoch: u32, reason: String },
     SetOwnCharter { charter: Bytes, sequence: u64 },
     SetPolicy { registration: Option<Registration>, display_name: Option<String>, listed: Option<bool>, recall_window_ms: Option<i64>, edit_window_ms: Option<i64> },

@@ -263,6 +263,11 @@ fn a_cursor_that_does_not_fit_the_journal_is_noticed() {
     for cursor in [beyond, other_history, other_journal, other_epoch] {
         assert_eq!(standing(&*node.journal, &cursor), Standing::WentBack, "{cursor:?}");
     }
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &cursor), None);
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &beyond), Some(1));
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_history), Some(1));
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_journal), None, "says nothing of ours");
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_epoch), None, "noticed already");
     assert!(CursorKey::new([6; 32]).open(&key.seal(&cursor, [1; 12])).is_err(), "only the node that made it reads it");
     assert!(key.open(b"short").is_err());
 }

@@ -12,7 +12,7 @@ use startalk_domain::{
     Answer, Command, Decided, Event, Recorded, Views,
     context::{Ctx, IdCount, Random},
     domain::{LAYOUT, ReplayError},
-    handle, replay,
+    governance, handle, replay,
     store::{Store, Tx},
 };
 use startalk_journal::{AppendError, AppendJournal, Draft, EraseError, Head, Journal, ReadJournal};
@@ -156,6 +156,10 @@ impl<L: Log> Sequencer<L> {
             }
             let Some(Submission { mut command, reply }) = work.pop() else { break };
             if let Command::BeginEpoch { epoch, .. } = &mut command {
+                if *epoch != 0 && *epoch != governance::realm(&*store).epoch {
+                    reply(Ok(Answer::Done)); // somebody else noticed it before
+                    continue;
+                }
                 *epoch = self.log.begin_epoch();
             }
             let mut ctx = Ctx {

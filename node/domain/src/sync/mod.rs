@@ -16,7 +16,7 @@ use startalk_protocol::{
 use crate::{
     accounts, contacts,
     conversations::{self, Message, direct},
-    delivery,
+    delivery, governance,
     store::{Read, Store},
     timeline,
 };
@@ -114,6 +114,14 @@ pub fn standing(journal: &dyn ReadJournal, cursor: &Cursor) -> Standing {
         Ok(ours) if ours == *cursor => Standing::GoesOn(cursor.position),
         _ => Standing::WentBack,
     }
+}
+
+/// Whether a cursor proves that the node went back in time and has not noticed: then the epoch for
+/// [`crate::Command::BeginEpoch`], which has to come before anything else is written.
+pub fn proves_going_back(read: &impl Read, journal: &dyn ReadJournal, cursor: &Cursor) -> Option<u32> {
+    let epoch = governance::realm(read).epoch;
+    let ours = cursor.journal == journal.head().journal_id && cursor.epoch == epoch;
+    (ours && standing(journal, cursor) == Standing::WentBack).then_some(epoch)
 }
 
 /// A conversation, to its member.
