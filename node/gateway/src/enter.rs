@@ -153,8 +153,16 @@ impl Inner {
     }
 
     fn entered(self: &Arc<Self>, session: &Arc<Session>, id: u64, entered: Result<Entered, Error>) {
-        let result = entered.and_then(|e| self.settle(session, e));
-        session.answered(id, result.map(Frame::SignedIn));
+        let entered = match entered {
+            Ok(entered) => entered,
+            Err(error) => return session.answered(id, Err(error)),
+        };
+        let settled = self.settle(session, entered);
+        let refused = settled.as_ref().err().cloned();
+        session.answered(id, settled.map(Frame::SignedIn));
+        if let Some(error) = refused {
+            session.outbox.close(error); // it is somebody already, and cannot become anybody else
+        }
     }
 
     /// The session is somebody's from now on.
@@ -163,9 +171,7 @@ impl Inner {
         let user = format!("{name}@{}", self.config.domain);
         session.identify(Identity { actor, name, user: user.as_str().into() });
         if !self.registry.add(actor.account, session, self.config.limits.sessions_per_account) {
-            let error = Error::new(Code::TooMany).with("what", "sessions").with("max", self.config.limits.sessions_per_account);
-            session.outbox.close(error.clone());
-            return Err(error);
+            return Err(Error::new(Code::TooMany).with("what", "sessions").with("max", self.config.limits.sessions_per_account));
         }
         if session.gone.load(Ordering::SeqCst) {
             self.registry.remove(actor.account, session); // it left while it was coming in
@@ -173,7 +179,6 @@ impl Inner {
         let store = &*self.config.views.store;
         if !accounts::is_signed_in(store, actor) {
             // Revoked between the check and now: nobody would have told the session.
-            session.outbox.close(Code::TokenRevoked.into());
             return Err(Code::TokenRevoked.into());
         }
         let administrator = accounts::account(store, actor.account).is_some_and(|a| a.administrator);

@@ -2,4 +2,9 @@
 
 mod chat;
 mod entry;
+mod ephemera;
+mod hostile;
 mod support;
+mod sync;
+mod web;
+mod websocket;

@@ -33,7 +33,6 @@ pub struct Node {
     pub gateway: Gateway,
     pub handle: Handle,
     pub clock: Arc<AtomicU64>,
-    pub disk: FaultDisk,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -99,7 +98,7 @@ impl Node {
                 }
             }
         });
-        let node = Self { gateway, handle, clock, disk, thread: Some(thread) };
+        let node = Self { gateway, handle, clock, thread: Some(thread) };
         if is_new {
             node.ask(Command::Begin { root_key: [3; 32] });
         }
