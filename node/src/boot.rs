@@ -62,7 +62,7 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
     };
     store::run(&mut sequencer, policy)?;
     let known = governance::realm(&*sequencer.views().store).charter.clone();
-    let (charter, link_key, new) = keys.charter(&domain, &known, opened.restored)?;
+    let (charter, link_key, new) = keys.charter(&domain, &known, opened.restored && keys.has_root())?;
     if new {
         store::run(&mut sequencer, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
     }

@@ -84,6 +84,11 @@ impl Keys {
         Ok(Self { cursor_secret: read_32(&keys.join("node.secret"))?, first_root: read_32(&keys.join("root.pub"))?, root, folder: keys })
     }
 
+    /// Whether the root key is in the folder, and charters can be signed.
+    pub fn has_root(&self) -> bool {
+        self.root.is_some()
+    }
+
     /// The charter to use now: the one in the journal, or a new one if a link key has to be replaced (or there is
     /// none). With `replace`, a new link key is made in any case. The second value says whether it is new.
     ///

@@ -2,9 +2,13 @@
 //! Whoever may open the folder may use it.
 
 use std::{
+    fs::File,
     io::{BufRead as _, BufReader, Write as _},
-    os::unix::net::{UnixListener, UnixStream},
-    path::Path,
+    os::{
+        fd::AsRawFd as _,
+        unix::net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
 };
@@ -15,6 +19,8 @@ use startalk_protocol::{Code, Error};
 use super::{Backend, Progress, Request, execute};
 use crate::folder::control_socket;
 
+/// Bytes of a socket's path at most, with the zero behind it (unix(7): 108; others have 104).
+const SOCKET_PATH_BYTES_MAX: usize = 100;
 /// Bytes of a request at most.
 const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 
@@ -23,7 +29,7 @@ const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 /// # Errors
 /// If the socket cannot be made.
 pub fn serve(root: &Path, backend: Backend) -> std::io::Result<()> {
-    let path = control_socket(root);
+    let (path, _folder) = reachable(root)?;
     match std::fs::remove_file(&path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
         _ => {}
@@ -37,6 +43,16 @@ pub fn serve(root: &Path, backend: Backend) -> std::io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// The socket's path, short enough for a socket address: of a folder deep down, through a handle to the folder.
+fn reachable(root: &Path) -> std::io::Result<(PathBuf, Option<File>)> {
+    let path = control_socket(root);
+    if path.as_os_str().len() < SOCKET_PATH_BYTES_MAX {
+        return Ok((path, None));
+    }
+    let folder = File::open(root)?;
+    Ok((control_socket(Path::new(&format!("/proc/self/fd/{}", folder.as_raw_fd()))), Some(folder)))
 }
 
 fn answer(stream: &UnixStream, backend: &Backend) {
@@ -70,7 +86,8 @@ fn answer(stream: &UnixStream, backend: &Backend) {
 /// # Errors
 /// The verb's own error.
 pub fn ask(root: &Path, request: &Request, progress: &Progress) -> Option<Result<Value, Error>> {
-    let mut stream = UnixStream::connect(control_socket(root)).ok()?;
+    let (path, _folder) = reachable(root).ok()?;
+    let mut stream = UnixStream::connect(path).ok()?;
     let cut = || Error::new(Code::Unreachable).with("what", "startalk").with("why", "the control socket was closed");
     let line = serde_json::to_string(request).ok()?;
     if writeln!(stream, "{line}").is_err() {
