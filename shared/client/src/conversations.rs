@@ -178,7 +178,8 @@ impl Book {
             let first = page.messages.first().map_or(head + 1, |m| m.sequence);
             // With fewer records than messages between, nothing can be missing.
             let complete = head.saturating_sub(entry.covered) <= page.messages.len() as u64;
-            if !complete && first > entry.covered + 1 && entry.fill.is_none() {
+            if !complete && first > entry.covered + 1 {
+                // In the place of one from before: what it holds back was not told, and is asked for again.
                 entry.begin_fill(conversation, first, head, fill_max, true, events);
             }
             for message in page.messages {

@@ -135,7 +135,7 @@ impl Driver {
         self.engine.flush();
         let next = self.engine.tick(self.now(), self.handled.load(Ordering::Acquire));
         self.engine.transmit();
-        self.hand_out();
+        // Before the events: who has heard of something finds it in the status too.
         self.queues.status.send_if_modified(|status| {
             let now = Status {
                 state: self.state.clone(),
@@ -148,6 +148,7 @@ impl Driver {
             *status = now;
             changed
         });
+        self.hand_out();
         next.map(|at| self.instant(at))
     }
 
@@ -317,6 +318,7 @@ impl Driver {
             && matches!(e.code, Code::TokenRevoked | Code::NotSignedIn | Code::WrongCredentials)
         {
             self.engine.end(Some(Event::SignedOut(Some(e.clone()))));
+            return Link::Down { retry: Instant::now() + self.options.backoff.max };
         }
         self.failures = self.failures.saturating_add(1);
         let wait = self.options.backoff.wait(self.failures, random());

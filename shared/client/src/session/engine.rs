@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use startalk_protocol::{
     Code, Error, framing,
     pb::client::{
-        ClientFrame, Conversation, Mark, MarksNow, Member, Ping, Pushed, Sent, ServerFrame, Sync, SyncPage, Welcome,
+        ClientFrame, Conversation, Mark, MarksNow, Member, Message, Ping, Pushed, Sent, ServerFrame, Sync, SyncPage, Welcome,
         client_frame::Frame as Ask, pushed::What as PushedWhat, server_frame::Frame as Answer,
     },
 };
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Hint(Ask),
     Conversations(oneshot::Sender<Vec<Conversation>>),
     Outbox(oneshot::Sender<Vec<Outgoing>>),
+    /// Answered when the status says what was done before.
+    Barrier(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -199,6 +201,15 @@ impl Engine {
     pub(super) fn tell(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             if let Event::Message { conversation, message } = &event
+                && message.device == self.account.device
+                && self.outbox.get(message.counter).is_some()
+            {
+                // What became of it is told by itself; its answer was lost, or is on its way.
+                let Message { sequence, id, time_ms, counter, .. } = message.clone();
+                self.sent(counter, &Sent { conversation: *conversation, sequence, id, time_ms });
+                continue;
+            }
+            if let Event::Message { conversation, message } = &event
                 && self.mark_delivered
                 && message.author != self.account.user
                 && !self.book.get(*conversation).is_some_and(|c| c.request || c.delivered >= message.sequence)
@@ -264,7 +275,7 @@ impl Engine {
             Command::Hint(frame) => self.put(frame),
             Command::Conversations(reply) => drop(reply.send(self.book.conversations())),
             Command::Outbox(reply) => drop(reply.send(self.outbox.pending().map(Outgoing::from).collect())),
-            Command::Close(_) => {}
+            Command::Barrier(reply) | Command::Close(reply) => drop(reply.send(())),
         }
     }
 
@@ -502,9 +513,6 @@ impl Engine {
     fn happened(&mut self, pushed: Pushed) {
         let (conversation, mut events) = (pushed.conversation, Vec::new());
         match pushed.what {
-            Some(PushedWhat::Message(m)) if m.device == self.account.device && self.outbox.get(m.counter).is_some() => {
-                self.sent(m.counter, &Sent { conversation, sequence: m.sequence, id: m.id, time_ms: m.time_ms });
-            }
             Some(PushedWhat::Message(message)) => self.book.pushed(conversation, message, &mut events),
             Some(PushedWhat::Changed(message)) => events.push(Event::Changed { conversation, message }),
             Some(PushedWhat::Marks(marks)) => {

@@ -209,12 +209,22 @@ impl Session {
 
     /// Waits until everything accepted is answered, or the session is over.
     pub async fn drained(&self) {
+        self.barrier().await;
         let _ = self.status.clone().wait_for(|s| s.pending == 0 || s.ended).await;
     }
 
     /// Waits until everything missed has been told, or the session is over.
     pub async fn synced(&self) {
+        self.barrier().await;
         let _ = self.status.clone().wait_for(|s| s.synced || s.ended).await;
+    }
+
+    /// From here on, the status knows of everything that was asked before.
+    async fn barrier(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.pass(Command::Barrier(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 
     /// Signs this device out; the store forgets the account.

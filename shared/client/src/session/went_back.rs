@@ -28,8 +28,8 @@ pub(super) struct GoneBack {
 }
 
 struct Check {
-    /// By sequence: number, id, and whether it was recalled.
-    left: BTreeMap<u64, (u64, Bytes, bool)>,
+    /// By sequence and number: id, and whether it was recalled.
+    left: BTreeMap<(u64, u64), (Bytes, bool)>,
 }
 
 impl Engine {
@@ -52,7 +52,7 @@ impl Engine {
             match there {
                 Some(conversation) => {
                     let check = gone_back.checks.entry(conversation.conversation).or_insert_with(|| Check { left: BTreeMap::new() });
-                    check.left.insert(said.sequence, (said.queued.counter, said.id.clone(), recalled));
+                    check.left.insert((said.sequence, said.queued.counter), (said.id.clone(), recalled));
                 }
                 None if !recalled && !said.queued.to.is_empty() => gone_back.missing.push(said.queued.counter),
                 None => {}
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     fn check_next(&mut self, conversation: u64) {
-        let last = self.gone_back.as_ref().and_then(|g| g.checks.get(&conversation)).and_then(|c| c.left.last_key_value().map(|(s, _)| *s));
+        let last = self.gone_back.as_ref().and_then(|g| g.checks.get(&conversation)).and_then(|c| c.left.last_key_value().map(|((s, _), _)| *s));
         if let Some(last) = last {
             let history = History { conversation, before: last + 1, after: 0, limit: PAGE_MESSAGES_MAX as u32 };
             self.ask(Ask::History(history), Waiting::Check(conversation));
@@ -81,21 +81,15 @@ impl Engine {
         let Some(gone_back) = &mut self.gone_back else { return };
         let Some(check) = gone_back.checks.get_mut(&conversation) else { return };
         let page = page.unwrap_or_default();
-        let mut found = page.first == 0;
-        for (sequence, (counter, id, recalled)) in check.left.split_off(&page.first) {
+        for ((sequence, counter), (id, recalled)) in check.left.split_off(&(page.first, 0)) {
             match page.messages.iter().find(|m| m.sequence == sequence && m.id == id) {
-                Some(message) => {
-                    found = true;
-                    if recalled && !message.recalled {
-                        gone_back.recalled.push((conversation, sequence, id));
-                    }
-                }
+                Some(message) if recalled && !message.recalled => gone_back.recalled.push((conversation, sequence, id)),
+                Some(_) => {}
                 None if !recalled => gone_back.missing.push(counter),
                 None => {}
             }
         }
-        // Where one message still stands, everything before it does.
-        if found || check.left.is_empty() {
+        if check.left.is_empty() {
             gone_back.checks.remove(&conversation);
         }
         if gone_back.checks.is_empty() {
