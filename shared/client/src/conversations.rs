@@ -145,6 +145,14 @@ impl Book {
         &entry.overview
     }
 
+    /// Somebody is called otherwise now.
+    pub fn renamed(&mut self, user: &str, display_name: &str) {
+        let conversation = self.by_user.get(user).and_then(|c| self.entries.get_mut(c));
+        if let Some(peer) = conversation.and_then(|e| e.overview.peer.as_mut()) {
+            display_name.clone_into(&mut peer.display_name);
+        }
+    }
+
     pub fn marks(&mut self, conversation: u64, me: &str, marks: &MarksNow) {
         let overview = &mut self.entry(conversation).overview;
         if marks.user == me {

@@ -186,6 +186,7 @@ fn outcome(event: &Event, id: &Value) -> Value {
             let mut ok = shape::event(event, None);
             if let Some(fields) = ok.as_object_mut() {
                 fields.remove("event");
+                fields.remove("command_id");
             }
             json!({ "id": id, "ok": ok })
         }

@@ -525,7 +525,10 @@ impl Engine {
                 }
                 events.push(Event::Conversation(self.book.set_overview(info).clone()));
             }
-            Some(PushedWhat::Profile(profile)) => events.push(Event::Profile(profile)),
+            Some(PushedWhat::Profile(profile)) => {
+                self.book.renamed(&profile.user, &profile.display_name);
+                events.push(Event::Profile(profile));
+            }
             Some(PushedWhat::DeviceRevoked(d)) => events.push(Event::DeviceRevoked { device: d.device }),
             None => {}
         }
