@@ -171,6 +171,8 @@ impl Peer {
             }
         };
         match dialed {
+            // A link that came meanwhile is there already: ours is dropped without a hello.
+            Ok(_) if self.slot.interrupts() => None,
             Ok(dialed) => Some((dialed.wire, Origin::Dialed(dialed.found))),
             Err(error) => {
                 self.failed(error);

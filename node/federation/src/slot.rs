@@ -185,3 +185,26 @@ impl Slot {
         signals.stop || !signals.arrived.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use startalk_protocol::Code;
+
+    #[test]
+    fn refusals_are_told_again_as_long_as_the_peer_may_not_have_heard_them() {
+        let told = |refused: &RefusedLately, up_to| refused.up_to([1; 16], up_to).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
+        let mut refused = RefusedLately::default();
+        assert!(told(&refused, 0).is_empty());
+        for sequence in [1, 5, 9] {
+            refused.add([1; 16], sequence, Code::Blocked.into());
+        }
+        assert_eq!(told(&refused, 5), [1, 5], "of what is durable only");
+        assert_eq!(told(&refused, LINK_ITEMS_OUTSTANDING_MAX + 4), [5, 9], "of what may be unheard only");
+        assert!(refused.up_to([2; 16], 9).is_empty(), "of another epoch nothing");
+        refused.add([1; 16], LINK_ITEMS_OUTSTANDING_MAX + 5, Code::Blocked.into());
+        assert_eq!(refused.errors.len(), 2, "and no more is kept");
+        refused.add([2; 16], 1, Code::Blocked.into());
+        assert_eq!((refused.errors.len(), refused.epoch), (1, [2; 16]));
+    }
+}

@@ -158,6 +158,8 @@ fn what_one_person_does_not_accept_is_told_and_blocks_nothing() {
     let others = [a.who.clone(), b.who.clone()];
     let (who, disk) = b.stop();
     b = Node::start(who, disk, &others);
+    let lately = startalk_domain::outbox::refused_lately(&*b.views.store, &*b.views.journal, 1000).unwrap();
+    assert_eq!(lately.iter().map(|(_, _, code)| code.as_str()).collect::<Vec<_>>(), ["blocked"]);
     carol.say(&b, &alice.id, "once more");
     until_heard(&a, &carol, "once more");
     alice.say(&a, &bob.id, "and now?");
