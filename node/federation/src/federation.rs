@@ -124,7 +124,7 @@ impl Federation {
         let mut status = match self.0.slot_of(&domain) {
             Some(slot) => {
                 let status = slot.status.lock();
-                let acked = if status.acked.0 == outbox.epoch { status.acked.1.max(outbox.acked) } else { outbox.acked };
+                let acked = if status.acked.0 == outbox.epoch { status.acked.1 } else { outbox.acked };
                 shown(domain, Some(number), peer.proof.clone(), &status, outbox.head(), acked, inbox)
             }
             None => shown(domain, Some(number), peer.proof.clone(), &Status::default(), outbox.head(), outbox.acked, inbox),

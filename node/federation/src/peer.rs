@@ -144,7 +144,7 @@ impl Peer {
             return (State::Denied, None);
         }
         let outbox = outbox::outbox(store, number);
-        let unacked = outbox.head() > outbox.acked.max(self.acks.up_to(outbox.epoch));
+        let unacked = outbox.head() > self.acks.up_to(outbox.epoch).unwrap_or(outbox.acked);
         if !unacked && !self.wanted {
             return (State::Idle, None);
         }

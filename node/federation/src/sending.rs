@@ -170,7 +170,7 @@ impl Acks {
             *self = Self { epoch, written_ms: self.written_ms, ..Self::default() };
         }
         if up_to > self.up_to {
-            if self.up_to == self.written {
+            if self.up_to <= self.written {
                 self.since_ms = now_ms;
             }
             (self.up_to, self.moved_ms) = (up_to, now_ms);
@@ -178,8 +178,18 @@ impl Acks {
         }
     }
 
-    pub(crate) fn up_to(&self, epoch: [u8; 16]) -> u64 {
-        if self.epoch == epoch { self.up_to } else { 0 }
+    /// What the peer says to have at the beginning of a link: less than before, if it was restored from an older copy.
+    pub(crate) fn stands(&mut self, slot: &Slot, epoch: [u8; 16], up_to: u64, now_ms: u64) {
+        if self.epoch == epoch {
+            self.up_to = self.up_to.min(up_to);
+        }
+        self.moved(slot, epoch, up_to, now_ms);
+        slot.status.lock().acked = (epoch, up_to);
+    }
+
+    /// What the peer has, if it has said so in this epoch since the process started.
+    pub(crate) fn up_to(&self, epoch: [u8; 16]) -> Option<u64> {
+        (self.epoch == epoch).then_some(self.up_to)
     }
 
     /// When it is to be written: when it has not moved for a moment or has been unwritten for long, and at most once in

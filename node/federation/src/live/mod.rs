@@ -1,33 +1,31 @@
-//! One open link, from its hello to its end: answers every event of the state machine, keeps both directions going, and
-//! listens to what others want of this peer meanwhile.
+//! One open link, from its hello to its end: keeps both directions going and listens to what others want of this peer
+//! meanwhile. What the state machine tells is answered in `events`.
 //!
 //! Runs inside the peer's task; decides nothing about the domain. Invariant: it returns only after everything that it
 //! submitted to the sequencer is answered, so that the next link begins where the views say.
+
+mod events;
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use startalk_domain::{Command, directory, outbox};
-use startalk_link::{Event, Other, Position};
+use startalk_domain::{directory, outbox};
+use startalk_link::{Other, Position};
 use startalk_net::Found;
-use startalk_protocol::{
-    Code, Error, UserId,
-    pb::link::Ephemeral,
-};
-use tracing::{debug, info};
+use startalk_protocol::{Code, Error};
 
 use crate::{
-    config::{EPHEMERALS_PER_SECOND, EphemeralIn, LINKS_IDLE_MAX},
+    config::LINKS_IDLE_MAX,
     opening::Arrived,
     receiving::Receiving,
     second::{self, Outcome, Probe, second_error},
     sending::{Acks, Sending, Stop},
     shared::{Shared, millis},
     slot::Slot,
-    status::{Direction, State},
-    trust::{self, Judged},
+    status::Direction,
+    trust::Judged,
     wire::Wire,
 };
 
@@ -197,118 +195,6 @@ impl Live<'_> {
         }
     }
 
-    async fn events(&mut self) -> Option<End> {
-        while let Some(event) = self.wire.link.event() {
-            match event {
-                Event::Hello { from, record, instance, .. } => {
-                    self.instance = Some(instance);
-                    let verdict = trust::judge(self.shared, &from, &record, &self.wire.tls_key, self.found.as_ref()).await;
-                    let verdict = verdict.map(|judged| {
-                        self.accepted(&judged);
-                        judged.keys
-                    });
-                    self.wire.link.judge(verdict);
-                }
-                Event::CompareHistory { position } => {
-                    let views = &self.shared.config.views;
-                    match outbox::running_at(&*views.store, &*views.journal, self.number, position.sequence) {
-                        Ok(running) => self.wire.link.history(running),
-                        Err(error) => self.wire.link.close(error),
-                    }
-                }
-                Event::NewPeerEpoch { was, epoch } => {
-                    info!(domain = %self.slot.domain, "the peer begins a new epoch after item {}", was.sequence);
-                    self.slot.status.lock().went_back_ms = Some(self.shared.now());
-                    self.begin_peer_epoch(epoch);
-                }
-                Event::Ready { send_from, receiving, .. } => {
-                    if let Some(end) = self.opened(send_from, receiving) {
-                        return Some(end);
-                    }
-                }
-                Event::WeWentBack { theirs } => self.went_back = Some(theirs),
-                Event::PeerWentBack { theirs, ours } => {
-                    info!(domain = %self.slot.domain, "the peer went back: it says to have sent {}, we have {}", theirs.sequence, ours.sequence);
-                    self.slot.status.lock().went_back_ms = Some(self.shared.now());
-                }
-                Event::Items { epoch, items, .. } => {
-                    self.traffic_ms = self.shared.now();
-                    let bytes: usize = items.iter().map(|i| if let startalk_link::Entry::Item(b) = &i.entry { b.len() } else { 32 }).sum();
-                    self.slot.used.lock().add(items.len() as u64, bytes as u64, self.traffic_ms);
-                    self.receiving.submit(&self.shared.config.handle, self.number, epoch, items);
-                }
-                Event::Acked { up_to, refused } => self.acked(up_to, refused),
-                Event::Ephemeral(ephemeral) => self.ephemeral(ephemeral),
-                Event::Closed { by_peer, error } => {
-                    return Some(match self.went_back {
-                        Some(theirs) => End::WeWentBack { theirs, epoch: self.sending.epoch() },
-                        None => End::Closed { by_peer, error },
-                    });
-                }
-            }
-        }
-        None
-    }
-
-    fn accepted(&mut self, judged: &Judged) {
-        self.slot.known.lock().endpoints.clone_from(&judged.endpoints);
-        self.slot.status.lock().last_contact_ms = Some(self.shared.now());
-        self.ends_ms = self.ends_ms.min(judged.key_ends_ms);
-        assert_eq!(judged.number, self.number, "one domain has one number");
-    }
-
-    fn begin_peer_epoch(&mut self, epoch: [u8; 16]) {
-        self.theirs = epoch;
-        self.receiving.begin_epoch(&self.shared.config.handle, self.number, epoch);
-    }
-
-    fn opened(&mut self, send_from: u64, receiving: Position) -> Option<End> {
-        let now_ms = self.shared.now();
-        self.ready = true;
-        self.shared.links.fetch_add(1, Ordering::Relaxed);
-        if self.theirs != receiving.epoch {
-            self.theirs = receiving.epoch;
-            if outbox::inbox(&*self.shared.config.views.store, self.number).epoch != receiving.epoch {
-                self.begin_peer_epoch(receiving.epoch);
-            }
-        }
-        let mut status = self.slot.status.lock();
-        status.state = State::Connected;
-        status.link = Some((self.direction, self.wire.transport));
-        status.last_contact_ms = Some(now_ms);
-        drop(status);
-        info!(domain = %self.slot.domain, direction = ?self.direction, transport = ?self.wire.transport, "linked");
-        self.acks.moved(self.slot, self.sending.epoch(), send_from - 1, now_ms);
-        let again = self.slot.refused.lock().up_to(receiving.epoch, receiving.sequence);
-        self.wire.link.recorded(receiving.sequence, again);
-        self.sending.look(self.shared).err().map(|_| End::OtherEpoch)
-    }
-
-    fn acked(&mut self, up_to: u64, refused: Vec<(u64, Error)>) {
-        self.traffic_ms = self.shared.now();
-        self.acks.moved(self.slot, self.sending.epoch(), up_to, self.traffic_ms);
-        for (sequence, error) in refused {
-            debug!(domain = %self.slot.domain, sequence, "an item of ours was refused: {error}");
-            let code = error.code.as_str().to_owned();
-            let command = Command::PeerRefused { peer: self.number, epoch: self.sending.epoch(), sequence, code };
-            // If it is not recorded now, the peer tells it again with the next link.
-            self.shared.config.handle.submit(command, |_| {});
-        }
-    }
-
-    fn ephemeral(&mut self, ephemeral: Ephemeral) {
-        let second = self.shared.now() / 1000;
-        if self.ephemerals.0 != second {
-            self.ephemerals = (second, 0);
-        }
-        self.ephemerals.1 += 1;
-        let (Ok(name), Ok(to), Some(kind)) = (ephemeral.from.parse(), ephemeral.to.parse(), ephemeral.kind) else { return };
-        if self.ephemerals.1 <= EPHEMERALS_PER_SECOND {
-            let from = UserId { name, domain: self.slot.domain.clone() };
-            (self.shared.config.on_ephemeral)(EphemeralIn { from, to, kind });
-        }
-    }
-
     /// What others want of this peer.
     fn signals(&mut self) -> Option<End> {
         if self.slot.stopping() {
@@ -401,28 +287,6 @@ impl Live<'_> {
             Stop::Failed(error) => {
                 self.wire.link.close(error.clone());
                 End::Closed { by_peer: false, error }
-            }
-        }
-    }
-
-    /// What the sequencer made of the peer's items.
-    fn recorded(&mut self) -> Option<End> {
-        match self.receiving.news() {
-            Ok(None) => None,
-            Ok(Some(news)) => {
-                let mut lately = self.slot.refused.lock();
-                for (sequence, error) in &news.refused {
-                    lately.add(self.theirs, *sequence, error.clone());
-                }
-                drop(lately);
-                if news.up_to > 0 {
-                    self.wire.link.recorded(news.up_to, news.refused);
-                }
-                None
-            }
-            Err(error) => {
-                self.wire.link.close(error.clone());
-                Some(End::Closed { by_peer: false, error })
             }
         }
     }
