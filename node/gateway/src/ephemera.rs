@@ -54,7 +54,7 @@ impl Presences {
         self.states.lock().get(&account).map_or(OFFLINE, |p| p.state)
     }
 
-    /// True if the account was not there before.
+    /// The account is there; true if it was not before.
     fn came(&self, account: u64) -> bool {
         let mut states = self.states.lock();
         let is_new = !states.contains_key(&account);
@@ -91,12 +91,16 @@ impl Presences {
 }
 
 impl Inner {
-    /// A session is live: its account is there, and it hears who else is.
-    pub(crate) fn present(&self, session: &Arc<Session>, identity: &Identity) {
-        let account = identity.actor.account;
-        if self.presences.came(account) {
-            self.tell_presence(account, &identity.user, ONLINE);
+    /// A session is live: its account is there, which its partners hear if it was not before.
+    pub(crate) fn came(&self, identity: &Identity) {
+        if self.presences.came(identity.actor.account) {
+            self.tell_presence(identity.actor.account, &identity.user, ONLINE);
         }
+    }
+
+    /// Tells a session who of its partners is there.
+    pub(crate) fn who_is_there(&self, session: &Session, identity: &Identity) {
+        let account = identity.actor.account;
         for other in self.present_partners(account) {
             let state = self.presences.state(other);
             if state != OFFLINE

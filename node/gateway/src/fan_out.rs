@@ -65,7 +65,11 @@ impl Inner {
 
     /// Cursors to whom something was pushed: the same sealed bytes for all of them.
     pub(crate) fn tell_cursors(&self) {
-        let sessions = std::mem::take(&mut *self.dirty.lock());
+        let mut sessions = std::mem::take(&mut *self.dirty.lock());
+        sessions.retain(|s| !s.gone.load(Ordering::Relaxed));
+        // A session whose sync is not through keeps its mark: the cursor would cover pages that it does not have.
+        let later = sessions.extract_if(.., |s| s.unfinished.load(Ordering::SeqCst) > 0);
+        self.dirty.lock().extend(later);
         if sessions.is_empty() {
             return;
         }
@@ -75,7 +79,7 @@ impl Inner {
         // Read after the marks were taken off: what is pushed from here on marks the session again.
         let Some(cursor) = self.cursor(self.pushed.load(Ordering::Acquire)) else { return };
         let frame = convert::frame(0, Frame::Cursor(pb::Cursor { cursor }));
-        for session in sessions.iter().filter(|s| !s.gone.load(Ordering::Relaxed)) {
+        for session in sessions {
             session.push(&frame, self.config.limits.outbox_bytes);
         }
     }
@@ -89,15 +93,13 @@ impl Inner {
 
     /// Something journaled, to one session.
     fn push(&self, session: &Arc<Session>, frame: &Bytes) {
-        if session.live.load(Ordering::Acquire) {
-            session.push(frame, self.config.limits.outbox_bytes);
-            self.soil(session);
-        }
+        session.push(frame, self.config.limits.outbox_bytes);
+        self.soil(session);
     }
 
     /// The session's cursor is behind.
     fn soil(&self, session: &Arc<Session>) {
-        if !session.dirty.swap(true, Ordering::AcqRel) {
+        if session.live.load(Ordering::Acquire) && !session.dirty.swap(true, Ordering::AcqRel) {
             self.dirty.lock().push(session.clone());
         }
     }

@@ -52,8 +52,10 @@ pub(crate) struct Session {
     pub ending_ticks: AtomicU32,
     /// When typing was last passed on, milliseconds; 0: its end was.
     pub typed_ms: AtomicU64,
-    /// A sync is under way.
+    /// A sync is under way: another one has to wait.
     pub syncing: AtomicBool,
+    /// Syncs whose last page is not in the outbox yet: no cursor may be told before it.
+    pub unfinished: AtomicU32,
     /// Its state between two pages.
     pub sync: Mutex<Option<Box<SyncState>>>,
     identity: OnceLock<Identity>,

@@ -2,7 +2,7 @@
 //!
 //! Owns the syncs under way. A session is registered for pushes before the views are looked at, so that nothing falls
 //! between: some things come twice, and devices tell them by conversation and sequence. Invariant: the cursor at the end
-//! covers nothing that was neither in the pages nor pushed before.
+//! covers nothing that was neither in the pages nor pushed before, and no other cursor is told before the last page.
 
 use std::{
     collections::VecDeque,
@@ -48,6 +48,7 @@ impl Inner {
         if session.syncing.swap(true, Ordering::SeqCst) {
             return session.answered(id, Err(Error::new(Code::TooMany).with("what", "syncs").with("max", 1)));
         }
+        session.unfinished.fetch_add(1, Ordering::SeqCst);
         let (gateway, session) = (self.clone(), session.clone());
         self.when_reading(move || gateway.begin_sync(&session, Box::new(SyncState::new(id, me.account)), &cursor));
     }
@@ -126,12 +127,15 @@ impl Inner {
             }
             return session.outbox.page(convert::frame(id, Frame::SyncPage(page)));
         }
+        // Before the answer, for the device may ask again as soon as it has it.
         session.syncing.store(false, Ordering::SeqCst);
         match self.cursor(state.reaches) {
             Some(cursor) => {
                 (page.last, page.cursor) = (true, cursor);
+                self.came(identity);
                 session.answer(state.id, Frame::SyncPage(page));
-                self.present(session, identity);
+                session.unfinished.fetch_sub(1, Ordering::SeqCst);
+                self.who_is_there(session, identity);
             }
             None => session.answered(state.id, Err(Code::Internal.into())),
         }

@@ -62,7 +62,8 @@ async fn after_a_cut_exactly_what_was_missed_comes() {
     alice.sync(&Bytes::new()).await;
     alice.send("bob", "5").await.unwrap();
     let own = cursor(&mut alice).await;
-    assert!(node.resumed(&alice.me.token).await.sync(&own).await[0].conversations.is_empty());
+    let pages = node.resumed(&alice.me.token).await.sync(&own).await;
+    assert!(pages[0].conversations.is_empty(), "{pages:?}");
 }
 
 #[tokio::test]
@@ -121,6 +122,36 @@ async fn many_conversations_come_in_pages() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 120);
+}
+
+#[tokio::test]
+async fn no_cursor_overtakes_the_pages_of_a_sync() {
+    let node = Node::start();
+    node.account("alice");
+    let mut alice = node.client("alice").await;
+    for n in 0..40 {
+        let name = format!("friend{n}");
+        node.account(&name);
+        alice.send(&name, &"x".repeat(20_000)).await.unwrap();
+    }
+    let mut second = node.connect_from([192, 0, 2, 1].into(), 4096);
+    second.hello().await;
+    second.resume(&alice.me.token).await.unwrap();
+    second.write(Asked::Sync(pb::Sync::default())).await;
+    let mut pages = 0;
+    loop {
+        // Something is pushed all the while, and ticks pass.
+        alice.send("friend1", "y").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        match second.read().await.unwrap().frame.unwrap() {
+            Frame::SyncPage(page) if page.last => break,
+            Frame::SyncPage(_) => pages += 1,
+            Frame::Cursor(_) => panic!("a cursor after {pages} pages, before the last"),
+            _ => {}
+        }
+    }
+    assert!(pages >= 3, "{pages} pages");
+    cursor(&mut second).await;
 }
 
 #[tokio::test]
