@@ -16,7 +16,9 @@ use startalk_protocol::{
 use crate::{
     accounts, contacts,
     conversations::{self, Message, direct},
-    delivery, governance,
+    delivery, directory,
+    event::{Event, Recorded},
+    governance,
     store::{Read, Store},
     timeline,
 };
@@ -183,10 +185,40 @@ pub fn changed_conversations(store: &Store, account: u64, after: u64) -> Vec<u64
     if after != 0 {
         all.retain(|c| {
             let touched = timeline::head(&snapshot, *c).position.max(delivery::marks(&snapshot, *c).position);
-            touched > after || direct(&snapshot, *c).is_some_and(|d| d.opened_at > after || d.decided_at > after)
+            touched > after
+                || direct(&snapshot, *c).is_some_and(|d| {
+                    d.opened_at > after || d.decided_at > after || is_seen_anew(&snapshot, d.other(account), after)
+                })
         });
     }
     all.sort_by_key(|c| std::cmp::Reverse(timeline::head(&snapshot, *c).position));
+    all
+}
+
+/// Whether what a person shows changed, or their account here went, after this position.
+fn is_seen_anew(read: &impl Read, person: u64, after: u64) -> bool {
+    directory::person(read, person).is_some_and(|p| p.profile.position > after)
+        || accounts::account(read, person).is_some_and(|a| a.deleted && timeline::head(read, a.stream).position > after)
+}
+
+/// Conversations in which the account has blocked somebody after this position, or hears them again: out of its stream.
+pub fn blocks_changed(store: &Store, journal: &dyn ReadJournal, account: u64, after: u64) -> Vec<u64> {
+    let Some(stream) = accounts::account(store, account).map(|a| a.stream) else { return Vec::new() };
+    let head = timeline::head(store, stream).sequence;
+    let mut all = Vec::new();
+    for sequence in (1..=head).rev() {
+        let Some(position) = timeline::position(store, stream, sequence).filter(|p| *p > after) else { break };
+        let Some(record) = journal.read(position).ok().and_then(|r| Recorded::read(&r).ok()) else { continue };
+        let Event::BlockSet(facts, _) = record.event else { continue };
+        if facts.person != 0 {
+            all.extend(conversations::between(store, account, facts.person));
+        } else {
+            let of_peer = |c: &u64| direct(store, *c).is_some_and(|d| d.peer == facts.peer);
+            all.extend(contacts::conversations(store, account).into_iter().filter(of_peer));
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
     all
 }
 
