@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use prost::Message as _;
 use startalk_domain::{
-    Actor,
+    Actor, Command,
     sync::{self, CONVERSATIONS_PER_PAGE, Standing},
 };
 use startalk_protocol::{
@@ -64,6 +64,11 @@ impl Inner {
         // Everything up to here is in the views; what comes after is pushed to the session from now on.
         state.reaches = self.pushed.load(Ordering::SeqCst);
         state.left = sync::changed_conversations(&views.store, state.account, state.after).into();
+        if state.after != 0 {
+            let blocks = sync::blocks_changed(&views.store, &*views.journal, state.account, state.after);
+            let more: Vec<u64> = blocks.into_iter().filter(|c| !state.left.contains(c)).collect();
+            state.left.extend(more);
+        }
         self.make_page(session, state);
     }
 
@@ -73,8 +78,21 @@ impl Inner {
         if cursor.is_empty() {
             return None;
         }
-        let opened = self.cursor_key.open(cursor);
-        Some(opened.map_or(Standing::WentBack, |c| sync::standing(&*self.config.views.journal, &c)))
+        let Ok(cursor) = self.cursor_key.open(cursor) else { return Some(Standing::WentBack) };
+        let views = &self.config.views;
+        if let Some(epoch) = sync::proves_going_back(&*views.store, &*views.journal, &cursor) {
+            // Numbers may have been given twice already; from here on they are told apart.
+            tracing::warn!(epoch, position = cursor.position, "a device's cursor shows that this node went back in time; a new epoch begins");
+            let (reply, begun) = std::sync::mpsc::channel();
+            let command = Command::BeginEpoch { epoch, reason: "a device's cursor is of a future that is gone".to_owned() };
+            self.config.handle.submit(command, move |result| {
+                let _ = reply.send(result.is_ok());
+            });
+            if begun.recv() != Ok(true) {
+                tracing::error!("a new epoch could not be begun");
+            }
+        }
+        Some(sync::standing(&*views.journal, &cursor))
     }
 
     /// The page before has gone out: makes the next one.

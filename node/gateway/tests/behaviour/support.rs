@@ -12,7 +12,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
-use startalk_domain::{Answer, Command, command::Admission, context::Random, governance::Registration, store::Store};
+use startalk_domain::{Answer, Command, Views, command::Admission, context::Random, governance::Registration, store::Store};
 use startalk_gateway::{Gateway, GatewayConfig, Limits, PasswordCost, Rate, secrets};
 use startalk_journal::{Journal, Options, fault::FaultDisk};
 use startalk_protocol::{
@@ -33,6 +33,7 @@ pub struct Node {
     pub gateway: Gateway,
     pub handle: Handle,
     pub clock: Arc<AtomicU64>,
+    views: Views,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,7 +82,7 @@ impl Node {
         sequencer.set_reserve(0);
         let handle = Handle::new();
         let clock = Arc::new(AtomicU64::new(1_800_000_000_000));
-        let mut config = GatewayConfig::new(domain, views, handle.clone(), [7; 32], "https://home.example");
+        let mut config = GatewayConfig::new(domain, views.clone(), handle.clone(), [7; 32], "https://home.example");
         let time = clock.clone();
         config.clock = Arc::new(move || time.load(Ordering::Relaxed));
         config.passwords = PasswordCost::CHEAP;
@@ -98,11 +99,15 @@ impl Node {
                 }
             }
         });
-        let node = Self { gateway, handle, clock, thread: Some(thread) };
+        let node = Self { gateway, handle, clock, views, thread: Some(thread) };
         if is_new {
             node.ask(Command::Begin { root_key: [3; 32] });
         }
         node
+    }
+
+    pub fn epoch(&self) -> u32 {
+        startalk_domain::governance::realm(&*self.views.store).epoch
     }
 
     pub fn try_ask(&self, command: Command) -> Result<Answer, startalk_protocol::Error> {
@@ -368,11 +373,7 @@ impl Client {
         self.pushed.retain(|f| !matches!(f.frame, Some(Frame::Cursor(_))));
         while let Ok(frame) = tokio::time::timeout_at(until, self.read()).await {
             let frame = frame.expect("not the end");
-            let expected = match &frame.frame {
-                Some(Frame::Cursor(_)) => true,
-                Some(Frame::Presence(_)) => true,
-                _ => false,
-            };
+            let expected = matches!(frame.frame, Some(Frame::Cursor(_) | Frame::Presence(_)));
             assert!(expected, "{frame:?}");
         }
     }

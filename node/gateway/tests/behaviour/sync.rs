@@ -67,6 +67,31 @@ async fn after_a_cut_exactly_what_was_missed_comes() {
 }
 
 #[tokio::test]
+async fn what_changed_about_people_is_synced_too() {
+    let node = Node::start();
+    for name in ["alice", "bob", "carol", "dave"] {
+        node.account(name);
+    }
+    let (mut alice, mut carol) = (node.client("alice").await, node.client("carol").await);
+    for name in ["bob", "carol", "dave"] {
+        alice.send(name, "hello").await.unwrap();
+    }
+    let at = alice.sync(&Bytes::new()).await.pop().unwrap().cursor;
+    drop(alice.stream);
+    let profile = pb::SetProfile { display_name: "Caroline".into(), ..Default::default() };
+    carol.ask(Asked::SetProfile(profile)).await.unwrap();
+    let mut tablet = node.client("alice").await;
+    tablet.ask(Asked::Block(pb::Block { user: "bob".into(), blocked: true })).await.unwrap();
+    let mut alice = node.resumed(&alice.me.token).await;
+    let pages = alice.sync(&at).await;
+    let infos: Vec<_> = pages[0].conversations.iter().map(|c| c.conversation.clone().unwrap()).collect();
+    let mut seen: Vec<_> = infos.iter().map(|i| (i.peer.as_ref().unwrap().display_name.as_str(), i.blocked)).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [("BOB", true), ("Caroline", false)]);
+    assert!(pages[0].conversations.iter().all(|c| c.messages.is_empty() && c.changed.is_empty()));
+}
+
+#[tokio::test]
 async fn cuts_at_any_moment_lose_nothing() {
     let node = Node::start();
     node.account("alice");
@@ -205,6 +230,9 @@ async fn a_cursor_from_a_future_that_is_gone_starts_anew() {
     let mut bob = node.resumed(&bob.me.token).await;
     let pages = bob.sync(&later).await;
     assert!(pages[0].went_back, "the node was restored from before");
+    assert_eq!(node.epoch(), 2, "and has noticed");
+    assert!(bob.sync(&later).await[0].went_back);
+    assert_eq!(node.epoch(), 2, "once");
     assert!(!bob.sync(&at).await[0].went_back);
     // What the author still has is offered again under its old name.
     let mut alice = node.resumed(&alice.me.token).await;
