@@ -18,6 +18,10 @@ mod writer;
 
 use clap::Parser as _;
 
+/// glibc keeps what argon2 takes for each password (19 MiB) in every thread's arena: 900 MB after 200 sign-ins.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     startalk_net::install_crypto();
     let options = cli::Options::parse();
