@@ -8,7 +8,7 @@ use clap::Parser;
 use startalk_client::{ClientError, FileStore, Home, HubUrl, JoinLink, Language, MemoryStore, Options, Server, Store, Transport, UserId};
 
 /// The Startalk client for a terminal. 星语终端客户端
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "startalk-terminal", version, about, long_about = None)]
 pub struct Arguments {
     /// Who to sign in as (name@domain), or a link that lets you in / 帐号 name@domain，或邀请链接

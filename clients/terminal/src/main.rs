@@ -5,6 +5,7 @@
 
 mod arguments;
 mod json;
+mod screen;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = runtime.block_on(json::run(&arguments));
+    let done = if arguments.json { runtime.block_on(json::run(&arguments)) } else { runtime.block_on(screen::run(&arguments)) };
     // Standard input may still be read by a thread that cannot be woken.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     match done {

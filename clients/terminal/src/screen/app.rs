@@ -1,0 +1,293 @@
+//! Everything that the screen shows, and what may happen to it: pure, so that it is tested without a terminal.
+//!
+//! [`App::update`] takes what happened and says what is to be done ([`Effect`]); `draw` shows it. Knows no session, no
+//! socket and no clock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crossterm::event::KeyEvent;
+use startalk_client::{
+    ClientError, Event, Language, Outgoing, State, UserId,
+    wire_types::{Conversation, Invitation, Page},
+};
+
+use super::{
+    chat::{Chat, Mine},
+    editor::Editor,
+    form::{Filled, Form},
+    words::Word,
+};
+
+/// How long a notice is shown.
+const NOTICE_MS: i64 = 8000;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A key.
+    Key(KeyEvent),
+    /// A pasted text.
+    Paste(String),
+    /// The session tells something.
+    Event(Box<Event>),
+    /// An attempt to get in has found and checked the domain.
+    Connected,
+    /// An attempt to get in came to its end; recovery codes to be shown.
+    Entered(Result<Vec<String>, ClientError>),
+    /// A session runs for this user; what is known from before.
+    Running { user: String, conversations: Vec<Conversation>, outbox: Vec<Outgoing> },
+    /// Something of mine was accepted, or not.
+    Accepted { local: u64, result: Result<u64, ClientError> },
+    /// A page of history.
+    Page { conversation: u64, result: Result<Page, ClientError> },
+    /// A conversation was begun.
+    Opened(Result<Conversation, ClientError>),
+    /// An invitation was made.
+    Invited(Result<Invitation, ClientError>),
+    /// Something was done, or not.
+    Done(Result<(), ClientError>),
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Get in.
+    Enter(Box<Filled>),
+    /// Say something.
+    Send { local: u64, conversation: u64, content: bytes::Bytes, reply_to: bytes::Bytes },
+    /// Say something else instead.
+    Edit { local: u64, conversation: u64, sequence: u64, content: bytes::Bytes },
+    /// Take something back.
+    Recall { local: u64, conversation: u64, sequence: u64 },
+    /// Tell what was seen.
+    Mark { conversation: u64, read: u64 },
+    /// Ask for messages before a sequence; 0: the newest.
+    History { conversation: u64, before: u64 },
+    /// Begin a conversation.
+    Open(UserId),
+    /// Decide a request.
+    Decide { conversation: u64, accept: bool },
+    /// Block, or unblock.
+    Block { user: String, blocked: bool },
+    /// Tell that one writes.
+    Typing { conversation: u64, typing: bool },
+    /// Make an invitation.
+    Invite,
+    /// Sign this device out.
+    SignOut,
+    /// End.
+    Quit,
+}
+
+/// What the screen shows as a whole.
+#[derive(Debug)]
+pub enum Mode {
+    /// The way in.
+    Form(Box<Form>),
+    /// Recovery codes, to be written down.
+    Codes(Vec<String>),
+    /// Conversations.
+    Chats,
+}
+
+/// Where keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// The list.
+    List,
+    /// The open conversation.
+    Chat,
+}
+
+/// Something in front of the rest.
+#[derive(Debug)]
+pub enum Dialog {
+    /// The keys.
+    Help,
+    /// Whose account?
+    NewConversation(Editor),
+    /// Take it back?
+    Recall { conversation: u64, sequence: u64 },
+    /// Block?
+    Block(String),
+    /// Sign out?
+    SignOut,
+}
+
+/// What drawing found out, for the next key.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    /// Columns of the composer.
+    pub composer_columns: usize,
+    /// Rows of the timeline.
+    pub timeline_rows: usize,
+    /// The oldest loaded message is in view.
+    pub at_top: bool,
+    /// Rows of the list.
+    pub list_rows: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct App {
+    /// Of all words.
+    pub language: Language,
+    /// Seconds that local time is ahead of UTC.
+    pub offset_seconds: i64,
+    /// As of the last input.
+    pub now_ms: i64,
+    /// What is shown.
+    pub mode: Mode,
+    /// Who one is.
+    pub me: String,
+    /// Conversations by number.
+    pub chats: HashMap<u64, Chat>,
+    /// Chosen in the list.
+    pub chosen: Option<u64>,
+    /// Shown in the timeline.
+    pub open: Option<u64>,
+    /// Where keys go.
+    pub focus: Focus,
+    /// In front.
+    pub dialog: Option<Dialog>,
+    /// What the list is searched for.
+    pub filter: Option<Editor>,
+    /// The connection.
+    pub state: State,
+    /// When the next attempt is.
+    pub retry_at_ms: i64,
+    /// Everything missed was told.
+    pub synced: bool,
+    /// A line that goes away by itself, and when.
+    pub notice: Option<(String, i64)>,
+    /// By user.
+    pub presence: HashMap<String, String>,
+    /// From drawing.
+    pub layout: Layout,
+    pub(super) next_local: u64,
+    /// Outcomes that came before their numbers were known.
+    pub(super) early: BTreeMap<u64, Event>,
+    /// Edits and recalls on their way, by number.
+    pub(super) changes: BTreeMap<u64, u64>,
+    /// Drafts and what is on its way, by person, while conversations have no numbers.
+    pub(super) kept: HashMap<String, (Editor, Vec<Mine>)>,
+    /// Conversations whose newest messages are to be asked for again.
+    pub(super) stale: BTreeSet<u64>,
+}
+
+impl App {
+    /// Shows the form, until a session runs.
+    pub fn new(language: Language, offset_seconds: i64, form: Form) -> Self {
+        Self {
+            language,
+            offset_seconds,
+            now_ms: 0,
+            mode: Mode::Form(Box::new(form)),
+            me: String::new(),
+            chats: HashMap::new(),
+            chosen: None,
+            open: None,
+            focus: Focus::List,
+            dialog: None,
+            filter: None,
+            state: State::Connecting,
+            retry_at_ms: 0,
+            synced: false,
+            notice: None,
+            presence: HashMap::new(),
+            layout: Layout::default(),
+            next_local: 1,
+            early: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            kept: HashMap::new(),
+            stale: BTreeSet::new(),
+        }
+    }
+
+    /// A text in the language of the moment.
+    pub fn word(&self, word: Word) -> &'static str {
+        word.text(self.language)
+    }
+
+    /// With values.
+    pub fn with(&self, word: Word, values: &[&str]) -> String {
+        word.with(self.language, values)
+    }
+
+    /// Something happened.
+    pub fn update(&mut self, input: Input, now_ms: i64) -> Vec<Effect> {
+        self.now_ms = now_ms;
+        if self.notice.as_ref().is_some_and(|(_, until)| *until <= now_ms) {
+            self.notice = None;
+        }
+        let mut effects = match input {
+            Input::Key(key) => self.on_key(key),
+            Input::Paste(text) => self.on_paste(&text),
+            Input::Event(event) => self.on_event(*event),
+            Input::Tick => self.refresh(),
+            other => self.on_answer(other),
+        };
+        effects.extend(self.seen());
+        effects
+    }
+
+    pub(super) fn say(&mut self, notice: String) {
+        self.notice = Some((super::wrap::harmless(&notice), self.now_ms + NOTICE_MS));
+    }
+
+    pub(super) fn local(&mut self) -> u64 {
+        self.next_local += 1;
+        self.next_local
+    }
+
+    /// The open conversation.
+    pub fn chat(&self) -> Option<&Chat> {
+        self.chats.get(&self.open?)
+    }
+
+    pub(super) fn chat_mut(&mut self) -> Option<&mut Chat> {
+        self.chats.get_mut(&self.open?)
+    }
+
+    /// Numbers in the order of the list: requests first, then by time.
+    pub fn list(&self) -> Vec<u64> {
+        let wanted = self.filter.as_ref().map(|f| f.text().to_lowercase()).unwrap_or_default();
+        let found = |c: &&Chat| c.name().to_lowercase().contains(&wanted) || c.peer().contains(&wanted);
+        let mut all: Vec<&Chat> = self.chats.values().filter(found).collect();
+        all.sort_by_key(|c| {
+            let newest = c.mine.last().map_or(c.info.time_ms, |m| m.time_ms.max(c.info.time_ms));
+            (!c.info.request, std::cmp::Reverse(newest), c.info.conversation)
+        });
+        all.into_iter().map(|c| c.info.conversation).collect()
+    }
+
+    /// What is in view was seen.
+    fn seen(&mut self) -> Option<Effect> {
+        if self.focus != Focus::Chat || !matches!(self.mode, Mode::Chats) {
+            return None;
+        }
+        let chat = self.chat_mut()?;
+        let newest = chat.messages.last_key_value().map_or(0, |(s, _)| *s);
+        if chat.anchor.is_some() || chat.info.request || newest <= chat.info.read {
+            return None;
+        }
+        chat.info.read = newest;
+        Some(Effect::Mark { conversation: chat.info.conversation, read: newest })
+    }
+
+    /// Opens a conversation; asks for its newest messages if there are none here.
+    pub(super) fn open_chat(&mut self, conversation: u64) -> Vec<Effect> {
+        self.open = Some(conversation);
+        self.chosen = Some(conversation);
+        self.focus = Focus::Chat;
+        let Some(chat) = self.chats.get_mut(&conversation) else { return Vec::new() };
+        chat.anchor = None;
+        if (chat.low == 0 || chat.messages.len() < 20 && chat.low > 1) && !chat.loading && chat.info.head > 0 {
+            chat.loading = true;
+            return vec![Effect::History { conversation, before: chat.low }];
+        }
+        Vec::new()
+    }
+}

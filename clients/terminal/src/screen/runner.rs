@@ -1,0 +1,148 @@
+//! Carrying out what the state asks for: requests to the session, each answer an input.
+//!
+//! What is to be sent goes through one queue; the rest runs side by side.
+
+use std::path::Path;
+
+use startalk_client::{Events, Session};
+use tokio::sync::mpsc;
+
+use super::{
+    app::{Effect, Input},
+    way_in,
+};
+use crate::arguments::Arguments;
+
+/// Answers waiting to be shown.
+const INPUTS_MAX: usize = 256;
+/// An invitation made here is good for so long, in milliseconds: a day.
+const INVITATION_VALID_MS: i64 = 24 * 3600 * 1000;
+/// Messages of a page.
+const PAGE: u32 = 60;
+
+/// A session runs.
+pub(super) struct Started {
+    pub session: Session,
+    pub events: Events,
+    pub running: Input,
+}
+
+pub(super) struct Runner {
+    arguments: Arguments,
+    inputs: mpsc::Sender<Input>,
+    started: mpsc::Sender<Started>,
+    session: Option<Session>,
+    outbox: Option<mpsc::UnboundedSender<Effect>>,
+}
+
+impl Runner {
+    pub fn new(arguments: Arguments) -> (Self, mpsc::Receiver<Input>, mpsc::Receiver<Started>) {
+        let (inputs, taken) = mpsc::channel(INPUTS_MAX);
+        let (started, begun) = mpsc::channel(1);
+        (Self { arguments, inputs, started, session: None, outbox: None }, taken, begun)
+    }
+
+    /// Goes on as the device in the folder.
+    pub fn resume(&mut self, folder: &Path) {
+        let (arguments, folder, inputs, started) = (self.arguments.clone(), folder.to_owned(), self.inputs.clone(), self.started.clone());
+        tokio::spawn(async move {
+            match way_in::resume(&arguments, &folder) {
+                Ok((session, events)) => begin(session, events, &started).await,
+                Err(e) => drop(inputs.send(Input::Entered(Err(e))).await),
+            }
+        });
+    }
+
+    /// What is to be sent goes to this session from now on.
+    pub fn follow(&mut self, session: Session) {
+        let (outbox, mut queue) = mpsc::unbounded_channel();
+        let (sending, inputs) = (session.clone(), self.inputs.clone());
+        tokio::spawn(async move {
+            while let Some(effect) = queue.recv().await {
+                send(&sending, &inputs, effect).await;
+            }
+        });
+        (self.session, self.outbox) = (Some(session), Some(outbox));
+    }
+
+    pub async fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Quit => {}
+            Effect::Enter(filled) => {
+                self.end_session().await;
+                let (arguments, inputs, started) = (self.arguments.clone(), self.inputs.clone(), self.started.clone());
+                tokio::spawn(async move {
+                    match way_in::enter(arguments, *filled, &inputs).await {
+                        Ok((session, events, codes)) => {
+                            let _ = inputs.send(Input::Entered(Ok(codes))).await;
+                            begin(session, events, &started).await;
+                        }
+                        Err(e) => drop(inputs.send(Input::Entered(Err(e))).await),
+                    }
+                });
+            }
+            Effect::Send { .. } | Effect::Edit { .. } | Effect::Recall { .. } => {
+                if let Some(outbox) = &self.outbox {
+                    let _ = outbox.send(effect);
+                }
+            }
+            effect => {
+                if let Some(session) = self.session.clone() {
+                    let inputs = self.inputs.clone();
+                    tokio::spawn(async move {
+                        if let Some(answer) = ask(&session, effect).await {
+                            let _ = inputs.send(answer).await;
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    async fn end_session(&mut self) {
+        self.outbox = None;
+        if let Some(session) = self.session.take() {
+            session.close().await;
+        }
+    }
+
+    /// Ends the session; what was accepted stays in the folder.
+    pub async fn close(mut self) {
+        self.end_session().await;
+    }
+}
+
+async fn begin(session: Session, events: Events, started: &mpsc::Sender<Started>) {
+    let conversations = session.conversations().await.unwrap_or_default();
+    let outbox = session.outbox().await.unwrap_or_default();
+    let running = Input::Running { user: session.user().to_owned(), conversations, outbox };
+    let _ = started.send(Started { session, events, running }).await;
+}
+
+async fn send(session: &Session, inputs: &mpsc::Sender<Input>, effect: Effect) {
+    let (local, result) = match effect {
+        Effect::Send { local, conversation, content, reply_to } => (local, session.send(conversation, content, reply_to).await),
+        Effect::Edit { local, conversation, sequence, content } => (local, session.edit(conversation, sequence, content).await),
+        Effect::Recall { local, conversation, sequence } => (local, session.recall(conversation, sequence).await),
+        _ => return,
+    };
+    let _ = inputs.send(Input::Accepted { local, result }).await;
+}
+
+async fn ask(session: &Session, effect: Effect) -> Option<Input> {
+    match effect {
+        Effect::Mark { conversation, read } => drop(session.mark(conversation, 0, read).await),
+        Effect::Typing { conversation, typing } => drop(session.typing(conversation, typing).await),
+        Effect::History { conversation, before } => {
+            let result = session.history(conversation, before, 0, PAGE).await;
+            return Some(Input::Page { conversation, result });
+        }
+        Effect::Open(user) => return Some(Input::Opened(session.open_conversation(&user).await)),
+        Effect::Decide { conversation, accept } => return Some(Input::Done(session.decide_request(conversation, accept).await)),
+        Effect::Block { user, blocked } => return Some(Input::Done(session.block(&user, blocked).await)),
+        Effect::Invite => return Some(Input::Invited(session.make_invitation(1, INVITATION_VALID_MS).await)),
+        Effect::SignOut => return Some(Input::Done(session.sign_out().await)),
+        _ => {}
+    }
+    None
+}

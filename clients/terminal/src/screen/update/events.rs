@@ -1,0 +1,178 @@
+//! What the session tells.
+
+use startalk_client::{CommandKind, Event, State, wire_types::Conversation};
+
+use crate::screen::{
+    app::{App, Effect, Mode},
+    chat::Chat,
+    form::Form,
+    words::Word,
+};
+
+/// How long somebody is shown as writing after they last said so.
+const TYPING_MS: i64 = 6000;
+/// Outcomes kept until their numbers are known.
+const EARLY_MAX: usize = 1000;
+/// Conversations whose newest message is fetched for the list.
+const PREVIEWS_MAX: usize = 30;
+
+impl App {
+    pub(super) fn entry(&mut self, conversation: u64) -> &mut Chat {
+        let chat = self.chats.entry(conversation).or_default();
+        chat.info.conversation = conversation;
+        chat
+    }
+
+    /// The session told something.
+    pub(in crate::screen) fn on_event(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::State(state) => self.on_state(state),
+            Event::Message { conversation, message } => {
+                let chat = self.entry(conversation);
+                chat.typing_until_ms = 0;
+                chat.add(message);
+            }
+            Event::Changed { conversation, message } => self.entry(conversation).change(message),
+            Event::Marks { conversation, user, delivered, read } => {
+                let mine = user == self.me;
+                let info = &mut self.entry(conversation).info;
+                if mine {
+                    info.read = info.read.max(read);
+                } else if let Some(peer) = info.peer.as_mut().filter(|p| p.user == user) {
+                    (peer.delivered, peer.read) = (peer.delivered.max(delivered), peer.read.max(read));
+                }
+            }
+            Event::Conversation(info) => self.describe(info),
+            Event::Gap { conversation, before, .. } => self.entry(conversation).gap(before),
+            Event::Profile(profile) => {
+                let named = self.chats.values_mut().filter_map(|c| c.info.peer.as_mut()).filter(|p| p.user == profile.user);
+                named.for_each(|p| p.display_name.clone_from(&profile.display_name));
+            }
+            Event::Typing { conversation, typing, .. } => {
+                let until = if typing { self.now_ms + TYPING_MS } else { 0 };
+                self.entry(conversation).typing_until_ms = until;
+            }
+            Event::Presence { user, state } => drop(self.presence.insert(user, state)),
+            Event::SyncDone => {
+                self.synced = true;
+                return self.fetch_previews();
+            }
+            Event::WentBack => self.on_went_back(),
+            Event::DeviceRevoked { .. } => {}
+            sent @ (Event::Sent { .. } | Event::Failed { .. }) => self.on_outcome(sent),
+            Event::SignedOut(error) => self.on_signed_out(error.map(|e| e.words(self.language))),
+        }
+        Vec::new()
+    }
+
+    fn on_state(&mut self, state: State) {
+        if let State::RetryIn { ms, .. } = &state {
+            self.retry_at_ms = self.now_ms.saturating_add(i64::try_from(*ms).unwrap_or(i64::MAX));
+            self.synced = false;
+        }
+        self.state = state;
+    }
+
+    /// The newest messages of the conversations on top of the list.
+    fn fetch_previews(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for conversation in self.list().into_iter().take(PREVIEWS_MAX) {
+            let chat = self.entry(conversation);
+            if chat.low == 0 && chat.info.head > 0 && !chat.loading {
+                chat.loading = true;
+                effects.push(Effect::History { conversation, before: 0 });
+            }
+        }
+        effects
+    }
+
+    /// Numbers mean other conversations now. What is being written is kept with its person.
+    fn on_went_back(&mut self) {
+        self.say(self.word(Word::WentBackNotice).to_owned());
+        for chat in std::mem::take(&mut self.chats).into_values() {
+            if !chat.draft.is_empty() || !chat.mine.is_empty() {
+                self.kept.insert(chat.peer().to_owned(), (chat.draft, chat.mine));
+            }
+        }
+        self.open = None;
+        self.chosen = None;
+        self.focus = crate::screen::app::Focus::List;
+        self.dialog = None;
+    }
+
+    fn describe(&mut self, info: Conversation) {
+        let kept = info.peer.as_ref().and_then(|p| self.kept.remove(&p.user));
+        let chat = self.entry(info.conversation);
+        chat.describe(info);
+        if let Some((draft, mut mine)) = kept {
+            chat.draft = draft;
+            mine.append(&mut chat.mine);
+            chat.mine = mine;
+        }
+    }
+
+    /// Asks again for what changed beneath the screen.
+    pub(in crate::screen) fn refresh(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for conversation in std::mem::take(&mut self.stale) {
+            let open = self.open == Some(conversation);
+            let chat = self.entry(conversation);
+            chat.messages.clear();
+            (chat.low, chat.anchor, chat.chosen, chat.loading) = (0, None, None, open);
+            effects.extend(open.then_some(Effect::History { conversation, before: 0 }));
+        }
+        effects
+    }
+
+    fn on_signed_out(&mut self, why: Option<String>) {
+        let mut form = Form::new(&self.me, "");
+        if let Some(why) = why {
+            form.steps.push(crate::screen::form::Step::Failed(vec![self.with(Word::SignedOutBecause, &[&why])]));
+        }
+        self.mode = Mode::Form(Box::new(form));
+        self.chats.clear();
+        (self.open, self.chosen, self.dialog, self.synced) = (None, None, None, false);
+    }
+
+    /// What became of something of mine.
+    pub(super) fn on_outcome(&mut self, event: Event) {
+        let me = self.me.clone();
+        if let Event::Sent { again: true, conversation, .. } = &event {
+            // It stands among the messages of a node that had lost it.
+            self.stale.insert(*conversation);
+            return;
+        }
+        let (counter, known) = match &event {
+            Event::Sent { counter, kind: CommandKind::Send, conversation, sequence, id, time_ms, .. } => {
+                let id = id.map(|id| bytes::Bytes::copy_from_slice(&id.0)).unwrap_or_default();
+                // It was written to a person whose conversation has another number, or had none.
+                self.gather(*counter, *conversation);
+                (*counter, self.entry(*conversation).confirmed(*counter, *sequence, id, *time_ms, &me))
+            }
+            Event::Sent { counter, .. } => (*counter, self.changes.remove(counter).is_some()),
+            Event::Failed { counter, kind: CommandKind::Send, error, unconfirmed, .. } => {
+                (*counter, self.chats.values_mut().any(|c| c.failed(*counter, error.clone(), *unconfirmed)))
+            }
+            Event::Failed { counter, error, .. } => {
+                let known = self.changes.remove(counter).is_some();
+                if known {
+                    self.say(error.words(self.language));
+                }
+                (*counter, known)
+            }
+            _ => return,
+        };
+        if !known && self.early.len() < EARLY_MAX {
+            self.early.insert(counter, event);
+        }
+    }
+
+    fn gather(&mut self, counter: u64, conversation: u64) {
+        let elsewhere = self.chats.values_mut().filter(|c| c.info.conversation != conversation);
+        let found = elsewhere.into_iter().find_map(|c| {
+            let at = c.mine.iter().position(|m| m.counter == Some(counter))?;
+            Some(c.mine.remove(at))
+        });
+        self.entry(conversation).mine.extend(found);
+    }
+}

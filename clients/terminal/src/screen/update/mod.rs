@@ -1,0 +1,10 @@
+//! What inputs do to the screen's state: keys, what the session tells, answers.
+//!
+//! Each file is one kind of input; all are methods of `App`.
+
+mod answers;
+mod events;
+mod form_keys;
+mod keys;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Every text of the screen, in Chinese and English, in one table.
+//!
+//! A place for a value is `{}`. The tests hold both languages to the same places.
+
+use startalk_client::Language;
+
+macro_rules! words {
+    ($($name:ident $zh:literal $en:literal;)*) => {
+        /// A text.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Word { $(#[doc = $en] $name,)* }
+
+        impl Word {
+            #[cfg(test)]
+            const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// In this language.
+            pub fn text(self, language: Language) -> &'static str {
+                match (self, language) { $(
+                    (Self::$name, Language::Chinese) => $zh,
+                    (Self::$name, Language::English) => $en,
+                )* }
+            }
+        }
+    };
+}
+
+impl Word {
+    /// With values in its places.
+    pub fn with(self, language: Language, values: &[&str]) -> String {
+        let mut parts = self.text(language).split("{}");
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for (i, part) in parts.enumerate() {
+            out.push_str(values.get(i).copied().unwrap_or("…"));
+            out.push_str(part);
+        }
+        out
+    }
+}
+
+words! {
+    AppName "星语" "Startalk";
+    Conversations "会话" "Conversations";
+    NoConversations "还没有会话。按 n 开始一个。" "No conversations yet. Press n to begin one.";
+    NothingFound "没有匹配的会话" "Nothing found";
+    ChooseOne "选择一个会话，按 Enter 打开。? 显示按键" "Choose a conversation and press Enter. ? shows the keys";
+    NoMessages "还没有消息" "No messages yet";
+    Loading "正在加载…" "Loading…";
+    Beginning "会话由此开始" "The conversation begins here";
+    Request "请求" "request";
+    RequestBanner "{} 想联系你。Ctrl+Y 接受，Ctrl+X 拒绝。" "{} would like to contact you. Ctrl+Y accepts, Ctrl+X refuses.";
+    Blocked "已屏蔽" "blocked";
+    BlockedBanner "你已屏蔽此人。Ctrl+B 取消屏蔽。" "You have blocked this person. Ctrl+B unblocks.";
+    Gone "帐号已注销" "account deleted";
+    Typing "正在输入…" "typing…";
+    Edited "已编辑" "edited";
+    RecalledByYou "你撤回了一条消息" "You took back a message";
+    RecalledBy "{} 撤回了一条消息" "{} took back a message";
+    RefusedThere "被对方服务器拒绝：{}" "refused by the other server: {}";
+    InReplyTo "回复 {}" "Reply to {}";
+    InReplyToUnknown "回复较早的消息" "Reply to an earlier message";
+    ReplyingTo "回复 {}：{}（Esc 取消）" "Replying to {}: {} (Esc cancels)";
+    Editing "正在编辑消息（Enter 保存，Esc 取消）" "Editing a message (Enter saves, Esc cancels)";
+    ComposerHint "输入消息，Enter 发送，Alt+Enter 换行" "Write a message, Enter sends, Alt+Enter begins a new line";
+    Pending "待发送" "waiting";
+    Read "已读" "read";
+    Failed "发送失败：{}" "not sent: {}";
+    Unconfirmed "未确认：{}" "not confirmed: {}";
+    Today "今天" "Today";
+    Yesterday "昨天" "Yesterday";
+    You "我" "You";
+    SentAt "发出于 {}" "sent {}";
+    Online "在线" "online";
+    Connecting "正在连接…" "connecting…";
+    RetryIn "{} 秒后重新连接" "reconnecting in {} s";
+    Waiting "{} 条待发送" "{} waiting to be sent";
+    SignedOutBecause "已退出登录：{}" "Signed out: {}";
+    SignIn "登录" "Sign in";
+    Register "注册" "Register";
+    Recover "用恢复码找回" "Recover with a code";
+    FieldUser "帐号（name@domain）" "Account (name@domain)";
+    FieldName "用户名" "Name";
+    FieldPassword "密码" "Password";
+    FieldNewPassword "新密码" "New password";
+    FieldDisplayName "显示名称（可不填）" "Display name (optional)";
+    FieldCode "恢复码" "Recovery code";
+    FieldInvitation "邀请链接（如有）" "Invitation link (if any)";
+    FieldServer "服务器地址（可不填）" "Server address (optional)";
+    FormKeys "Enter 提交 · Tab 下一项 · F2 登录/注册/找回 · F3 中文/English · Ctrl+C 退出" "Enter goes on · Tab next field · F2 sign in/register/recover · F3 中文/English · Ctrl+C quits";
+    FindingDomain "寻找 {} 并核对其密钥…" "Looking for {} and checking its key…";
+    Entering "已连接并核对密钥，正在登录…" "Connected, the key is right; signing in…";
+    StepFailed "✗ {}" "✗ {}";
+    CodesTitle "恢复码" "Recovery codes";
+    CodesText "请抄写并妥善保管，仅显示这一次。忘记密码时，每个恢复码可使用一次。" "Write these down and keep them: they are shown this once. Each lets you in one time when the password is forgotten.";
+    CodesKeys "抄好后按 Enter 继续" "Press Enter when you have them";
+    NewConversation "新会话：对方的帐号" "New conversation: whose account?";
+    Search "查找" "Search";
+    ConfirmRecall "撤回这条消息？Enter 确认，Esc 取消" "Take this message back? Enter does, Esc cancels";
+    ConfirmBlock "屏蔽 {}？Enter 确认，Esc 取消" "Block {}? Enter does, Esc cancels";
+    ConfirmSignOut "退出登录并删除本机数据？Enter 确认，Esc 取消" "Sign out and remove this device's data? Enter does, Esc cancels";
+    NothingToEdit "没有可编辑的消息" "There is no message to edit";
+    NothingToRecall "没有可撤回的消息" "There is no message to take back";
+    NotAUser "应为 name@domain" "Expected name@domain";
+    Invitation "邀请链接（{}）：{}" "Invitation, good until {}: {}";
+    WentBackNotice "服务器已从较早的备份恢复；丢失的消息正在重新提交。" "The server was restored from an earlier copy; what it lost of yours is offered again.";
+    Help "按键" "Keys";
+    HelpKeys "Esc 关闭" "Esc closes";
+    TooSmall "窗口太小：至少 60×16" "The window is too small: at least 60×16";
+    NewMessagesBelow "↓ 有新消息（End 到末尾）" "↓ newer messages (End goes there)";
+    HelpMove "↑ ↓ PgUp PgDn：选择会话，翻阅消息" "↑ ↓ PgUp PgDn: choose a conversation, page through messages";
+    HelpOpen "Enter：打开会话；Esc 或 Tab：回到列表" "Enter: open; Esc or Tab: back to the list";
+    HelpNew "n：新会话；/：在列表中查找" "n: new conversation; /: search in the list";
+    HelpSend "Enter：发送；Alt+Enter 或 Ctrl+J：换行" "Enter: send; Alt+Enter or Ctrl+J: new line";
+    HelpEdit "↑（输入框为空）：编辑上一条；Ctrl+E：编辑所选" "↑ in an empty field: edit the last one; Ctrl+E: edit the chosen one";
+    HelpChoose "Ctrl+P Ctrl+N：选择消息；Ctrl+R：回复；Ctrl+D：撤回" "Ctrl+P Ctrl+N: choose a message; Ctrl+R: reply; Ctrl+D: take back";
+    HelpRetry "Ctrl+T：重发失败的消息" "Ctrl+T: send again what failed";
+    HelpRequest "Ctrl+Y Ctrl+X：接受、拒绝请求；Ctrl+B：屏蔽或取消" "Ctrl+Y Ctrl+X: accept, refuse a request; Ctrl+B: block or unblock";
+    HelpMore "i（列表中）：生成邀请链接；Ctrl+O：退出登录" "i in the list: make an invitation; Ctrl+O: sign out";
+    HelpLanguage "F3：中文/English；? 或 F1：帮助；Ctrl+C：退出" "F3: 中文/English; ? or F1: this help; Ctrl+C: quit";
+    StatusKeys "? 按键" "? keys";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_exists_in_both_languages_with_the_same_places() {
+        for word in Word::ALL {
+            let (zh, en) = (word.text(Language::Chinese), word.text(Language::English));
+            assert!(!zh.is_empty() && !en.is_empty(), "{word:?}");
+            assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "{word:?}");
+            let bare = zh.replace("{}", "").replace(['✗', ' '], "");
+            assert!(bare.is_empty() || zh.chars().any(|c| c > '\u{2e80}'), "{word:?} is not in Chinese");
+            let foreign = en.replace("中文", "").chars().any(|c| ('\u{2e80}'..'\u{ff00}').contains(&c));
+            assert!(!foreign, "{word:?} is not in English");
+        }
+    }
+
+    #[test]
+    fn values_stand_in_their_places() {
+        assert_eq!(Word::RetryIn.with(Language::English, &["4"]), "reconnecting in 4 s");
+        assert_eq!(Word::RetryIn.with(Language::Chinese, &["4"]), "4 秒后重新连接");
+    }
+}
