@@ -16,7 +16,12 @@ use startalk_federation::{EphemeralIn, Federation, FederationConfig, LinkIdentit
 use startalk_gateway::{Gateway, GatewayConfig, RemoteEphemera};
 use startalk_journal::Reader;
 use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listeners, ServerTls, WebCertificate, bind};
-use startalk_protocol::{AccountName, DomainName, UserId, error::Language, pb::link::{Ephemeral, ephemeral::Kind}, pb::trust::Endpoint};
+use startalk_protocol::{
+    AccountName, DomainName, UserId,
+    error::Language,
+    pb::link::{Ephemeral, ephemeral::Kind},
+    pb::trust::Endpoint,
+};
 use startalk_sequencer::{Handle, Sequencer};
 use tokio::{signal::unix::SignalKind, sync::Notify};
 
@@ -83,7 +88,11 @@ fn logging() {
 
 fn report(opened: &store::Opened, language: Language) {
     if let Some(cut) = &opened.cut {
-        let words = say(language, "the last batch was torn and nobody was told of it; it was cut", "最后一批写入不完整且未曾确认，已切除");
+        let words = say(
+            language,
+            "the last batch was torn and nobody was told of it; it was cut",
+            "最后一批写入不完整且未曾确认，已切除",
+        );
         tracing::warn!(position = cut.position, "{words}");
     }
     if let Some(why) = &opened.rebuilt {
@@ -103,7 +112,10 @@ struct Node {
 }
 
 impl Node {
-    async fn run(self, keys: (startalk_protocol::trust::VerifiedCharter, startalk_protocol::signing::SecretKey)) -> anyhow::Result<()> {
+    async fn run(
+        self,
+        keys: (startalk_protocol::trust::VerifiedCharter, startalk_protocol::signing::SecretKey),
+    ) -> anyhow::Result<()> {
         let Self { folder, keys: key_files, domain, sequencer, opened_first, settings, json_output, language } = self;
         let views = sequencer.views().clone();
         let reader = sequencer.reader();
@@ -153,13 +165,16 @@ impl Node {
                 timings: Timings::default(),
                 quota: Quota::default(),
                 on_ephemeral: Arc::new(on_ephemeral),
-                on_went_back: Arc::new(|domain: &DomainName| tracing::warn!(%domain, "a peer shows that this node went back in time; a new epoch has begun")),
+                on_went_back: Arc::new(
+                    |domain: &DomainName| tracing::warn!(%domain, "a peer shows that this node went back in time; a new epoch has begun"),
+                ),
             })
         };
         let public_url = endpoints.first().map_or_else(String::new, |e| url("https", e));
         let gateway = {
             let identity = identity.clone();
-            let mut config = GatewayConfig::new(domain.clone(), views.clone(), handle.clone(), key_files.cursor_secret, public_url.clone());
+            let mut config =
+                GatewayConfig::new(domain.clone(), views.clone(), handle.clone(), key_files.cursor_secret, public_url.clone());
             config.remote = Arc::new(Ephemera(federation.clone()));
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
@@ -169,15 +184,20 @@ impl Node {
         let renew = Arc::new(Notify::new());
         let writer = {
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
-            Writer::start(sequencer, handle.clone(), Box::new(move |records: &Arc<[Recorded]>| {
-                gateway.committed(records);
-                federation.committed(records);
-                if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
-                    renew.notify_one();
-                }
-            }))?
+            Writer::start(
+                sequencer,
+                handle.clone(),
+                Box::new(move |records: &Arc<[Recorded]>| {
+                    gateway.committed(records);
+                    federation.committed(records);
+                    if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
+                        renew.notify_one();
+                    }
+                }),
+            )?
         };
-        let backend = backend(&folder, &views, reader, &handle, &domain, &public_url, &identity, &federation, &endpoints, &resolver);
+        let backend =
+            backend(&folder, &views, reader, &handle, &domain, &public_url, &identity, &federation, &endpoints, &resolver);
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
 
         let servers = Servers { gateway: gateway.clone(), federation: federation.clone(), tls };
@@ -190,7 +210,16 @@ impl Node {
         tokio::spawn(renew_record(identity.clone(), views.clone(), endpoints.clone(), renew));
 
         let first_link = first_link(&backend, &views).await?;
-        let told = Told { domain: &domain, address, port, public_url: &public_url, first_link, first_start: opened_first, self_made: self_made.then_some(&web), identity: &identity };
+        let told = Told {
+            domain: &domain,
+            address,
+            port,
+            public_url: &public_url,
+            first_link,
+            first_start: opened_first,
+            self_made: self_made.then_some(&web),
+            identity: &identity,
+        };
         told.print(json_output, language);
 
         stop_signal().await?;
@@ -214,11 +243,19 @@ fn listen(settings: &Settings, tls: &ServerTls, language: Language) -> anyhow::R
         }
     }
     let error = last.map_or_else(String::new, |e| e.to_string());
-    bail!("{}: {error}", say(language, "cannot listen; choose another place with --listen", "无法监听；请用 --listen 指定其他端口"))
+    bail!(
+        "{}: {error}",
+        say(language, "cannot listen; choose another place with --listen", "无法监听；请用 --listen 指定其他端口")
+    )
 }
 
 /// The given certificate; or one of our own, kept so that those who trust it need not do so again.
-fn web_certificate(folder: &Folder, settings: &Settings, domain: &DomainName, endpoints: &[Endpoint]) -> anyhow::Result<(WebCertificate, bool)> {
+fn web_certificate(
+    folder: &Folder,
+    settings: &Settings,
+    domain: &DomainName,
+    endpoints: &[Endpoint],
+) -> anyhow::Result<(WebCertificate, bool)> {
     if let Some((chain, key)) = &settings.certificate {
         return Ok((WebCertificate::from_pem(chain, key)?, false));
     }
@@ -246,7 +283,12 @@ fn web_certificate(folder: &Folder, settings: &Settings, domain: &DomainName, en
 
 fn shows(views: &Views, endpoints: &[Endpoint]) -> Shows {
     let realm = governance::realm(&*views.store);
-    Shows { endpoints: endpoints.to_vec(), display_name: realm.display_name.clone(), listed: realm.listed, registration: realm.registration }
+    Shows {
+        endpoints: endpoints.to_vec(),
+        display_name: realm.display_name.clone(),
+        listed: realm.listed,
+        registration: realm.registration,
+    }
 }
 
 async fn renew_record(identity: Identity, views: Views, endpoints: Vec<Endpoint>, changed: Arc<Notify>) {
@@ -290,7 +332,10 @@ fn backend(
         let federation = federation.clone();
         move || Value::Array(federation.peers().iter().map(crate::admin::links::json).collect())
     };
-    let addresses: Vec<String> = endpoints.iter().map(|e| if e.host.contains(':') { format!("[{}]:{}", e.host, e.port) } else { format!("{}:{}", e.host, e.port) }).collect();
+    let addresses: Vec<String> = endpoints
+        .iter()
+        .map(|e| if e.host.contains(':') { format!("[{}]:{}", e.host, e.port) } else { format!("{}:{}", e.host, e.port) })
+        .collect();
     Backend {
         views: views.clone(),
         reader,
@@ -345,23 +390,32 @@ impl Told<'_> {
         println!("{} {}", t("Domain:", "域："), self.domain.shown());
         println!("{} {} (TCP, UDP) — {}", t("Listening:", "监听："), self.address, self.public_url);
         if let Some(web) = self.self_made {
-            println!("{}", t(
-                "The certificate is self-made: browsers will warn. Compare this BLAKE3 fingerprint, or give one of your own with --cert and --key:",
-                "证书为自签：浏览器会警告。请核对以下 BLAKE3 指纹，或用 --cert 与 --key 提供自己的证书：",
-            ));
+            println!(
+                "{}",
+                t(
+                    "The certificate is self-made: browsers will warn. Compare this BLAKE3 fingerprint, or give one of your own with --cert and --key:",
+                    "证书为自签：浏览器会警告。请核对以下 BLAKE3 指纹，或用 --cert 与 --key 提供自己的证书：",
+                )
+            );
             println!("  {}", hex(&web.fingerprint()));
         }
         if let Some(recovery) = recovery {
-            println!("\n{}\n\n  {recovery}\n", t(
-                "RECOVERY KEY, shown this once. Write it on paper: if keys/root.key is lost or stolen, only this key can\nprove that a new one is yours. Without it the domain's name is lost with the root key.",
-                "恢复密钥，仅显示这一次。请抄在纸上：若 keys/root.key 丢失或被盗，只有它能证明新密钥属于你。\n没有它，根密钥一旦丢失，域名也随之丢失。",
-            ));
+            println!(
+                "\n{}\n\n  {recovery}\n",
+                t(
+                    "RECOVERY KEY, shown this once. Write it on paper: if keys/root.key is lost or stolen, only this key can\nprove that a new one is yours. Without it the domain's name is lost with the root key.",
+                    "恢复密钥，仅显示这一次。请抄在纸上：若 keys/root.key 丢失或被盗，只有它能证明新密钥属于你。\n没有它，根密钥一旦丢失，域名也随之丢失。",
+                )
+            );
         }
         if let (Some(link), Some(local)) = (&self.first_link, &local_link) {
-            println!("{}\n  {local}\n  {link}\n", t(
-                "Make the first administrator with this one-time link (on this machine, or from elsewhere), good for 24 hours;\n`startalk-terminal <link>` takes it too:",
-                "用这个一次性链接创建首位管理员（本机或其他设备），24 小时内有效；`startalk-terminal <链接>` 也可使用：",
-            ));
+            println!(
+                "{}\n  {local}\n  {link}\n",
+                t(
+                    "Make the first administrator with this one-time link (on this machine, or from elsewhere), good for 24 hours;\n`startalk-terminal <link>` takes it too:",
+                    "用这个一次性链接创建首位管理员（本机或其他设备），24 小时内有效；`startalk-terminal <链接>` 也可使用：",
+                )
+            );
             println!("{}", qr(link));
         }
     }

@@ -9,10 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Deserialize;
-use startalk_net::{
-    HubUrl, Listen,
-    discovery::Peer,
-};
+use startalk_net::{HubUrl, Listen, discovery::Peer};
 use startalk_protocol::{
     DomainName,
     pb::trust::Endpoint,
@@ -105,7 +102,9 @@ impl Raw {
     fn check(self) -> anyhow::Result<Settings> {
         let domain = self.domain.map(|d| d.parse::<DomainName>().with_context(|| format!("--domain {d}"))).transpose()?;
         if domain.as_ref().is_some_and(DomainName::is_key_name) {
-            bail!("--domain: a key name is made from the domain's own key; leave --domain out / 密钥名由域自己的密钥生成，请不要填写 --domain");
+            bail!(
+                "--domain: a key name is made from the domain's own key; leave --domain out / 密钥名由域自己的密钥生成，请不要填写 --domain"
+            );
         }
         let listen = match self.listen {
             Some(text) => vec![text.parse::<Listen>().map_err(|e| anyhow::anyhow!("--listen {e}"))?],
@@ -129,7 +128,10 @@ impl Raw {
                 t.parse::<SocketAddr>().context("expected address:port / 应为 地址:端口")
             })?,
             certificate,
-            registration: self.registration.map(|r| r.parse().map_err(|e| anyhow::anyhow!("--registration {r}: {e}"))).transpose()?,
+            registration: self
+                .registration
+                .map(|r| r.parse().map_err(|e| anyhow::anyhow!("--registration {r}: {e}")))
+                .transpose()?,
             display_name: self.display_name,
             listed: self.listed,
             allow_private_addresses: self.allow_private_addresses.unwrap_or(false),
@@ -220,7 +222,11 @@ mod tests {
     fn a_file_says_the_same_and_flags_win() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("startalk.toml");
-        std::fs::write(&path, "domain = \"a.example\"\nlisten = \"9000\"\nlisted = true\npublic = [\"a.example:9000\", \"[2001:db8::1]:9000\"]\n").unwrap();
+        std::fs::write(
+            &path,
+            "domain = \"a.example\"\nlisten = \"9000\"\nlisted = true\npublic = [\"a.example:9000\", \"[2001:db8::1]:9000\"]\n",
+        )
+        .unwrap();
         let settings = Raw { config: Some(path.clone()), listen: Some("9001".into()), ..Raw::default() }.resolve().unwrap();
         assert_eq!(settings.listen, [Listen::Port(9001)]);
         assert_eq!(settings.domain.unwrap().as_str(), "a.example");

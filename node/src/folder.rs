@@ -23,7 +23,9 @@ pub enum FolderError {
     #[error("{0} is in use by a running startalk / {0} 正被运行中的 startalk 使用")]
     InUse(String),
     /// Written by a later version.
-    #[error("{folder} has format {found}, and this startalk knows formats up to {FORMAT}: use the later version / {folder} 的格式为 {found}，此版本只认识到 {FORMAT}，请使用更新的版本")]
+    #[error(
+        "{folder} has format {found}, and this startalk knows formats up to {FORMAT}: use the later version / {folder} 的格式为 {found}，此版本只认识到 {FORMAT}，请使用更新的版本"
+    )]
     Newer { folder: String, found: u32 },
     /// Not a number.
     #[error("{folder}/FORMAT: expected a number, found {found:?}")]
@@ -139,7 +141,8 @@ pub fn control_socket(root: &Path) -> PathBuf {
 
 fn lock(root: &Path) -> Result<File, FolderError> {
     let path = root.join("LOCK");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|e| io_error(&path, e))?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|e| io_error(&path, e))?;
     file.try_lock().map_err(|_| FolderError::InUse(root.display().to_string()))?;
     Ok(file)
 }

@@ -81,7 +81,12 @@ impl Keys {
         let keys = root.join("keys");
         let root_path = keys.join("root.key");
         let root = if root_path.exists() { Some(SecretKey::from_seed(read_32(&root_path)?)) } else { None };
-        Ok(Self { cursor_secret: read_32(&keys.join("node.secret"))?, first_root: read_32(&keys.join("root.pub"))?, root, folder: keys })
+        Ok(Self {
+            cursor_secret: read_32(&keys.join("node.secret"))?,
+            first_root: read_32(&keys.join("root.pub"))?,
+            root,
+            folder: keys,
+        })
     }
 
     /// Whether the root key is in the folder, and charters can be signed.
@@ -94,27 +99,36 @@ impl Keys {
     ///
     /// # Errors
     /// If the root key is needed and not here, or the disk's.
-    pub fn charter(&self, domain: &DomainName, known: &[u8], replace: bool) -> anyhow::Result<(VerifiedCharter, SecretKey, bool)> {
+    pub fn charter(
+        &self,
+        domain: &DomainName,
+        known: &[u8],
+        replace: bool,
+    ) -> anyhow::Result<(VerifiedCharter, SecretKey, bool)> {
         let now = clock::now_ms_signed();
         let known = if known.is_empty() { None } else { Some(Charter::decode_signed(known)?) };
         if let Some(charter) = &known {
             let newest = charter.link_keys().iter().max_by_key(|k| k.not_after_ms);
-            if let Some(newest) = newest.filter(|k| !replace && (k.not_after_ms - now > LINK_KEY_LEFT_MS_MIN || self.root.is_none()))
+            if let Some(newest) =
+                newest.filter(|k| !replace && (k.not_after_ms - now > LINK_KEY_LEFT_MS_MIN || self.root.is_none()))
                 && let Some(secret) = self.link_secret(&newest.key)?
             {
                 return Ok((charter.clone(), secret, false));
             }
         }
         let Some(root) = &self.root else {
-            anyhow::bail!("keys/root.key is not here, and a new link key has to be signed with it / 需要用 keys/root.key 签署新的链路密钥，但它不在这里");
+            anyhow::bail!(
+                "keys/root.key is not here, and a new link key has to be signed with it / 需要用 keys/root.key 签署新的链路密钥，但它不在这里"
+            );
         };
         let link = SecretKey::from_seed(clock::random());
         write_file(&self.link_path(&link.public()), &link.seed())?;
-        let mut link_keys: Vec<LinkKey> = known.iter().flat_map(|c| c.link_keys()).filter(|k| k.not_after_ms > now).map(|k| LinkKey {
-            key: k.key.to_vec().into(),
-            not_before_ms: k.not_before_ms,
-            not_after_ms: k.not_after_ms,
-        }).collect();
+        let mut link_keys: Vec<LinkKey> = known
+            .iter()
+            .flat_map(|c| c.link_keys())
+            .filter(|k| k.not_after_ms > now)
+            .map(|k| LinkKey { key: k.key.to_vec().into(), not_before_ms: k.not_before_ms, not_after_ms: k.not_after_ms })
+            .collect();
         link_keys.sort_by_key(|k| std::cmp::Reverse(k.not_after_ms));
         link_keys.truncate(2);
         // An hour back, for clocks that are a little behind.

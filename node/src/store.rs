@@ -149,7 +149,13 @@ mod tests {
     }
 
     fn policy(n: i64) -> Command {
-        Command::SetPolicy { registration: None, display_name: None, listed: None, recall_window_ms: Some(n), edit_window_ms: None }
+        Command::SetPolicy {
+            registration: None,
+            display_name: None,
+            listed: None,
+            recall_window_ms: Some(n),
+            edit_window_ms: None,
+        }
     }
 
     fn window(sequencer: &Sequencer<Journal>) -> i64 {

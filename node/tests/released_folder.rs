@@ -23,12 +23,22 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { fs::write(target, fs::read(entry.path()).unwrap()).unwrap() }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            fs::write(target, fs::read(entry.path()).unwrap()).unwrap()
+        }
     }
 }
 
 fn startalk(data: &Path, verb: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_startalk")).arg("--data").arg(data).args(["--json", "--lang", "en"]).args(verb).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_startalk"))
+        .arg("--data")
+        .arg(data)
+        .args(["--json", "--lang", "en"])
+        .args(verb)
+        .output()
+        .unwrap()
 }
 
 fn json(data: &Path, verb: &[&str]) -> Value {
@@ -41,15 +51,22 @@ fn json(data: &Path, verb: &[&str]) -> Value {
 fn the_first_released_folder_opens_with_all_that_was_in_it() {
     let (_root, data) = copied("folder-1");
     let policy = json(&data, &["policy"]);
-    assert_eq!((policy["domain"].as_str(), policy["records"].as_u64(), policy["epoch"].as_u64()), (Some(DOMAIN), Some(114), Some(1)));
+    assert_eq!(
+        (policy["domain"].as_str(), policy["records"].as_u64(), policy["epoch"].as_u64()),
+        (Some(DOMAIN), Some(114), Some(1))
+    );
     let users = json(&data, &["user", "list"]);
     let mut names: Vec<&str> = users["users"].as_array().unwrap().iter().map(|u| u["user"].as_str().unwrap()).collect();
     names.sort_unstable();
     assert_eq!(names, [format!("alice@{DOMAIN}"), format!("bob@{DOMAIN}")]);
     let alice = users["users"].as_array().unwrap().iter().find(|u| u["user"].as_str().unwrap().starts_with("alice")).unwrap();
-    assert_eq!((alice["conversations"].as_u64(), alice["devices"].as_u64(), &alice["administrator"]), (Some(2), Some(1), &Value::Bool(true)));
+    assert_eq!(
+        (alice["conversations"].as_u64(), alice["devices"].as_u64(), &alice["administrator"]),
+        (Some(2), Some(1), &Value::Bool(true))
+    );
     let peers = json(&data, &["peers"]);
-    let rules: Vec<_> = peers["peers"].as_array().unwrap().iter().map(|p| (p["domain"].as_str().unwrap(), p["rule"].as_str().unwrap())).collect();
+    let rules: Vec<_> =
+        peers["peers"].as_array().unwrap().iter().map(|p| (p["domain"].as_str().unwrap(), p["rule"].as_str().unwrap())).collect();
     assert_eq!(rules, [("elsewhere.example", "unset"), ("bad.example", "denied")]);
     for finding in json(&data, &["doctor"])["findings"].as_array().unwrap() {
         let about_bytes = ["journal", "views"].contains(&finding["check"].as_str().unwrap());

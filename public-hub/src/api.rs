@@ -61,13 +61,18 @@ fn address(hub: &Hub, asker: Asker, headers: &HeaderMap) -> IpAddr {
     direct
 }
 
-async fn announce(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, request: Request) -> Result<StatusCode, Refusal> {
+async fn announce(
+    Stateful(hub): Stateful<Hub>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
     let now_ms = hub.now_ms();
     // Before the body is read: a flood costs a header each.
     hub.0.rates.announce(address(&hub, asker, &headers), now_ms)?;
-    let body: Bytes = axum::RequestExt::extract(request).await.map_err(|_| {
-        Error::new(Code::TooLarge).with("what", "record").with("got", "?").with("max", RECORD_BYTES_MAX)
-    })?;
+    let body: Bytes = axum::RequestExt::extract(request)
+        .await
+        .map_err(|_| Error::new(Code::TooLarge).with("what", "record").with("got", "?").with("max", RECORD_BYTES_MAX))?;
     let record = DomainRecord::decode_signed(&body, now_ms)?;
     let domain = record.domain().clone();
     hub.0.rates.domain(&domain, record.charter().first_root_key(), now_ms)?;
@@ -93,7 +98,12 @@ fn find(hub: &Hub, asker: Asker, headers: &HeaderMap, domain: &str) -> Result<En
     Ok(hub.0.directory.lock().lookup(&domain, now_ms).cloned().ok_or_else(unknown)?)
 }
 
-async fn lookup(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, Path(domain): Path<String>) -> Result<Response, Refusal> {
+async fn lookup(
+    Stateful(hub): Stateful<Hub>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    Path(domain): Path<String>,
+) -> Result<Response, Refusal> {
     let entry = find(&hub, asker, &headers, &domain)?;
     let media = [(header::CONTENT_TYPE, HeaderValue::from_static(RECORD_MEDIA_TYPE))];
     Ok((media, entry.record.bytes().clone()).into_response())
@@ -131,7 +141,12 @@ pub struct NavigationEndpoint {
     pub port: u32,
 }
 
-async fn navigation(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, Path(domain): Path<String>) -> Result<Json<Navigation>, Refusal> {
+async fn navigation(
+    Stateful(hub): Stateful<Hub>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    Path(domain): Path<String>,
+) -> Result<Json<Navigation>, Refusal> {
     let entry = find(&hub, asker, &headers, &domain)?;
     let record = &entry.record;
     Ok(Json(Navigation {
@@ -153,7 +168,12 @@ struct Asked {
     lang: Option<String>,
 }
 
-async fn index(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap, Query(asked): Query<Asked>) -> Result<Response, Refusal> {
+async fn index(
+    Stateful(hub): Stateful<Hub>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
     let now_ms = hub.now_ms();
     hub.0.rates.question(address(&hub, asker, &headers), now_ms)?;
     let language = page::language(asked.lang.as_deref(), headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()));
@@ -195,10 +215,14 @@ impl IntoResponse for Refusal {
             Code::SlowDown => StatusCode::TOO_MANY_REQUESTS,
             Code::UnknownDomain => StatusCode::NOT_FOUND,
             Code::OlderRecord | Code::RootKeyChanged => StatusCode::CONFLICT,
-            Code::TooMany if self.0.params.get("what").is_some_and(|w| w == "domains" || w == "bytes of records") => StatusCode::SERVICE_UNAVAILABLE,
+            Code::TooMany if self.0.params.get("what").is_some_and(|w| w == "domains" || w == "bytes of records") => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::BAD_REQUEST,
         };
-        let retry = (status == StatusCode::TOO_MANY_REQUESTS).then(|| self.0.params.get("seconds").and_then(|s| HeaderValue::from_str(s).ok())).flatten();
+        let retry = (status == StatusCode::TOO_MANY_REQUESTS)
+            .then(|| self.0.params.get("seconds").and_then(|s| HeaderValue::from_str(s).ok()))
+            .flatten();
         let body = Json(JsonError { code: self.0.code.as_str().to_owned(), params: self.0.params });
         let mut response = (status, body).into_response();
         if let Some(seconds) = retry {

@@ -64,7 +64,8 @@ impl Directory {
         let taken = match accepts(&Pinned::of(&entry.record), &record) {
             Ok(()) => {
                 entry.record = record;
-                let look_for_proof = entry.proof.is_none_or(|(proof, at)| proof != Proof::KeyName && now_ms - at >= PROOF_AGE_MS_MAX);
+                let look_for_proof =
+                    entry.proof.is_none_or(|(proof, at)| proof != Proof::KeyName && now_ms - at >= PROOF_AGE_MS_MAX);
                 Taken::Accepted { look_for_proof }
             }
             Err(e) if e.code == Code::RootKeyChanged && entry.proof.is_none() => {
@@ -162,7 +163,12 @@ impl Directory {
             let r = &e.record;
             let public = r.listed() && e.proof.is_some() && !r.charter().gone() && r.not_after_ms() > now_ms;
             let contains = |text: &str| text.to_lowercase().contains(&wanted);
-            public && (wanted.is_empty() || contains(r.display_name()) || contains(r.description()) || contains(r.domain().as_str()) || contains(&r.domain().shown()))
+            public
+                && (wanted.is_empty()
+                    || contains(r.display_name())
+                    || contains(r.description())
+                    || contains(r.domain().as_str())
+                    || contains(&r.domain().shown()))
         };
         let all = self.entries.values().filter(found);
         let mut first = Vec::new();
@@ -178,7 +184,8 @@ impl Directory {
 
     /// Forgets what expired.
     pub fn expire(&mut self, now_ms: i64) {
-        let gone: Vec<DomainName> = self.entries.values().filter(|e| e.record.not_after_ms() <= now_ms).map(|e| e.record.domain().clone()).collect();
+        let gone: Vec<DomainName> =
+            self.entries.values().filter(|e| e.record.not_after_ms() <= now_ms).map(|e| e.record.domain().clone()).collect();
         for domain in gone {
             self.remove(&domain);
         }
@@ -212,7 +219,11 @@ mod tests {
         let charter = CharterDraft {
             domain: "example.org".parse().unwrap(),
             line: Vec::new(),
-            link_keys: vec![LinkKey { key: key(100).public().to_vec().into(), not_before_ms: NOW, not_after_ms: NOW + 24 * HOUR }],
+            link_keys: vec![LinkKey {
+                key: key(100).public().to_vec().into(),
+                not_before_ms: NOW,
+                not_after_ms: NOW + 24 * HOUR,
+            }],
             recovery_hash: recovery_hash(&key(200).public()),
             sequence: 1,
             gone: false,

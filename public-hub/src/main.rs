@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use startalk_hub::{Hub, api, serve, settings::{Args, Settings}};
+use startalk_hub::{
+    Hub, api, serve,
+    settings::{Args, Settings},
+};
 use startalk_net::{CertResolver, Discovery, HubUrl, Listen, ServerTls, bind_tcp};
 
 #[tokio::main]
@@ -56,7 +59,10 @@ fn open(settings: &Settings) -> anyhow::Result<(Vec<serve::Door>, Ready)> {
         doors.push(serve::Door { listener, tls: Some(tls) });
         let host = settings.name.clone().unwrap_or_else(|| shown(address.ip()));
         let url = format!("https://{}:{}", bracketed(&host), address.port());
-        hub_url = Some(HubUrl::new(&url, settings.fingerprint.then(|| certificate.fingerprint())).map_err(|e| anyhow::anyhow!("--name {host}: {e}"))?);
+        hub_url = Some(
+            HubUrl::new(&url, settings.fingerprint.then(|| certificate.fingerprint()))
+                .map_err(|e| anyhow::anyhow!("--name {host}: {e}"))?,
+        );
         listening.push(url);
     }
     if let Some(http) = settings.http {
@@ -76,7 +82,8 @@ impl Ready {
     fn print(&self, json: bool) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         if json {
-            let line = serde_json::json!({ "listening": self.listening.first(), "hub_url": self.hub_url, "pid": std::process::id() });
+            let line =
+                serde_json::json!({ "listening": self.listening.first(), "hub_url": self.hub_url, "pid": std::process::id() });
             writeln!(out, "{line}")?;
         } else {
             for url in &self.listening {

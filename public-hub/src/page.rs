@@ -97,7 +97,13 @@ pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language
         label = words.search,
         button = words.button,
     );
-    let heading = if zh { format!("{count} 个域") } else if count == 1 { "1 domain".to_owned() } else { format!("{count} domains") };
+    let heading = if zh {
+        format!("{count} 个域")
+    } else if count == 1 {
+        "1 domain".to_owned()
+    } else {
+        format!("{count} domains")
+    };
     let _ = write!(out, "<h2>{heading}</h2>");
     if entries.is_empty() {
         let text = if search.is_empty() { words.none } else { words.nothing_found };
@@ -111,7 +117,11 @@ pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language
     }
     if count > entries.len() {
         let more = count - entries.len();
-        let text = if zh { format!("还有 {more} 个，请用搜索缩小范围。") } else { format!("{more} more: narrow them down by searching.") };
+        let text = if zh {
+            format!("还有 {more} 个，请用搜索缩小范围。")
+        } else {
+            format!("{more} more: narrow them down by searching.")
+        };
         let _ = write!(out, "<p class=\"more\">{text}</p>");
     }
     if !search.is_empty() {
@@ -135,7 +145,12 @@ fn card(out: &mut String, record: &VerifiedRecord, zh: bool) {
     let _ = write!(out, "<li><h3>");
     match address(record) {
         Some(url) => {
-            let _ = write!(out, "<a href=\"{}\" rel=\"noopener noreferrer nofollow\" dir=\"auto\">{}</a>", escape(&url), escape(&name));
+            let _ = write!(
+                out,
+                "<a href=\"{}\" rel=\"noopener noreferrer nofollow\" dir=\"auto\">{}</a>",
+                escape(&url),
+                escape(&name)
+            );
         }
         None => {
             let _ = write!(out, "<span dir=\"auto\">{}</span>", escape(&name));
@@ -154,7 +169,11 @@ fn address(record: &VerifiedRecord) -> Option<String> {
         return Some(format!("https://{}/", record.domain()));
     }
     let endpoint = record.endpoints().first()?;
-    Some(if endpoint.host.contains(':') { format!("https://[{}]:{}/", endpoint.host, endpoint.port) } else { format!("https://{}:{}/", endpoint.host, endpoint.port) })
+    Some(if endpoint.host.contains(':') {
+        format!("https://[{}]:{}/", endpoint.host, endpoint.port)
+    } else {
+        format!("https://{}:{}/", endpoint.host, endpoint.port)
+    })
 }
 
 /// Text to HTML, in elements and in quoted attributes.

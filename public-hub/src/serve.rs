@@ -84,7 +84,12 @@ async fn connection(stream: TcpStream, from: SocketAddr, tls: Option<ServerTls>,
     }
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, from: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    from: SocketAddr,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     let service = TowerToHyperService::new(router.layer(Extension(Asker(from))));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

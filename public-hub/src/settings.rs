@@ -94,9 +94,15 @@ impl Args {
     /// # Errors
     /// In words, what is wrong with which option.
     pub fn resolve(&self, now_ms: i64) -> anyhow::Result<Settings> {
-        ensure!(self.listen.is_some() || self.http.is_some(), "nowhere to listen: give --listen (HTTPS) or --http (plain, loopback only)");
+        ensure!(
+            self.listen.is_some() || self.http.is_some(),
+            "nowhere to listen: give --listen (HTTPS) or --http (plain, loopback only)"
+        );
         if let Some(http) = self.http {
-            ensure!(http.ip().is_loopback(), "--http {http}: plain HTTP is for loopback addresses only, as in 127.0.0.1:8080; use --listen for HTTPS");
+            ensure!(
+                http.ip().is_loopback(),
+                "--http {http}: plain HTTP is for loopback addresses only, as in 127.0.0.1:8080; use --listen for HTTPS"
+            );
         }
         let https = match self.listen {
             None => None,
@@ -148,7 +154,9 @@ impl Args {
     /// # Errors
     /// If a file exists or cannot be written.
     pub fn make_certificate(&self, now_ms: i64) -> anyhow::Result<()> {
-        let (Some(chain), Some(key)) = (&self.certificate, &self.key) else { bail!("--make-certificate needs --certificate and --key") };
+        let (Some(chain), Some(key)) = (&self.certificate, &self.key) else {
+            bail!("--make-certificate needs --certificate and --key")
+        };
         let made = self.self_made(None, now_ms)?;
         let (chain_pem, key_pem) = made.pem().context("a self-made certificate has its PEM")?;
         write_new(key, key_pem, true)?;

@@ -21,8 +21,8 @@ use startalk_protocol::{
     Code, DomainName,
     signing::SecretKey,
     trust::{
-        CharterDraft, DomainRecord, Endpoint, Fingerprint, LinkKey, RecordDraft, Registration, SignedRecord, VerifiedRecord, recovery_hash,
-        sign_charter, sign_record,
+        CharterDraft, DomainRecord, Endpoint, Fingerprint, LinkKey, RecordDraft, Registration, SignedRecord, VerifiedRecord,
+        recovery_hash, sign_charter, sign_record,
     },
 };
 
@@ -53,7 +53,11 @@ fn signed(draft: &Draft, now_ms: i64) -> VerifiedRecord {
     let charter = CharterDraft {
         domain: draft.domain.clone(),
         line: Vec::new(),
-        link_keys: vec![LinkKey { key: key(100).public().to_vec().into(), not_before_ms: START - HOUR, not_after_ms: START + 80 * 24 * HOUR }],
+        link_keys: vec![LinkKey {
+            key: key(100).public().to_vec().into(),
+            not_before_ms: START - HOUR,
+            not_after_ms: START + 80 * 24 * HOUR,
+        }],
         recovery_hash: recovery_hash(&key(200).public()),
         sequence: 1,
         gone: false,
@@ -81,7 +85,12 @@ struct Running {
 
 fn discovery(config: DiscoveryConfig) -> Discovery {
     // No name server answers at this address: nothing is asked outside.
-    Discovery::new(DiscoveryConfig { name_servers: Some(vec!["127.0.0.1:1".parse().unwrap()]), timeout: Duration::from_secs(2), ..config }).unwrap()
+    Discovery::new(DiscoveryConfig {
+        name_servers: Some(vec!["127.0.0.1:1".parse().unwrap()]),
+        timeout: Duration::from_secs(2),
+        ..config
+    })
+    .unwrap()
 }
 
 async fn hub_with(config: DiscoveryConfig, behind_proxy: bool) -> Running {
@@ -107,7 +116,13 @@ impl Running {
     }
 
     async fn get(&self, path: &str, language: &str) -> HttpAnswer {
-        let http = HttpClient { names: Names::system(), guard: AddressGuard::AllowPrivate, plain: PlainHttp::Loopback, timeout: Duration::from_secs(5), answer_bytes_max: 1 << 20 };
+        let http = HttpClient {
+            names: Names::system(),
+            guard: AddressGuard::AllowPrivate,
+            plain: PlainHttp::Loopback,
+            timeout: Duration::from_secs(5),
+            answer_bytes_max: 1 << 20,
+        };
         let mut request = HttpRequest::get(format!("http://{}{path}", self.address).parse().unwrap());
         request.headers.insert(header::ACCEPT_LANGUAGE, language.parse().unwrap());
         http.send(request).await.unwrap()
@@ -218,7 +233,8 @@ async fn the_page_lists_who_asked_and_proved() {
 async fn a_proven_name_is_listed_and_no_stranger_replaces_it() {
     // The proof here is the configuration; discovery's own tests have DNSSEC and well-known.
     let domain: DomainName = "proven.example".parse().unwrap();
-    let peer = Peer { endpoint: Endpoint { host: "127.0.0.1".into(), port: 1 }, root: Some(Fingerprint::of_key(&key(1).public())) };
+    let peer =
+        Peer { endpoint: Endpoint { host: "127.0.0.1".into(), port: 1 }, root: Some(Fingerprint::of_key(&key(1).public())) };
     let hub = hub_with(DiscoveryConfig { peers: [(domain.clone(), peer)].into(), ..DiscoveryConfig::default() }, false).await;
     // The stranger is first.
     let stranger = Draft { domain: domain.clone(), name: "Stranger".into(), ..draft(9) };
@@ -244,13 +260,19 @@ async fn clients_get_navigation_that_they_can_verify() {
     hub.announce(&draft(1)).await.unwrap();
     let answer = hub.get(&format!("/v1/navigation/{}", key_name(1)), "en").await;
     let navigation: api::Navigation = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!((navigation.display_name.as_str(), navigation.registration.as_str(), navigation.proof.as_deref()), ("Domain 1", "open", Some("key-name")));
+    assert_eq!(
+        (navigation.display_name.as_str(), navigation.registration.as_str(), navigation.proof.as_deref()),
+        ("Domain 1", "open", Some("key-name"))
+    );
     assert_eq!(navigation.endpoints, [api::NavigationEndpoint { host: "198.51.100.1".into(), port: 8443 }]);
     let record = data_encoding::BASE64.decode(navigation.record.as_bytes()).unwrap();
     assert!(DomainRecord::decode_signed(&record, START).is_ok());
     assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     let unknown = hub.get("/v1/navigation/nobody.example", "en").await;
-    assert_eq!((&answer.headers[header::CACHE_CONTROL], &unknown.headers[header::CACHE_CONTROL]), (&"public, max-age=60".parse().unwrap(), &"no-store".parse().unwrap()));
+    assert_eq!(
+        (&answer.headers[header::CACHE_CONTROL], &unknown.headers[header::CACHE_CONTROL]),
+        (&"public, max-age=60".parse().unwrap(), &"no-store".parse().unwrap())
+    );
     assert_eq!((unknown.status.as_u16(), &unknown.body[..16]), (404, &b"{\"code\":\"unknown"[..]));
     assert_eq!(hub.get("/v1/navigation/..%2f..", "en").await.status, 400);
 }
@@ -259,8 +281,15 @@ async fn clients_get_navigation_that_they_can_verify() {
 async fn behind_a_proxy_askers_are_told_apart() {
     let hub = hub_with(DiscoveryConfig::default(), true).await;
     let ask = async |from: &str| {
-        let http = HttpClient { names: Names::system(), guard: AddressGuard::AllowPrivate, plain: PlainHttp::Loopback, timeout: Duration::from_secs(5), answer_bytes_max: 4096 };
-        let mut request = HttpRequest::post(format!("http://{}/v1/announce", hub.address).parse().unwrap(), Bytes::from_static(b"junk"));
+        let http = HttpClient {
+            names: Names::system(),
+            guard: AddressGuard::AllowPrivate,
+            plain: PlainHttp::Loopback,
+            timeout: Duration::from_secs(5),
+            answer_bytes_max: 4096,
+        };
+        let mut request =
+            HttpRequest::post(format!("http://{}/v1/announce", hub.address).parse().unwrap(), Bytes::from_static(b"junk"));
         request.headers.insert("x-forwarded-for", from.parse().unwrap());
         http.send(request).await.unwrap().status.as_u16()
     };

@@ -19,7 +19,8 @@ impl Drop for Program {
 }
 
 fn start(args: &[&str]) -> Program {
-    let child = Command::new(env!("CARGO_BIN_EXE_startalk-hub")).args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let child =
+        Command::new(env!("CARGO_BIN_EXE_startalk-hub")).args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     Program(child)
 }
 
@@ -38,7 +39,10 @@ async fn knows_nobody(url: &str) {
 async fn it_says_where_it_listens_and_is_known_by_its_fingerprint() {
     let mut program = start(&["--listen", "0", "--http", "127.0.0.1:0"]);
     let said = lines(&mut program, 3);
-    assert!(said[0].starts_with("listening https://127.0.0.1:") && said[1].starts_with("listening http://127.0.0.1:"), "{said:?}");
+    assert!(
+        said[0].starts_with("listening https://127.0.0.1:") && said[1].starts_with("listening http://127.0.0.1:"),
+        "{said:?}"
+    );
     let url = said[2].strip_prefix("hub_url ").unwrap();
     knows_nobody(url).await;
     knows_nobody(said[1].strip_prefix("listening ").unwrap()).await;
@@ -82,7 +86,12 @@ async fn a_certificate_of_ones_own_survives_a_restart() {
 
 #[test]
 fn wrong_settings_end_it_with_words() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_startalk-hub")).args(["--http", "0.0.0.0:0"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_startalk-hub"))
+        .args(["--http", "0.0.0.0:0"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut words = String::new();
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert!(!child.wait().unwrap().success());

@@ -7,9 +7,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<_> = names.iter().map(|n| root.join(format!("startalk/{n}.proto"))).collect();
     println!("cargo:rerun-if-changed={}", root.display());
     let set = protox::compile(&files, [&root])?;
-    prost_build::Config::new()
-        .bytes(["."])
-        .btree_map(["."])
-        .compile_fds(set)?;
+    prost_build::Config::new().bytes(["."]).btree_map(["."]).compile_fds(set)?;
     Ok(())
 }

@@ -60,39 +60,152 @@ pub struct LinkItem {
 #[allow(missing_docs)]
 pub enum Command {
     // The node itself
-    Begin { root_key: [u8; 32] },
+    Begin {
+        root_key: [u8; 32],
+    },
     /// The node went back in time. `epoch`: the one in which it was noticed (a second notice of the same does nothing);
     /// 0: in any case. The sequencer puts the new one there.
-    BeginEpoch { epoch: u32, reason: String },
-    SetOwnCharter { charter: Bytes, sequence: u64 },
-    SetPolicy { registration: Option<Registration>, display_name: Option<String>, listed: Option<bool>, recall_window_ms: Option<i64>, edit_window_ms: Option<i64> },
+    BeginEpoch {
+        epoch: u32,
+        reason: String,
+    },
+    SetOwnCharter {
+        charter: Bytes,
+        sequence: u64,
+    },
+    SetPolicy {
+        registration: Option<Registration>,
+        display_name: Option<String>,
+        listed: Option<bool>,
+        recall_window_ms: Option<i64>,
+        edit_window_ms: Option<i64>,
+    },
     // Accounts
-    CreateAccount { name: AccountName, display_name: String, password_hash: String, recovery_hashes: Vec<[u8; 32]>, admission: Admission, device: Option<NewDevice> },
-    AddDevice { account: u64, password_version: u64, device: NewDevice },
-    RevokeDevice { account: u64, device: u64 },
-    SetPassword { account: u64, password_hash: String, by: PasswordBy },
-    SetRecoveryCodes { account: u64, hashes: Vec<[u8; 32]> },
-    SetDisabled { account: u64, disabled: bool },
-    DeleteAccount { account: u64 },
-    EraseAuthored { account: u64, conversation: u64, from: u64 },
-    MakeInvitation { maker: u64, token_hash: [u8; 32], uses: u32, valid_ms: i64, administrator: bool },
-    SetProfile { account: u64, display_name: String, avatar: String, signature: String },
+    CreateAccount {
+        name: AccountName,
+        display_name: String,
+        password_hash: String,
+        recovery_hashes: Vec<[u8; 32]>,
+        admission: Admission,
+        device: Option<NewDevice>,
+    },
+    AddDevice {
+        account: u64,
+        password_version: u64,
+        device: NewDevice,
+    },
+    RevokeDevice {
+        account: u64,
+        device: u64,
+    },
+    SetPassword {
+        account: u64,
+        password_hash: String,
+        by: PasswordBy,
+    },
+    SetRecoveryCodes {
+        account: u64,
+        hashes: Vec<[u8; 32]>,
+    },
+    SetDisabled {
+        account: u64,
+        disabled: bool,
+    },
+    DeleteAccount {
+        account: u64,
+    },
+    EraseAuthored {
+        account: u64,
+        conversation: u64,
+        from: u64,
+    },
+    MakeInvitation {
+        maker: u64,
+        token_hash: [u8; 32],
+        uses: u32,
+        valid_ms: i64,
+        administrator: bool,
+    },
+    SetProfile {
+        account: u64,
+        display_name: String,
+        avatar: String,
+        signature: String,
+    },
     // Conversations
-    OpenDirect { actor: Actor, user: UserId },
-    Send { actor: Actor, to: Target, counter: u64, content: Bytes, reply_to: Option<MessageId>, known_id: Option<MessageId> },
-    Edit { actor: Actor, conversation: u64, sequence: u64, counter: u64, content: Bytes },
-    Recall { actor: Actor, conversation: u64, sequence: u64, counter: u64 },
-    MoveMarks { marks: Vec<MarkMove> },
-    DecideRequest { account: u64, conversation: u64, accept: bool },
-    BlockUser { account: u64, user: UserId, blocked: bool },
-    BlockDomain { account: u64, domain: DomainName, blocked: bool },
+    OpenDirect {
+        actor: Actor,
+        user: UserId,
+    },
+    Send {
+        actor: Actor,
+        to: Target,
+        counter: u64,
+        content: Bytes,
+        reply_to: Option<MessageId>,
+        known_id: Option<MessageId>,
+    },
+    Edit {
+        actor: Actor,
+        conversation: u64,
+        sequence: u64,
+        counter: u64,
+        content: Bytes,
+    },
+    Recall {
+        actor: Actor,
+        conversation: u64,
+        sequence: u64,
+        counter: u64,
+    },
+    MoveMarks {
+        marks: Vec<MarkMove>,
+    },
+    DecideRequest {
+        account: u64,
+        conversation: u64,
+        accept: bool,
+    },
+    BlockUser {
+        account: u64,
+        user: UserId,
+        blocked: bool,
+    },
+    BlockDomain {
+        account: u64,
+        domain: DomainName,
+        blocked: bool,
+    },
     // Other domains
-    MeetPeer { record: Box<VerifiedRecord>, proof: String },
-    SetPeerRule { domain: DomainName, rule: PeerRule, forget_key: bool },
-    BeginPeerEpoch { peer: u64, epoch: [u8; 16] },
-    ReceiveItem { peer: u64, epoch: [u8; 16], item: LinkItem },
-    PeerRecorded { peer: u64, epoch: [u8; 16], sequence: u64 },
-    PeerRefused { peer: u64, epoch: [u8; 16], sequence: u64, code: String },
+    MeetPeer {
+        record: Box<VerifiedRecord>,
+        proof: String,
+    },
+    SetPeerRule {
+        domain: DomainName,
+        rule: PeerRule,
+        forget_key: bool,
+    },
+    BeginPeerEpoch {
+        peer: u64,
+        epoch: [u8; 16],
+    },
+    ReceiveItem {
+        peer: u64,
+        epoch: [u8; 16],
+        item: LinkItem,
+    },
+    PeerRecorded {
+        peer: u64,
+        epoch: [u8; 16],
+        sequence: u64,
+    },
+    PeerRefused {
+        peer: u64,
+        epoch: [u8; 16],
+        sequence: u64,
+        code: String,
+    },
 }
 
 /// A member's marks in one conversation; each only grows.
@@ -153,14 +266,33 @@ impl Command {
 #[allow(missing_docs)]
 pub enum Answer {
     Done,
-    Sent { conversation: u64, sequence: u64, id: MessageId, time_ms: u64 },
-    Account { account: u64, device: Option<u64>, administrator: bool },
-    Device { device: u64 },
+    Sent {
+        conversation: u64,
+        sequence: u64,
+        id: MessageId,
+        time_ms: u64,
+    },
+    Account {
+        account: u64,
+        device: Option<u64>,
+        administrator: bool,
+    },
+    Device {
+        device: u64,
+    },
     Conversation(u64),
     Peer(u64),
-    Invitation { invitation: u64, not_after_ms: i64 },
+    Invitation {
+        invitation: u64,
+        not_after_ms: i64,
+    },
     /// What a link item came to: recorded; or refused, to be told to the sender.
-    Item { refused: Option<startalk_protocol::Error> },
+    Item {
+        refused: Option<startalk_protocol::Error>,
+    },
     /// Work left: send the command again from here.
-    More { conversation: u64, from: u64 },
+    More {
+        conversation: u64,
+        from: u64,
+    },
 }

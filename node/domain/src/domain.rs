@@ -58,7 +58,9 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
             let new = accounts::NewAccount { name, display_name, password_hash, recovery_hashes, admission, device };
             accounts::create(tx, ctx, new)
         }
-        Command::AddDevice { account, password_version, device } => accounts::add_device(tx, ctx, account, password_version, device),
+        Command::AddDevice { account, password_version, device } => {
+            accounts::add_device(tx, ctx, account, password_version, device)
+        }
         Command::RevokeDevice { account, device } => accounts::revoke_device(tx, account, device),
         Command::SetPassword { account, password_hash, by } => accounts::set_password(tx, ctx, account, password_hash, by),
         Command::SetRecoveryCodes { account, hashes } => accounts::set_recovery_codes(tx, ctx, account, &hashes),

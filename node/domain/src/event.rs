@@ -79,7 +79,15 @@ macro_rules! message_bodies {
         }
     )* };
 }
-message_bodies!(pb::AccountCreatedBody, pb::SecretSetBody, pb::ProfileSetBody, pb::DeviceAddedBody, pb::InvitationMadeBody, pb::PersonMetBody, pb::AccountDeletedBody);
+message_bodies!(
+    pb::AccountCreatedBody,
+    pb::SecretSetBody,
+    pb::ProfileSetBody,
+    pb::DeviceAddedBody,
+    pb::InvitationMadeBody,
+    pb::PersonMetBody,
+    pb::AccountDeletedBody
+);
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
     let salt = *bytes.first_chunk()?;

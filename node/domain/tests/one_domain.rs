@@ -49,7 +49,11 @@ fn a_command_sent_again_is_answered_and_not_executed_again() {
 fn the_same_command_twice_in_one_batch_is_one_message() {
     let mut node = Node::new("a.example");
     let (alice, _) = (node.person("alice"), node.person("bob"));
-    let answers = node.batch(vec![send(alice, "bob@a.example", 1, "x"), send(alice, "bob@a.example", 1, "x"), send(alice, "bob@a.example", 2, "y")]);
+    let answers = node.batch(vec![
+        send(alice, "bob@a.example", 1, "x"),
+        send(alice, "bob@a.example", 1, "x"),
+        send(alice, "bob@a.example", 2, "y"),
+    ]);
     assert_eq!(answers[0], answers[1]);
     assert_eq!(node.events().iter().filter(|e| **e == "MessageAdded").count(), 2);
 }
@@ -105,7 +109,14 @@ fn authors_edit_and_recall_within_their_windows_and_nobody_else_does() {
     let message = node.messages(bob.account, conversation).remove(0);
     assert!(message.recalled && message.content.is_none());
     assert_eq!(node.refused(edit(alice, 4, "again")), "recalled");
-    let bodies = node.journal.0.lock().unwrap().iter().filter(|r| matches!(&r.body, startalk_journal::Body::Present(b) if plain_or_none(b).is_some())).count();
+    let bodies = node
+        .journal
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|r| matches!(&r.body, startalk_journal::Body::Present(b) if plain_or_none(b).is_some()))
+        .count();
     assert_eq!(bodies, 0, "nothing of what was recalled is left in the journal");
 
     let (_, late, _) = node.say(alice, "bob@a.example", 5, "late");
@@ -125,7 +136,8 @@ fn marks_only_grow_and_never_beyond_the_head() {
     let (alice, bob) = (node.person("alice"), node.person("bob"));
     let (conversation, ..) = node.say(alice, "bob@a.example", 1, "1");
     node.say(alice, "bob@a.example", 2, "2");
-    let moved = |account, delivered, read| Command::MoveMarks { marks: vec![MarkMove { account, conversation, delivered, read }] };
+    let moved =
+        |account, delivered, read| Command::MoveMarks { marks: vec![MarkMove { account, conversation, delivered, read }] };
     node.ok(moved(bob.account, 99, 1));
     let marks = |node: &Node| delivery::marks_of(&node.store, conversation, bob.account);
     assert_eq!((marks(&node).delivered, marks(&node).read), (2, 1));
@@ -168,7 +180,13 @@ fn registration_follows_the_policy() {
     node.ok(Command::MakeInvitation { maker: 0, token_hash: [8; 32], uses: 2, valid_ms: 1000, administrator: false });
     node.now_ms += 1001;
     assert_eq!(node.refused(create("b", Admission::Invitation([8; 32]))), "invitation-invalid");
-    let policy = |registration| Command::SetPolicy { registration: Some(registration), display_name: None, listed: None, recall_window_ms: None, edit_window_ms: None };
+    let policy = |registration| Command::SetPolicy {
+        registration: Some(registration),
+        display_name: None,
+        listed: None,
+        recall_window_ms: None,
+        edit_window_ms: None,
+    };
     node.ok(policy(Registration::Open));
     node.ok(create("b", Admission::Open));
     assert_eq!(node.refused(create("b", Admission::Open)), "name-taken");
@@ -186,7 +204,10 @@ fn a_changed_password_ends_what_the_old_one_had_begun() {
     node.ok(set(PasswordBy::Old { version }));
     assert_eq!(node.refused(set(PasswordBy::Old { version })), "wrong-credentials");
     let device = NewDevice { name: "late".into(), token_hash: [3; 32] };
-    assert_eq!(node.refused(Command::AddDevice { account: alice.account, password_version: version, device: device.clone() }), "wrong-credentials");
+    assert_eq!(
+        node.refused(Command::AddDevice { account: alice.account, password_version: version, device: device.clone() }),
+        "wrong-credentials"
+    );
     let recover = |hash| PasswordBy::Recovery { hash, device: device.clone() };
     assert_eq!(node.refused(set(recover([2; 32]))), "wrong-credentials");
     node.ok(set(recover([1; 32])));
@@ -209,7 +230,12 @@ fn a_deleted_account_leaves_a_number_and_no_name() {
     assert!(directory::user_id(&node.store, alice.account).is_none());
     assert_eq!(node.refused(send(bob, "alice@a.example", 2, "hello?")), "no-such-user");
     let all = node.journal.0.lock().unwrap();
-    let kept: Vec<_> = all.iter().filter(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice")))).collect();
+    let kept: Vec<_> = all
+        .iter()
+        .filter(
+            |r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice"))),
+        )
+        .collect();
     assert!(kept.is_empty(), "{kept:?}");
 }
 
@@ -280,7 +306,14 @@ fn what_people_write_has_limits() {
     let (alice, _) = (node.person("alice"), node.person("bob"));
     let mut check = |kind: Option<Kind>, fallback: &str, expected: &str| {
         let content = Content { fallback: fallback.into(), kind }.encode_to_vec().into();
-        let command = Command::Send { actor: alice, to: Target::User(user("bob@a.example")), counter: 1, content, reply_to: None, known_id: None };
+        let command = Command::Send {
+            actor: alice,
+            to: Target::User(user("bob@a.example")),
+            counter: 1,
+            content,
+            reply_to: None,
+            known_id: None,
+        };
         assert_eq!(node.refused(command), expected);
     };
     let inline = |inline: Inline| Some(Kind::Text(Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] }));

@@ -34,10 +34,19 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let sequence = random.below(30) + 1;
     let name = format!("p{}@{}", random.below(5), ["a.example", "b.example"][random.below(2) as usize]);
     let command = match random.below(20) {
-        0..=8 => Command::Send { actor, to: Target::User(user(&name)), counter, content: text("words"), reply_to: None, known_id: None },
+        0..=8 => Command::Send {
+            actor,
+            to: Target::User(user(&name)),
+            counter,
+            content: text("words"),
+            reply_to: None,
+            known_id: None,
+        },
         9 => Command::Edit { actor, conversation, sequence, counter, content: text("other words") },
         10 => Command::Recall { actor, conversation, sequence, counter },
-        11 => Command::MoveMarks { marks: vec![MarkMove { account: actor.account, conversation, delivered: sequence, read: sequence / 2 }] },
+        11 => Command::MoveMarks {
+            marks: vec![MarkMove { account: actor.account, conversation, delivered: sequence, read: sequence / 2 }],
+        },
         12 => Command::SetProfile { account: actor.account, display_name: name, avatar: String::new(), signature: "s".into() },
         13 => Command::BlockUser { account: actor.account, user: user(&name), blocked: random.below(2) == 0 },
         14 => Command::DecideRequest { account: actor.account, conversation, accept: random.below(3) > 0 },
@@ -86,7 +95,8 @@ fn rebuilt_views_are_live_views() {
 #[test]
 fn a_tree_that_was_flushed_in_the_middle_is_brought_up_to_date() {
     let mut node = Node::new("a.example");
-    let mut people: Vec<Person> = (0..5).map(|n| Person { actor: node.person(&format!("p{n}")), counter: 0, alive: true }).collect();
+    let mut people: Vec<Person> =
+        (0..5).map(|n| Person { actor: node.person(&format!("p{n}")), counter: 0, alive: true }).collect();
     let mut random = Seeded(9);
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..4 {

@@ -43,7 +43,12 @@ fn edits_recalls_marks_and_profiles_cross() {
     deliver(&b, &mut a);
     a.ok(Command::Edit { actor: alice, conversation: at_a, sequence: first, counter: 3, content: text("ONE") });
     a.ok(Command::Recall { actor: alice, conversation: at_a, sequence: second, counter: 4 });
-    a.ok(Command::SetProfile { account: alice.account, display_name: "爱丽丝".into(), avatar: String::new(), signature: String::new() });
+    a.ok(Command::SetProfile {
+        account: alice.account,
+        display_name: "爱丽丝".into(),
+        avatar: String::new(),
+        signature: String::new(),
+    });
     deliver(&a, &mut b);
     assert_eq!(b.texts(bob.account, at_b), ["ONE", "(gone)", "ok"]);
     let person = directory::person_number(&b.store, 1, &"alice".parse().unwrap()).unwrap();
@@ -65,9 +70,15 @@ fn an_item_takes_effect_once_and_in_its_place() {
     let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
     let peer = directory::peer_number(&a.store, &b.name).unwrap();
     let epoch = outbox::outbox(&a.store, peer).epoch;
-    let outbox::Outgoing::Item(again) = outbox::items(&a.store, &*a.journal, peer, 2, 2, 1000).unwrap().remove(0) else { panic!() };
+    let outbox::Outgoing::Item(again) = outbox::items(&a.store, &*a.journal, peer, 2, 2, 1000).unwrap().remove(0) else {
+        panic!()
+    };
     let events = b.events().len();
-    let item = |sequence| Command::ReceiveItem { peer: 1, epoch, item: LinkItem { sequence, running: [0; 32], item: Some(again.clone()) } };
+    let item = |sequence| Command::ReceiveItem {
+        peer: 1,
+        epoch,
+        item: LinkItem { sequence, running: [0; 32], item: Some(again.clone()) },
+    };
     assert_eq!(b.ok(item(2)), Answer::Item { refused: None });
     assert_eq!(b.events().len(), events, "had already");
     assert_eq!(b.refused(item(9)), "out-of-order");
@@ -203,7 +214,9 @@ fn a_deleted_account_is_told_of_and_then_forgotten() {
     let out = outbox::outbox(&a.store, 1);
     a.ok(Command::PeerRecorded { peer: 1, epoch: out.epoch, sequence: out.head() });
     let all = a.journal.0.lock().unwrap();
-    assert!(!all.iter().any(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice")))));
+    assert!(!all.iter().any(
+        |r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice")))
+    ));
 }
 
 #[test]

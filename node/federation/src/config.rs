@@ -7,12 +7,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use startalk_domain::Views;
 use startalk_net::{AddressGuard, Discovery, LinkCertificate, Names};
-use startalk_protocol::{
-    AccountName, DomainName, UserId,
-    limits::LINK_PROBE_MS,
-    pb::link::ephemeral::Kind,
-    signing::SecretKey,
-};
+use startalk_protocol::{AccountName, DomainName, UserId, limits::LINK_PROBE_MS, pb::link::ephemeral::Kind, signing::SecretKey};
 use startalk_sequencer::Handle;
 
 /// Milliseconds since 1970.

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, pin::pin};
 
 use startalk_domain::directory;
 use startalk_net::{
-    ALPN_LINK, AddressGuard, Connect, ConnectError, Discovery, Found, LinkStream, NotFound, QuicConnection, Reason, TlsConnection,
-    Verify, connect_quic, connect_tls,
+    ALPN_LINK, AddressGuard, Connect, ConnectError, Discovery, Found, LinkStream, NotFound, QuicConnection, Reason,
+    TlsConnection, Verify, connect_quic, connect_tls,
     discovery::{Outcome, Source, Step},
 };
 use startalk_protocol::{

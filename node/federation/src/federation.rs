@@ -150,7 +150,15 @@ impl Federation {
     }
 }
 
-fn shown(domain: DomainName, number: Option<u64>, proof: String, status: &Status, head: u64, acked: u64, inbox: u64) -> PeerStatus {
+fn shown(
+    domain: DomainName,
+    number: Option<u64>,
+    proof: String,
+    status: &Status,
+    head: u64,
+    acked: u64,
+    inbox: u64,
+) -> PeerStatus {
     PeerStatus {
         domain,
         number,

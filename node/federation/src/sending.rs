@@ -133,7 +133,9 @@ impl Sending {
     fn check(&self, shared: &Shared, link: &Link) -> Result<(), Stop> {
         let outbox = outbox::outbox(&*shared.config.views.store, self.number);
         match link.pushed() {
-            Some(pushed) if pushed.epoch == outbox.epoch && pushed.sequence == outbox.head() && pushed.running != outbox.running => {
+            Some(pushed)
+                if pushed.epoch == outbox.epoch && pushed.sequence == outbox.head() && pushed.running != outbox.running =>
+            {
                 let error = Error::new(Code::Internal).with("what", "the running hash of the outbox differs from what was sent");
                 tracing::error!(peer = self.number, sequence = pushed.sequence, "{error}");
                 Err(error.into())

@@ -33,7 +33,14 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Over QUIC, with its stream already open.
-    pub(crate) fn quic(shared: &Shared, identity: &LinkIdentity, role: Role, connection: quinn::Connection, stream: LinkStream, tls_key: [u8; 32]) -> Self {
+    pub(crate) fn quic(
+        shared: &Shared,
+        identity: &LinkIdentity,
+        role: Role,
+        connection: quinn::Connection,
+        stream: LinkStream,
+        tls_key: [u8; 32],
+    ) -> Self {
         let datagrams = connection.max_datagram_size().is_some();
         let (sender, receiver) = stream.split();
         let io = (Reader::Quic(receiver), Sender::Quic(sender));
@@ -41,7 +48,13 @@ impl Wire {
     }
 
     /// Over TLS on TCP.
-    pub(crate) fn tls(shared: &Shared, identity: &LinkIdentity, role: Role, stream: impl Io + 'static, tls_key: [u8; 32]) -> Self {
+    pub(crate) fn tls(
+        shared: &Shared,
+        identity: &LinkIdentity,
+        role: Role,
+        stream: impl Io + 'static,
+        tls_key: [u8; 32],
+    ) -> Self {
         Self::new(shared, identity, role, tls_key, Transport::Tls, split_tls(stream), None, false)
     }
 

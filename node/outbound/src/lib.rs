@@ -112,7 +112,8 @@ impl OutboundClient {
         self.within(async {
             let (mut url, mut headers) = (self.allowed(url)?, headers);
             for _ in 0..=REDIRECTS_MAX {
-                let request = HttpRequest { headers: headers.clone(), verify: self.verify.clone(), ..HttpRequest::get(url.clone()) };
+                let request =
+                    HttpRequest { headers: headers.clone(), verify: self.verify.clone(), ..HttpRequest::get(url.clone()) };
                 let answer = self.limited(bytes_max).send(request).await?;
                 match redirect::target(&url, &answer) {
                     None => return Ok(fetched(url, answer)),

@@ -16,7 +16,8 @@ async fn server(answers: Vec<(&'static str, String)>) -> SocketAddr {
             let length = stream.read(&mut request).await.unwrap_or(0);
             let text = String::from_utf8_lossy(&request[..length]).into_owned();
             let path = text.split(' ').nth(1).unwrap_or_default();
-            let answer = answers.iter().find(|(p, _)| *p == path).map_or("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", |(_, a)| a);
+            let answer =
+                answers.iter().find(|(p, _)| *p == path).map_or("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", |(_, a)| a);
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
@@ -29,7 +30,12 @@ fn to(location: &str) -> String {
 
 fn client(allow_private_addresses: bool) -> OutboundClient {
     startalk_net::install_crypto();
-    OutboundClient::new(OutboundConfig { allow_private_addresses, allow_plain_http: true, timeout: Duration::from_secs(5), ..OutboundConfig::default() })
+    OutboundClient::new(OutboundConfig {
+        allow_private_addresses,
+        allow_plain_http: true,
+        timeout: Duration::from_secs(5),
+        ..OutboundConfig::default()
+    })
 }
 
 #[tokio::test]
@@ -48,7 +54,13 @@ async fn redirects_are_followed_a_few_times() {
 
 #[tokio::test]
 async fn private_addresses_are_refused_by_name_and_by_number() {
-    for inside in ["http://127.0.0.1:8080/", "http://localhost:8080/", "http://[::1]:8080/", "http://169.254.169.254/", "http://[::ffff:10.0.0.1]:8080/"] {
+    for inside in [
+        "http://127.0.0.1:8080/",
+        "http://localhost:8080/",
+        "http://[::1]:8080/",
+        "http://169.254.169.254/",
+        "http://[::ffff:10.0.0.1]:8080/",
+    ] {
         let error = client(false).get(inside, HeaderMap::new(), 10).await.unwrap_err();
         assert!(error.to_string().contains("private address"), "{inside}: {error}");
     }
@@ -57,7 +69,15 @@ async fn private_addresses_are_refused_by_name_and_by_number() {
 #[tokio::test]
 async fn strange_urls_are_refused() {
     let long = format!("https://a.example/{}", "x".repeat(2048));
-    for bad in ["", "a.example", "file:///etc/passwd", "https://user:pw@a.example/", "https://a.example:25/", "gopher://a.example/", &long] {
+    for bad in [
+        "",
+        "a.example",
+        "file:///etc/passwd",
+        "https://user:pw@a.example/",
+        "https://a.example:25/",
+        "gopher://a.example/",
+        &long,
+    ] {
         assert_eq!(client(true).get(bad, HeaderMap::new(), 10).await.unwrap_err(), OutboundError::BadUrl, "{bad}");
     }
     let strict = OutboundClient::new(OutboundConfig::default());

@@ -94,7 +94,8 @@ fn main() {
             counters[from] += 1;
             let to = Target::User(format!("u{}@bench.example", from ^ 1).parse().expect("a user"));
             let (content, answered) = (content.clone(), answered.clone());
-            let command = Command::Send { actor: actors[from], to, counter: counters[from], content, reply_to: None, known_id: None };
+            let command =
+                Command::Send { actor: actors[from], to, counter: counters[from], content, reply_to: None, known_id: None };
             work.push(command, move |answer| {
                 answer.expect("accepted");
                 answered.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +109,19 @@ fn main() {
     let position = sequencer.head().position;
     let tree = sequencer.views().store.clone();
     sequencer.close().expect("closes");
-    let journal_bytes: u64 = std::fs::read_dir(folder.path().join("journal")).expect("a folder").map(|e| e.expect("an entry").metadata().expect("a file").len()).sum();
-    println!("messages {total} in {wall:.1?}: {:.0}/s, {:.1} µs CPU each, {:.0} in a batch", total as f64 / wall.as_secs_f64(), cpu.as_secs_f64() * 1e6 / total as f64, total as f64 / batches as f64);
-    println!("records {position}, journal files {:.0} B a message, views {:.0} B a message", journal_bytes as f64 / total as f64, tree.disk_bytes() as f64 / total as f64);
+    let journal_bytes: u64 = std::fs::read_dir(folder.path().join("journal"))
+        .expect("a folder")
+        .map(|e| e.expect("an entry").metadata().expect("a file").len())
+        .sum();
+    println!(
+        "messages {total} in {wall:.1?}: {:.0}/s, {:.1} µs CPU each, {:.0} in a batch",
+        total as f64 / wall.as_secs_f64(),
+        cpu.as_secs_f64() * 1e6 / total as f64,
+        total as f64 / batches as f64
+    );
+    println!(
+        "records {position}, journal files {:.0} B a message, views {:.0} B a message",
+        journal_bytes as f64 / total as f64,
+        tree.disk_bytes() as f64 / total as f64
+    );
 }

@@ -280,10 +280,13 @@ impl<L: Log> Sequencer<L> {
 }
 
 fn erased_by(records: &[Recorded]) -> impl Iterator<Item = u64> + '_ {
-    records.iter().flat_map(|r| match &r.event {
-        Event::Erased(facts, _) => facts.positions.as_slice(),
-        _ => &[],
-    }).copied()
+    records
+        .iter()
+        .flat_map(|r| match &r.event {
+            Event::Erased(facts, _) => facts.positions.as_slice(),
+            _ => &[],
+        })
+        .copied()
 }
 
 fn refuse(answers: Vec<(Reply, Result<Answer, Error>)>) {
@@ -291,7 +294,6 @@ fn refuse(answers: Vec<(Reply, Result<Answer, Error>)>) {
         reply(Err(Code::Stopping.into()));
     }
 }
-
 
 /// An empty store's views over a journal.
 pub fn views(store: Store, journal: Arc<dyn ReadJournal>) -> Views {

@@ -42,6 +42,8 @@ fn content(words: &str) -> Bytes {
 }
 
 type Result_ = Result<Answer, Error>;
+/// Who said something, under which number, to whom.
+type Sent = (usize, u64, usize);
 
 /// A node's core on a fault disk, and what people know of it.
 struct World {
@@ -54,8 +56,8 @@ struct World {
     /// (device, counter) → what was answered.
     acknowledged: BTreeMap<(u64, u64), Answer>,
     /// Sent and not answered: to be sent again.
-    open: Vec<(usize, u64, usize)>,
-    answers: Arc<Mutex<Vec<((usize, u64, usize), Result_)>>>,
+    open: Vec<Sent>,
+    answers: Arc<Mutex<Vec<(Sent, Result_)>>>,
 }
 
 fn sequencer(disk: &FaultDisk, begin: bool) -> Sequencer<Journal> {
@@ -113,7 +115,7 @@ impl World {
         got.lock().unwrap().take().unwrap()
     }
 
-    fn push(&self, work: &mut Work, (from, counter, to): (usize, u64, usize)) {
+    fn push(&self, work: &mut Work, (from, counter, to): Sent) {
         let command = Command::Send {
             actor: self.actors[from],
             to: Target::User(format!("p{to}@a.example").parse().unwrap()),

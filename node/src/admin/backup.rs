@@ -38,7 +38,11 @@ fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// What is wrong with the copy, and where; nothing is left in `to` then but what was copied.
 pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u64> {
     if Folder::exists(to) {
-        bail!("{} holds a domain already; give an empty folder with --data / {} 中已有域，请用 --data 指定空文件夹", to.display(), to.display());
+        bail!(
+            "{} holds a domain already; give an empty folder with --data / {} 中已有域，请用 --data 指定空文件夹",
+            to.display(),
+            to.display()
+        );
     }
     let source = Folder::open(from)?;
     let target = Folder::create(to)?;
@@ -53,7 +57,11 @@ pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u6
     let (records, damage) = verify(&journal.reader(), progress)?;
     match damage.first() {
         None => Ok(records),
-        Some(first) => bail!("the copy is damaged in {} places, first: {first} / 备份有 {} 处损坏，首先是：{first}", damage.len(), damage.len()),
+        Some(first) => bail!(
+            "the copy is damaged in {} places, first: {first} / 备份有 {} 处损坏，首先是：{first}",
+            damage.len(),
+            damage.len()
+        ),
     }
 }
 

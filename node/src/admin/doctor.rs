@@ -81,10 +81,15 @@ fn views(backend: &Backend) -> Finding {
         result = store.verify();
     }
     match result {
-        Ok(entries) if !store.is_damaged() => {
-            Finding::new("views", State::Good, format!("{entries} entries match their digest"), format!("{entries} 个条目与摘要一致"))
+        Ok(entries) if !store.is_damaged() => Finding::new(
+            "views",
+            State::Good,
+            format!("{entries} entries match their digest"),
+            format!("{entries} 个条目与摘要一致"),
+        ),
+        Ok(_) => {
+            Finding::new("views", State::Bad, "a damaged value was met; restart to rebuild them", "遇到损坏的值；请重启以重建")
         }
-        Ok(_) => Finding::new("views", State::Bad, "a damaged value was met; restart to rebuild them", "遇到损坏的值；请重启以重建"),
         Err(e) => Finding::new("views", State::Bad, format!("{e}; restart to rebuild them"), format!("{e}；请重启以重建")),
     }
 }
@@ -92,7 +97,12 @@ fn views(backend: &Backend) -> Finding {
 fn charter(backend: &Backend) -> Finding {
     let realm = governance::realm(&*backend.views.store);
     let Ok(charter) = Charter::decode_signed(&realm.charter) else {
-        return Finding::new("keys", State::Bad, "no valid charter; restart with keys/root.key in place", "没有有效的章程；请在 keys/root.key 就位后重启");
+        return Finding::new(
+            "keys",
+            State::Bad,
+            "no valid charter; restart with keys/root.key in place",
+            "没有有效的章程；请在 keys/root.key 就位后重启",
+        );
     };
     let left = charter.link_keys().iter().map(|k| k.not_after_ms).max().unwrap_or(0) - clock::now_ms_signed();
     let days = left / 86_400_000;
@@ -104,7 +114,12 @@ fn charter(backend: &Backend) -> Finding {
             format!("链路密钥将在 {days} 天后到期；请放回 keys/root.key 并运行 `startalk keys rotate`"),
         )
     } else {
-        Finding::new("keys", State::Good, format!("the link key is valid for {days} more days"), format!("链路密钥还有 {days} 天有效"))
+        Finding::new(
+            "keys",
+            State::Good,
+            format!("the link key is valid for {days} more days"),
+            format!("链路密钥还有 {days} 天有效"),
+        )
     }
 }
 

@@ -22,17 +22,45 @@ use startalk_sequencer::Handle;
 #[serde(tag = "verb", rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Request {
-    UserAdd { name: String, display_name: String, administrator: bool },
+    UserAdd {
+        name: String,
+        display_name: String,
+        administrator: bool,
+    },
     UserList,
-    UserDisable { name: String, disabled: bool },
-    UserDelete { name: String, erase_messages: bool },
-    UserResetPassword { name: String },
-    Invite { uses: u32, hours: u32, administrator: bool },
-    DomainRule { domain: String, rule: String, accept_new_key: bool },
-    Policy { registration: Option<String>, display_name: Option<String>, listed: Option<bool>, recall_seconds: Option<i64>, edit_seconds: Option<i64> },
+    UserDisable {
+        name: String,
+        disabled: bool,
+    },
+    UserDelete {
+        name: String,
+        erase_messages: bool,
+    },
+    UserResetPassword {
+        name: String,
+    },
+    Invite {
+        uses: u32,
+        hours: u32,
+        administrator: bool,
+    },
+    DomainRule {
+        domain: String,
+        rule: String,
+        accept_new_key: bool,
+    },
+    Policy {
+        registration: Option<String>,
+        display_name: Option<String>,
+        listed: Option<bool>,
+        recall_seconds: Option<i64>,
+        edit_seconds: Option<i64>,
+    },
     Peers,
     KeysRotate,
-    Backup { to: PathBuf },
+    Backup {
+        to: PathBuf,
+    },
     Doctor,
     Status,
 }

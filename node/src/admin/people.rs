@@ -89,9 +89,9 @@ pub(super) fn invite(backend: &Backend, uses: u32, hours: u32, administrator: bo
     let token_hash = secrets::invitation_hash(&secret);
     let valid_ms = i64::from(hours) * 3_600_000;
     match backend.command(Command::MakeInvitation { maker: 0, token_hash, uses, valid_ms, administrator })? {
-        Answer::Invitation { not_after_ms, .. } => {
-            Ok(json!({ "link": secrets::invitation_link(&backend.public_url, &secret), "not_after_ms": not_after_ms, "uses": uses }))
-        }
+        Answer::Invitation { not_after_ms, .. } => Ok(
+            json!({ "link": secrets::invitation_link(&backend.public_url, &secret), "not_after_ms": not_after_ms, "uses": uses }),
+        ),
         _ => Err(Code::Internal.into()),
     }
 }

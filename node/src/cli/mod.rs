@@ -155,10 +155,14 @@ impl Verb {
                 User::List => Request::UserList,
                 User::Disable { name } => Request::UserDisable { name: name.clone(), disabled: true },
                 User::Enable { name } => Request::UserDisable { name: name.clone(), disabled: false },
-                User::Delete { name, erase_messages } => Request::UserDelete { name: name.clone(), erase_messages: *erase_messages },
+                User::Delete { name, erase_messages } => {
+                    Request::UserDelete { name: name.clone(), erase_messages: *erase_messages }
+                }
                 User::ResetPassword { name } => Request::UserResetPassword { name: name.clone() },
             },
-            Self::Invite { uses, hours, administrator } => Request::Invite { uses: *uses, hours: *hours, administrator: *administrator },
+            Self::Invite { uses, hours, administrator } => {
+                Request::Invite { uses: *uses, hours: *hours, administrator: *administrator }
+            }
             Self::Domain(rule) => {
                 let (domain, rule, accept_new_key) = match rule {
                     Rule::Allow { domain, accept_new_key } => (domain, "allow", *accept_new_key),
@@ -178,7 +182,9 @@ impl Verb {
             Self::Key(KeyVerb::Rotate) | Self::Keys(KeyVerb::Rotate) => Request::KeysRotate,
             Self::Backup { to } => Request::Backup { to: std::path::absolute(to).unwrap_or_else(|_| to.clone()) },
             Self::Doctor => Request::Doctor,
-            Self::Up(_) | Self::Restore { .. } | Self::Rebuild | Self::Key(KeyVerb::Export) | Self::Keys(KeyVerb::Export) => return None,
+            Self::Up(_) | Self::Restore { .. } | Self::Rebuild | Self::Key(KeyVerb::Export) | Self::Keys(KeyVerb::Export) => {
+                return None;
+            }
         })
     }
 }
@@ -222,7 +228,11 @@ fn export(data: &Path) -> anyhow::Result<Value> {
 }
 
 fn show(value: &Value, json: bool, language: Language) -> anyhow::Result<()> {
-    if json { println!("{value}") } else { print!("{}", show::in_words(value, language)) }
+    if json {
+        println!("{value}")
+    } else {
+        print!("{}", show::in_words(value, language))
+    }
     Ok(())
 }
 

@@ -39,7 +39,11 @@ pub fn in_words(value: &Value, language: Language) -> String {
         return format!("{root}\n{note}\n");
     }
     for (field, en, zh) in [
-        ("restored", "records restored and verified; the next `startalk up` begins a new epoch", "条记录已恢复并校验；下次 `startalk up` 将开始新纪元"),
+        (
+            "restored",
+            "records restored and verified; the next `startalk up` begins a new epoch",
+            "条记录已恢复并校验；下次 `startalk up` 将开始新纪元",
+        ),
         ("rebuilt", "records applied; the views are new", "条记录已应用；视图已重建"),
         ("records", "records", "条记录"),
     ] {
@@ -74,13 +78,23 @@ fn peers(value: &Value, language: Language) -> String {
     let links = value["links"].as_array().unwrap_or(&empty);
     let rows = value["peers"].as_array().unwrap_or(&empty).iter().map(|p| {
         let link = links.iter().find(|l| l["domain"] == p["domain"]);
-        let field = |name: &str| link.map_or_else(String::new, |l| if l[name].is_null() { String::new() } else { text(&l[name]) });
-        let error = link.map_or_else(String::new, |l| text(&l["last_error"][if language == Language::Chinese { "zh" } else { "en" }]));
+        let field =
+            |name: &str| link.map_or_else(String::new, |l| if l[name].is_null() { String::new() } else { text(&l[name]) });
+        let error =
+            link.map_or_else(String::new, |l| text(&l["last_error"][if language == Language::Chinese { "zh" } else { "en" }]));
         let error = if error == "null" { String::new() } else { error };
         vec![text(&p["domain"]), text(&p["rule"]), field("state"), field("lag"), text(&p["received"]), text(&p["proof"]), error]
     });
     table(
-        &[t("domain", "域"), t("rule", "规则"), t("link", "链路"), t("lag", "待送"), t("received", "已收"), t("proof", "证明"), t("last error", "最近错误")],
+        &[
+            t("domain", "域"),
+            t("rule", "规则"),
+            t("link", "链路"),
+            t("lag", "待送"),
+            t("received", "已收"),
+            t("proof", "证明"),
+            t("last error", "最近错误"),
+        ],
         rows,
     )
 }
@@ -91,7 +105,8 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let columns = head.len();
     let widths: Vec<usize> = (0..columns).map(|c| all.iter().map(|r| width(&r[c])).max().unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, w)| format!("{cell}{}", " ".repeat(w - width(cell)))).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, w)| format!("{cell}{}", " ".repeat(w - width(cell)))).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     all.iter().map(line).collect()

@@ -99,7 +99,10 @@ fn drive(link: &mut Link, judges: bool) -> usize {
             Event::CompareHistory { position } => link.history((position.sequence % 2 == 0).then_some(position.running)),
             Event::Items { first, items, .. } => {
                 assert_eq!(items.first().map(|i| i.sequence), Some(first));
-                link.recorded(items.last().map_or(0, |i| i.sequence), vec![(first, Error::new(startalk_protocol::Code::Blocked))]);
+                link.recorded(
+                    items.last().map_or(0, |i| i.sequence),
+                    vec![(first, Error::new(startalk_protocol::Code::Blocked))],
+                );
             }
             Event::Closed { .. } => ends += 1,
             _ => {}

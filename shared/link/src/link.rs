@@ -304,9 +304,7 @@ impl Link {
     fn take_frames(&mut self) {
         loop {
             let taken = match &self.stage {
-                Stage::Opening(opening) if opening.peer_hello().is_none() => {
-                    frame::take(&mut self.buffer, LINK_HELLO_BYTES_MAX)
-                }
+                Stage::Opening(opening) if opening.peer_hello().is_none() => frame::take(&mut self.buffer, LINK_HELLO_BYTES_MAX),
                 Stage::Ready(session) if !self.is_held(session) => frame::take(&mut self.buffer, LINK_FRAME_BYTES_MAX),
                 _ => return,
             };

@@ -52,14 +52,7 @@ pub(crate) enum Step {
 
 impl Opening {
     pub(crate) fn new(now_ms: u64) -> Self {
-        Self {
-            started_ms: now_ms,
-            positions: None,
-            hello: None,
-            keys: None,
-            hello_sent: false,
-            our_history: OurHistory::Unknown,
-        }
+        Self { started_ms: now_ms, positions: None, hello: None, keys: None, hello_sent: false, our_history: OurHistory::Unknown }
     }
 
     pub(crate) fn deadline_ms(&self, role: &Role) -> u64 {
@@ -107,8 +100,7 @@ impl Opening {
 
     /// Goes on as far as possible once both hellos are out and the peer is judged.
     pub(crate) fn step(&mut self, config: &Config, now_ms: u64, events: &mut impl Extend<Event>) -> Step {
-        let (Some((sent, received)), Some(hello), Some(keys), true) =
-            (self.positions, &self.hello, &self.keys, self.hello_sent)
+        let (Some((sent, received)), Some(hello), Some(keys), true) = (self.positions, &self.hello, &self.keys, self.hello_sent)
         else {
             return Step::Wait;
         };
@@ -134,12 +126,7 @@ impl Opening {
         let (us, peer) = (config.domain.clone(), hello.from.clone());
         let outward = Direction { from: us.clone(), to: peer.clone(), epoch: sent.epoch };
         let inward = Direction { from: peer, to: us, epoch: hello.sent.epoch };
-        let ready = Event::Ready {
-            version: hello.version,
-            features,
-            send_from: send_from.sequence + 1,
-            receiving: *receiving,
-        };
+        let ready = Event::Ready { version: hello.version, features, send_from: send_from.sequence + 1, receiving: *receiving };
         events.extend([ready]);
         let sending = Sending::new(outward, config.key.clone(), *send_from);
         Step::Ready(Box::new(Session::new(keys.clone(), sending, Receiving::new(inward, *receiving), now_ms)))

@@ -30,11 +30,7 @@ impl Position {
     }
 
     pub(crate) fn to_wire(self) -> StreamPosition {
-        StreamPosition {
-            epoch: self.epoch.to_vec().into(),
-            sequence: self.sequence,
-            running: self.running.to_vec().into(),
-        }
+        StreamPosition { epoch: self.epoch.to_vec().into(), sequence: self.sequence, running: self.running.to_vec().into() }
     }
 
     /// `None` for the position that says "nothing".

@@ -70,7 +70,8 @@ pub struct QuicConnection {
 /// # Errors
 /// Every attempt with its reason.
 pub async fn connect_tls(what: &Connect<'_>) -> Result<TlsConnection, ConnectError> {
-    let config = client_config(&what.verify, what.alpn, what.certificate).map_err(|e| ConnectError::of(what.server_name, Reason::of_tls(&e)))?;
+    let config = client_config(&what.verify, what.alpn, what.certificate)
+        .map_err(|e| ConnectError::of(what.server_name, Reason::of_tls(&e)))?;
     let (config, name) = (Arc::new(config), server_name(what.server_name)?);
     race(what, move |address| tls_attempt(address, name.clone(), config.clone())).await
 }
@@ -110,7 +111,12 @@ async fn tls_attempt(address: SocketAddr, name: ServerName<'static>, config: Arc
     Ok(TlsConnection { stream, peer_key, address })
 }
 
-async fn quic_attempt(endpoint: quinn::Endpoint, address: SocketAddr, name: String, config: quinn::ClientConfig) -> Result<QuicConnection, Reason> {
+async fn quic_attempt(
+    endpoint: quinn::Endpoint,
+    address: SocketAddr,
+    name: String,
+    config: quinn::ClientConfig,
+) -> Result<QuicConnection, Reason> {
     let connecting = endpoint.connect_with(config, address, &name).map_err(|e| match e {
         quinn::ConnectError::InvalidRemoteAddress(_) => Reason::NoRoute,
         quinn::ConnectError::InvalidServerName(_) => Reason::BadAddress,
@@ -150,7 +156,9 @@ where
                     tried.retain(|a| *a != address);
                     failed.push(Attempt::at(address, reason));
                 }
-                Ok(Some(Err(join))) => failed.push(Attempt { what: what.server_name.to_owned(), reason: Reason::Other(join.to_string()) }),
+                Ok(Some(Err(join))) => {
+                    failed.push(Attempt { what: what.server_name.to_owned(), reason: Reason::Other(join.to_string()) })
+                }
                 Ok(None) => return None,
             }
         }

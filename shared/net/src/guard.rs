@@ -47,11 +47,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         (169, 254, _) => true,      // link-local; metadata services of clouds
         (172, 16..=31, _) => true,
         (192, 168, _) => true,
-        (192, 0, 0 | 2) => true,        // protocol assignments, documentation
-        (192, 88, 99) => true,          // 6to4 relays, withdrawn
-        (198, 18 | 19, _) => true,      // benchmarks
+        (192, 0, 0 | 2) => true,                // protocol assignments, documentation
+        (192, 88, 99) => true,                  // 6to4 relays, withdrawn
+        (198, 18 | 19, _) => true,              // benchmarks
         (198, 51, 100) | (203, 0, 113) => true, // documentation
-        (224..=255, _, _) => true,      // multicast, reserved, broadcast
+        (224..=255, _, _) => true,              // multicast, reserved, broadcast
         _ => false,
     };
     !special
@@ -83,10 +83,39 @@ mod tests {
     #[test]
     fn addresses_inside_are_refused_in_every_disguise() {
         for inside in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "192.0.2.1", "198.18.0.1", "198.51.100.7", "203.0.113.9", "224.0.0.1", "255.255.255.255", "240.0.0.1", "::", "::1",
-            "fe80::1", "fec0::1", "fc00::1", "fd12:3456::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1",
-            "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::", "2002:c0a8:101::1", "2001::1", "2001:db8::1", "3fff::1", "100::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "192.0.2.1",
+            "198.18.0.1",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "::",
+            "::1",
+            "fe80::1",
+            "fec0::1",
+            "fc00::1",
+            "fd12:3456::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2002:c0a8:101::1",
+            "2001::1",
+            "2001:db8::1",
+            "3fff::1",
+            "100::1",
         ] {
             let address: IpAddr = inside.parse().unwrap();
             assert!(!AddressGuard::PublicOnly.allows(address), "{inside}");
@@ -95,7 +124,16 @@ mod tests {
 
     #[test]
     fn addresses_outside_are_allowed() {
-        for outside in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "2002:101:101::1", "2001:4860::8888"] {
+        for outside in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "100.128.0.1",
+            "192.0.1.1",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+            "2002:101:101::1",
+            "2001:4860::8888",
+        ] {
             let address: IpAddr = outside.parse().unwrap();
             assert!(AddressGuard::PublicOnly.allows(address), "{outside}");
         }

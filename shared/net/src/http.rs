@@ -171,17 +171,29 @@ impl HttpClient {
         }
     }
 
-    async fn over(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, request: HttpRequest) -> Result<HttpAnswer, HttpError> {
+    async fn over(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        request: HttpRequest,
+    ) -> Result<HttpAnswer, HttpError> {
         let broken = |e: hyper::Error| HttpError::Broken(e.to_string());
-        let (mut sender, connection) =
-            http1::Builder::new().max_headers(HEADERS_MAX).max_buf_size(HEADER_BYTES_MAX).handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = http1::Builder::new()
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         // Ends with this function: whoever stops waiting closes the connection.
         let mut driver = tokio::task::JoinSet::new();
         driver.spawn(connection);
         let answer = sender.send_request(build(request)?).await.map_err(broken)?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, self.answer_bytes_max).collect().await.map_err(|e| {
-            if e.is::<LengthLimitError>() { HttpError::TooLarge { max: self.answer_bytes_max } } else { HttpError::Broken(e.to_string()) }
+            if e.is::<LengthLimitError>() {
+                HttpError::TooLarge { max: self.answer_bytes_max }
+            } else {
+                HttpError::Broken(e.to_string())
+            }
         })?;
         Ok(HttpAnswer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
@@ -192,7 +204,12 @@ fn build(request: HttpRequest) -> Result<Request<Full<Bytes>>, HttpError> {
     // Never the user name and password that a URL may carry.
     let host = authority.as_str().rsplit('@').next().unwrap_or_default();
     let path = request.url.path_and_query().map_or("/", |p| p.as_str());
-    let mut out = Request::builder().method(request.method).uri(path).header(header::HOST, host).body(Full::new(request.body)).map_err(|_| HttpError::BadUrl)?;
+    let mut out = Request::builder()
+        .method(request.method)
+        .uri(path)
+        .header(header::HOST, host)
+        .body(Full::new(request.body))
+        .map_err(|_| HttpError::BadUrl)?;
     for (name, value) in &request.headers {
         if name != header::HOST && name != header::CONTENT_LENGTH {
             out.headers_mut().append(name, value.clone());

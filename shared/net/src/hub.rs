@@ -8,12 +8,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 use bytes::Bytes;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use rustls::pki_types::CertificateDer;
-use startalk_protocol::{
-    Code, DomainName, Error,
-    error::Language,
-    limits::RECORD_BYTES_MAX,
-    trust::RECORD_MEDIA_TYPE,
-};
+use startalk_protocol::{Code, DomainName, Error, error::Language, limits::RECORD_BYTES_MAX, trust::RECORD_MEDIA_TYPE};
 
 use crate::{
     AddressGuard, Names, Verify,
@@ -61,7 +56,8 @@ impl FromStr for HubUrl {
         let host = base.host().filter(|h| !h.is_empty()).ok_or_else(bad)?;
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let loopback = bare.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback());
-        let plain_path = base.path_and_query().is_none_or(|p| p == "/") && !base.authority().is_some_and(|a| a.as_str().contains('@'));
+        let plain_path =
+            base.path_and_query().is_none_or(|p| p == "/") && !base.authority().is_some_and(|a| a.as_str().contains('@'));
         let certificate = match fragment {
             None => None,
             Some(hex) => {
@@ -202,10 +198,26 @@ mod tests {
     #[test]
     fn hub_urls_have_three_forms() {
         let hash = "ab".repeat(32);
-        for good in ["https://hub.example", "https://hub.example:8443", &format!("https://10.0.0.1:8443#{hash}"), "http://127.0.0.1:8080", "http://[::1]:8080"] {
+        for good in [
+            "https://hub.example",
+            "https://hub.example:8443",
+            &format!("https://10.0.0.1:8443#{hash}"),
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+        ] {
             assert_eq!(good.parse::<HubUrl>().unwrap().to_string(), good);
         }
-        for bad in ["", "hub.example", "http://hub.example", "http://localhost:1", "http://10.0.0.1:1", "https://hub.example/path", "https://a@hub.example", "https://hub.example#abc", "ftp://hub.example"] {
+        for bad in [
+            "",
+            "hub.example",
+            "http://hub.example",
+            "http://localhost:1",
+            "http://10.0.0.1:1",
+            "https://hub.example/path",
+            "https://a@hub.example",
+            "https://hub.example#abc",
+            "ftp://hub.example",
+        ] {
             assert!(bad.parse::<HubUrl>().is_err(), "{bad}");
         }
     }

@@ -23,8 +23,8 @@ mod tests;
 pub mod verify;
 
 pub use certificates::{CertResolver, LinkCertificate, WebCertificate};
-pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_tls};
+pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use guard::AddressGuard;
 pub use hub::{HubClient, HubUrl};
 pub use link_stream::LinkStream;

@@ -51,7 +51,9 @@ impl FromStr for Listen {
         if let Ok(port) = text.parse() {
             return Ok(Self::Port(port));
         }
-        text.parse().map(Self::Address).map_err(|_| format!("{text:?}: expected a port, or an address with a port as in 127.0.0.1:443 or [::]:443"))
+        text.parse()
+            .map(Self::Address)
+            .map_err(|_| format!("{text:?}: expected a port, or an address with a port as in 127.0.0.1:443 or [::]:443"))
     }
 }
 
@@ -167,4 +169,3 @@ fn bound(address: SocketAddr, kind: Type) -> io::Result<Socket> {
 fn local(socket: &Socket) -> io::Result<SocketAddr> {
     socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an IP socket"))
 }
-

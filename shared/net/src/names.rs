@@ -42,7 +42,8 @@ impl Names {
     /// # Errors
     /// [`Reason::Dns`] if the resolver cannot be made.
     pub fn with_servers(servers: &[SocketAddr]) -> Result<Self, Reason> {
-        let builder = TokioResolver::builder_with_config(config_of(servers), TokioRuntimeProvider::default()).with_options(options());
+        let builder =
+            TokioResolver::builder_with_config(config_of(servers), TokioRuntimeProvider::default()).with_options(options());
         Ok(Self(Way::Servers(Arc::new(builder.build().map_err(|e| Reason::Dns(e.to_string()))?))))
     }
 
@@ -71,7 +72,11 @@ impl Names {
             },
         };
         let ordered = take_turns(found);
-        if ordered.is_empty() { Err(Reason::NoAddress) } else { Ok(ordered.into_iter().map(|a| SocketAddr::new(a, port)).collect()) }
+        if ordered.is_empty() {
+            Err(Reason::NoAddress)
+        } else {
+            Ok(ordered.into_iter().map(|a| SocketAddr::new(a, port)).collect())
+        }
     }
 }
 

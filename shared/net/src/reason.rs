@@ -49,10 +49,22 @@ impl Reason {
             Self::Closed => fixed("对方关闭了连接", "closed by the other side"),
             Self::PrivateAddress => fixed("内网地址，不允许连接", "a private address, not allowed"),
             Self::NoAddress => fixed("主机名没有地址", "the host name has no address"),
-            Self::Dns(why) => if zh { format!("DNS 查询失败（{why}）") } else { format!("DNS failed ({why})") },
+            Self::Dns(why) => {
+                if zh {
+                    format!("DNS 查询失败（{why}）")
+                } else {
+                    format!("DNS failed ({why})")
+                }
+            }
             Self::WrongKey => fixed("对方的密钥不是预期的密钥", "the other side has another key than expected"),
             Self::NoProtocol => fixed("对方不支持此协议", "the other side does not speak this protocol"),
-            Self::Tls(why) => if zh { format!("TLS 失败（{why}）") } else { format!("TLS failed ({why})") },
+            Self::Tls(why) => {
+                if zh {
+                    format!("TLS 失败（{why}）")
+                } else {
+                    format!("TLS failed ({why})")
+                }
+            }
             Self::PlainHttp => fixed("此处不允许未加密的 HTTP", "plain HTTP is not allowed here"),
             Self::BadAddress => fixed("地址无法使用", "not a usable address"),
             Self::Other(why) => why.clone(),
@@ -84,11 +96,17 @@ impl Reason {
         let alert = |description: rustls::AlertDescription| quinn::TransportErrorCode::crypto(description.into());
         match error {
             quinn::ConnectionError::TimedOut => Self::TimedOut,
-            quinn::ConnectionError::TransportError(e) if e.code == alert(rustls::AlertDescription::AccessDenied) => Self::WrongKey,
-            quinn::ConnectionError::ConnectionClosed(e) if e.error_code == alert(rustls::AlertDescription::NoApplicationProtocol) => {
+            quinn::ConnectionError::TransportError(e) if e.code == alert(rustls::AlertDescription::AccessDenied) => {
+                Self::WrongKey
+            }
+            quinn::ConnectionError::ConnectionClosed(e)
+                if e.error_code == alert(rustls::AlertDescription::NoApplicationProtocol) =>
+            {
                 Self::NoProtocol
             }
-            quinn::ConnectionError::ConnectionClosed(e) if e.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED => Self::Refused,
+            quinn::ConnectionError::ConnectionClosed(e) if e.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED => {
+                Self::Refused
+            }
             quinn::ConnectionError::ApplicationClosed(_) | quinn::ConnectionError::Reset => Self::Closed,
             other => Self::Other(other.to_string()),
         }

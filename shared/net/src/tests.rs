@@ -91,12 +91,32 @@ fn pinned(n: u8) -> Verify {
     Verify::Pinned(BTreeSet::from([key(n).public()]))
 }
 
-async fn try_tls(to: &[Endpoint], verify: Verify, alpn: &[u8], certificate: Option<&LinkCertificate>) -> Result<TlsConnection, ConnectError> {
+async fn try_tls(
+    to: &[Endpoint],
+    verify: Verify,
+    alpn: &[u8],
+    certificate: Option<&LinkCertificate>,
+) -> Result<TlsConnection, ConnectError> {
     connect_tls(&connect(to, verify, &[alpn], certificate, &Names::system())).await
 }
 
-fn connect<'a>(to: &'a [Endpoint], verify: Verify, alpn: &'a [&'a [u8]], certificate: Option<&'a LinkCertificate>, names: &'a Names) -> Connect<'a> {
-    Connect { endpoints: to, server_name: "node.example", verify, alpn, certificate, guard: AddressGuard::AllowPrivate, names, timeout: Duration::from_secs(5) }
+fn connect<'a>(
+    to: &'a [Endpoint],
+    verify: Verify,
+    alpn: &'a [&'a [u8]],
+    certificate: Option<&'a LinkCertificate>,
+    names: &'a Names,
+) -> Connect<'a> {
+    Connect {
+        endpoints: to,
+        server_name: "node.example",
+        verify,
+        alpn,
+        certificate,
+        guard: AddressGuard::AllowPrivate,
+        names,
+        timeout: Duration::from_secs(5),
+    }
 }
 
 #[tokio::test]
@@ -238,10 +258,13 @@ async fn a_silent_address_does_not_hold_up_the_next() {
     let mut to = endpoint(silent.local_addr().unwrap());
     to.extend(endpoint(server.address));
     let (names, alpn) = (Names::system(), [ALPN_LINK]);
-    let connected = connect_tls(&Connect { timeout: Duration::from_secs(4), ..connect(&to, pinned(1), &alpn, None, &names) }).await.unwrap();
+    let connected =
+        connect_tls(&Connect { timeout: Duration::from_secs(4), ..connect(&to, pinned(1), &alpn, None, &names) }).await.unwrap();
     assert_eq!(connected.address, server.address);
     to.truncate(1);
-    let error = connect_tls(&Connect { timeout: Duration::from_millis(300), ..connect(&to, pinned(1), &alpn, None, &names) }).await.unwrap_err();
+    let error = connect_tls(&Connect { timeout: Duration::from_millis(300), ..connect(&to, pinned(1), &alpn, None, &names) })
+        .await
+        .unwrap_err();
     assert_eq!(error.attempts[0].reason, Reason::TimedOut);
 }
 
@@ -272,7 +295,13 @@ async fn plain(answer: &'static [u8]) -> SocketAddr {
 }
 
 fn client() -> HttpClient {
-    HttpClient { names: Names::system(), guard: AddressGuard::AllowPrivate, plain: PlainHttp::Loopback, timeout: Duration::from_secs(5), answer_bytes_max: 100 }
+    HttpClient {
+        names: Names::system(),
+        guard: AddressGuard::AllowPrivate,
+        plain: PlainHttp::Loopback,
+        timeout: Duration::from_secs(5),
+        answer_bytes_max: 100,
+    }
 }
 
 #[tokio::test]

@@ -86,7 +86,9 @@ pub fn client_config(verify: &Verify, alpn: &[&[u8]], certificate: Option<&LinkC
     };
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match certificate {
-        Some(certificate) => builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from((*certificate.certified).clone()))),
+        Some(certificate) => {
+            builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from((*certificate.certified).clone())))
+        }
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
@@ -97,7 +99,10 @@ pub fn client_config(verify: &Verify, alpn: &[&[u8]], certificate: Option<&LinkC
     Ok(config)
 }
 
-fn web_verifier(extra_roots: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
+fn web_verifier(
+    extra_roots: &[CertificateDer<'static>],
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, Error> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for root in extra_roots {
         roots.add(root.clone())?;
@@ -157,11 +162,21 @@ impl ServerCertVerifier for KeyVerifier {
         self.judge(end_entity).map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
-    fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
         if self.names_keys() {
             // Not by another parser's idea of which key is in the certificate: one that two parsers read differently
             // would let its holder sign with one key and be named by another.
@@ -175,8 +190,14 @@ impl ServerCertVerifier for KeyVerifier {
     }
 }
 
-fn verify_with_named_key(message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
-    let key = ed25519_key(cert).and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+fn verify_with_named_key(
+    message: &[u8],
+    cert: &CertificateDer<'_>,
+    dss: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    let key = ed25519_key(cert)
+        .and_then(|key| VerifyingKey::from_bytes(&key).ok())
+        .ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
     let signature = ed25519_dalek::Signature::from_slice(dss.signature()).ok().filter(|_| dss.scheme == SignatureScheme::ED25519);
     match signature.map(|signature| key.verify_strict(message, &signature)) {
         Some(Ok(())) => Ok(HandshakeSignatureValid::assertion()),
@@ -205,15 +226,30 @@ impl ClientCertVerifier for AnyLinkKey {
         &[]
     }
 
-    fn verify_client_cert(&self, end_entity: &CertificateDer<'_>, _intermediates: &[CertificateDer<'_>], _now: UnixTime) -> Result<ClientCertVerified, Error> {
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
         self.inner.judge(end_entity).map(|()| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(&self, _message: &[u8], _cert: &CertificateDer<'_>, _dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
         Err(Error::General("links are TLS 1.3 only".to_owned()))
     }
 
-    fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
         ServerCertVerifier::verify_tls13_signature(&self.inner, message, cert, dss)
     }
 

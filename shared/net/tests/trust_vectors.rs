@@ -91,8 +91,9 @@ fn signatures() {
     };
     for (file, good) in [("valid/signatures.json", true), ("invalid/signatures.json", false)] {
         for vector in read(file) {
-            let verified = PublicKey::from_bytes(&bytes(&vector["key"]))
-                .is_some_and(|k| k.verify(purpose(vector["context"].as_str().unwrap()), &bytes(&vector["bytes"]), &bytes(&vector["signature"])));
+            let verified = PublicKey::from_bytes(&bytes(&vector["key"])).is_some_and(|k| {
+                k.verify(purpose(vector["context"].as_str().unwrap()), &bytes(&vector["bytes"]), &bytes(&vector["signature"]))
+            });
             assert_eq!(verified, good, "{}", vector["about"]);
         }
     }
@@ -127,7 +128,8 @@ fn charters() {
 #[test]
 fn records() {
     for vector in read("valid/records.json") {
-        let record = DomainRecord::decode_signed(&bytes(&vector["bytes"]), vector["now_ms"].as_i64().unwrap()).unwrap_or_else(|e| panic!("{}: {e}", vector["about"]));
+        let record = DomainRecord::decode_signed(&bytes(&vector["bytes"]), vector["now_ms"].as_i64().unwrap())
+            .unwrap_or_else(|e| panic!("{}: {e}", vector["about"]));
         let says = serde_json::json!({
             "domain": record.domain().as_str(),
             "endpoints": record.endpoints().iter().map(|e| serde_json::json!({ "host": e.host, "port": e.port })).collect::<Vec<_>>(),

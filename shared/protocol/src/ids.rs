@@ -93,7 +93,8 @@ impl FromStr for DomainName {
         }
         if ascii.ends_with(".alt") {
             let letters = ascii.strip_suffix(KEY_NAME_SUFFIX).ok_or_else(bad)?;
-            let good = letters.len() == KEY_NAME_LETTERS && letters.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));
+            let good = letters.len() == KEY_NAME_LETTERS
+                && letters.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));
             if !good {
                 return Err(bad());
             }

@@ -17,9 +17,19 @@ pub use ids::{AccountName, DomainName, MessageId, UserId};
 /// The generated protobuf messages; `shared/protocol/proto` has their meaning.
 pub mod pb {
     #![allow(missing_docs, clippy::all)]
-    pub mod content { include!(concat!(env!("OUT_DIR"), "/startalk.content.rs")); }
-    pub mod trust { include!(concat!(env!("OUT_DIR"), "/startalk.trust.rs")); }
-    pub mod link { include!(concat!(env!("OUT_DIR"), "/startalk.link.rs")); }
-    pub mod client { include!(concat!(env!("OUT_DIR"), "/startalk.client.rs")); }
-    pub mod events { include!(concat!(env!("OUT_DIR"), "/startalk.events.rs")); }
+    pub mod content {
+        include!(concat!(env!("OUT_DIR"), "/startalk.content.rs"));
+    }
+    pub mod trust {
+        include!(concat!(env!("OUT_DIR"), "/startalk.trust.rs"));
+    }
+    pub mod link {
+        include!(concat!(env!("OUT_DIR"), "/startalk.link.rs"));
+    }
+    pub mod client {
+        include!(concat!(env!("OUT_DIR"), "/startalk.client.rs"));
+    }
+    pub mod events {
+        include!(concat!(env!("OUT_DIR"), "/startalk.events.rs"));
+    }
 }

@@ -16,8 +16,15 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     (
         "startalk",
         &[
-            "startalk-protocol", "startalk-link", "startalk-net", "startalk-journal", "startalk-domain", "startalk-sequencer",
-            "startalk-outbound", "startalk-federation", "startalk-gateway",
+            "startalk-protocol",
+            "startalk-link",
+            "startalk-net",
+            "startalk-journal",
+            "startalk-domain",
+            "startalk-sequencer",
+            "startalk-outbound",
+            "startalk-federation",
+            "startalk-gateway",
         ],
     ),
     ("startalk-hub", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-client"]),
@@ -26,7 +33,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-layers", &[]),
     ("startalk-sabotage", &["startalk-protocol"]),
     ("startalk-bench", &["startalk-protocol", "startalk-net", "startalk-client"]),
-    ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-net"]),
+    ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-net", "startalk-link", "startalk-examples"]),
 ];
 
 /// Crates from outside that a room must never depend on directly.
@@ -48,6 +55,22 @@ pub const BANNED: &[(&str, &str)] = &[
 
 /// Licences that may be in the build.
 pub const LICENCES: &[&str] = &[
-    "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-1-Clause", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "0BSD",
-    "Unicode-3.0", "CC0-1.0", "MIT-0", "Unlicense", "BSL-1.0", "OpenSSL", "CDLA-Permissive-2.0", "MPL-2.0", "WTFPL",
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-1-Clause",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "0BSD",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "MIT-0",
+    "Unlicense",
+    "BSL-1.0",
+    "OpenSSL",
+    "CDLA-Permissive-2.0",
+    "MPL-2.0",
+    "WTFPL",
 ];

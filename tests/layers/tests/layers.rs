@@ -78,9 +78,10 @@ fn every_licence_is_accepted() {
     for package in metadata().packages.iter().filter(|p| compiled.contains(p.name.as_str())) {
         let licence = package.license.as_deref().unwrap_or("none");
         // An expression of alternatives is accepted if one of them is; of parts, if all are.
-        let accepted = licence.replace('/', " OR ").split(" OR ").any(|alternative| {
-            alternative.split(" AND ").all(|part| LICENCES.contains(&part.trim().trim_matches(['(', ')'])))
-        });
+        let accepted = licence
+            .replace('/', " OR ")
+            .split(" OR ")
+            .any(|alternative| alternative.split(" AND ").all(|part| LICENCES.contains(&part.trim().trim_matches(['(', ')']))));
         assert!(accepted, "{} {}: licence {licence}", package.name, package.version);
     }
 }

@@ -20,16 +20,31 @@ const fn caught(switch: Switch, package: &'static str, binary: &'static str, tes
 
 /// One for each switch.
 pub const LIST: &[Caught] = &[
-    caught(Switch::NoSignatureCheck, "startalk-protocol", "startalk_protocol", "signing::tests::a_signature_is_good_for_one_purpose_one_key_and_one_text"),
+    caught(
+        Switch::NoSignatureCheck,
+        "startalk-protocol",
+        "startalk_protocol",
+        "signing::tests::a_signature_is_good_for_one_purpose_one_key_and_one_text",
+    ),
     caught(Switch::NoDedupe, "startalk-domain", "one_domain", "a_command_sent_again_is_answered_and_not_executed_again"),
     caught(Switch::ItemsTwice, "startalk-domain", "two_domains", "an_item_takes_effect_once_and_in_its_place"),
     caught(Switch::NoMembershipCheck, "startalk-domain", "one_domain", "two_people_talk_and_both_see_one_order"),
     caught(Switch::NoDiskReserve, "startalk-domain", "one_domain", "a_full_disk_refuses_what_adds_and_lets_go_what_frees"),
-    caught(Switch::AcknowledgeBeforeSync, "startalk-sequencer", "crashes", "nothing_acknowledged_is_lost_or_doubled_over_power_cuts_and_kills"),
+    caught(
+        Switch::AcknowledgeBeforeSync,
+        "startalk-sequencer",
+        "crashes",
+        "nothing_acknowledged_is_lost_or_doubled_over_power_cuts_and_kills",
+    ),
     caught(Switch::BodiesNotErased, "startalk-sequencer", "erasing", "what_was_recalled_is_nowhere_on_the_disk"),
     caught(Switch::OlderRecordAccepted, "startalk-protocol", "startalk_protocol", "trust::tests::what_is_pinned_never_goes_back"),
     caught(Switch::WentBackUnnoticed, "startalk-domain", "one_domain", "a_cursor_that_does_not_fit_the_journal_is_noticed"),
-    caught(Switch::ClaimAnyDomain, "startalk-link", "scenarios", "handshake::the_key_that_tls_showed_must_be_among_the_peers_keys"),
+    caught(
+        Switch::ClaimAnyDomain,
+        "startalk-link",
+        "scenarios",
+        "handshake::the_key_that_tls_showed_must_be_among_the_peers_keys",
+    ),
     caught(Switch::ViewsNotCompared, "startalk", "startalk", "store::tests::views_that_lost_a_page_are_made_anew"),
     caught(Switch::NoRollback, "startalk-domain", "one_domain", "a_command_that_fails_half_way_is_undone"),
 ];

@@ -5,8 +5,9 @@ use startalk_protocol::{AccountName, Code, Error, limits, pb::events as pb};
 use super::{Account, account, by_name};
 use crate::{
     command::{Admission, Answer, NewDevice, PasswordBy},
+    contacts,
     context::Ctx,
-    contacts, directory, erasure,
+    directory, erasure,
     event::Event,
     governance::{self, Registration},
     outbox,
@@ -101,7 +102,13 @@ fn put_device(tx: &mut Tx, ctx: &mut Ctx, number: u64, new: NewDevice) -> Result
 }
 
 /// `password_version`: the password was checked when it had this version; changed since, it counts for nothing.
-pub(crate) fn add_device(tx: &mut Tx, ctx: &mut Ctx, number: u64, password_version: u64, new: NewDevice) -> Result<Answer, Error> {
+pub(crate) fn add_device(
+    tx: &mut Tx,
+    ctx: &mut Ctx,
+    number: u64,
+    password_version: u64,
+    new: NewDevice,
+) -> Result<Answer, Error> {
     let account = live(tx, number)?;
     if account.password.position != password_version {
         return Err(Code::WrongCredentials.into());
@@ -181,12 +188,16 @@ pub(crate) fn make_invitation(
     valid_ms: i64,
     administrator: bool,
 ) -> Result<Answer, Error> {
-    let allowed = maker == 0 || live(tx, maker)?.administrator || (!administrator && governance::realm(tx).registration != Registration::Closed);
+    let allowed = maker == 0
+        || live(tx, maker)?.administrator
+        || (!administrator && governance::realm(tx).registration != Registration::Closed);
     if !allowed {
         return Err(Code::Forbidden.into());
     }
     if uses == 0 || uses > limits::INVITATION_USES_MAX {
-        return Err(Error::new(Code::BadValue).with("field", "uses").with("expected", format!("1 to {}", limits::INVITATION_USES_MAX)));
+        return Err(Error::new(Code::BadValue)
+            .with("field", "uses")
+            .with("expected", format!("1 to {}", limits::INVITATION_USES_MAX)));
     }
     if valid_ms <= 0 {
         return Err(Error::new(Code::BadValue).with("field", "valid").with("expected", "a time ahead"));

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use startalk_protocol::AccountName;
 
 pub(crate) use commands::{
-    NewAccount, add_device, create, delete, make_invitation, revoke_device, set_disabled, set_password, set_profile, set_recovery_codes,
+    NewAccount, add_device, create, delete, make_invitation, revoke_device, set_disabled, set_password, set_profile,
+    set_recovery_codes,
 };
 pub use model::{Account, Device, Invitation, Secret};
 
@@ -82,7 +83,10 @@ pub fn invitation(read: &impl Read, hash: &[u8; 32], now_ms: u64) -> Option<Arc<
 /// Numbers of all accounts, deleted ones too, in order of creation.
 pub fn list(read: &impl Read) -> Vec<u64> {
     let count = read.get::<u64>(&count_key()).map_or(0, |c| *c);
-    (0..count.div_ceil(CHUNK as u64)).filter_map(|chunk| read.get::<Vec<u64>>(&list_key(chunk))).flat_map(|c| c.to_vec()).collect()
+    (0..count.div_ceil(CHUNK as u64))
+        .filter_map(|chunk| read.get::<Vec<u64>>(&list_key(chunk)))
+        .flat_map(|c| c.to_vec())
+        .collect()
 }
 
 /// Whether anybody may administer.
@@ -126,7 +130,9 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 tx.put(token_key(&token_hash), (f.account, f.device));
             }
             let (added_ms, position) = (record.time_ms, record.position);
-            change(tx, f.account, |a| a.devices.push(Device { device: f.device, name: body.name, token_hash, added_ms, position }));
+            change(tx, f.account, |a| {
+                a.devices.push(Device { device: f.device, name: body.name, token_hash, added_ms, position })
+            });
         }
         Event::DeviceRevoked(f, _) => {
             let Some(account) = account(tx, f.account) else { return };
@@ -142,7 +148,10 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 tx.remove(token_key(&device.token_hash));
             }
             let (stream, created_ms, position) = (old.stream, old.created_ms, old.position);
-            tx.put(account_key(f.account), Account { account: f.account, stream, deleted: true, created_ms, position, ..Account::default() });
+            tx.put(
+                account_key(f.account),
+                Account { account: f.account, stream, deleted: true, created_ms, position, ..Account::default() },
+            );
         }
         Event::InvitationMade(f, body) => {
             let token_hash = body.as_ref().map(|b| b.value.token_hash.to_vec()).unwrap_or_default();

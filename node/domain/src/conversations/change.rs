@@ -44,8 +44,14 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
         let item = outbox::edit_item(tx, &direct, actor.account, id, &body, ctx.now_ms);
         outbox::next(tx, direct.peer, &item)
     });
-    let facts =
-        pb::MessageEdited { target: which.sequence, author: actor.account, device: actor.device, counter: which.counter, r#in: None, out };
+    let facts = pb::MessageEdited {
+        target: which.sequence,
+        author: actor.account,
+        device: actor.device,
+        counter: which.counter,
+        r#in: None,
+        out,
+    };
     let record = tx.emit(New { conversation: which.conversation, event: Event::MessageEdited(facts, Some(body)) });
     Ok(Answer::Sent { conversation: which.conversation, sequence: record.sequence, id, time_ms: record.time_ms })
 }
@@ -61,8 +67,14 @@ pub(crate) fn recall(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which) -> 
         let item = outbox::recall_item(tx, &direct, actor.account, id, ctx.now_ms);
         outbox::next(tx, direct.peer, &item)
     });
-    let facts =
-        pb::MessageRecalled { target: which.sequence, author: actor.account, device: actor.device, counter: which.counter, r#in: None, out };
+    let facts = pb::MessageRecalled {
+        target: which.sequence,
+        author: actor.account,
+        device: actor.device,
+        counter: which.counter,
+        r#in: None,
+        out,
+    };
     let record = tx.emit(New { conversation: which.conversation, event: Event::MessageRecalled(facts, None) });
     let answer = Answer::Sent { conversation: which.conversation, sequence: record.sequence, id, time_ms: record.time_ms };
     erasure::erase(tx, bodies(tx, which.conversation, which.sequence, original), "recalled");

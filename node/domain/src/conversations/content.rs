@@ -77,7 +77,9 @@ fn check_inline(inline: &Inline) -> Result<(), Error> {
         return Err(bad("marks", "a sum of 1, 2, 4 and 8"));
     }
     let scheme = ["https:", "http:", "mailto:"].iter().any(|s| inline.link.starts_with(s));
-    if !inline.link.is_empty() && (!scheme || inline.link.len() > LINK_TEXT_BYTES_MAX || inline.link.chars().any(char::is_control)) {
+    if !inline.link.is_empty()
+        && (!scheme || inline.link.len() > LINK_TEXT_BYTES_MAX || inline.link.chars().any(char::is_control))
+    {
         return Err(bad("link", "https:, http: or mailto:, at most 2048 bytes"));
     }
     let someone = inline.mention.is_empty() || inline.mention == "@all" || inline.mention.parse::<UserId>().is_ok();

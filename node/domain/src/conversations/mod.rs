@@ -180,13 +180,21 @@ pub fn change_of(read: &impl Read, conversation: u64, sequence: u64) -> Option<C
 pub fn changed_since(read: &impl Read, conversation: u64, from: u64, to: u64, after: u64) -> Vec<u64> {
     (from / CHUNK..=to / CHUNK)
         .filter_map(|chunk| read.get::<Changes>(&Key::numbers(PREFIX, b'x', &[conversation, chunk])))
-        .flat_map(|c| c.by_sequence.iter().filter(|(s, c)| (from..=to).contains(s) && c.position > after).map(|(s, _)| *s).collect::<Vec<_>>())
+        .flat_map(|c| {
+            c.by_sequence
+                .iter()
+                .filter(|(s, c)| (from..=to).contains(s) && c.position > after)
+                .map(|(s, _)| *s)
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 
 /// The conversation, if `person` takes part in it; whether there is one is nobody else's business.
 pub(crate) fn of_member(read: &impl Read, conversation: u64, person: u64) -> Result<Arc<Direct>, Error> {
-    direct(read, conversation).filter(|d| d.has(person) || sabotage::is(Switch::NoMembershipCheck)).ok_or_else(|| Code::NoSuchConversation.into())
+    direct(read, conversation)
+        .filter(|d| d.has(person) || sabotage::is(Switch::NoMembershipCheck))
+        .ok_or_else(|| Code::NoSuchConversation.into())
 }
 
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
@@ -205,7 +213,8 @@ fn apply_event(tx: &mut Tx, record: &Recorded) {
     match &record.event {
         Event::DirectOpened(f, _) => {
             let (opened_at, conversation) = (record.position, f.conversation);
-            let direct = Direct { conversation, a: f.a, b: f.b, peer: f.peer, request: f.request, opened_at, ..Direct::default() };
+            let direct =
+                Direct { conversation, a: f.a, b: f.b, peer: f.peer, request: f.request, opened_at, ..Direct::default() };
             tx.put(direct_key(f.conversation), direct);
             tx.put(pair_key(f.a, f.b), f.conversation);
         }

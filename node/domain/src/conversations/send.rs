@@ -5,8 +5,9 @@ use startalk_protocol::{Code, Error, MessageId, UserId, pb::events as pb};
 
 use super::{Direct, between, content, direct, locate, of_member, request};
 use crate::{
-    accounts, contacts,
+    accounts,
     command::{Actor, Answer, Target},
+    contacts,
     context::Ctx,
     delivery::{self, Numbered},
     directory::{self, HERE},

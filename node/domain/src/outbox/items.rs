@@ -45,7 +45,14 @@ pub(crate) fn message_item(
     item(&body.salt, name(read, author), name(read, direct.b), time_ms, Kind::Message(message))
 }
 
-pub(crate) fn edit_item(read: &impl Read, direct: &Direct, author: u64, id: MessageId, body: &Salted<Raw>, time_ms: u64) -> Bytes {
+pub(crate) fn edit_item(
+    read: &impl Read,
+    direct: &Direct,
+    author: u64,
+    id: MessageId,
+    body: &Salted<Raw>,
+    time_ms: u64,
+) -> Bytes {
     let edit = link::Edit { id: Bytes::copy_from_slice(&id.0), content: body.value.0.clone() };
     item(&body.salt, name(read, author), name(read, direct.b), time_ms, Kind::Edit(edit))
 }

@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 use startalk_journal::ReadJournal;
 use startalk_protocol::{Code, Error, pb::events as pb};
 
-pub(crate) use items::{
-    account_gone_item, edit_item, introduce, marks_item, message_item, profile_item, recall_item,
-};
+pub(crate) use items::{account_gone_item, edit_item, introduce, marks_item, message_item, profile_item, recall_item};
 
 use crate::{
     command::Answer,
@@ -258,12 +256,8 @@ pub(crate) fn restart_all(tx: &mut Tx, ctx: &Ctx, epoch: [u8; 16]) -> Result<(),
             let record = read_record(ctx.journal, position)?;
             running = running_after(&running, &item_hash(&record, peer).ok_or(Code::Internal)?);
         }
-        let facts = pb::LinkRestarted {
-            peer,
-            epoch: Bytes::copy_from_slice(&epoch),
-            resent,
-            running: Bytes::copy_from_slice(&running),
-        };
+        let facts =
+            pb::LinkRestarted { peer, epoch: Bytes::copy_from_slice(&epoch), resent, running: Bytes::copy_from_slice(&running) };
         tx.emit(New { conversation: 0, event: Event::LinkRestarted(facts, None) });
     }
     Ok(())
@@ -274,7 +268,11 @@ pub(crate) fn recorded(tx: &mut Tx, peer: u64, epoch: [u8; 16], sequence: u64) -
     let outbox = outbox(tx, peer);
     if outbox.epoch == epoch && sequence > outbox.acked && sequence <= outbox.head() {
         let facts = pb::LinkAcked { peer, epoch: Bytes::copy_from_slice(&epoch), sequence };
-        let told = farewells(tx).iter().filter(|f| f.waits_for.iter().all(|w| w.0 == peer && w.1 <= sequence)).map(|f| f.position).collect();
+        let told = farewells(tx)
+            .iter()
+            .filter(|f| f.waits_for.iter().all(|w| w.0 == peer && w.1 <= sequence))
+            .map(|f| f.position)
+            .collect();
         tx.emit(New { conversation: 0, event: Event::LinkAcked(facts, None) });
         erasure::erase(tx, told, "account deleted");
     }

@@ -97,11 +97,8 @@ impl Store {
     /// # Errors
     /// [`TreeError`]; delete the folder and replay the journal.
     pub fn open(folder: &Path) -> Result<Self, TreeError> {
-        let config = sled::Config::new()
-            .path(folder)
-            .mode(sled::Mode::LowSpace)
-            .cache_capacity(TREE_CACHE_BYTES)
-            .flush_every_ms(None);
+        let config =
+            sled::Config::new().path(folder).mode(sled::Mode::LowSpace).cache_capacity(TREE_CACHE_BYTES).flush_every_ms(None);
         let tree = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| TreeError::Panicked)??;
         Self::over(tree)
     }
@@ -149,9 +146,8 @@ impl Store {
             if key.as_ref() == META_KEY {
                 continue;
             }
-            let computed = codec::computed_check(&key, &stored).and_then(|c| {
-                if c == codec::stored_check(&stored)? { Ok(c) } else { Err(codec::DecodeError::Check) }
-            });
+            let computed = codec::computed_check(&key, &stored)
+                .and_then(|c| if c == codec::stored_check(&stored)? { Ok(c) } else { Err(codec::DecodeError::Check) });
             let check = computed.map_err(|e| TreeError::Damaged(format!("value {entries}: {e}")))?;
             digest = digest.wrapping_add(check);
             entries += 1;

@@ -124,7 +124,10 @@ mod tests {
         let position_of = |sequence: u64| sequence * 1000 + sequence * sequence;
         for sequence in 1..=200 {
             let event = Event::MessageAdded(MessageAdded::default(), None);
-            apply(&mut tx, &Recorded { position: position_of(sequence), time_ms: 1, conversation: 9, sequence, previous: 0, event });
+            apply(
+                &mut tx,
+                &Recorded { position: position_of(sequence), time_ms: 1, conversation: 9, sequence, previous: 0, event },
+            );
         }
         for (from, to) in [(1, 200), (1, 1), (64, 65), (63, 130), (192, 193), (150, 500), (201, 300)] {
             let expected: Vec<u64> = (from..=to.min(200)).map(position_of).collect();

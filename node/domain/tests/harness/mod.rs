@@ -143,7 +143,8 @@ impl Node {
 
     /// An account with one device.
     pub fn person(&mut self, name: &str) -> Actor {
-        let device = NewDevice { name: "test".into(), token_hash: *blake3::hash(format!("{name}@{}", self.name).as_bytes()).as_bytes() };
+        let device =
+            NewDevice { name: "test".into(), token_hash: *blake3::hash(format!("{name}@{}", self.name).as_bytes()).as_bytes() };
         let create = Command::CreateAccount {
             name: name.parse().unwrap(),
             display_name: name.to_uppercase(),
@@ -170,7 +171,7 @@ impl Node {
     }
 
     pub fn texts(&self, account: u64, conversation: u64) -> Vec<String> {
-        self.messages(account, conversation).iter().map(|m| m.content.as_ref().map_or("(gone)".into(), |c| plain(c))).collect()
+        self.messages(account, conversation).iter().map(|m| m.content.as_ref().map_or("(gone)".into(), plain)).collect()
     }
 
     /// All events, by name.

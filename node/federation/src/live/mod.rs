@@ -93,7 +93,8 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
     let ours = outbox::outbox(store, number);
     let inbox = outbox::inbox(store, number);
     let sent = Position { epoch: ours.epoch, sequence: ours.head(), running: ours.running };
-    let received = (inbox.epoch != [0; 16]).then_some(Position { epoch: inbox.epoch, sequence: inbox.sequence, running: inbox.running });
+    let received =
+        (inbox.epoch != [0; 16]).then_some(Position { epoch: inbox.epoch, sequence: inbox.sequence, running: inbox.running });
     let now_ms = shared.now();
     let mut live = Live {
         shared,
@@ -212,7 +213,8 @@ impl Live<'_> {
             }
         }
         while let Some(new) = self.slot.take_arrived() {
-            let other = Other { dialed_by_us: self.direction == Direction::Dialed, instance: self.instance.filter(|_| self.ready) };
+            let other =
+                Other { dialed_by_us: self.direction == Direction::Dialed, instance: self.instance.filter(|_| self.ready) };
             let outcome = second::arrived(self.shared, self.slot, &mut self.wire.link, &other, self.probe.is_some(), new);
             if let Some(end) = self.second(outcome) {
                 return Some(end);

@@ -1,7 +1,7 @@
 //! What two or three nodes have of each other when nothing goes wrong.
 
-use startalk_journal::fault::FaultDisk;
 use startalk_federation::{State, Transport};
+use startalk_journal::fault::FaultDisk;
 use startalk_protocol::pb::link::{Ephemeral, ephemeral::Kind};
 
 use crate::{

@@ -20,10 +20,8 @@ use startalk_journal::{
     fault::{FaultDisk, SplitMix64},
 };
 use startalk_net::{
-    AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listen, Listeners, LinkCertificate, Names, Protocol, QuicGate, ServerTls,
-    WebCertificate, bind,
-    discovery::Peer,
-    install_crypto,
+    AddressGuard, CertResolver, Discovery, DiscoveryConfig, LinkCertificate, Listen, Listeners, Names, Protocol, QuicGate,
+    ServerTls, WebCertificate, bind, discovery::Peer, install_crypto,
 };
 use startalk_protocol::{
     DomainName, Error,
@@ -253,7 +251,19 @@ impl Node {
         let accepted = Arc::new(Mutex::new(Vec::new()));
         listen(&federation, &who, listeners, tls, accepted.clone());
         drop(inside);
-        Self { who, disk: FaultDisk::new(), views, handle, federation, ephemerals, went_back, accepted, runtime: Some(runtime), killed, writer: Some(writer) }
+        Self {
+            who,
+            disk: FaultDisk::new(),
+            views,
+            handle,
+            federation,
+            ephemerals,
+            went_back,
+            accepted,
+            runtime: Some(runtime),
+            killed,
+            writer: Some(writer),
+        }
     }
 
     /// Asks and waits.

@@ -6,11 +6,7 @@ use prost::Message as _;
 use startalk_domain::{Command, command::PeerRule};
 use startalk_federation::State;
 use startalk_journal::fault::FaultDisk;
-use startalk_protocol::{
-    Code,
-    signing::Purpose,
-    trust::SignedRecord,
-};
+use startalk_protocol::{Code, signing::Purpose, trust::SignedRecord};
 
 use crate::{
     exchange::pair,
@@ -87,7 +83,9 @@ fn a_domain_that_nothing_proves() {
     let a = Node::start(evil, FaultDisk::new(), std::slice::from_ref(&b.who));
     person(&a, "mallory").say(&a, &bob.id, "believe me");
     until_status(&b, &a, "the refusal is shown", |s| refused(s, Code::NotProven));
-    until_status(&a, &b, "it is told", |s| refused(s, Code::NotProven) && matches!(s.state, State::Refused { .. } | State::Dialing));
+    until_status(&a, &b, "it is told", |s| {
+        refused(s, Code::NotProven) && matches!(s.state, State::Refused { .. } | State::Dialing)
+    });
     let words = b.status(&a.who.name).unwrap().refusals[0].error.params["steps"].clone();
     assert!(words.contains("well-known"), "every step is named: {words}");
     assert!(arrived(&b).is_empty());

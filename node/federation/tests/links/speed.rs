@@ -37,7 +37,11 @@ fn items_in_a_second() {
     }
     until_status(&a, &b, "all is acknowledged", |s| s.lag == 0 && s.outbox_head > MESSAGES as u64);
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_ms() - cpu);
-    println!("{MESSAGES} messages in {seconds:.2} s: {:.0}/s; {:.1} µs of CPU each, both nodes and the test", MESSAGES as f64 / seconds, cpu * 1e3 / MESSAGES as f64);
+    println!(
+        "{MESSAGES} messages in {seconds:.2} s: {:.0}/s; {:.1} µs of CPU each, both nodes and the test",
+        MESSAGES as f64 / seconds,
+        cpu * 1e3 / MESSAGES as f64
+    );
     let start = Instant::now();
     for n in 0..200 {
         alice.say(&a, &bob.id, &format!("single {n}"));
@@ -49,6 +53,7 @@ fn items_in_a_second() {
 /// User and system time of this process, milliseconds.
 fn cpu_ms() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let ticks: u64 = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
+    let ticks: u64 =
+        stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
     ticks as f64 * 10.0
 }

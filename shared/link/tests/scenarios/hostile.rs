@@ -5,9 +5,7 @@ use startalk_link::{Event, batch::signed_bytes, item_hash};
 use startalk_protocol::{
     Code, Error, framing,
     limits::{LINK_FRAME_BYTES_MAX, LINK_ITEM_BYTES_MAX, LINK_ITEMS_OUTSTANDING_MAX, LINK_SMALL_FRAME_BYTES_MAX},
-    pb::link::{
-        Ack, Batch, Entry, Frame, Ping, Refused, entry::Entry as What, frame::Frame as Kind,
-    },
+    pb::link::{Ack, Batch, Entry, Frame, Ping, Refused, entry::Entry as What, frame::Frame as Kind},
     signing::{Purpose, SecretKey},
 };
 

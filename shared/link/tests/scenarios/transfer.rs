@@ -5,8 +5,7 @@ use startalk_link::{Entry, Event, item_hash};
 use startalk_protocol::{
     Code,
     limits::{
-        LINK_BATCH_BYTES_MAX, LINK_BATCH_ITEMS_MAX, LINK_ITEM_BYTES_MAX, LINK_ITEMS_OUTSTANDING_MAX,
-        LINK_UNRECORDED_BYTES_MAX,
+        LINK_BATCH_BYTES_MAX, LINK_BATCH_ITEMS_MAX, LINK_ITEM_BYTES_MAX, LINK_ITEMS_OUTSTANDING_MAX, LINK_UNRECORDED_BYTES_MAX,
     },
 };
 
@@ -21,8 +20,7 @@ fn batches(world: &World, at: usize) -> Vec<usize> {
 fn ten_thousand_items_both_ways_across_reconnects() {
     let mut world = World::new();
     let mut rng = Rng(42);
-    let expected: Vec<Vec<String>> =
-        ["a", "b"].iter().map(|n| (0..10_000).map(|i| format!("{n} {i}")).collect()).collect();
+    let expected: Vec<Vec<String>> = ["a", "b"].iter().map(|n| (0..10_000).map(|i| format!("{n} {i}")).collect()).collect();
     for i in [A, B] {
         expected[i].iter().for_each(|t| world.nodes[i].write(t.clone()));
     }

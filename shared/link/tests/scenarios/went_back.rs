@@ -144,7 +144,10 @@ fn a_peer_that_closes_at_once_cannot_hide_that_we_went_back() {
     assert!(world.link(B).is_closed());
     world.deliver(A, usize::MAX);
     assert!(world.nodes[A].saw(we_went_back));
-    assert_eq!(world.nodes[A].log.last().and_then(|e| if let Event::Closed { by_peer, .. } = e { Some(*by_peer) } else { None }), Some(false));
+    assert_eq!(
+        world.nodes[A].log.last().and_then(|e| if let Event::Closed { by_peer, .. } = e { Some(*by_peer) } else { None }),
+        Some(false)
+    );
 }
 
 #[test]

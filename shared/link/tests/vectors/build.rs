@@ -7,8 +7,8 @@ use startalk_protocol::{
     Code, DomainName, Error, framing,
     limits::{LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX},
     pb::link::{
-        Ack, Batch, Close, Ephemeral, Frame, Hello, Ping, Pong, Refused, ephemeral::Kind as What,
-        entry::Entry as WireKind, frame::Frame as Kind,
+        Ack, Batch, Close, Ephemeral, Frame, Hello, Ping, Pong, Refused, entry::Entry as WireKind, ephemeral::Kind as What,
+        frame::Frame as Kind,
     },
     signing::SecretKey,
 };
@@ -175,9 +175,7 @@ pub fn frames() -> Value {
 }
 
 pub fn invalid() -> Value {
-    let case = |name: &str, state: &str, stream: &[u8], code: Code| {
-        json!({ "name": name, "state": state, "stream": hex(stream), "code": code.as_str() })
-    };
+    let case = |name: &str, state: &str, stream: &[u8], code: Code| json!({ "name": name, "state": state, "stream": hex(stream), "code": code.as_str() });
     let mut cases = Vec::new();
     let mut hello = |name: &str, change: &dyn Fn(&mut Hello), code| {
         let Kind::Hello(mut hello) = inner(&hello_bytes(Position::start(EPOCH_A), None)) else { panic!("a hello") };
@@ -194,7 +192,11 @@ pub fn invalid() -> Value {
     hello("33 features", &|h| h.features = vec!["x".into(); 33], Code::TooMany);
     hello("a feature with a space", &|h| h.features = vec!["a b".into()], Code::Malformed);
     hello("does not say where its outbox ends", &|h| h.sent = None, Code::Malformed);
-    hello("a running hash before the first item", &|h| h.sent.as_mut().expect("set").running = vec![1; 32].into(), Code::Malformed);
+    hello(
+        "a running hash before the first item",
+        &|h| h.sent.as_mut().expect("set").running = vec![1; 32].into(),
+        Code::Malformed,
+    );
     let length = |n: usize| u32::try_from(n).expect("small").to_be_bytes();
     cases.push(case("announces more than a hello may have", "new", &length(LINK_HELLO_BYTES_MAX + 1), Code::TooLarge));
     cases.push(case("a ping before the hello", "new", &frame(Kind::Ping(Ping { nonce: 1 })), Code::Malformed));
@@ -213,7 +215,11 @@ pub fn invalid() -> Value {
         change(&mut batch);
         cases.push(case(name, "ready", &frame(Kind::Batch(batch)), code));
     };
-    batch("signed with a key that is not the domain's", &|b| b.link_key = SecretKey::from_seed([9; 32]).public().to_vec().into(), Code::WrongKey);
+    batch(
+        "signed with a key that is not the domain's",
+        &|b| b.link_key = SecretKey::from_seed([9; 32]).public().to_vec().into(),
+        Code::WrongKey,
+    );
     batch("an item was changed", &|b| b.entries[0].entry = Some(WireKind::Item(Bytes::from_static(b"Four"))), Code::BadSignature);
     batch("two items were exchanged", &|b| b.entries.swap(0, 1), Code::BadSignature);
     batch("an item was left out", &|b| b.entries.truncate(1), Code::BadSignature);

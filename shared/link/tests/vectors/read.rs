@@ -70,7 +70,10 @@ fn hellos_are_read_as_they_say() {
         assert_eq!((from.as_str(), *version), ("a.example", 1));
         assert_eq!((record.to_vec(), instance.to_vec()), (unhex(&case["record"]), unhex(&case["instance"])));
         assert_eq!(features, &["example"]);
-        assert_eq!((sent.sequence, sent.running.to_vec()), (case["sent"]["sequence"].as_u64().unwrap(), unhex(&case["sent"]["running"])));
+        assert_eq!(
+            (sent.sequence, sent.running.to_vec()),
+            (case["sent"]["sequence"].as_u64().unwrap(), unhex(&case["sent"]["running"]))
+        );
         assert_eq!(received.map(|r| r.sequence), case["received"]["sequence"].as_u64());
     }
 }

@@ -98,7 +98,10 @@ async fn values(resolver: &Result<TokioResolver, String>, domain: &DomainName) -
         match &answer.data {
             RData::TXT(txt) => {
                 let text = txt.txt_data.concat();
-                let Some(value) = std::str::from_utf8(&text).ok().and_then(|t| t.trim().strip_prefix(FINGERPRINT_TXT_PREFIX)) else { continue };
+                let Some(value) = std::str::from_utf8(&text).ok().and_then(|t| t.trim().strip_prefix(FINGERPRINT_TXT_PREFIX))
+                else {
+                    continue;
+                };
                 if values.len() < RECORDS_MAX {
                     values.push(value.trim().to_owned());
                     secure &= answer.proof == DnsProof::Secure;

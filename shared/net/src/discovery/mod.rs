@@ -187,7 +187,9 @@ impl Discovery {
         }
         match search.best {
             Some((found, proof)) if found.charter().root_key() == record.charter().root_key() => return Ok(proof),
-            Some(_) => search.steps.push(Step { source: Source::WellKnown, outcome: Outcome::Contradicted(Contradiction::WellKnown) }),
+            Some(_) => {
+                search.steps.push(Step { source: Source::WellKnown, outcome: Outcome::Contradicted(Contradiction::WellKnown) })
+            }
             None => {}
         }
         Err(NotFound { steps: search.steps })
@@ -273,14 +275,23 @@ impl Discovery {
     /// itself), or at the domain's own address, where only publicly trusted TLS will (that is a proof).
     async fn fetch(&self, domain: &DomainName, endpoint: Option<&Endpoint>, guard: AddressGuard) -> Result<Bytes, Outcome> {
         let config = &self.0.config;
-        let port = if endpoint.is_none() && config.well_known_port != 443 { format!(":{}", config.well_known_port) } else { String::new() };
-        let url: Uri = format!("https://{domain}{port}{WELL_KNOWN_PATH}").parse().map_err(|_| Outcome::NoAnswer(crate::http::HttpError::BadUrl))?;
+        let port = if endpoint.is_none() && config.well_known_port != 443 {
+            format!(":{}", config.well_known_port)
+        } else {
+            String::new()
+        };
+        let url: Uri = format!("https://{domain}{port}{WELL_KNOWN_PATH}")
+            .parse()
+            .map_err(|_| Outcome::NoAnswer(crate::http::HttpError::BadUrl))?;
         let verify = match endpoint {
             Some(_) => Verify::AnyCertificate,
             None => Verify::Web { extra_roots: config.extra_roots.clone() },
         };
         let client = HttpClient { guard, ..self.0.http.clone() };
-        let answer = client.send(HttpRequest { verify, at: endpoint.cloned(), ..HttpRequest::get(url) }).await.map_err(Outcome::NoAnswer)?;
+        let answer = client
+            .send(HttpRequest { verify, at: endpoint.cloned(), ..HttpRequest::get(url) })
+            .await
+            .map_err(Outcome::NoAnswer)?;
         if answer.status == StatusCode::OK { Ok(answer.body) } else { Err(Outcome::Status(answer.status.as_u16())) }
     }
 }
@@ -301,7 +312,17 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(domain: &'a DomainName, pinned: Option<&'a Pinned>, configured_root: Option<Fingerprint>, now_ms: i64) -> Self {
         let text = RootText::Absent;
-        Self { domain, pinned, configured_root, now_ms, text, endpoints: Vec::new(), candidates: Vec::new(), best: None, steps: Vec::new() }
+        Self {
+            domain,
+            pinned,
+            configured_root,
+            now_ms,
+            text,
+            endpoints: Vec::new(),
+            candidates: Vec::new(),
+            best: None,
+            steps: Vec::new(),
+        }
     }
 
     fn step(&mut self, source: Source, outcome: Outcome) {
@@ -338,7 +359,10 @@ impl<'a> Search<'a> {
     }
 
     fn judge(&self, record: &VerifiedRecord, from_well_known: bool) -> Verdict {
-        judge(record, &Evidence { pinned: self.pinned, configured_root: self.configured_root.as_ref(), text: &self.text, from_well_known })
+        judge(
+            record,
+            &Evidence { pinned: self.pinned, configured_root: self.configured_root.as_ref(), text: &self.text, from_well_known },
+        )
     }
 
     /// What was found before DNS's text record was known may be proven or contradicted by it.

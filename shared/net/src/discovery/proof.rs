@@ -115,7 +115,8 @@ pub fn judge(record: &VerifiedRecord, evidence: &Evidence<'_>) -> Verdict {
     if charter.domain().is_key_name() {
         return Verdict::Proven(Proof::KeyName);
     }
-    let agrees = |values: &[String]| values.iter().filter_map(|v| v.parse().ok()).any(|f: Fingerprint| names_a_root_key(&f, charter));
+    let agrees =
+        |values: &[String]| values.iter().filter_map(|v| v.parse().ok()).any(|f: Fingerprint| names_a_root_key(&f, charter));
     match evidence.text {
         RootText::Secure(values) if agrees(values) => Verdict::Proven(Proof::DnsSec),
         RootText::Secure(values) | RootText::Unsigned(values) if !agrees(values) => Verdict::Contradicted(Contradiction::DnsText),

@@ -30,19 +30,41 @@ impl Source {
     fn words(&self, language: Language) -> String {
         let zh = language == Language::Chinese;
         match self {
-            Self::Configured(e) => if zh { format!("配置的地址 {}", shown(e)) } else { format!("configured address {}", shown(e)) },
+            Self::Configured(e) => {
+                if zh {
+                    format!("配置的地址 {}", shown(e))
+                } else {
+                    format!("configured address {}", shown(e))
+                }
+            }
             Self::Configuration => if zh { "配置" } else { "configuration" }.to_owned(),
             Self::Dns => "DNS".to_owned(),
             Self::DnsText => "DNS TXT".to_owned(),
-            Self::DnsEndpoint(e) => if zh { format!("DNS 所指的 {}", shown(e)) } else { format!("{} named by DNS", shown(e)) },
+            Self::DnsEndpoint(e) => {
+                if zh {
+                    format!("DNS 所指的 {}", shown(e))
+                } else {
+                    format!("{} named by DNS", shown(e))
+                }
+            }
             Self::WellKnown => "well-known".to_owned(),
-            Self::Hub(name) => if zh { format!("枢纽 {name}") } else { format!("hub {name}") },
+            Self::Hub(name) => {
+                if zh {
+                    format!("枢纽 {name}")
+                } else {
+                    format!("hub {name}")
+                }
+            }
         }
     }
 }
 
 fn shown(endpoint: &Endpoint) -> String {
-    if endpoint.host.contains(':') { format!("[{}]:{}", endpoint.host, endpoint.port) } else { format!("{}:{}", endpoint.host, endpoint.port) }
+    if endpoint.host.contains(':') {
+        format!("[{}]:{}", endpoint.host, endpoint.port)
+    } else {
+        format!("{}:{}", endpoint.host, endpoint.port)
+    }
 }
 
 /// What came of it.
@@ -98,7 +120,13 @@ impl Outcome {
             }
             Self::KeyName => fixed("密钥名不查询 DNS", "not asked for a key name"),
             Self::NoSrv => fixed("没有 SRV 记录", "no SRV record"),
-            Self::DnsFailed(why) => if zh { format!("查询失败（{why}）") } else { format!("the query failed ({why})") },
+            Self::DnsFailed(why) => {
+                if zh {
+                    format!("查询失败（{why}）")
+                } else {
+                    format!("the query failed ({why})")
+                }
+            }
             Self::UnknownDomain => fixed("不认识此域", "unknown domain"),
             // The address in front of the reason says nothing new where the source names it.
             Self::NoAnswer(HttpError::Connect(e)) if e.attempts.len() == 1 => {
@@ -107,7 +135,13 @@ impl Outcome {
             Self::NoAnswer(e) => e.words(language),
             Self::Status(status) => format!("HTTP {status}"),
             Self::Refused(e) => e.words(language),
-            Self::OtherDomain(domain) => if zh { format!("应答的是 {domain} 的记录") } else { format!("answered with a record of {domain}") },
+            Self::OtherDomain(domain) => {
+                if zh {
+                    format!("应答的是 {domain} 的记录")
+                } else {
+                    format!("answered with a record of {domain}")
+                }
+            }
             Self::Contradicted(Contradiction::Configured) => {
                 fixed("根密钥与配置的指纹不符", "the root key is not the one configured")
             }

@@ -16,7 +16,8 @@ use hickory_server::{
 use startalk_protocol::{
     signing::SecretKey,
     trust::{
-        CharterDraft, LinkKey, RecordDraft, Registration, VerifiedRecord, recovery_hash, sign_charter, sign_record, succession_step,
+        CharterDraft, LinkKey, RecordDraft, Registration, VerifiedRecord, recovery_hash, sign_charter, sign_record,
+        succession_step,
     },
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,7 +42,11 @@ fn record_of(root: u8, domain: &str, sequence: u64) -> VerifiedRecord {
     let charter = CharterDraft {
         domain: domain.parse().unwrap(),
         line: Vec::new(),
-        link_keys: vec![LinkKey { key: key(100).public().to_vec().into(), not_before_ms: now - HOUR, not_after_ms: now + 48 * HOUR }],
+        link_keys: vec![LinkKey {
+            key: key(100).public().to_vec().into(),
+            not_before_ms: now - HOUR,
+            not_after_ms: now + 48 * HOUR,
+        }],
         recovery_hash: recovery_hash(&key(200).public()),
         sequence: 1,
         gone: false,
@@ -110,7 +115,11 @@ fn a(host: &str) -> Record {
 }
 
 fn srv(domain: &str, port: u16) -> Record {
-    Record::from_rdata(name(&format!("_startalk._udp.{domain}")), 60, RData::SRV(rdata::SRV::new(0, 0, port, name(&format!("node.{domain}")))))
+    Record::from_rdata(
+        name(&format!("_startalk._udp.{domain}")),
+        60,
+        RData::SRV(rdata::SRV::new(0, 0, port, name(&format!("node.{domain}")))),
+    )
 }
 
 fn txt(domain: &str, root: u8) -> Record {
@@ -124,7 +133,12 @@ async fn dns(records: Vec<Record>) -> (SocketAddr, Arc<TrustAnchors>) {
     let mut anchors = TrustAnchors::empty();
     for zone in ["plain.test", "signed.test"] {
         let origin = name(zone);
-        let mut handler = InMemoryZoneHandler::<TokioRuntimeProvider>::empty(origin.clone(), ZoneType::Primary, AxfrPolicy::Deny, Some(NxProofKind::Nsec));
+        let mut handler = InMemoryZoneHandler::<TokioRuntimeProvider>::empty(
+            origin.clone(),
+            ZoneType::Primary,
+            AxfrPolicy::Deny,
+            Some(NxProofKind::Nsec),
+        );
         let soa = rdata::SOA::new(name("ns.test"), name("admin.test"), 1, 60, 60, 60, 60);
         handler.upsert_mut(Record::from_rdata(origin.clone(), 60, RData::SOA(soa)), 0);
         for record in records.iter().filter(|r| origin.zone_of(&r.name)) {
@@ -135,7 +149,8 @@ async fn dns(records: Vec<Record>) -> (SocketAddr, Arc<TrustAnchors>) {
             let signing = EcdsaSigningKey::from_pkcs8(&pkcs8, Algorithm::ECDSAP256SHA256).unwrap();
             let public = signing.to_public_key().unwrap();
             anchors.insert_with_name(&public, origin.clone().into());
-            let signer = DnssecSigner::new(DNSKEY::from_key(&public), Box::new(signing), origin.clone(), Duration::from_secs(3600));
+            let signer =
+                DnssecSigner::new(DNSKEY::from_key(&public), Box::new(signing), origin.clone(), Duration::from_secs(3600));
             handler.add_zone_signing_key_mut(signer).unwrap();
             handler.secure_zone_mut().unwrap();
         }
@@ -178,8 +193,14 @@ async fn every_failed_step_is_named_in_both_languages() {
     config.hubs = vec![hub(404, Bytes::new()).await];
     let hub_name = config.hubs[0].name().to_owned();
     let not_found = find(config, "b.plain.test").await.unwrap_err();
-    assert_eq!(not_found.words(Language::English), format!("DNS: no SRV record; well-known: connection refused; hub {hub_name}: unknown domain"));
-    assert_eq!(not_found.words(Language::Chinese), format!("DNS：没有 SRV 记录；well-known：连接被拒绝；枢纽 {hub_name}：不认识此域"));
+    assert_eq!(
+        not_found.words(Language::English),
+        format!("DNS: no SRV record; well-known: connection refused; hub {hub_name}: unknown domain")
+    );
+    assert_eq!(
+        not_found.words(Language::Chinese),
+        format!("DNS：没有 SRV 记录；well-known：连接被拒绝；枢纽 {hub_name}：不认识此域")
+    );
     assert_eq!(not_found.steps.iter().map(|s| s.outcome.code()).collect::<Vec<_>>(), ["no-srv", "no-answer", "unknown-domain"]);
 }
 
@@ -187,7 +208,10 @@ async fn every_failed_step_is_named_in_both_languages() {
 async fn srv_finds_and_does_not_prove() {
     let record = record_of(1, "b.plain.test", 1);
     let (address, _) = https(200, record.bytes().clone()).await;
-    let found = find(config(vec![a("node.b.plain.test"), srv("b.plain.test", address.port()), a("b.plain.test")]).await, "b.plain.test").await.unwrap();
+    let found =
+        find(config(vec![a("node.b.plain.test"), srv("b.plain.test", address.port()), a("b.plain.test")]).await, "b.plain.test")
+            .await
+            .unwrap();
     assert_eq!(found.record, record);
     assert_eq!(found.proof, None);
     let node = Endpoint { host: "node.b.plain.test".into(), port: u32::from(address.port()) };
@@ -197,7 +221,8 @@ async fn srv_finds_and_does_not_prove() {
 #[tokio::test]
 async fn an_unsigned_text_vetoes_and_does_not_prove() {
     let (address, root) = https(200, record_of(1, "b.plain.test", 1).bytes().clone()).await;
-    let records = |text| vec![a("node.b.plain.test"), srv("b.plain.test", address.port()), a("b.plain.test"), txt("b.plain.test", text)];
+    let records =
+        |text| vec![a("node.b.plain.test"), srv("b.plain.test", address.port()), a("b.plain.test"), txt("b.plain.test", text)];
     assert_eq!(find(config(records(1)).await, "b.plain.test").await.unwrap().proof, None);
     assert!(contradicted(find(config(records(2)).await, "b.plain.test").await));
     // Not even publicly trusted TLS helps against it.
@@ -208,7 +233,9 @@ async fn an_unsigned_text_vetoes_and_does_not_prove() {
 #[tokio::test]
 async fn a_text_under_dnssec_proves() {
     let (address, _) = https(200, record_of(1, "b.signed.test", 1).bytes().clone()).await;
-    let records = |text| vec![a("node.b.signed.test"), srv("b.signed.test", address.port()), a("b.signed.test"), txt("b.signed.test", text)];
+    let records = |text| {
+        vec![a("node.b.signed.test"), srv("b.signed.test", address.port()), a("b.signed.test"), txt("b.signed.test", text)]
+    };
     let found = find(config(records(1)).await, "b.signed.test").await.unwrap();
     assert_eq!(found.proof, Some(Proof::DnsSec), "{:?}", found.steps);
     assert!(contradicted(find(config(records(2)).await, "b.signed.test").await));
@@ -247,8 +274,17 @@ async fn well_known_proves_what_srv_found() {
 async fn private_addresses_are_refused_unless_allowed() {
     let (address, _) = https(200, record_of(1, "b.plain.test", 1).bytes().clone()).await;
     let base = config(vec![a("node.b.plain.test"), srv("b.plain.test", address.port()), a("b.plain.test")]).await;
-    let words = find(DiscoveryConfig { allow_private_addresses: false, ..base }, "b.plain.test").await.unwrap_err().words(Language::English);
-    assert_eq!(words, format!("node.b.plain.test:{} named by DNS: a private address, not allowed; well-known: a private address, not allowed", address.port()));
+    let words = find(DiscoveryConfig { allow_private_addresses: false, ..base }, "b.plain.test")
+        .await
+        .unwrap_err()
+        .words(Language::English);
+    assert_eq!(
+        words,
+        format!(
+            "node.b.plain.test:{} named by DNS: a private address, not allowed; well-known: a private address, not allowed",
+            address.port()
+        )
+    );
 }
 
 #[tokio::test]
@@ -258,7 +294,8 @@ async fn a_configured_peer_is_asked_first_and_proven_by_its_fingerprint() {
     let with = |root: Option<u8>| Peer { endpoint: endpoint.clone(), root: root.map(|n| Fingerprint::of_key(&key(n).public())) };
     for (root, expected) in [(Some(1), Some(Proof::Configured)), (None, None)] {
         let peers = BTreeMap::from([("b.plain.test".parse().unwrap(), with(root))]);
-        let discovery = Discovery::new(DiscoveryConfig { peers, allow_private_addresses: false, ..config(Vec::new()).await }).unwrap();
+        let discovery =
+            Discovery::new(DiscoveryConfig { peers, allow_private_addresses: false, ..config(Vec::new()).await }).unwrap();
         let found = discovery.find(&"b.plain.test".parse().unwrap(), now()).await.unwrap();
         assert_eq!(discovery.guard(found.record.domain()), AddressGuard::AllowPrivate);
         assert_eq!(discovery.guard(&"c.plain.test".parse().unwrap()), AddressGuard::PublicOnly);
@@ -285,9 +322,12 @@ async fn a_key_name_proves_itself_from_any_hub_and_is_not_asked_of_dns() {
 async fn a_hubs_word_is_never_proof() {
     let record = record_of(1, "b.plain.test", 1);
     let hubs = vec![hub(200, record.bytes().clone()).await];
-    let found = find(DiscoveryConfig { hubs: hubs.clone(), ..config(vec![txt("b.plain.test", 1)]).await }, "b.plain.test").await.unwrap();
+    let found =
+        find(DiscoveryConfig { hubs: hubs.clone(), ..config(vec![txt("b.plain.test", 1)]).await }, "b.plain.test").await.unwrap();
     assert_eq!(found.proof, None);
-    assert!(contradicted(find(DiscoveryConfig { hubs: hubs.clone(), ..config(vec![txt("b.plain.test", 2)]).await }, "b.plain.test").await));
+    assert!(contradicted(
+        find(DiscoveryConfig { hubs: hubs.clone(), ..config(vec![txt("b.plain.test", 2)]).await }, "b.plain.test").await
+    ));
     // Another domain's record under this name.
     let other = find(DiscoveryConfig { hubs, ..config(Vec::new()).await }, "c.plain.test").await.unwrap_err();
     assert_eq!(other.steps.last().unwrap().outcome.code(), "other-domain");
@@ -297,7 +337,10 @@ async fn a_hubs_word_is_never_proof() {
 async fn what_is_pinned_needs_no_proof_and_never_goes_back() {
     let old = record_of(1, "b.plain.test", 1);
     let new = record_of(1, "b.plain.test", 2);
-    let config = DiscoveryConfig { hubs: vec![hub(200, old.bytes().clone()).await, hub(200, new.bytes().clone()).await], ..config(Vec::new()).await };
+    let config = DiscoveryConfig {
+        hubs: vec![hub(200, old.bytes().clone()).await, hub(200, new.bytes().clone()).await],
+        ..config(Vec::new()).await
+    };
     let discovery = Discovery::new(config).unwrap();
     let found = discovery.find_pinned(old.domain(), &Pinned::of(&new), now()).await.unwrap();
     assert_eq!((found.record.sequence(), found.proof), (2, Some(Proof::Pinned)));

@@ -8,8 +8,8 @@ use startalk_protocol::{
     limits::LINK_KEY_VALID_MS_MAX,
     signing::{Purpose, SecretKey},
     trust::{
-        Charter, CharterDraft, DomainRecord, Endpoint, LinkKey, Pinned, RecordDraft, Registration, SignedCharter, SignedRecord, Succession,
-        VerifiedCharter, VerifiedRecord, recovery_hash, recovery_step, sign_charter, sign_record, succession_step,
+        Charter, CharterDraft, DomainRecord, Endpoint, LinkKey, Pinned, RecordDraft, Registration, SignedCharter, SignedRecord,
+        Succession, VerifiedCharter, VerifiedRecord, recovery_hash, recovery_step, sign_charter, sign_record, succession_step,
     },
 };
 
@@ -35,12 +35,22 @@ fn example() -> DomainName {
 
 fn draft(domain: &DomainName, sequence: u64) -> CharterDraft {
     let recovery_hash = recovery_hash(&key(200).public());
-    CharterDraft { domain: domain.clone(), line: Vec::new(), link_keys: vec![link_key(100)], recovery_hash, sequence, gone: false }
+    CharterDraft {
+        domain: domain.clone(),
+        line: Vec::new(),
+        link_keys: vec![link_key(100)],
+        recovery_hash,
+        sequence,
+        gone: false,
+    }
 }
 
 fn record_draft(sequence: u64) -> RecordDraft {
     RecordDraft {
-        endpoints: vec![Endpoint { host: "node.example.org".into(), port: 443 }, Endpoint { host: "2001:db8::1".into(), port: 8443 }],
+        endpoints: vec![
+            Endpoint { host: "node.example.org".into(), port: 443 },
+            Endpoint { host: "2001:db8::1".into(), port: 8443 },
+        ],
         sequence,
         not_after_ms: NOW + 24 * HOUR,
         display_name: "Example 示例".into(),
@@ -159,9 +169,7 @@ fn good_signatures() -> Value {
 
 fn bad_signatures() -> Value {
     let good = key(1).sign(Purpose::Charter, b"charter");
-    let vector = |about: &str, key: &[u8], bytes: &[u8], signature: &[u8]| {
-        json!({ "about": about, "key": hex(key), "context": "startalk charter v1", "bytes": hex(bytes), "signature": hex(signature) })
-    };
+    let vector = |about: &str, key: &[u8], bytes: &[u8], signature: &[u8]| json!({ "about": about, "key": hex(key), "context": "startalk charter v1", "bytes": hex(bytes), "signature": hex(signature) });
     // The order of the group, little-endian: S + L verifies where S is not checked to be canonical.
     let order = HEXLOWER.decode(b"edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").unwrap();
     let mut malleated = good;
@@ -239,7 +247,8 @@ fn bad_charters() -> Value {
         let mut charter = opened(&theirs);
         charter.domain = of_key.as_str().to_owned();
         charter.line = vec![step];
-        charter.recovery_commitment = key(6).sign(Purpose::Succession, &tagged(2, &[&charter.recovery_hash, of_key.as_str().as_bytes()])).to_vec().into();
+        charter.recovery_commitment =
+            key(6).sign(Purpose::Succession, &tagged(2, &[&charter.recovery_hash, of_key.as_str().as_bytes()])).to_vec().into();
         charter
     };
     vec![
@@ -250,17 +259,23 @@ fn bad_charters() -> Value {
         with("a domain of one label", "malformed", 1, &|c| c.domain = "localhost".into()),
         with("a recovery hash of 31 bytes", "malformed", 1, &|c| c.recovery_hash.truncate(31)),
         with("no recovery commitment", "bad-signature", 1, &|c| c.recovery_commitment.clear()),
-        with("a commitment to another recovery key", "bad-signature", 1, &|c| c.recovery_hash = recovery_hash(&key(201).public()).to_vec().into()),
+        with("a commitment to another recovery key", "bad-signature", 1, &|c| {
+            c.recovery_hash = recovery_hash(&key(201).public()).to_vec().into()
+        }),
         with("a commitment for another domain", "bad-signature", 1, &|c| c.domain = "example.net".into()),
         with("a link key for 90 days and a millisecond", "bad-value", 1, &|c| c.link_keys[0].not_after_ms += 1),
-        with("a link key that ends as it begins", "bad-value", 1, &|c| c.link_keys[0].not_after_ms = c.link_keys[0].not_before_ms),
+        with("a link key that ends as it begins", "bad-value", 1, &|c| {
+            c.link_keys[0].not_after_ms = c.link_keys[0].not_before_ms
+        }),
         with("the root key as link key", "bad-value", 1, &set_keys(vec![link_key(1)])),
         with("a link key twice", "bad-value", 1, &set_keys(vec![link_key(100), link_key(100)])),
         with("three link keys at once", "bad-value", 1, &set_keys((100..103).map(link_key).collect())),
         with("nine link keys", "too-many", 1, &set_keys((100..109).map(link_key).collect())),
         with("a link key of 33 bytes", "malformed", 1, &|c| c.link_keys[0].key = vec![1; 33].into()),
         lined("a step missing", "wrong-key", followed(&example()), 3, &|c| drop(c.line.remove(1))),
-        lined("the first step missing: a line that begins later, under a key name", "wrong-key", followed(&of_key), 3, &|c| drop(c.line.remove(0))),
+        lined("the first step missing: a line that begins later, under a key name", "wrong-key", followed(&of_key), 3, &|c| {
+            drop(c.line.remove(0))
+        }),
         lined("a step that another key signed", "bad-signature", followed(&example()), 3, &|c| {
             let other = c.line[1].signature.clone();
             c.line[0].signature = other;
@@ -273,12 +288,17 @@ fn bad_charters() -> Value {
             c.line.push(succession_step(&example(), &key(2), &key(1).public()));
             c.line.push(succession_step(&example(), &key(1), &key(3).public()));
         }),
-        lined("a recovery without the commitment of the lost key", "bad-signature", recovered(&of_key), 2, &|c| c.line[0].commitment.clear()),
-        lined("a commitment in a step without recovery", "malformed", followed(&example()), 3, &|c| c.line[0].commitment = vec![1].into()),
+        lined("a recovery without the commitment of the lost key", "bad-signature", recovered(&of_key), 2, &|c| {
+            c.line[0].commitment.clear()
+        }),
+        lined("a commitment in a step without recovery", "malformed", followed(&example()), 3, &|c| {
+            c.line[0].commitment = vec![1].into()
+        }),
         vector("a stranger recovers a key name with a recovery key of his own", "bad-signature", raw_charter(&key(6), &stranger)),
         with("a key name of another key", "wrong-key", 1, &|c| {
             let other = of_key_of(2);
-            c.recovery_commitment = key(1).sign(Purpose::Succession, &tagged(2, &[&c.recovery_hash, other.as_str().as_bytes()])).to_vec().into();
+            c.recovery_commitment =
+                key(1).sign(Purpose::Succession, &tagged(2, &[&c.recovery_hash, other.as_str().as_bytes()])).to_vec().into();
             c.domain = other.as_str().to_owned();
         }),
     ]
@@ -306,9 +326,28 @@ fn good_records() -> Value {
     json!([
         vector("an ordinary record", NOW, record_draft(7)),
         vector("in its last millisecond", NOW + 24 * HOUR - 1, record_draft(7)),
-        vector("48 hours and the allowed difference of clocks ahead", NOW, RecordDraft { not_after_ms: NOW + 48 * HOUR + 5 * 60_000, ..record_draft(7) }),
-        vector("the link key begins in five minutes", NOW - HOUR - 5 * 60_000, RecordDraft { not_after_ms: NOW + HOUR, ..record_draft(7) }),
-        vector("without endpoints and words", NOW, RecordDraft { endpoints: Vec::new(), display_name: String::new(), description: String::new(), listed: false, registration: Registration::Closed, ..record_draft(1) }),
+        vector(
+            "48 hours and the allowed difference of clocks ahead",
+            NOW,
+            RecordDraft { not_after_ms: NOW + 48 * HOUR + 5 * 60_000, ..record_draft(7) }
+        ),
+        vector(
+            "the link key begins in five minutes",
+            NOW - HOUR - 5 * 60_000,
+            RecordDraft { not_after_ms: NOW + HOUR, ..record_draft(7) }
+        ),
+        vector(
+            "without endpoints and words",
+            NOW,
+            RecordDraft {
+                endpoints: Vec::new(),
+                display_name: String::new(),
+                description: String::new(),
+                listed: false,
+                registration: Registration::Closed,
+                ..record_draft(1)
+            }
+        ),
     ])
 }
 
@@ -320,7 +359,9 @@ fn bad_records() -> Value {
         change(&mut record);
         vector(about, error, NOW, raw_record(&key(100), &record))
     };
-    let host = |about: &str, host: &str, port: u32| with(about, "malformed", &|r| r.endpoints = vec![Endpoint { host: host.into(), port }]);
+    let host = |about: &str, host: &str, port: u32| {
+        with(about, "malformed", &|r| r.endpoints = vec![Endpoint { host: host.into(), port }])
+    };
     let mut forged = SignedRecord::decode(good.bytes().clone()).unwrap();
     forged.signature = forged.signature.iter().map(|b| b ^ 1).collect();
     vec![
@@ -390,15 +431,32 @@ fn good_pins() -> Value {
 
 fn bad_pins() -> Value {
     let pinned = Pinned::of(&record_of(1, draft(&example(), 2), 7));
-    let vector = |about: &str, error: &str, pinned: &Pinned, record: VerifiedRecord| pin_vector(about, pinned, &record, Some(error));
-    let other_recovery = Pinned { recovery_hash: recovery_hash(&key(201).public()), ..Pinned::of(&record_of(1, draft(&example(), 1), 7)) };
+    let vector =
+        |about: &str, error: &str, pinned: &Pinned, record: VerifiedRecord| pin_vector(about, pinned, &record, Some(error));
+    let other_recovery =
+        Pinned { recovery_hash: recovery_hash(&key(201).public()), ..Pinned::of(&record_of(1, draft(&example(), 1), 7)) };
     vec![
         vector("an older charter", "older-record", &pinned, record_of(1, draft(&example(), 1), 8)),
         vector("an older record", "older-record", &pinned, record_of(1, draft(&example(), 2), 6)),
         vector("another root key", "root-key-changed", &pinned, record_of(2, draft(&example(), 3), 8)),
-        vector("recovered with a recovery key that was replaced", "root-key-changed", &other_recovery, record_of(2, recovered(&example()), 8)),
-        vector("another root key under the same sequence of the charter", "root-key-changed", &pinned, record_of(2, CharterDraft { sequence: 2, ..recovered(&example()) }, 8)),
-        vector("back to the key before", "root-key-changed", &Pinned::of(&record_of(3, followed(&example()), 7)), record_of(1, draft(&example(), 4), 8)),
+        vector(
+            "recovered with a recovery key that was replaced",
+            "root-key-changed",
+            &other_recovery,
+            record_of(2, recovered(&example()), 8),
+        ),
+        vector(
+            "another root key under the same sequence of the charter",
+            "root-key-changed",
+            &pinned,
+            record_of(2, CharterDraft { sequence: 2, ..recovered(&example()) }, 8),
+        ),
+        vector(
+            "back to the key before",
+            "root-key-changed",
+            &Pinned::of(&record_of(3, followed(&example()), 7)),
+            record_of(1, draft(&example(), 4), 8),
+        ),
     ]
     .into()
 }

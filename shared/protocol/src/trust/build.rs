@@ -77,7 +77,12 @@ pub fn sign_charter(root: &SecretKey, draft: CharterDraft) -> Result<VerifiedCha
 ///
 /// # Errors
 /// Those of [`DomainRecord::decode_signed`]: the draft says something that nobody would accept at `now_ms`.
-pub fn sign_record(link: &SecretKey, charter: &VerifiedCharter, draft: RecordDraft, now_ms: i64) -> Result<VerifiedRecord, Error> {
+pub fn sign_record(
+    link: &SecretKey,
+    charter: &VerifiedCharter,
+    draft: RecordDraft,
+    now_ms: i64,
+) -> Result<VerifiedRecord, Error> {
     let record = DomainRecord {
         charter: charter.bytes().clone(),
         endpoints: draft.endpoints,

@@ -12,7 +12,7 @@ use prost::Message;
 use super::{Charter, SignedCharter, Succession, bad_signature, key_bytes, malformed, too_large};
 use crate::{
     Code, DomainName, Error,
-    limits::{LINK_KEY_VALID_MS_MAX, LINK_KEYS_MAX, RECORD_BYTES_MAX, SUCCESSIONS_MAX, CLOCK_SKEW_MS_MAX},
+    limits::{CLOCK_SKEW_MS_MAX, LINK_KEY_VALID_MS_MAX, LINK_KEYS_MAX, RECORD_BYTES_MAX, SUCCESSIONS_MAX},
     signing::{PublicKey, Purpose},
 };
 

@@ -44,9 +44,8 @@ fn letters(key: &[u8; 32]) -> String {
 impl FromStr for Fingerprint {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self, Error> {
-        let bad = || {
-            Error::new(Code::BadValue).with("field", "fingerprint").with("expected", "26 base32 letters or 64 hex digits")
-        };
+        let bad =
+            || Error::new(Code::BadValue).with("field", "fingerprint").with("expected", "26 base32 letters or 64 hex digits");
         let lower = text.to_ascii_lowercase();
         match lower.len() {
             KEY_NAME_LETTERS if lower.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b)) => {

@@ -224,10 +224,8 @@ impl Random {
 fn no_mutation_of_valid_bytes_panics_or_says_something_else() {
     let name = DomainName::of_key(&key(1).public());
     let before = sign_charter(&key(1), draft(name.as_str(), 1)).unwrap();
-    let line = vec![
-        recovery_step(&before, &key(200), &key(2).public()).unwrap(),
-        succession_step(&name, &key(2), &key(3).public()),
-    ];
+    let line =
+        vec![recovery_step(&before, &key(200), &key(2).public()).unwrap(), succession_step(&name, &key(2), &key(3).public())];
     let good = record(&key(3), CharterDraft { line, ..draft(name.as_str(), 7) }, 8);
     for seed in 0..8_000 {
         let mut random = Random(seed);
@@ -244,12 +242,16 @@ fn no_mutation_of_valid_bytes_panics_or_says_something_else() {
         }
         check(&bytes);
         if let (true, Ok(other)) = (of_charter, Charter::decode_signed(&bytes)) {
-            let (a, b) = (SignedCharter::decode(other.bytes().clone()).unwrap(), SignedCharter::decode(good.charter().bytes().clone()).unwrap());
+            let (a, b) = (
+                SignedCharter::decode(other.bytes().clone()).unwrap(),
+                SignedCharter::decode(good.charter().bytes().clone()).unwrap(),
+            );
             assert_eq!(a.charter, b.charter, "seed {seed}: what was signed is what is said");
         }
         if let Ok(other) = DomainRecord::decode_signed(&bytes, NOW) {
             assert_eq!(other.charter().bytes(), good.charter().bytes(), "seed {seed}");
-            let (a, b) = (SignedRecord::decode(other.bytes().clone()).unwrap(), SignedRecord::decode(good.bytes().clone()).unwrap());
+            let (a, b) =
+                (SignedRecord::decode(other.bytes().clone()).unwrap(), SignedRecord::decode(good.bytes().clone()).unwrap());
             assert_eq!(a.record, b.record, "seed {seed}: what was signed is what is said");
         }
     }
