@@ -114,6 +114,8 @@ pub enum Dialog {
     Block(String),
     /// Sign out?
     SignOut,
+    /// Something to read, or to copy.
+    Text(String),
 }
 
 /// What drawing found out, for the next key.
@@ -166,6 +168,8 @@ pub struct App {
     pub presence: HashMap<String, String>,
     /// From drawing.
     pub layout: Layout,
+    /// The server's address, as it was given.
+    pub(super) server: String,
     pub(super) next_local: u64,
     /// Outcomes that came before their numbers were known.
     pub(super) early: BTreeMap<u64, Event>,
@@ -181,6 +185,7 @@ impl App {
     /// Shows the form, until a session runs.
     pub fn new(language: Language, offset_seconds: i64, form: Form) -> Self {
         Self {
+            server: form.filled().server,
             language,
             offset_seconds,
             now_ms: 0,

@@ -42,6 +42,30 @@ impl Editor {
         &self.text
     }
 
+    /// In one row of so many columns: what is seen around the cursor, and the cursor's column.
+    pub fn window(&self, columns: usize) -> (String, usize) {
+        let (before, after) = self.text.split_at(self.cursor);
+        let (mut seen, mut used) = (Vec::new(), 0);
+        // One column is left for the cursor behind the end.
+        for grapheme in before.graphemes(true).rev().take_while(|g| *g != "\n") {
+            if used + width(grapheme) >= columns {
+                break;
+            }
+            used += width(grapheme);
+            seen.push(grapheme);
+        }
+        seen.reverse();
+        let (mut seen, at) = (seen.concat(), used);
+        for grapheme in after.graphemes(true).take_while(|g| *g != "\n") {
+            used += width(grapheme);
+            if used > columns {
+                break;
+            }
+            seen.push_str(grapheme);
+        }
+        (seen, at)
+    }
+
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
@@ -254,6 +278,15 @@ mod tests {
         let laid = Editor::of("ab\n").lay(4);
         assert_eq!((laid.rows, laid.cursor), (vec!["ab".to_owned(), String::new()], (1, 0)));
         assert_eq!(Editor::default().lay(4), Laid { rows: vec![String::new()], cursor: (0, 0) });
+    }
+
+    #[test]
+    fn a_window_of_one_row_follows_the_cursor() {
+        let mut editor = Editor::of("https://例子.example/很长的链接");
+        assert_eq!(editor.window(7), ("的链接".to_owned(), 6));
+        assert_eq!(editor.window(100).1, 31);
+        editor.home();
+        assert_eq!(editor.window(10), ("https://例".to_owned(), 0));
     }
 
     #[test]

@@ -101,7 +101,7 @@ words! {
     NothingToEdit "没有可编辑的消息" "There is no message to edit";
     NothingToRecall "没有可撤回的消息" "There is no message to take back";
     NotAUser "应为 name@domain" "Expected name@domain";
-    Invitation "邀请链接（{}）：{}" "Invitation, good until {}: {}";
+    Invitation "邀请链接，{} 前有效：\n{}" "Invitation, good until {}:\n{}";
     WentBackNotice "服务器已从较早的备份恢复；丢失的消息正在重新提交。" "The server was restored from an earlier copy; what it lost of yours is offered again.";
     Help "按键" "Keys";
     HelpKeys "Esc 关闭" "Esc closes";

@@ -11,7 +11,7 @@ use super::{accent, bold, dim, one_row, place_cursor};
 use crate::screen::{
     app::{App, Dialog},
     words::Word,
-    wrap::{columns, wrap},
+    wrap::{columns, harmless, wrap},
 };
 
 /// Lines of the help.
@@ -35,6 +35,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         }
         Dialog::Recall { .. } => (app.word(Word::AppName), text(app.word(Word::ConfirmRecall), width)),
         Dialog::Block(user) => (app.word(Word::AppName), text(&app.with(Word::ConfirmBlock, &[user]), width)),
+        Dialog::Text(words) => {
+            let mut lines = text(&harmless(words), width);
+            lines.push(Line::styled(app.word(Word::HelpKeys), dim()));
+            (app.word(Word::AppName), lines)
+        }
         Dialog::SignOut => (app.word(Word::AppName), text(app.word(Word::ConfirmSignOut), width)),
     };
     let longest = lines.iter().map(Line::width).max().unwrap_or(0).max(columns(title) + 2);

@@ -178,14 +178,11 @@ pub(super) fn place_cursor(frame: &mut Frame<'_>, area: Rect, column: usize, row
 
 /// A text of one row with its cursor in view; returns what is seen and the cursor's column.
 pub(super) fn one_row(editor: &Editor, width: usize, hidden: bool) -> (String, usize) {
-    let laid = if hidden {
+    if hidden {
         let graphemes = unicode_segmentation::UnicodeSegmentation::graphemes(editor.text(), true).count();
-        let (text, at) = ("•".repeat(graphemes), graphemes);
-        return (text.chars().skip(at.saturating_sub(width.saturating_sub(1))).collect(), at.min(width.saturating_sub(1)));
-    } else {
-        editor.lay(width.max(2))
-    };
-    (laid.rows.get(laid.cursor.0).cloned().unwrap_or_default(), laid.cursor.1)
+        return Editor::of(&"•".repeat(graphemes)).window(width);
+    }
+    editor.window(width)
 }
 
 fn status_line(frame: &mut Frame<'_>, app: &App, area: Rect) {

@@ -70,7 +70,8 @@ fn collect<'a>(app: &App, chat: &Chat, anchor: Option<Anchor>, width: usize, hei
     let mut rows: Vec<Line<'a>> = Vec::new();
     if anchor.is_none() {
         for (i, mine) in chat.mine.iter().enumerate().rev() {
-            let follows = i > 0 || chat.messages.last_key_value().is_some_and(|(_, m)| m.author == app.me);
+            let groups = |m: &Message| m.author == app.me && !m.recalled && mine.time_ms - m.time_ms < GROUP_MS;
+            let follows = i > 0 || chat.messages.last_key_value().is_some_and(|(_, m)| groups(m));
             rows.extend(rows_of_mine(app, chat, mine, follows, width).into_iter().rev());
         }
     }

@@ -3,7 +3,7 @@
 use startalk_client::{ClientError, DialError, Language, Outgoing, State, steps_in_words, wire_types::Conversation};
 
 use crate::screen::{
-    app::{App, Effect, Focus, Input, Mode},
+    app::{App, Dialog, Effect, Focus, Input, Mode},
     form::Step,
     time::Moment,
     words::Word,
@@ -38,10 +38,7 @@ impl App {
             Input::Invited(Ok(invitation)) => {
                 let until = Moment::of(invitation.not_after_ms, self.offset_seconds);
                 let until = format!("{} {}", until.calendar(), until.clock());
-                self.say(self.with(Word::Invitation, &[&until, &invitation.link]));
-                if let Some((_, shown_until)) = &mut self.notice {
-                    *shown_until = i64::MAX;
-                }
+                self.dialog = Some(Dialog::Text(self.with(Word::Invitation, &[&until, &invitation.link])));
             }
             Input::Opened(Err(e)) | Input::Invited(Err(e)) | Input::Done(Err(e)) => self.fault(&e),
             _ => {}

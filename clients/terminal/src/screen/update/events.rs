@@ -125,7 +125,7 @@ impl App {
     }
 
     fn on_signed_out(&mut self, why: Option<String>) {
-        let mut form = Form::new(&self.me, "");
+        let mut form = Form::new(&self.me, &self.server);
         if let Some(why) = why {
             form.steps.push(crate::screen::form::Step::Failed(vec![self.with(Word::SignedOutBecause, &[&why])]));
         }

@@ -112,7 +112,7 @@ impl App {
             return Vec::new();
         }
         match self.dialog.take() {
-            None | Some(Dialog::Help) => Vec::new(),
+            None | Some(Dialog::Help | Dialog::Text(_)) => Vec::new(),
             Some(Dialog::NewConversation(editor)) => self.begin(editor),
             Some(Dialog::Recall { conversation, sequence }) => {
                 let local = self.local();
