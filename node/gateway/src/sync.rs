@@ -50,7 +50,7 @@ impl Inner {
         }
         session.unfinished.fetch_add(1, Ordering::SeqCst);
         let (gateway, session) = (self.clone(), session.clone());
-        self.when_reading(move || gateway.begin_sync(&session, Box::new(SyncState::new(id, me.account)), &cursor));
+        self.when_reading(session.clone(), move || gateway.begin_sync(&session, Box::new(SyncState::new(id, me.account)), &cursor));
     }
 
     fn begin_sync(&self, session: &Arc<Session>, mut state: Box<SyncState>, cursor: &[u8]) {
@@ -98,7 +98,7 @@ impl Inner {
     /// The page before has gone out: makes the next one.
     pub(crate) fn continue_sync(self: &Arc<Self>, session: &Arc<Session>) {
         let (gateway, session) = (self.clone(), session.clone());
-        self.when_reading(move || {
+        self.when_reading(session.clone(), move || {
             let state = session.sync.lock().take();
             if let Some(state) = state {
                 gateway.make_page(&session, state);
@@ -107,15 +107,18 @@ impl Inner {
     }
 
     /// Does what reads much, off the connections' tasks, a few at a time over all sessions.
-    fn when_reading(&self, work: impl FnOnce() + Send + 'static) {
+    fn when_reading(&self, session: Arc<Session>, work: impl FnOnce() + Send + 'static) {
         let reading = self.reading.clone();
         tokio::spawn(async move {
             if let Ok(permit) = reading.acquire_owned().await {
-                let _ = tokio::task::spawn_blocking(move || {
+                let done = tokio::task::spawn_blocking(move || {
                     work();
                     drop(permit);
-                })
-                .await;
+                });
+                if done.await.is_err() {
+                    // It panicked, a bug: the device resumes, and syncs from the cursor it has.
+                    session.outbox.close(Code::Internal.into());
+                }
             }
         });
     }
