@@ -2,30 +2,25 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 use startalk_domain::context::Random as _;
 use startalk_domain::{Command, Event, Recorded, Views, accounts, governance};
-use startalk_federation::{EphemeralIn, Federation, FederationConfig, LinkIdentity, Quota, Timings};
-use startalk_gateway::{Gateway, GatewayConfig, RemoteEphemera};
+use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timings};
+use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
 use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listeners, ServerTls, WebCertificate, bind};
-use startalk_protocol::{
-    AccountName, DomainName, UserId,
-    error::Language,
-    pb::link::{Ephemeral, ephemeral::Kind},
-    pb::trust::Endpoint,
-};
+use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint};
 use startalk_sequencer::{Handle, Sequencer};
 use tokio::{signal::unix::SignalKind, sync::Notify};
 
 use crate::{
+    adapters::Ephemera,
     admin::{self, Backend, Progress, Request, control},
     announce,
     cli::progress_bar,
@@ -35,6 +30,7 @@ use crate::{
     keys::{FirstStart, Identity, Keys, Shows},
     listen::{Servers, endpoints_of},
     store,
+    told::{Told, url},
     words::say,
     writer::Writer,
 };
@@ -361,82 +357,6 @@ async fn first_link(backend: &Backend, views: &Views) -> anyhow::Result<Option<S
     Ok(made["link"].as_str().map(str::to_owned))
 }
 
-struct Told<'a> {
-    domain: &'a DomainName,
-    address: SocketAddr,
-    port: u16,
-    public_url: &'a str,
-    first_link: Option<String>,
-    first_start: Option<FirstStart>,
-    self_made: Option<&'a WebCertificate>,
-    identity: &'a Identity,
-}
-
-impl Told<'_> {
-    fn print(&self, json_output: bool, language: Language) {
-        let recovery = self.first_start.as_ref().map(|f| &f.recovery_key);
-        let secret = self.first_link.as_deref().and_then(|l| l.rsplit('/').next());
-        let local_link = secret.map(|s| format!("http://127.0.0.1:{}/join/{s}", self.port));
-        if json_output {
-            let told = json!({
-                "domain": self.domain.as_str(), "listening": self.address.to_string(), "port": self.port,
-                "url": self.public_url, "first_link": local_link, "recovery_key": recovery, "pid": std::process::id(),
-                "link_key": hex(&self.identity.link_key().public()),
-            });
-            println!("{told}");
-            return;
-        }
-        let t = |en: &'static str, zh: &'static str| say(language, en, zh);
-        println!("{} {}", t("Domain:", "域："), self.domain.shown());
-        println!("{} {} (TCP, UDP) — {}", t("Listening:", "监听："), self.address, self.public_url);
-        if let Some(web) = self.self_made {
-            println!(
-                "{}",
-                t(
-                    "The certificate is self-made: browsers will warn. Compare this BLAKE3 fingerprint, or give one of your own with --cert and --key:",
-                    "证书为自签：浏览器会警告。请核对以下 BLAKE3 指纹，或用 --cert 与 --key 提供自己的证书：",
-                )
-            );
-            println!("  {}", hex(&web.fingerprint()));
-        }
-        if let Some(recovery) = recovery {
-            println!(
-                "\n{}\n\n  {recovery}\n",
-                t(
-                    "RECOVERY KEY, shown this once. Write it on paper: if keys/root.key is lost or stolen, only this key can\nprove that a new one is yours. Without it the domain's name is lost with the root key.",
-                    "恢复密钥，仅显示这一次。请抄在纸上：若 keys/root.key 丢失或被盗，只有它能证明新密钥属于你。\n没有它，根密钥一旦丢失，域名也随之丢失。",
-                )
-            );
-        }
-        if let (Some(link), Some(local)) = (&self.first_link, &local_link) {
-            println!(
-                "{}\n  {local}\n  {link}\n",
-                t(
-                    "Make the first administrator with this one-time link (on this machine, or from elsewhere), good for 24 hours;\n`startalk-terminal <link>` takes it too:",
-                    "用这个一次性链接创建首位管理员（本机或其他设备），24 小时内有效；`startalk-terminal <链接>` 也可使用：",
-                )
-            );
-            println!("{}", qr(link));
-        }
-    }
-}
-
-/// A QR code of half blocks: two rows of modules to a line.
-fn qr(text: &str) -> String {
-    use qrcode::{QrCode, render::unicode::Dense1x2};
-    QrCode::new(text.as_bytes()).map_or_else(|_| String::new(), |code| code.render::<Dense1x2>().build())
-}
-
-fn url(scheme: &str, endpoint: &Endpoint) -> String {
-    let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
-    let port = if endpoint.port == 443 { String::new() } else { format!(":{}", endpoint.port) };
-    format!("{scheme}://{host}{port}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    data_encoding::HEXLOWER.encode(bytes)
-}
-
 async fn stop_signal() -> anyhow::Result<()> {
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     tokio::select! {
@@ -444,80 +364,4 @@ async fn stop_signal() -> anyhow::Result<()> {
         result = tokio::signal::ctrl_c() => result?,
     }
     Ok(())
-}
-
-/// Typing and presence on their way to other domains.
-struct Ephemera(Federation);
-
-impl Ephemera {
-    fn send(&self, from: &AccountName, to: &UserId, kind: Kind) {
-        self.0.ephemeral(&to.domain, Ephemeral { from: from.to_string(), to: to.name.to_string(), kind: Some(kind) });
-    }
-}
-
-impl RemoteEphemera for Ephemera {
-    fn typing(&self, from: &AccountName, to: &UserId, typing: bool) {
-        self.send(from, to, Kind::Typing(typing));
-    }
-    fn presence(&self, from: &AccountName, to: &UserId, state: &str) {
-        self.send(from, to, Kind::Presence(state.to_owned()));
-    }
-}
-
-impl startalk_federation::Identity for Identity {
-    fn current(&self) -> LinkIdentity {
-        LinkIdentity { key: self.link_key(), certificate: self.certificate(), record: self.record().bytes().clone() }
-    }
-}
-
-/// Carries a verb out on a folder whose node is stopped.
-///
-/// # Errors
-/// The verb's, or what keeps the folder from being opened.
-pub fn offline(data: &Path, request: Request, progress: &Progress) -> anyhow::Result<Value> {
-    let folder = Folder::open(data)?;
-    let (keys, _) = Keys::open(&folder)?;
-    let bar = progress.clone();
-    let (sequencer, domain, _) = store::open(&folder, None, false, &mut |d, t| bar(d, t))?;
-    let (views, handle) = (sequencer.views().clone(), Handle::new());
-    let root = folder.root().to_path_buf();
-    let rotate = {
-        let (views, handle, domain) = (views.clone(), handle.clone(), domain.clone());
-        move || -> anyhow::Result<()> {
-            let known = governance::realm(&*views.store).charter.clone();
-            let (charter, _, _) = keys.charter(&domain, &known, true)?;
-            admin::submit(&handle, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
-            Ok(())
-        }
-    };
-    let backend = Backend {
-        public_url: format!("https://{domain}"),
-        views,
-        reader: sequencer.reader(),
-        handle: handle.clone(),
-        domain,
-        folder: root,
-        rotate: Arc::new(rotate),
-        peers: Arc::new(|| json!([])),
-        endpoints: Arc::new(Vec::new),
-    };
-    let writer = Writer::start(sequencer, handle, Box::new(|_| {}))?;
-    let result = admin::execute(&backend, request, progress);
-    writer.stop()?;
-    folder.mark_clean()?;
-    Ok(result?)
-}
-
-/// Makes the views again from the journal.
-///
-/// # Errors
-/// What keeps the folder from being opened.
-pub fn rebuild(data: &Path, progress: &Progress) -> anyhow::Result<u64> {
-    let folder = Folder::open(data)?;
-    let bar = progress.clone();
-    let (sequencer, _, _) = store::open(&folder, None, true, &mut |d, t| bar(d, t))?;
-    let records = sequencer.head().position;
-    sequencer.close()?;
-    folder.mark_clean()?;
-    Ok(records)
 }

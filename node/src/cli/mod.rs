@@ -16,6 +16,7 @@ use crate::{
     boot, config,
     folder::{Folder, FolderError},
     keys::Keys,
+    offline,
     words::say,
 };
 
@@ -199,7 +200,7 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
     if let Some(request) = verb.request() {
         let value = match control::ask(&data, &request, &progress) {
             Some(result) => result?,
-            None => boot::offline(&data, request, &progress)?,
+            None => offline::run(&data, request, &progress)?,
         };
         return show(&value, json, language);
     }
@@ -210,7 +211,7 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
             show(&serde_json::json!({ "restored": records }), json, language)
         }
         Verb::Rebuild => {
-            let records = boot::rebuild(&data, &progress)?;
+            let records = offline::rebuild(&data, &progress)?;
             show(&serde_json::json!({ "rebuilt": records }), json, language)
         }
         Verb::Key(KeyVerb::Export) | Verb::Keys(KeyVerb::Export) => show(&export(&data)?, json, language),
