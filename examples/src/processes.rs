@@ -10,11 +10,15 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-/// Finds `startalk` and `startalk-hub` beside the running program, and has cargo build them if they are not there.
+/// Finds `startalk` and `startalk-hub` beside the running program, and has cargo build them if they are not there; or
+/// takes them as they are from the folder that `STARTALK_BINARIES` names.
 ///
 /// # Errors
 /// If they are not there and cannot be built.
 pub fn binaries() -> anyhow::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("STARTALK_BINARIES") {
+        return Ok(folder.into());
+    }
     let own = std::env::current_exe()?;
     let folder = own.parent().and_then(Path::parent).context("the example lies in target/<profile>/examples")?;
     // Always asked, so that they are never older than the sources; it takes a moment when nothing changed.
@@ -49,14 +53,20 @@ impl Process {
     /// # Errors
     /// If it cannot be started or ends before.
     pub fn start(program: &Path, arguments: &[String], log: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Self::spawn(command, log)
+    }
+
+    /// The same for a command with an environment of its own; what it says besides goes to the end of `log`.
+    ///
+    /// # Errors
+    /// If it cannot be started or ends before.
+    pub fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let program = PathBuf::from(command.get_program());
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn()
-            .with_context(|| program.display().to_string())?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        let mut child = command.spawn().with_context(|| program.display().to_string())?;
         let mut line = String::new();
         let out = child.stdout.take().context("its output")?;
         BufReader::new(out).read_line(&mut line)?;
@@ -64,6 +74,7 @@ impl Process {
             Ok(told) => Ok(Self { child, told }),
             Err(_) => {
                 let _ = child.kill();
+                let _ = child.wait();
                 let said = std::fs::read_to_string(log).unwrap_or_default();
                 bail!("{} did not get ready: {line}{said}", program.display())
             }
@@ -81,6 +92,14 @@ impl Process {
     /// If it did not tell it.
     pub fn text(&self, field: &str) -> anyhow::Result<&str> {
         self.told[field].as_str().with_context(|| format!("{field} in {}", self.told))
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&mut self) -> anyhow::Result<std::process::ExitStatus> {
+        Ok(self.child.wait()?)
     }
 
     /// Ends it at once, as a power cut would (SIGKILL), and waits until it is gone.

@@ -1,1 +1,20 @@
-//! Real binaries, driven from outside
+//! Real binaries, driven from outside: nodes and hubs as processes on loopback, people who talk through the SDK, and
+//! counting at the receiving clients. The tests are in `tests/`, one file for each behaviour.
+//!
+//! Every wait is for a condition and ends only after nothing has moved for [`wait::PATIENCE`]: what fails a test is a
+//! count, a size or an order, never a duration. `STARTALK_BINARIES=<folder>` takes the programs from there instead of
+//! having cargo build them; `STARTALK_E2E_KEEP=1` keeps the folders of a test that went well, too.
+
+pub mod node;
+pub mod person;
+pub mod seed;
+pub mod tally;
+pub mod wait;
+pub mod world;
+
+pub use node::Node;
+pub use person::Person;
+pub use seed::Seed;
+pub use tally::Tally;
+pub use wait::until;
+pub use world::World;
