@@ -41,7 +41,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let usage = disk(&data, report)?;
 
     let record_bytes = usage.messages.bytes().div_ceil(usage.messages.count.max(1));
-    let limit = limit::measure(bench, report, record_bytes).await?;
+    let limit = limit::measure(bench, report, record_bytes, Some(rate)).await?;
     let ratio = fast.cpu_us() / limit.cpu_us();
     let speed_ratio = fast.per_second() / limit.per_second();
     report.line(format!("beside the limit: {ratio:.2} times its CPU, {speed_ratio:.2} of its speed"));
