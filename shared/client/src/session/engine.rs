@@ -8,11 +8,8 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use startalk_protocol::{
-    Code, Error, framing,
-    pb::client::{
-        ClientFrame, Conversation, Mark, MarksNow, Member, Message, Ping, Pushed, Sent, ServerFrame, Sync, SyncPage, Welcome,
-        client_frame::Frame as Ask, pushed::What as PushedWhat, server_frame::Frame as Answer,
-    },
+    Code, framing,
+    pb::client::{ClientFrame, Conversation, Mark, Message, Ping, Pushed, Sent, Sync, Welcome, client_frame::Frame as Ask, server_frame::Frame as Answer},
 };
 use tokio::sync::oneshot;
 
@@ -30,16 +27,8 @@ use crate::{
 const QUEUED_MAX: usize = 4096;
 /// Requests waiting for a connection.
 const ASKS_MAX: usize = 256;
-/// Marks are collected for so long.
-const MARKS_MS: i64 = 100;
-/// A gap left by a push is asked about after so long.
-const GAP_MS: i64 = 200;
-/// How far was heard is kept at most so often.
-const CHECKPOINT_MS: i64 = 1000;
-/// Pushes held back during a sync; past it they are told at once.
-const EARLY_MAX: usize = 10_000;
 
-type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
 
 /// What the handle asks.
 pub(crate) enum Command {
@@ -64,48 +53,48 @@ pub(super) enum Waiting {
     Mark(Mark),
 }
 
-struct Deferred {
-    until_ms: i64,
+pub(super) struct Deferred {
+    pub(super) until_ms: i64,
     frame: Ask,
-    reply: Reply<Answer>,
+    pub(super) reply: Reply<Answer>,
 }
 
 /// While there is a connection.
-struct Link {
-    next_id: u64,
-    waiting: HashMap<u64, Waiting>,
+pub(super) struct Link {
+    pub(super) next_id: u64,
+    pub(super) waiting: HashMap<u64, Waiting>,
     /// The outbox may flow.
-    ready: bool,
+    pub(super) ready: bool,
     /// Pushed before the sync was through: told after its pages, or they would be taken for gaps.
-    early: Vec<Pushed>,
+    pub(super) early: Vec<Pushed>,
 }
 
 pub(crate) struct Engine {
-    mark_delivered: bool,
-    request_wait_ms: i64,
-    fill_gaps_max: u64,
+    pub(super) mark_delivered: bool,
+    pub(super) request_wait_ms: i64,
+    pub(super) fill_gaps_max: u64,
     pub(super) store: Box<dyn Store>,
-    account: Account,
+    pub(super) account: Account,
     pub(super) outbox: Outbox,
     pub(super) book: Book,
-    cursor: Bytes,
-    link: Option<Link>,
-    out: BytesMut,
-    events: VecDeque<Item>,
-    asks: VecDeque<Deferred>,
-    marks: HashMap<u64, (u64, u64)>,
-    marks_since: Option<i64>,
-    gaps_since: Option<i64>,
+    pub(super) cursor: Bytes,
+    pub(super) link: Option<Link>,
+    pub(super) out: BytesMut,
+    pub(super) events: VecDeque<Item>,
+    pub(super) asks: VecDeque<Deferred>,
+    pub(super) marks: HashMap<u64, (u64, u64)>,
+    pub(super) marks_since: Option<i64>,
+    pub(super) gaps_since: Option<i64>,
     pub(super) gone_back: Option<GoneBack>,
-    synced: bool,
+    pub(super) synced: bool,
     /// Something was heard since the last checkpoint.
-    dirty: bool,
-    checkpoint_at: i64,
-    checkpoint: u64,
+    pub(super) dirty: bool,
+    pub(super) checkpoint_at: i64,
+    pub(super) checkpoint: u64,
     /// Waits until the taker of events has handled it.
-    to_keep: Option<(u64, Vec<u8>)>,
+    pub(super) to_keep: Option<(u64, Vec<u8>)>,
     /// The session is over.
-    ended: bool,
+    pub(super) ended: bool,
 }
 
 impl Engine {
@@ -290,7 +279,7 @@ impl Engine {
         self.outbox.accept(&mut *self.store, queued).map_err(|e| ClientError::store(&e))
     }
 
-    fn mark(&mut self, conversation: u64, delivered: u64, read: u64) {
+    pub(super) fn mark(&mut self, conversation: u64, delivered: u64, read: u64) {
         let mark = self.marks.entry(conversation).or_default();
         *mark = (mark.0.max(delivered).max(read), mark.1.max(read));
     }
@@ -333,268 +322,6 @@ impl Engine {
         }
     }
 
-    /// A frame came.
-    ///
-    /// # Errors
-    /// Why the connection ends.
-    pub fn frame(&mut self, frame: ServerFrame, now_ms: i64) -> Result<(), ClientError> {
-        let Some(answer) = frame.frame else { return Ok(()) };
-        if frame.reply_to == 0 {
-            return self.pushed(answer);
-        }
-        let Some(link) = &mut self.link else { return Ok(()) };
-        // A sync has several answers.
-        if let (Answer::SyncPage(page), Some(Waiting::Sync)) = (&answer, link.waiting.get(&frame.reply_to))
-            && !page.last
-        {
-            let Answer::SyncPage(page) = answer else { return Ok(()) };
-            self.sync_page(page);
-            return Ok(());
-        }
-        match (link.waiting.remove(&frame.reply_to), answer) {
-            (Some(Waiting::Command(counter)), Answer::Sent(sent)) => self.sent(counter, &sent),
-            (Some(Waiting::Command(counter)), Answer::Error(e)) => {
-                let event = self.outbox.refused(counter, e.into(), now_ms);
-                self.tell(event);
-            }
-            (Some(Waiting::Sync), Answer::SyncPage(page)) => self.sync_page(page),
-            (Some(Waiting::Sync), Answer::Error(e)) => self.sync_refused(e.into())?,
-            (Some(Waiting::Fill(conversation)), answer) => {
-                let page = if let Answer::Page(page) = answer { Some(page) } else { None };
-                let mut events = Vec::new();
-                self.book.filled(conversation, page, &mut events);
-                self.tell(events);
-                self.dirty = true;
-            }
-            (Some(Waiting::Check(check)), answer) => {
-                self.checked(check, if let Answer::Page(page) = answer { Some(page) } else { None }, now_ms);
-            }
-            (Some(Waiting::Mark(mark)), Answer::Error(e)) => {
-                if Error::from(e).code.retry_helps() {
-                    self.mark(mark.conversation, mark.delivered, mark.read);
-                }
-            }
-            (Some(Waiting::Ask { reply, .. }), Answer::Error(e)) => drop(reply.send(Err(ClientError::Refused(e.into())))),
-            (Some(Waiting::Ask { frame, reply }), answer) => self.answered(&frame, answer, reply),
-            (Some(Waiting::Command(_) | Waiting::Sync), _) => return Err(ClientError::Protocol("an answer of another kind".to_owned())),
-            (Some(Waiting::Mark(mark)), _) => {
-                let marks = MarksNow { user: self.account.user.clone(), delivered: mark.delivered, read: mark.read };
-                self.book.marks(mark.conversation, &self.account.user, &marks);
-                self.dirty = true;
-            }
-            (None, _) => {}
-        }
-        Ok(())
-    }
-
-    fn answered(&mut self, asked: &Ask, answer: Answer, reply: Reply<Answer>) {
-        if let Answer::Conversation(conversation) = &answer {
-            self.book.set_overview(conversation.clone());
-        }
-        let over = matches!(asked, Ask::SignOut(_) | Ask::DeleteAccount(_));
-        drop(reply.send(Ok(answer)));
-        if over {
-            self.forget_account();
-            self.end(Some(Event::SignedOut(None)));
-        }
-    }
-
-    fn forget_account(&mut self) {
-        if let Err(e) = self.store.set_account(None) {
-            tracing::warn!("the account could not be removed from the store: {e}");
-        }
-    }
-
-    fn sent(&mut self, counter: u64, sent: &Sent) {
-        let to = self.outbox.get(counter).map(|q| q.to.clone()).filter(|to| !to.is_empty());
-        if let Some(to) = to
-            && self.book.peer(sent.conversation).is_none()
-        {
-            let peer = Some(Member { user: to, ..Member::default() });
-            let begun = Conversation { conversation: sent.conversation, peer, time_ms: sent.time_ms, ..Conversation::default() };
-            let begun = self.book.set_overview(begun).clone();
-            self.tell([Event::Conversation(begun)]);
-        }
-        self.book.note(sent.conversation, sent.sequence, sent.time_ms);
-        let event = self.outbox.answered(counter, sent);
-        self.dirty = true;
-        self.tell(event);
-    }
-
-    fn sync_page(&mut self, page: SyncPage) {
-        if page.went_back && self.gone_back.is_none() {
-            self.went_back();
-        }
-        let mut events = Vec::new();
-        for conversation in page.conversations {
-            self.book.synced(conversation, &mut events);
-        }
-        events.extend(page.me.map(Event::Profile));
-        self.tell(events);
-        if page.last {
-            if !page.cursor.is_empty() {
-                self.cursor = page.cursor;
-            }
-            self.synced = true;
-            self.dirty = true;
-            self.book.completed();
-            let early = self.link.as_mut().map(|l| std::mem::take(&mut l.early)).unwrap_or_default();
-            early.into_iter().for_each(|pushed| self.happened(pushed));
-            self.tell([Event::SyncDone]);
-            if self.gone_back.is_some() {
-                self.begin_checks();
-            }
-        }
-        if self.gone_back.is_none() {
-            self.ready();
-        }
-    }
-
-    pub(super) fn ready(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.ready = true;
-        }
-    }
-
-    fn sync_refused(&mut self, error: Error) -> Result<(), ClientError> {
-        // A cursor that the node cannot read is one of another journal.
-        if matches!(error.code, Code::WentBack | Code::Malformed | Code::TooOld) && !self.cursor.is_empty() {
-            self.went_back();
-            self.ask(Ask::Sync(Sync::default()), Waiting::Sync);
-            return Ok(());
-        }
-        Err(ClientError::Refused(error))
-    }
-
-    fn went_back(&mut self) {
-        self.book = Book::new(self.fill_gaps_max);
-        self.cursor = Bytes::new();
-        self.marks.clear();
-        self.to_keep = None;
-        self.gone_back = Some(GoneBack::default());
-        self.tell([Event::WentBack]);
-        self.fail_what_means_numbers();
-    }
-
-    fn pushed(&mut self, answer: Answer) -> Result<(), ClientError> {
-        self.dirty = true;
-        match answer {
-            Answer::Pushed(Pushed { what: Some(PushedWhat::DeviceRevoked(d)), .. }) if d.device == self.account.device => {
-                Err(ClientError::Refused(Code::TokenRevoked.into()))
-            }
-            Answer::Pushed(pushed) => {
-                match &mut self.link {
-                    Some(link) if !self.synced && link.early.len() < EARLY_MAX => link.early.push(pushed),
-                    _ => self.happened(pushed),
-                }
-                Ok(())
-            }
-            Answer::Cursor(cursor) => {
-                self.cursor = cursor.cursor;
-                Ok(())
-            }
-            Answer::TypingNow(t) => {
-                self.tell([Event::Typing { conversation: t.conversation, user: t.user, typing: t.typing }]);
-                Ok(())
-            }
-            Answer::Presence(p) => {
-                self.tell([Event::Presence { user: p.user, state: p.state }]);
-                Ok(())
-            }
-            Answer::Close(close) => Err(ClientError::Refused(close.error.unwrap_or_default().into())),
-            Answer::SyncPage(page) => {
-                self.sync_page(page);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn happened(&mut self, pushed: Pushed) {
-        let (conversation, mut events) = (pushed.conversation, Vec::new());
-        match pushed.what {
-            Some(PushedWhat::Message(message)) => self.book.pushed(conversation, message, &mut events),
-            Some(PushedWhat::Changed(message)) => events.push(Event::Changed { conversation, message }),
-            Some(PushedWhat::Marks(marks)) => {
-                self.book.marks(conversation, &self.account.user, &marks);
-                events.push(Event::Marks { conversation, user: marks.user, delivered: marks.delivered, read: marks.read });
-            }
-            Some(PushedWhat::Info(mut info)) => {
-                if info.conversation == 0 {
-                    info.conversation = conversation;
-                }
-                events.push(Event::Conversation(self.book.set_overview(info).clone()));
-            }
-            Some(PushedWhat::Profile(profile)) => {
-                self.book.renamed(&profile.user, &profile.display_name);
-                events.push(Event::Profile(profile));
-            }
-            Some(PushedWhat::DeviceRevoked(d)) => events.push(Event::DeviceRevoked { device: d.device }),
-            None => {}
-        }
-        self.tell(events);
-    }
-
-    /// Time has come to do what waits. Returns when it comes next.
-    pub fn tick(&mut self, now_ms: i64, handled: u64) -> Option<i64> {
-        let mut next: Vec<Option<i64>> = vec![self.outbox.due(now_ms)];
-        while self.asks.front().is_some_and(|a| a.until_ms <= now_ms) {
-            if let Some(late) = self.asks.pop_front() {
-                drop(late.reply.send(Err(ClientError::Offline)));
-            }
-        }
-        next.push(self.asks.front().map(|a| a.until_ms));
-        if self.link.is_some() {
-            if due(&mut self.marks_since, !self.marks.is_empty(), MARKS_MS, now_ms, &mut next) {
-                for (conversation, (delivered, read)) in std::mem::take(&mut self.marks) {
-                    let mark = Mark { conversation, delivered, read };
-                    self.ask(Ask::Mark(mark), Waiting::Mark(mark));
-                }
-            }
-            if due(&mut self.gaps_since, self.synced && self.book.has_gaps(), GAP_MS, now_ms, &mut next) {
-                self.ask_about_gaps();
-            }
-        }
-        if let Some((number, heard)) = &self.to_keep
-            && handled >= *number
-        {
-            if let Err(e) = self.store.set_heard(heard) {
-                tracing::warn!("how far was heard could not be kept: {e}");
-            }
-            self.to_keep = None;
-        }
-        if self.dirty || self.to_keep.is_some() {
-            if now_ms >= self.checkpoint_at {
-                self.make_checkpoint(now_ms);
-            }
-            next.push(Some(self.checkpoint_at));
-        }
-        next.into_iter().flatten().min()
-    }
-
-    fn ask_about_gaps(&mut self) {
-        let mut events = Vec::new();
-        for history in self.book.questions(&mut events) {
-            let conversation = history.conversation;
-            self.ask(Ask::History(history), Waiting::Fill(conversation));
-        }
-        self.tell(events);
-    }
-
-    fn make_checkpoint(&mut self, now_ms: i64) {
-        self.checkpoint_at = now_ms + CHECKPOINT_MS;
-        if let Err(e) = self.store.sync() {
-            tracing::warn!("the store could not be synced: {e}");
-        }
-        // While what was lost is not offered again, a process that ends must find the old cursor, and see it too.
-        if self.dirty && self.to_keep.is_none() && self.gone_back.is_none() && self.synced {
-            self.dirty = false;
-            self.checkpoint += 1;
-            self.to_keep = Some((self.checkpoint, self.book.save(&self.cursor)));
-            self.events.push_back(Item::Checkpoint(self.checkpoint));
-        }
-    }
-
     /// Writes what may be written late.
     pub fn flush(&mut self) {
         if let Err(e) = self.outbox.flush(&mut *self.store) {
@@ -612,21 +339,6 @@ impl Engine {
         }
         let _ = self.store.sync();
     }
-}
-
-/// Whether what began to wait has waited long enough.
-fn due(since: &mut Option<i64>, waits: bool, wait_ms: i64, now_ms: i64, next: &mut Vec<Option<i64>>) -> bool {
-    if !waits {
-        *since = None;
-        return false;
-    }
-    let at = *since.get_or_insert(now_ms) + wait_ms;
-    if now_ms >= at {
-        *since = None;
-        return true;
-    }
-    next.push(Some(at));
-    false
 }
 
 /// Whether asking again does no harm when it is not known whether it was heard.

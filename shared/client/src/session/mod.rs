@@ -4,10 +4,12 @@
 //! connection and all state. Take events in a task of their own or between requests: while nobody takes them, nothing
 //! more is read from the node, so answers do not come either. `send`, `edit` and `recall` wait for no connection.
 
+mod clock;
 mod driver;
 mod engine;
-mod went_back;
 mod handle;
+mod hear;
+mod went_back;
 
 use std::sync::{
     Arc,
