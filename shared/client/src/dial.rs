@@ -80,6 +80,7 @@ impl NetDial {
 
     async fn connected(&mut self, known: Option<&KnownHome>, now_ms: i64) -> Result<Dialled, DialError> {
         if let Some(known) = known
+            && self.still_meant(known)
             && let Ok(record) = DomainRecord::decode_signed(&known.record, now_ms)
             && let Ok(stream) = self.open(&record, &known.endpoints(), KNOWN_TIMEOUT, now_ms).await
         {
@@ -88,6 +89,16 @@ impl NetDial {
         let (record, endpoints) = self.locate(known, now_ms).await?;
         let stream = self.open(&record, &endpoints, self.options.timeout, now_ms).await?;
         Ok(Dialled { stream, home: Some(KnownHome::of(&record, &endpoints)) })
+    }
+
+    /// Whether the known place is one that a person means now: a server that they give goes before it.
+    fn still_meant(&self, known: &KnownHome) -> bool {
+        let given = match &self.options.home {
+            Home::Server(server) => std::slice::from_ref(server),
+            Home::Domain { servers, .. } => servers.as_slice(),
+        };
+        let first = known.endpoints().into_iter().next();
+        given.is_empty() || given.iter().any(|s| Some(&s.endpoint) == first.as_ref())
     }
 
     /// The domain's record and the places to try.
