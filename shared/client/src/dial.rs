@@ -128,10 +128,10 @@ impl NetDial {
         };
         // Where it was before: what it shows there must follow what is pinned.
         for endpoint in known.map(KnownHome::endpoints).into_iter().flatten() {
-            match self.at_server(&Server { endpoint, root: None }, Some(domain), pinned, now_ms).await {
-                // Somebody is there and is not who was known: that is what people must hear.
-                answer @ (Ok(_) | Err(DialError::Refused(_))) => return answer,
-                Err(_) => {}
+            let answer = self.at_server(&Server { endpoint, root: None }, Some(domain), pinned, now_ms).await;
+            // Somebody is there and is not who was known: that is what people must hear.
+            if matches!(answer, Ok(_) | Err(DialError::Refused(_))) {
+                return answer;
             }
         }
         Err(error)
