@@ -122,7 +122,6 @@ impl Keys {
             );
         };
         let link = SecretKey::from_seed(clock::random());
-        write_file(&self.link_path(&link.public()), &link.seed())?;
         let mut link_keys: Vec<LinkKey> = known
             .iter()
             .flat_map(|c| c.link_keys())
@@ -130,7 +129,7 @@ impl Keys {
             .map(|k| LinkKey { key: k.key.to_vec().into(), not_before_ms: k.not_before_ms, not_after_ms: k.not_after_ms })
             .collect();
         link_keys.sort_by_key(|k| std::cmp::Reverse(k.not_after_ms));
-        link_keys.truncate(2);
+        link_keys.truncate(1); // with the new one two are valid at once, and no more may be
         // An hour back, for clocks that are a little behind.
         let not_before_ms = now - 3_600_000;
         let not_after_ms = not_before_ms + LINK_KEY_VALID_MS_MAX;
@@ -144,7 +143,9 @@ impl Keys {
             sequence: clock::now_ms().max(known.as_ref().map_or(0, |c| c.sequence() + 1)),
             gone: false,
         };
-        Ok((sign_charter(root, draft)?, link, true))
+        let charter = sign_charter(root, draft)?;
+        write_file(&self.link_path(&link.public()), &link.seed())?;
+        Ok((charter, link, true))
     }
 
     fn link_path(&self, public: &[u8; 32]) -> PathBuf {

@@ -171,7 +171,7 @@ events! {
     56 RequestDecided Nothing;
     57 BlockSet Nothing;
     58 ItemRefused Nothing;
-    59 ProfileSent Nothing;
+    59 ProfileSent pb::ProfileSetBody;
 }
 
 impl Event {

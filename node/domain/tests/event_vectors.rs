@@ -78,7 +78,7 @@ fn samples() -> Vec<Event> {
         Event::MarksSent(pb::MarksSent { mark: Some(mark), out: Some(link_out(5)), delivered: bytes(16, 16), read: bytes(17, 16) }, None),
         Event::BlockSet(pb::BlockSet { account: 1, person: 2, peer: 1, blocked: true }, None),
         Event::ItemRefused(pb::ItemRefused { peer: 1, target: 1, code: "blocked".into() }, None),
-        Event::ProfileSent(pb::ProfileSent { person: 1, out: Some(link_out(6)) }, None),
+        Event::ProfileSent(pb::ProfileSent { person: 1, out: Some(link_out(6)), revision: 2 }, salted(pb::ProfileSetBody { display_name: "Alice".into(), avatar: "avatar:1".into(), signature: "hello".into() })),
         Event::PersonGone(pb::PersonGone { person: 2, r#in: link_in(7) }, None),
         Event::AccountDeleted(pb::AccountDeleted { account: 1, out: vec![link_out(7)] }, salted(pb::AccountDeletedBody { name: "alice".into() })),
     ]

@@ -32,6 +32,77 @@ fn a_first_contact_waits_and_then_both_talk() {
 }
 
 #[test]
+fn both_learn_each_others_names_at_the_first_message() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    a.say(alice, "bob@b.example", 1, "hello");
+    deliver(&a, &mut b);
+    b.say(bob, "alice@a.example", 1, "hi");
+    deliver(&b, &mut a);
+    for (node, name, shown) in [(&a, "bob", "BOB"), (&b, "alice", "ALICE")] {
+        let person = directory::person_number(&node.store, 1, &name.parse().unwrap()).unwrap();
+        assert_eq!(directory::person(&node.store, person).unwrap().profile.display_name, shown);
+    }
+    let left = |node: &Node| node.journal.0.lock().unwrap().iter().filter(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w == b"ALICE"))).count();
+    assert_eq!(left(&a), 2, "as it was set, and as it went");
+    a.ok(Command::SetProfile { account: alice.account, display_name: "New".into(), avatar: String::new(), signature: String::new() });
+    assert_eq!(left(&a), 1, "the account's own record is erased with the account");
+}
+
+#[test]
+fn who_refused_and_then_writes_has_accepted() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    a.say(alice, "bob@b.example", 1, "hello");
+    deliver(&a, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    b.ok(Command::DecideRequest { account: bob.account, conversation: at_b, accept: false });
+    a.say(alice, "bob@b.example", 2, "please");
+    deliver(&a, &mut b);
+    assert_eq!(b.texts(bob.account, at_b), ["hello"]);
+    b.say(bob, "alice@a.example", 1, "well then");
+    deliver(&b, &mut a);
+    a.say(alice, "bob@b.example", 3, "thanks");
+    deliver(&a, &mut b);
+    assert_eq!(b.texts(bob.account, at_b), ["hello", "well then", "thanks"]);
+}
+
+#[test]
+fn bad_content_is_answered_alike_whoever_it_is_for() {
+    let (mut a, mut b) = pair();
+    let alice = a.person("alice");
+    b.person("bob");
+    for (counter, to) in [(1, "bob@b.example"), (2, "nobody@b.example")] {
+        let code = startalk_protocol::pb::content::Code { language: "c".into(), source: "x".into() };
+        let kind = startalk_protocol::pb::content::content::Kind::Code(code);
+        let content = startalk_protocol::pb::content::Content { fallback: String::new(), kind: Some(kind) };
+        let content = prost::Message::encode_to_vec(&content).into();
+        let to = startalk_domain::command::Target::User(user(to));
+        a.ok(Command::Send { actor: alice, to, counter, content, reply_to: None, known_id: None });
+    }
+    let refused: Vec<_> = deliver(&a, &mut b).into_iter().map(|r| r.1).collect();
+    assert_eq!(refused, ["bad-value", "bad-value"]);
+}
+
+#[test]
+fn a_farewell_outlives_an_epoch_and_ends() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    a.say(alice, "bob@b.example", 1, "bye");
+    deliver(&a, &mut b);
+    b.say(bob, "alice@a.example", 1, "hi");
+    let out = outbox::outbox(&a.store, 1);
+    a.ok(Command::PeerRecorded { peer: 1, epoch: out.epoch, sequence: out.head() });
+    a.ok(Command::DeleteAccount { account: alice.account });
+    a.ok(Command::BeginEpoch { epoch: 2, reason: "test".into() });
+    deliver(&a, &mut b);
+    let out = outbox::outbox(&a.store, 1);
+    a.ok(Command::PeerRecorded { peer: 1, epoch: out.epoch, sequence: out.head() });
+    let all = a.journal.0.lock().unwrap();
+    assert!(!all.iter().any(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice")))));
+}
+
+#[test]
 fn edits_recalls_marks_and_profiles_cross() {
     let (mut a, mut b) = pair();
     let (alice, bob) = (a.person("alice"), b.person("bob"));

@@ -166,7 +166,7 @@ pub(crate) fn delete(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, 
     let mut bodies = vec![old.position, old.password.position, old.recovery.position];
     bodies.extend(old.devices.iter().map(|d| d.position));
     if let Some(person) = directory::person(tx, number) {
-        bodies.push(person.profile.position);
+        bodies.extend(person.profile_bodies());
     }
     bodies.retain(|p| *p != 0);
     let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
@@ -220,7 +220,8 @@ pub(crate) fn set_profile(
 ) -> Result<Answer, Error> {
     let account = live(tx, number)?;
     directory::check_profile(&display_name, &avatar, &signature)?;
-    let old = directory::person(tx, number).map(|p| p.profile.clone()).unwrap_or_default();
+    let person = directory::person(tx, number).unwrap_or_default();
+    let old = &person.profile;
     if (&old.display_name, &old.avatar, &old.signature) == (&display_name, &avatar, &signature) {
         return Ok(Answer::Done);
     }
@@ -233,8 +234,6 @@ pub(crate) fn set_profile(
     }
     let facts = pb::ProfileSet { person: number, revision, replaces: old.position, r#in: None, out };
     tx.emit(New { conversation: account.stream, event: Event::ProfileSet(facts, Some(body)) });
-    if old.position != 0 {
-        erasure::erase(tx, vec![old.position], "superseded");
-    }
+    erasure::erase(tx, person.profile_bodies(), "superseded");
     Ok(Answer::Done)
 }

@@ -107,6 +107,11 @@ impl Direct {
         usize::from(author != self.a)
     }
 
+    /// Whether this person has said nothing there yet.
+    fn has_not_spoken(&self, person: u64) -> bool {
+        self.ids[self.side(person)].max == [0; 16]
+    }
+
     /// Whether a message under this id can still be searched for afterwards.
     fn takes_id(&self, author: u64, id: MessageId) -> bool {
         let ids = &self.ids[self.side(author)];

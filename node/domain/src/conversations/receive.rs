@@ -106,28 +106,33 @@ struct Origin<'a> {
 
 fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) -> Result<(), Closed> {
     let id = message_id(&message.id)?;
-    let to: AccountName = origin.to.parse().map_err(|_| Closed::Silently)?;
-    let account = accounts::by_name(tx, &to).filter(|a| a.is_live()).ok_or(Closed::Silently)?.account;
+    let to = origin.to.parse::<AccountName>().ok();
+    let account = to.as_ref().and_then(|to| accounts::by_name(tx, to)).filter(|a| a.is_live()).map(|a| a.account);
     let known = directory::person_number(tx, origin.peer, &origin.from);
-    let existing = known.and_then(|from| between(tx, account, from)).and_then(|c| direct(tx, c));
+    let existing = account.zip(known).and_then(|(a, from)| between(tx, a, from)).and_then(|c| direct(tx, c));
     let accepted = existing.as_ref().is_some_and(|d| !d.request && !d.refused);
-    let blocked = contacts::blocks(tx, account, known.unwrap_or(0), origin.peer);
-    if blocked && accepted {
-        return Err(Error::new(Code::Blocked).with("user", format!("{to}@{}", ctx.domain)).into());
-    }
-    let waits = existing.as_ref().is_some_and(|d| d.request_messages >= request::MESSAGES_MAX || d.refused);
-    let full = existing.is_none() && contacts::open_requests(tx, account, origin.peer) >= limits::REQUESTS_PER_DOMAIN_MAX as u64;
-    if blocked || (waits && !accepted) || full {
-        return Err(Closed::Silently);
-    }
+    // Judged before anything depends on whether the person exists: a stranger is answered alike.
     let kinds = if accepted { content::Kinds::All } else { content::Kinds::TextOnly };
     content::check(&message.content, kinds)?;
     if !message.reply_to.is_empty() {
         message_id(&message.reply_to)?;
     }
     let latest = ctx.now_ms.saturating_add(limits::CLOCK_SKEW_MS_MAX.unsigned_abs());
+    if id.time_ms() > latest {
+        return Err(Error::new(Code::BadValue).with("field", "id").with("expected", "an id of the past, in its order").into());
+    }
+    let account = account.ok_or(Closed::Silently)?;
+    let blocked = contacts::blocks(tx, account, known.unwrap_or(0), origin.peer);
+    if blocked && accepted {
+        return Err(Error::new(Code::Blocked).with("user", format!("{}@{}", origin.to, ctx.domain)).into());
+    }
+    let waits = existing.as_ref().is_some_and(|d| d.request_messages >= request::MESSAGES_MAX || d.refused);
+    let full = existing.is_none() && contacts::open_requests(tx, account, origin.peer) >= limits::REQUESTS_PER_DOMAIN_MAX as u64;
+    if blocked || (waits && !accepted) || full {
+        return Err(Closed::Silently);
+    }
     let searchable = |from| existing.as_ref().is_none_or(|d: &std::sync::Arc<Direct>| d.takes_id(from, id));
-    if id.time_ms() > latest || !known.is_none_or(searchable) {
+    if !known.is_none_or(searchable) {
         return Err(Error::new(Code::BadValue).with("field", "id").with("expected", "an id of the past, in its order").into());
     }
     if let (Some(existing), Some(from)) = (&existing, known)

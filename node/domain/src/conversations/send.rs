@@ -42,14 +42,13 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     if let Some(known) = said.known_id {
         check_known_id(ctx, &direct, actor.account, known)?;
     }
-    if direct.request {
-        request::accept(tx, &direct); // answering somebody accepts them
+    if (direct.request || direct.refused) && direct.a == actor.account {
+        request::accept(tx, &direct); // writing to somebody accepts them
     }
     let id = said.known_id.unwrap_or_else(|| ctx.message_id());
     let body = ctx.salted(Raw(said.content));
     let reply_to = said.reply_to.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(&id.0));
     let out = (direct.peer != HERE).then(|| {
-        outbox::introduce(tx, ctx, actor.account, &direct);
         let item = outbox::message_item(tx, &direct, actor.account, id, &body, &reply_to, ctx.now_ms);
         outbox::next(tx, direct.peer, &item)
     });
@@ -64,7 +63,11 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
         out,
     };
     let record = tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
-    Ok(Answer::Sent { conversation: direct.conversation, sequence: record.sequence, id, time_ms: record.time_ms })
+    let answer = Answer::Sent { conversation: direct.conversation, sequence: record.sequence, id, time_ms: record.time_ms };
+    if direct.peer != HERE && direct.has_not_spoken(actor.account) {
+        outbox::introduce(tx, ctx, actor.account, direct.peer); // after the message: the other side knows the person then
+    }
+    Ok(answer)
 }
 
 /// An id that the client says it was given once: of the past, and not one more break in the order than can be searched.

@@ -52,6 +52,16 @@ pub struct Person {
     pub profile: Profile,
     /// Where the journal has the name.
     pub met_at: u64,
+    /// Where the journal has copies of the profile as it went to other domains.
+    pub introductions: Vec<u64>,
+}
+
+impl Person {
+    /// Positions of all bodies with the profile as it is.
+    pub fn profile_bodies(&self) -> Vec<u64> {
+        let set = (self.profile.position != 0).then_some(self.profile.position);
+        set.into_iter().chain(self.introductions.iter().copied()).collect()
+    }
 }
 
 fn person_key(person: u64) -> Key {
@@ -124,6 +134,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         }
         Event::ProfileSet(f, body) => tx.change(person_key(f.person), |p: &mut Person| {
             let body = body.as_ref().map(|b| b.value.clone()).unwrap_or_default();
+            p.introductions.clear();
             p.profile = Profile {
                 display_name: body.display_name,
                 avatar: body.avatar,
@@ -132,6 +143,9 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 position: record.position,
             };
         }),
+        Event::ProfileSent(f, _) => {
+            tx.change(person_key(f.person), |p: &mut Person| p.introductions.push(record.position));
+        }
         Event::PersonGone(f, _) => remove(tx, f.person),
         Event::AccountDeleted(f, _) => remove(tx, f.account),
         _ => peers::apply(tx, record),
@@ -143,7 +157,7 @@ fn add(tx: &mut Tx, met_at: u64, number: u64, peer: u64, name: String, display_n
         tx.put(name_key(peer, &name), number);
     }
     let profile = Profile { display_name, ..Profile::default() };
-    tx.put(person_key(number), Person { peer, name, gone: false, profile, met_at });
+    tx.put(person_key(number), Person { peer, name, profile, met_at, ..Person::default() });
 }
 
 fn remove(tx: &mut Tx, number: u64) {

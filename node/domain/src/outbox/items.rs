@@ -83,25 +83,24 @@ pub(crate) fn account_gone_item(name: &str, time_ms: u64) -> Bytes {
     item(&[], name.to_owned(), String::new(), time_ms, Kind::AccountGone(link::AccountGone {}))
 }
 
-/// Before the first message to a domain that has not seen the author: what they show of themselves.
-pub(crate) fn introduce(tx: &mut Tx, ctx: &Ctx, author: u64, direct: &Direct) {
-    if timeline::head(tx, direct.conversation).sequence != 0 {
-        return;
-    }
-    let Some(item) = profile_now(tx, author, ctx.now_ms) else { return };
-    let out = Some(next(tx, direct.peer, &item));
-    tx.emit(New { conversation: 0, event: Event::ProfileSent(pb::ProfileSent { person: author, out }, None) });
-}
-
-/// A profile as it stands, with a salt out of where it stands; `None` if there is nothing to show.
-fn profile_now(read: &impl Read, person: u64, time_ms: u64) -> Option<Bytes> {
-    let profile = directory::person(read, person)?.profile.clone();
+/// After the first message to somebody of another domain: what the author shows of themselves. The record has a copy of
+/// it, with a salt of its own, which is erased when the profile changes or goes.
+pub(crate) fn introduce(tx: &mut Tx, ctx: &mut Ctx, author: u64, peer: u64) {
+    let Some(person) = directory::person(tx, author) else { return };
+    let profile = &person.profile;
     if profile.display_name.is_empty() && profile.position == 0 {
-        return None;
+        return; // nothing to show
     }
-    let directory::Profile { display_name, avatar, signature, revision, .. } = profile;
-    let kind = Kind::Profile(link::Profile { revision, display_name, avatar, signature });
-    Some(item(&[], name(read, person), String::new(), time_ms, kind))
+    let revision = profile.revision;
+    let body = ctx.salted(pb::ProfileSetBody {
+        display_name: profile.display_name.clone(),
+        avatar: profile.avatar.clone(),
+        signature: profile.signature.clone(),
+    });
+    let item = profile_item(tx, author, revision, &body, ctx.now_ms);
+    let out = Some(next(tx, peer, &item));
+    let facts = pb::ProfileSent { person: author, out, revision };
+    tx.emit(New { conversation: 0, event: Event::ProfileSent(facts, Some(body)) });
 }
 
 /// The item that a record is for a peer; `None` if it cannot be made any more.
@@ -125,7 +124,7 @@ pub(super) fn encode(read: &impl Read, journal: &dyn ReadJournal, record: &Recor
         Event::MarksSent(f, _) => Some(marks_item(read, &*direct()?, f.mark?.person, &f.delivered, &f.read, time_ms)),
         Event::ProfileSet(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),
         Event::AccountDeleted(_, Some(body)) => Some(account_gone_item(&body.value.name, time_ms)),
-        Event::ProfileSent(f, _) => profile_now(read, f.person, time_ms),
+        Event::ProfileSent(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),
         _ => None,
     }
 }

@@ -316,12 +316,23 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 });
             }
         }
-        Event::LinkRestarted(f, _) => tx.change(outbox_key(f.peer), |o: &mut Outbox| {
-            o.epoch = array(&f.epoch);
-            o.skipped = o.total - f.resent.min(o.total);
-            o.running = array(&f.running);
-            o.acked = 0;
-        }),
+        Event::LinkRestarted(f, _) => {
+            let mut moved_by = 0;
+            tx.change(outbox_key(f.peer), |o: &mut Outbox| {
+                let skipped = o.total - f.resent.min(o.total);
+                moved_by = skipped - o.skipped.min(skipped);
+                o.epoch = array(&f.epoch);
+                o.skipped = skipped;
+                o.running = array(&f.running);
+                o.acked = 0;
+            });
+            if !farewells(tx).is_empty() {
+                let renumber = |w: &mut (u64, u64)| w.1 = if w.0 == f.peer { w.1.saturating_sub(moved_by) } else { w.1 };
+                tx.change(farewells_key(), |all: &mut Vec<Farewell>| {
+                    all.iter_mut().for_each(|w| w.waits_for.iter_mut().for_each(renumber));
+                });
+            }
+        }
         Event::PeerEpochBegan(f, _) => {
             tx.put(inbox_key(f.peer), Inbox { epoch: array(&f.epoch), ..Inbox::default() });
         }
