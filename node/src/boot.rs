@@ -203,7 +203,8 @@ impl Node {
         for hub in settings.hubs.iter().cloned() {
             tokio::spawn(announce::announce(discovery.clone(), hub, identity.records()));
         }
-        tokio::spawn(renew_record(identity.clone(), views.clone(), endpoints.clone(), renew));
+        tokio::spawn(renew_record(identity.clone(), views.clone(), endpoints.clone(), renew, backend.rotate.clone()));
+        write_file(&folder.root().join("URL"), public_url.as_bytes())?; // for invitations made while the node is stopped
 
         let first_link = first_link(&backend, &views).await?;
         let told = Told {
@@ -287,10 +288,15 @@ fn shows(views: &Views, endpoints: &[Endpoint]) -> Shows {
     }
 }
 
-async fn renew_record(identity: Identity, views: Views, endpoints: Vec<Endpoint>, changed: Arc<Notify>) {
+/// Signs the record anew before it ends and when what it says has changed; replaces the link key in time.
+async fn renew_record(identity: Identity, views: Views, endpoints: Vec<Endpoint>, changed: Arc<Notify>, replace_key: admin::Rotate) {
     loop {
-        let due = tokio::time::timeout(announce::RENEW, changed.notified());
-        let _ = due.await;
+        if tokio::time::timeout(announce::RENEW, changed.notified()).await.is_err() {
+            let replace_key = replace_key.clone();
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || replace_key(false)).await {
+                tracing::error!(%error, "the link key could not be replaced; `startalk doctor` says how long it is good");
+            }
+        }
         if let Err(error) = identity.renew(None, &shows(&views, &endpoints)) {
             tracing::error!(%error, "the record could not be signed anew");
         }
@@ -314,10 +320,13 @@ fn backend(
     let rotate = {
         let (root, views, handle, domain) = (folder.root().to_path_buf(), views.clone(), handle.clone(), domain.clone());
         let (identity, endpoints, resolver) = (identity.clone(), endpoints.to_vec(), resolver.clone());
-        move || -> anyhow::Result<()> {
+        move |now: bool| -> anyhow::Result<()> {
             let keys = Keys::reopen(&root)?;
             let known = governance::realm(&*views.store).charter.clone();
-            let (charter, link, _) = keys.charter(&domain, &known, true)?;
+            let (charter, link, new) = keys.charter(&domain, &known, now)?;
+            if !new {
+                return Ok(());
+            }
             admin::submit(&handle, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
             identity.renew(Some((charter, link)), &shows(&views, &endpoints))?;
             resolver.replace_link(&identity.certificate());

@@ -27,7 +27,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
     let root = folder.root().to_path_buf();
     let rotate = {
         let (views, handle, domain) = (views.clone(), handle.clone(), domain.clone());
-        move || -> anyhow::Result<()> {
+        move |_: bool| -> anyhow::Result<()> {
             let known = governance::realm(&*views.store).charter.clone();
             let (charter, _, _) = keys.charter(&domain, &known, true)?;
             admin::submit(&handle, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
@@ -35,7 +35,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         }
     };
     let backend = Backend {
-        public_url: format!("https://{domain}"),
+        public_url: std::fs::read_to_string(root.join("URL")).unwrap_or_else(|_| format!("https://{domain}")),
         views,
         reader: sequencer.reader(),
         handle: handle.clone(),

@@ -22,7 +22,7 @@ use startalk_net::{CertResolver, Discovery, HubUrl, Listen, ServerTls, bind_tcp}
 async fn main() -> anyhow::Result<()> {
     startalk_net::install_crypto();
     let filter = tracing_subscriber::EnvFilter::try_from_env("STARTALK_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let args = Args::parse();
     if args.make_certificate {
         return args.make_certificate(now_ms());

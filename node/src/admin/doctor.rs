@@ -128,8 +128,8 @@ fn root_key(backend: &Backend) -> Finding {
         Finding::new(
             "root key",
             State::Warning,
-            "keys/root.key lies on this machine. `startalk keys export` prints it, so that it can be kept elsewhere and removed here; it is needed again within 90 days",
-            "keys/root.key 在本机上。`startalk keys export` 可打印它，以便另行保管并从本机移走；90 天内会再次用到",
+            "keys/root.key lies on this machine. `startalk keys export` prints it, so that it can be kept elsewhere and removed here; it is needed again within 60 days",
+            "keys/root.key 在本机上。`startalk keys export` 可打印它，以便另行保管并从本机移走；60 天内会再次用到",
         )
     } else {
         Finding::new("root key", State::Good, "kept offline", "离线保管")

@@ -1,13 +1,38 @@
-//! The state of a link as JSON, for `startalk peers`.
+//! The state of a link as JSON, for `startalk peers`: codes for programs, words for people.
 
 use serde_json::{Value, json};
-use startalk_federation::PeerStatus;
-use startalk_protocol::error::Language;
+use startalk_federation::{PeerStatus, State};
+use startalk_protocol::{Error, error::Language};
 
 /// One peer's link.
 pub fn json(status: &PeerStatus) -> Value {
-    let error = status.last_error.as_ref().map(|(error, at_ms)| {
-        json!({ "code": error.code.as_str(), "en": error.words(Language::English), "zh": error.words(Language::Chinese), "at_ms": at_ms })
+    let (code, next_attempt_ms) = match status.state {
+        State::Idle => ("idle", None),
+        State::Connected => ("connected", None),
+        State::Dialing => ("dialing", None),
+        State::BackingOff { next_attempt_ms } => ("backing-off", Some(next_attempt_ms)),
+        State::Refused { next_attempt_ms } => ("refused", Some(next_attempt_ms)),
+        State::Dormant => ("dormant", None),
+        State::Denied => ("denied", None),
+    };
+    let refusals: Vec<Value> = status
+        .refusals
+        .iter()
+        .map(|r| json!({ "error": words(&r.error), "count": r.count, "first_ms": r.first_ms, "last_ms": r.last_ms }))
+        .collect();
+    let last_error = status.last_error.as_ref().map(|(error, at_ms)| {
+        let mut words = words(error);
+        words["at_ms"] = json!(at_ms);
+        words
     });
-    json!({ "domain": status.domain.as_str(), "state": format!("{:?}", status.state), "lag": status.lag, "last_error": error })
+    json!({
+        "domain": status.domain.as_str(), "state": code, "next_attempt_ms": next_attempt_ms, "lag": status.lag,
+        "last_error": last_error, "last_contact_ms": status.last_contact_ms, "refusals": refusals,
+        "two_copies_ms": status.two_copies_ms, "went_back_ms": status.went_back_ms,
+        "transport": status.transport.map(|t| format!("{t:?}").to_lowercase()),
+    })
+}
+
+fn words(error: &Error) -> Value {
+    json!({ "code": error.code.as_str(), "en": error.words(Language::English), "zh": error.words(Language::Chinese) })
 }

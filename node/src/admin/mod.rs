@@ -65,8 +65,8 @@ pub enum Request {
     Status,
 }
 
-/// Renews the keys of a running node.
-pub type Rotate = Arc<dyn Fn() -> anyhow::Result<()> + Send + Sync>;
+/// Replaces the link key: now, or (false) only if it is time.
+pub type Rotate = Arc<dyn Fn(bool) -> anyhow::Result<()> + Send + Sync>;
 /// The state of links, as JSON; empty when the node is stopped.
 pub type Peers = Arc<dyn Fn() -> Value + Send + Sync>;
 
@@ -139,7 +139,7 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
         }
         Request::Peers => Ok(peers(backend)),
         Request::KeysRotate => {
-            (backend.rotate)().map_err(|e| failed(&e))?;
+            (backend.rotate)(true).map_err(|e| failed(&e))?;
             Ok(json!({}))
         }
         Request::Backup { to } => backup::backup(backend, &to, progress).map_err(|e| failed(&e)),
@@ -149,7 +149,7 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
 }
 
 fn failed(error: &anyhow::Error) -> Error {
-    Error::new(Code::Unreachable).with("what", "startalk").with("why", format!("{error:#}"))
+    Error::new(Code::Failed).with("why", format!("{error:#}"))
 }
 
 fn domain_rule(backend: &Backend, domain: &str, rule: &str, forget_key: bool) -> Result<Value, Error> {

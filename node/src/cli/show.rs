@@ -83,7 +83,7 @@ fn peers(value: &Value, language: Language) -> String {
         let error =
             link.map_or_else(String::new, |l| text(&l["last_error"][if language == Language::Chinese { "zh" } else { "en" }]));
         let error = if error == "null" { String::new() } else { error };
-        vec![text(&p["domain"]), text(&p["rule"]), field("state"), field("lag"), text(&p["received"]), text(&p["proof"]), error]
+        vec![text(&p["domain"]), text(&p["rule"]), state(&field("state"), language).to_owned(), field("lag"), text(&p["received"]), text(&p["proof"]), error]
     });
     table(
         &[
@@ -97,6 +97,19 @@ fn peers(value: &Value, language: Language) -> String {
         ],
         rows,
     )
+}
+
+fn state(code: &str, language: Language) -> &str {
+    match code {
+        "idle" => say(language, "idle", "空闲"),
+        "connected" => say(language, "connected", "已连接"),
+        "dialing" => say(language, "connecting", "连接中"),
+        "backing-off" => say(language, "waiting to try again", "等待重试"),
+        "refused" => say(language, "refused", "被拒绝"),
+        "dormant" => say(language, "dormant", "休眠"),
+        "denied" => say(language, "denied", "已禁止"),
+        other => other,
+    }
 }
 
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {

@@ -108,6 +108,7 @@ codes! {
     OutOfOrder "out-of-order" retry true en "Item {got} came where {expected} was expected." zh "收到第 {got} 项，应为第 {expected} 项。";
     UnknownDomain "unknown-domain" retry true en "{domain} could not be found: {steps}" zh "找不到 {domain}：{steps}";
     Unreachable "unreachable" retry true en "{what} cannot be reached: {why}." zh "无法连接 {what}：{why}。";
+    Failed "failed" retry false en "It failed: {why}" zh "操作失败：{why}";
     NotAllowedHere "not-allowed-here" retry false en "{what} is not possible here." zh "此处不能进行 {what}。";
     SecondLink "second-link" retry true en "Another link with {domain} is open already." zh "与 {domain} 的另一条链路已经打开。";
 }

@@ -112,7 +112,7 @@ async fn record(Extension(client): Extension<Client>) -> Response {
     if record.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, "no record is signed yet\n").into_response();
     }
-    let kind = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "public, max-age=60")];
+    let kind = [(header::CONTENT_TYPE, "application/x-protobuf"), (header::CACHE_CONTROL, "public, max-age=60")];
     (kind, record).into_response()
 }
 
