@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-const DOMAIN: &str = "i4auy6rjpae3jtlsajkciodv3m.startalk.alt";
+const DOMAIN: &str = "bo7nvqw44gmfkrtaymmy5ztyz2.startalk.alt";
 
 fn copied(name: &str) -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
