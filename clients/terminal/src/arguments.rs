@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use startalk_client::{ClientError, FileStore, Home, HubUrl, JoinLink, Language, MemoryStore, Options, Server, Store, Transport, UserId};
+use startalk_client::{
+    ClientError, FileStore, Home, HubUrl, JoinLink, Language, MemoryStore, Options, Server, Store, Transport, UserId,
+};
 
 /// The Startalk client for a terminal. 星语终端客户端
 #[derive(Clone, Debug, Parser)]

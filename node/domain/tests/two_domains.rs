@@ -43,9 +43,22 @@ fn both_learn_each_others_names_at_the_first_message() {
         let person = directory::person_number(&node.store, 1, &name.parse().unwrap()).unwrap();
         assert_eq!(directory::person(&node.store, person).unwrap().profile.display_name, shown);
     }
-    let left = |node: &Node| node.journal.0.lock().unwrap().iter().filter(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w == b"ALICE"))).count();
+    let left = |node: &Node| {
+        node.journal
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w == b"ALICE")))
+            .count()
+    };
     assert_eq!(left(&a), 2, "as it was set, and as it went");
-    a.ok(Command::SetProfile { account: alice.account, display_name: "New".into(), avatar: String::new(), signature: String::new() });
+    a.ok(Command::SetProfile {
+        account: alice.account,
+        display_name: "New".into(),
+        avatar: String::new(),
+        signature: String::new(),
+    });
     assert_eq!(left(&a), 1, "the account's own record is erased with the account");
 }
 
@@ -99,7 +112,9 @@ fn a_farewell_outlives_an_epoch_and_ends() {
     let out = outbox::outbox(&a.store, 1);
     a.ok(Command::PeerRecorded { peer: 1, epoch: out.epoch, sequence: out.head() });
     let all = a.journal.0.lock().unwrap();
-    assert!(!all.iter().any(|r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice")))));
+    assert!(!all.iter().any(
+        |r| matches!(&r.body, startalk_journal::Body::Present(b) if b.windows(5).any(|w| w.eq_ignore_ascii_case(b"alice")))
+    ));
 }
 
 #[test]

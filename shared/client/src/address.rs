@@ -49,7 +49,11 @@ impl FromStr for Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Endpoint { host, port } = &self.endpoint;
-        if host.contains(':') { write!(f, "[{host}]:{port}")? } else { write!(f, "{host}:{port}")? }
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}")?
+        } else {
+            write!(f, "{host}:{port}")?
+        }
         self.root.as_ref().map_or(Ok(()), |root| write!(f, "#{root}"))
     }
 }
@@ -110,7 +114,9 @@ impl FromStr for JoinLink {
             match part.split_once('=') {
                 Some(("key" | "root" | "fingerprint", value)) => link.server.root = Some(value.parse().map_err(|_| bad())?),
                 Some(("domain", value)) => link.domain = Some(value.parse().map_err(|_| bad())?),
-                Some(("invite" | "invitation" | "token" | "secret" | "join" | "t", value)) => value.clone_into(&mut link.invitation),
+                Some(("invite" | "invitation" | "token" | "secret" | "join" | "t", value)) => {
+                    value.clone_into(&mut link.invitation)
+                }
                 Some(_) => {}
                 None if !part.is_empty() && link.invitation.is_empty() => {
                     link.invitation = part.rsplit('/').next().unwrap_or(part).to_owned();
@@ -146,7 +152,8 @@ mod tests {
     fn links_carry_a_secret_and_perhaps_a_key() {
         let link: JoinLink = "https://192.168.1.7:8443/join#abcdefgh12345678".parse().unwrap();
         assert_eq!((link.server.to_string().as_str(), link.invitation.as_str()), ("192.168.1.7:8443", "abcdefgh12345678"));
-        let link: JoinLink = "https://chat.example/#invite=S3cret&key=abcdefghijklmnopqrstuvwxyz&domain=home.example".parse().unwrap();
+        let link: JoinLink =
+            "https://chat.example/#invite=S3cret&key=abcdefghijklmnopqrstuvwxyz&domain=home.example".parse().unwrap();
         assert_eq!((link.invitation.as_str(), link.server.root.is_some()), ("S3cret", true));
         assert!(matches!(link.home(), Home::Domain { domain, .. } if domain.as_str() == "home.example"));
         let link: JoinLink = "https://chat.example/join/abcdefgh12345678".parse().unwrap();

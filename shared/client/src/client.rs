@@ -84,7 +84,14 @@ impl Client {
     ///
     /// # Errors
     /// The node's reason; one may try again.
-    pub async fn register(&mut self, name: &str, password: &str, display_name: &str, invitation: &str, device_name: &str) -> Result<Recovery, ClientError> {
+    pub async fn register(
+        &mut self,
+        name: &str,
+        password: &str,
+        display_name: &str,
+        invitation: &str,
+        device_name: &str,
+    ) -> Result<Recovery, ClientError> {
         let frame = Register {
             name: own_name(name)?,
             password: password.to_owned(),
@@ -100,7 +107,13 @@ impl Client {
     ///
     /// # Errors
     /// The node's reason; one may try again.
-    pub async fn recover(&mut self, name: &str, code: &str, new_password: &str, device_name: &str) -> Result<Recovery, ClientError> {
+    pub async fn recover(
+        &mut self,
+        name: &str,
+        code: &str,
+        new_password: &str,
+        device_name: &str,
+    ) -> Result<Recovery, ClientError> {
         let frame = Recover {
             name: own_name(name)?,
             code: code.to_owned(),
@@ -134,7 +147,15 @@ impl Client {
     /// `ended` if nobody has signed in; `store` if the store cannot be read.
     pub fn start(self) -> Result<(Session, Events), ClientError> {
         let Entered { account, new_device } = self.entered.ok_or(ClientError::Ended)?;
-        Start { options: self.options, dial: self.dial, store: self.store, account, new_device, connection: Some(self.connection) }.run()
+        Start {
+            options: self.options,
+            dial: self.dial,
+            store: self.store,
+            account,
+            new_device,
+            connection: Some(self.connection),
+        }
+        .run()
     }
 }
 

@@ -118,7 +118,11 @@ fn lines(text: &Text) -> Vec<String> {
 }
 
 fn inline(inline: &Inline) -> String {
-    if inline.link.is_empty() || inline.link == inline.text { inline.text.clone() } else { format!("{} <{}>", inline.text, inline.link) }
+    if inline.link.is_empty() || inline.link == inline.text {
+        inline.text.clone()
+    } else {
+        format!("{} <{}>", inline.text, inline.link)
+    }
 }
 
 fn system_words(system: &pb::System) -> String {
@@ -148,6 +152,9 @@ mod tests {
     #[test]
     fn code_keeps_every_byte() {
         let source = "fn main() {\n\tprintln!(\"星\");\n}\n";
-        assert_eq!(show(&code("rust", source), Language::English), Shown::Code { language: "rust".into(), source: source.into() });
+        assert_eq!(
+            show(&code("rust", source), Language::English),
+            Shown::Code { language: "rust".into(), source: source.into() }
+        );
     }
 }

@@ -311,7 +311,15 @@ impl Entry {
         }
     }
 
-    fn begin_fill(&mut self, conversation: u64, before: u64, to: u64, fill_max: u64, holding: bool, events: &mut impl Extend<Event>) {
+    fn begin_fill(
+        &mut self,
+        conversation: u64,
+        before: u64,
+        to: u64,
+        fill_max: u64,
+        holding: bool,
+        events: &mut impl Extend<Event>,
+    ) {
         let from = (self.covered + 1).max(before.saturating_sub(fill_max));
         if from > self.covered + 1 {
             events.extend([Event::Gap { conversation, after: self.covered, before: from }]);
@@ -335,7 +343,11 @@ mod tests {
 
     fn page(head: u64, messages: &[u64]) -> ConversationPage {
         let conversation = Conversation { conversation: 1, head, ..Conversation::default() };
-        ConversationPage { conversation: Some(conversation), messages: messages.iter().map(|s| message(*s)).collect(), changed: Vec::new() }
+        ConversationPage {
+            conversation: Some(conversation),
+            messages: messages.iter().map(|s| message(*s)).collect(),
+            changed: Vec::new(),
+        }
     }
 
     #[test]

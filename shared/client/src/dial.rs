@@ -138,18 +138,27 @@ impl NetDial {
     }
 
     /// The record as a given place serves it; the place itself is tried first.
-    async fn at_server(&self, server: &Server, domain: Option<&DomainName>, pinned: Option<&Pinned>, now_ms: i64) -> Result<(VerifiedRecord, Vec<Endpoint>), DialError> {
+    async fn at_server(
+        &self,
+        server: &Server,
+        domain: Option<&DomainName>,
+        pinned: Option<&Pinned>,
+        now_ms: i64,
+    ) -> Result<(VerifiedRecord, Vec<Endpoint>), DialError> {
         let record = self.fetch(server, domain, now_ms).await?;
         if let Some(domain) = domain
             && record.domain() != domain
         {
             return Err(DialError::Refused(Error::new(Code::WrongDomain).with("domain", record.domain()).with("asked", domain)));
         }
-        let evidence = Evidence { pinned, configured_root: server.root.as_ref(), text: &RootText::Absent, from_well_known: false };
+        let evidence =
+            Evidence { pinned, configured_root: server.root.as_ref(), text: &RootText::Absent, from_well_known: false };
         match judge(&record, &evidence) {
             // Nothing speaks against it, and a person gave the address: trusted on first use.
             Verdict::Proven(_) | Verdict::Unproven => {}
-            Verdict::Contradicted(_) => return Err(DialError::Refused(Error::new(Code::WrongKey).with("what", server).with("domain", record.domain()))),
+            Verdict::Contradicted(_) => {
+                return Err(DialError::Refused(Error::new(Code::WrongKey).with("what", server).with("domain", record.domain())));
+            }
             Verdict::DoesNotFollow(e) => return Err(DialError::Refused(e)),
         }
         let mut endpoints = vec![server.endpoint.clone()];
@@ -161,7 +170,8 @@ impl NetDial {
         let place = Server { root: None, ..server.clone() }.to_string();
         let failed = |why| DialError::Record { at: place.clone(), why };
         let host = domain.map_or_else(|| place.clone(), |d| d.as_str().to_owned());
-        let url = format!("https://{host}{RECORD_URL_PATH}").parse().map_err(|_| failed(startalk_net::http::HttpError::BadUrl))?;
+        let url =
+            format!("https://{host}{RECORD_URL_PATH}").parse().map_err(|_| failed(startalk_net::http::HttpError::BadUrl))?;
         let client = HttpClient {
             names: self.names.clone(),
             guard: AddressGuard::AllowPrivate,
@@ -178,7 +188,13 @@ impl NetDial {
     }
 
     /// A connection to one of the places, which must show a link key of the record's charter.
-    async fn open(&self, record: &VerifiedRecord, endpoints: &[Endpoint], timeout: Duration, now_ms: i64) -> Result<Duplex, DialError> {
+    async fn open(
+        &self,
+        record: &VerifiedRecord,
+        endpoints: &[Endpoint],
+        timeout: Duration,
+        now_ms: i64,
+    ) -> Result<Duplex, DialError> {
         let keys: BTreeSet<[u8; 32]> = record.charter().link_keys().iter().filter(|k| k.valid(now_ms)).map(|k| k.key).collect();
         let what = Connect {
             endpoints,

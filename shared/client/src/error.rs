@@ -59,10 +59,28 @@ impl ClientError {
             Self::Refused(e) => e.words(language),
             Self::Offline => if zh { "未连接。" } else { "Not connected." }.to_owned(),
             Self::Ended => if zh { "会话已结束。" } else { "The session has ended." }.to_owned(),
-            Self::Store(why) => if zh { format!("无法写入数据目录：{why}") } else { format!("The data folder cannot be written: {why}") },
+            Self::Store(why) => {
+                if zh {
+                    format!("无法写入数据目录：{why}")
+                } else {
+                    format!("The data folder cannot be written: {why}")
+                }
+            }
             Self::Dial(e) => e.words(language),
-            Self::Protocol(why) => if zh { format!("对方的应答不合协议：{why}") } else { format!("The other side breaks the protocol: {why}") },
-            Self::Input(expected) => if zh { format!("无法读懂：应为 {expected}") } else { format!("Not understood: expected {expected}") },
+            Self::Protocol(why) => {
+                if zh {
+                    format!("对方的应答不合协议：{why}")
+                } else {
+                    format!("The other side breaks the protocol: {why}")
+                }
+            }
+            Self::Input(expected) => {
+                if zh {
+                    format!("无法读懂：应为 {expected}")
+                } else {
+                    format!("Not understood: expected {expected}")
+                }
+            }
         }
     }
 
@@ -145,14 +163,34 @@ impl DialError {
             }
             Self::Record { at, why } => {
                 let why = why.words(language);
-                if zh { format!("无法从 {at} 取得域记录：{why}") } else { format!("The domain's record could not be fetched from {at}: {why}") }
+                if zh {
+                    format!("无法从 {at} 取得域记录：{why}")
+                } else {
+                    format!("The domain's record could not be fetched from {at}: {why}")
+                }
             }
             Self::Status { at, status } => {
-                if zh { format!("{at} 不提供域记录（HTTP {status}）") } else { format!("{at} serves no domain record (HTTP {status})") }
+                if zh {
+                    format!("{at} 不提供域记录（HTTP {status}）")
+                } else {
+                    format!("{at} serves no domain record (HTTP {status})")
+                }
             }
             Self::Refused(e) => e.words(language),
-            Self::Connect(e) => if zh { format!("无法连接：{}", e.words(language)) } else { format!("No connection: {}", e.words(language)) },
-            Self::Closed(why) => if zh { format!("连接中断：{why}") } else { format!("The connection broke: {why}") },
+            Self::Connect(e) => {
+                if zh {
+                    format!("无法连接：{}", e.words(language))
+                } else {
+                    format!("No connection: {}", e.words(language))
+                }
+            }
+            Self::Closed(why) => {
+                if zh {
+                    format!("连接中断：{why}")
+                } else {
+                    format!("The connection broke: {why}")
+                }
+            }
         }
     }
 

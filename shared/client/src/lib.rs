@@ -29,6 +29,10 @@ pub use event::{CommandKind, Event, State};
 pub use options::{Backoff, Options, Transport};
 pub use outbox::Outgoing;
 pub use session::{Events, Session, Status, Target};
+pub use startalk_net::{
+    HubUrl,
+    discovery::{Step, steps_in_words},
+    install_crypto,
+};
 pub use startalk_protocol::{Code, Error, MessageId, UserId, error::Language, pb::client as wire_types};
-pub use startalk_net::{HubUrl, discovery::{Step, steps_in_words}, install_crypto};
 pub use store::{Account, FileStore, MemoryStore, Store};

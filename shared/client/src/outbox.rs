@@ -189,8 +189,13 @@ impl Outbox {
     /// The node did it.
     pub fn answered(&mut self, counter: u64, sent: &Sent) -> Option<Event> {
         let queued = self.pending.get(&counter)?.clone();
-        let answered =
-            Answered { counter, conversation: sent.conversation, sequence: sent.sequence, id: sent.id.clone(), time_ms: sent.time_ms };
+        let answered = Answered {
+            counter,
+            conversation: sent.conversation,
+            sequence: sent.sequence,
+            id: sent.id.clone(),
+            time_ms: sent.time_ms,
+        };
         self.unwritten.push(encoded(What::Answered(answered.clone())));
         self.done(&answered);
         self.outstanding.retain(|c| *c != counter);
@@ -214,7 +219,9 @@ impl Outbox {
         }
         let again_in_ms = match error.code {
             Code::Stopping | Code::SlowReader | Code::IdleTimeout | Code::WentBack | Code::NotSignedIn => Some(1000),
-            Code::SlowDown => Some(error.params.get("seconds").and_then(|s| s.parse::<i64>().ok()).unwrap_or(1).clamp(1, 3600) * 1000),
+            Code::SlowDown => {
+                Some(error.params.get("seconds").and_then(|s| s.parse::<i64>().ok()).unwrap_or(1).clamp(1, 3600) * 1000)
+            }
             Code::Internal => {
                 let attempts = self.attempts.entry(counter).or_default();
                 *attempts += 1;
@@ -239,7 +246,14 @@ impl Outbox {
         self.outstanding.retain(|c| *c != counter);
         self.order.retain(|c| *c != counter);
         let unconfirmed = matches!(error.code, Code::TooOld | Code::Internal | Code::TokenRevoked | Code::WentBack);
-        Some(Event::Failed { counter, kind: kind_of(&queued), conversation: queued.conversation, to: queued.to, error, unconfirmed })
+        Some(Event::Failed {
+            counter,
+            kind: kind_of(&queued),
+            conversation: queued.conversation,
+            to: queued.to,
+            error,
+            unconfirmed,
+        })
     }
 
     /// Puts what waited long enough back in line. Returns when the next is due.
@@ -298,8 +312,13 @@ impl Outbox {
         for said in &self.ring {
             let counter = said.queued.counter;
             records.push(encoded(What::Queued(said.queued.clone())));
-            let answered =
-                Answered { counter, conversation: said.conversation, sequence: said.sequence, id: said.id.clone(), time_ms: said.time_ms };
+            let answered = Answered {
+                counter,
+                conversation: said.conversation,
+                sequence: said.sequence,
+                id: said.id.clone(),
+                time_ms: said.time_ms,
+            };
             records.push(encoded(What::Answered(answered)));
         }
         records.extend(self.pending.values().map(|q| encoded(What::Queued(q.clone()))));

@@ -40,7 +40,8 @@ impl Connection {
     /// Greets the node.
     pub async fn greet(stream: Duplex, client: &str, language: &str) -> Result<Self, ClientError> {
         let mut connection = Self { stream, buffer: BytesMut::with_capacity(4096), next_id: 1, welcome: Welcome::default() };
-        let hello = Hello { version_min: VERSION, version_max: VERSION, client: client.to_owned(), language: language.to_owned() };
+        let hello =
+            Hello { version_min: VERSION, version_max: VERSION, client: client.to_owned(), language: language.to_owned() };
         match connection.ask(client_frame::Frame::Hello(hello)).await? {
             Frame::Welcome(welcome) => connection.welcome = welcome,
             _ => return Err(ClientError::Protocol("expected a welcome".to_owned())),

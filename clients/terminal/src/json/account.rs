@@ -14,7 +14,8 @@ impl Client<'_> {
         let Some(account) = store.account() else { return Ok(()) };
         let home = self.arguments.home_of(&account.user)?;
         let (session, events) = Session::resume(self.arguments.options(home), store)?;
-        let resumed = json!({ "event": "resumed", "user": account.user, "device": account.device, "administrator": account.administrator });
+        let resumed =
+            json!({ "event": "resumed", "user": account.user, "device": account.device, "administrator": account.administrator });
         self.output.write(format!("{resumed}\n")).await.map_err(|_| ClientError::Ended)?;
         self.follow(session, events);
         Ok(())
@@ -37,7 +38,11 @@ impl Client<'_> {
             }
             Command::Status {} => self.output.write(Answer::ok(self.status()).line(&id)).await,
             command => match self.session.clone() {
-                None => self.output.write(Answer::from(ClientError::Refused(startalk_client::Code::NotSignedIn.into())).line(&id)).await,
+                None => {
+                    self.output
+                        .write(Answer::from(ClientError::Refused(startalk_client::Code::NotSignedIn.into())).line(&id))
+                        .await
+                }
                 Some(session) => self.in_session(session, id, command).await,
             },
         }
@@ -224,7 +229,9 @@ async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
         Command::Blocked {} => session.blocked().await.map(|users| json!({ "users": users })),
         Command::Devices {} => session.devices().await.map(|all| list("devices", all.iter().map(shape::device).collect())),
         Command::RevokeDevice { device } => session.revoke_device(device).await.map(done),
-        Command::ChangePassword { old_password, new_password } => session.change_password(&old_password, &new_password).await.map(done),
+        Command::ChangePassword { old_password, new_password } => {
+            session.change_password(&old_password, &new_password).await.map(done)
+        }
         Command::NewRecoveryCodes { password } => {
             session.new_recovery_codes(&password).await.map(|codes| json!({ "recovery_codes": codes }))
         }
@@ -232,7 +239,9 @@ async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
             let user = if user.is_empty() { session.user().to_owned() } else { user };
             session.profile(&user).await.map(|p| shape::profile(&p))
         }
-        Command::SetProfile { display_name, avatar, signature } => session.set_profile(&display_name, &avatar, &signature).await.map(done),
+        Command::SetProfile { display_name, avatar, signature } => {
+            session.set_profile(&display_name, &avatar, &signature).await.map(done)
+        }
         Command::MakeInvitation { uses, valid_ms } => session
             .make_invitation(uses, valid_ms)
             .await

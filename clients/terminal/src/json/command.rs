@@ -15,7 +15,12 @@ fn device_name() -> String {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Command {
-    SignIn { user: String, password: String, #[serde(default = "device_name")] device_name: String },
+    SignIn {
+        user: String,
+        password: String,
+        #[serde(default = "device_name")]
+        device_name: String,
+    },
     Register {
         #[serde(default)]
         user: String,
@@ -29,7 +34,13 @@ pub(super) enum Command {
         #[serde(default = "device_name")]
         device_name: String,
     },
-    Recover { user: String, code: String, new_password: String, #[serde(default = "device_name")] device_name: String },
+    Recover {
+        user: String,
+        code: String,
+        new_password: String,
+        #[serde(default = "device_name")]
+        device_name: String,
+    },
     SignOut {},
     Send {
         #[serde(default)]
@@ -55,32 +66,94 @@ pub(super) enum Command {
         #[serde(default)]
         wait: bool,
     },
-    Recall { conversation: u64, sequence: u64, #[serde(default)] wait: bool },
-    Mark { conversation: u64, #[serde(default)] delivered: u64, #[serde(default)] read: u64 },
-    History { conversation: u64, #[serde(default)] before: u64, #[serde(default)] after: u64, #[serde(default)] limit: u32 },
+    Recall {
+        conversation: u64,
+        sequence: u64,
+        #[serde(default)]
+        wait: bool,
+    },
+    Mark {
+        conversation: u64,
+        #[serde(default)]
+        delivered: u64,
+        #[serde(default)]
+        read: u64,
+    },
+    History {
+        conversation: u64,
+        #[serde(default)]
+        before: u64,
+        #[serde(default)]
+        after: u64,
+        #[serde(default)]
+        limit: u32,
+    },
     Conversations {},
     Requests {},
-    Accept { conversation: u64 },
-    Refuse { conversation: u64 },
-    OpenConversation { user: String },
-    Block { user: String },
-    Unblock { user: String },
+    Accept {
+        conversation: u64,
+    },
+    Refuse {
+        conversation: u64,
+    },
+    OpenConversation {
+        user: String,
+    },
+    Block {
+        user: String,
+    },
+    Unblock {
+        user: String,
+    },
     Blocked {},
     Devices {},
-    RevokeDevice { device: u64 },
-    ChangePassword { old_password: String, new_password: String },
-    NewRecoveryCodes { password: String },
-    Profile { #[serde(default)] user: String },
-    SetProfile { #[serde(default)] display_name: String, #[serde(default)] avatar: String, #[serde(default)] signature: String },
-    MakeInvitation { #[serde(default = "one")] uses: u32, #[serde(default = "one_day_ms")] valid_ms: i64 },
-    DeleteAccount { password: String, #[serde(default)] erase_messages: bool },
-    Typing { conversation: u64, typing: bool },
-    SetPresence { state: String },
+    RevokeDevice {
+        device: u64,
+    },
+    ChangePassword {
+        old_password: String,
+        new_password: String,
+    },
+    NewRecoveryCodes {
+        password: String,
+    },
+    Profile {
+        #[serde(default)]
+        user: String,
+    },
+    SetProfile {
+        #[serde(default)]
+        display_name: String,
+        #[serde(default)]
+        avatar: String,
+        #[serde(default)]
+        signature: String,
+    },
+    MakeInvitation {
+        #[serde(default = "one")]
+        uses: u32,
+        #[serde(default = "one_day_ms")]
+        valid_ms: i64,
+    },
+    DeleteAccount {
+        password: String,
+        #[serde(default)]
+        erase_messages: bool,
+    },
+    Typing {
+        conversation: u64,
+        typing: bool,
+    },
+    SetPresence {
+        state: String,
+    },
     Outbox {},
     Status {},
     WaitSynced {},
     WaitSent {},
-    Quit { wait: Option<bool> },
+    Quit {
+        wait: Option<bool>,
+    },
 }
 
 fn one() -> u32 {
@@ -93,7 +166,8 @@ fn one_day_ms() -> i64 {
 
 /// Reads a line. The error carries the id, if one could be read.
 pub(super) fn parse(line: &[u8]) -> Result<(Value, Command), (Value, Answer)> {
-    let mut value: Value = serde_json::from_slice(line).map_err(|e| (Value::Null, Answer::input(&format!("an object of JSON on one line ({e})"))))?;
+    let mut value: Value = serde_json::from_slice(line)
+        .map_err(|e| (Value::Null, Answer::input(&format!("an object of JSON on one line ({e})"))))?;
     let Some(fields) = value.as_object_mut() else { return Err((Value::Null, Answer::input("an object of JSON"))) };
     let id = fields.remove("id").unwrap_or(Value::Null);
     if !(id.is_null() || id.is_number() || id.is_string()) {
@@ -113,7 +187,9 @@ mod tests {
     fn commands_are_read_with_their_ids() {
         let (id, command) = parse(br#"{"id":"a","command":"send","to":"bob@example.org","text":"hi"}"#).ok().unwrap();
         assert_eq!(id, "a");
-        assert!(matches!(command, Command::Send { to, conversation: 0, text: Some(text), .. } if to == "bob@example.org" && text == "hi"));
+        assert!(
+            matches!(command, Command::Send { to, conversation: 0, text: Some(text), .. } if to == "bob@example.org" && text == "hi")
+        );
         let (id, command) = parse(br#"{"command":"quit"}"#).ok().unwrap();
         assert!(id.is_null() && matches!(command, Command::Quit { wait: None }));
     }

@@ -152,8 +152,12 @@ pub(super) fn event(event: &Event, command_id: Option<&Value>) -> Value {
             value["event"] = "state".into();
             value
         }
-        Event::Message { conversation, message: m } => json!({ "event": "message", "conversation": conversation, "message": message(m) }),
-        Event::Changed { conversation, message: m } => json!({ "event": "changed", "conversation": conversation, "message": message(m) }),
+        Event::Message { conversation, message: m } => {
+            json!({ "event": "message", "conversation": conversation, "message": message(m) })
+        }
+        Event::Changed { conversation, message: m } => {
+            json!({ "event": "changed", "conversation": conversation, "message": message(m) })
+        }
         Event::Marks { conversation, user, delivered, read } => {
             json!({ "event": "marks", "conversation": conversation, "user": user, "delivered": delivered, "read": read })
         }

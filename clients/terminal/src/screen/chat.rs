@@ -244,7 +244,13 @@ mod tests {
     fn pages_join_and_gaps_cut_off() {
         let mut chat = Chat::default();
         chat.add(message(10, "bob"));
-        let page = |first: u64, last: u64| Page { first, last, head: 12, messages: (first..=last).map(|s| message(s, "bob")).collect(), ..Page::default() };
+        let page = |first: u64, last: u64| Page {
+            first,
+            last,
+            head: 12,
+            messages: (first..=last).map(|s| message(s, "bob")).collect(),
+            ..Page::default()
+        };
         chat.page(page(5, 9));
         assert_eq!((chat.low, chat.messages.len()), (5, 6));
         chat.page(page(1, 2));
@@ -267,7 +273,14 @@ mod tests {
     #[test]
     fn mine_takes_its_place_when_confirmed() {
         let mut chat = Chat::default();
-        chat.mine.push(Mine { local: 1, counter: None, content: startalk_client::content::text("x"), reply_to: bytes::Bytes::new(), time_ms: 1, failed: None });
+        chat.mine.push(Mine {
+            local: 1,
+            counter: None,
+            content: startalk_client::content::text("x"),
+            reply_to: bytes::Bytes::new(),
+            time_ms: 1,
+            failed: None,
+        });
         chat.accepted(1, 7);
         assert!(chat.confirmed(7, 4, bytes::Bytes::new(), 9, "me"));
         assert!(chat.mine.is_empty() && chat.messages.contains_key(&4));

@@ -44,7 +44,8 @@ impl Runner {
 
     /// Goes on as the device in the folder.
     pub fn resume(&mut self, folder: &Path) {
-        let (arguments, folder, inputs, started) = (self.arguments.clone(), folder.to_owned(), self.inputs.clone(), self.started.clone());
+        let (arguments, folder, inputs, started) =
+            (self.arguments.clone(), folder.to_owned(), self.inputs.clone(), self.started.clone());
         tokio::spawn(async move {
             match way_in::resume(&arguments, &folder) {
                 Ok((session, events)) => begin(session, events, &started).await,

@@ -66,7 +66,11 @@ pub(super) fn resume(arguments: &Arguments, folder: &Path) -> Result<(Session, E
 }
 
 /// Signs in, registers or recovers; tells on the way how far it is.
-pub(super) async fn enter(mut arguments: Arguments, filled: Filled, inputs: &mpsc::Sender<Input>) -> Result<(Session, Events, Vec<String>), ClientError> {
+pub(super) async fn enter(
+    mut arguments: Arguments,
+    filled: Filled,
+    inputs: &mpsc::Sender<Input>,
+) -> Result<(Session, Events, Vec<String>), ClientError> {
     if !filled.server.is_empty() {
         arguments.server = vec![filled.server.parse::<Server>()?];
     }
@@ -78,7 +82,8 @@ pub(super) async fn enter(mut arguments: Arguments, filled: Filled, inputs: &mps
     // Where the domain is not known yet, the folder is named after the place.
     let place = link.as_ref().map_or_else(|| filled.server.clone(), |l| l.server.to_string());
     let user = if filled.user.contains('@') { filled.user.clone() } else { format!("{}@{place}", filled.user) };
-    let folder = folder_of(&arguments, &user).ok_or_else(|| ClientError::Store("no folder for data; give one with --data".to_owned()))?;
+    let folder =
+        folder_of(&arguments, &user).ok_or_else(|| ClientError::Store("no folder for data; give one with --data".to_owned()))?;
     let mut client = Client::connect(arguments.options(home), arguments::open(&folder)?).await?;
     let _ = inputs.send(Input::Connected).await;
     let device = device_name();

@@ -88,7 +88,14 @@ mod tests {
 
     #[test]
     fn rows_never_exceed_the_width() {
-        let texts = ["hello world, this is a text", "你好，世界！今天天气怎么样？", "mixed 中文 and English 混排", "averyveryverylongwordindeed", "👨‍👩‍👧‍👦 family 👍🏽", ""];
+        let texts = [
+            "hello world, this is a text",
+            "你好，世界！今天天气怎么样？",
+            "mixed 中文 and English 混排",
+            "averyveryverylongwordindeed",
+            "👨‍👩‍👧‍👦 family 👍🏽",
+            "",
+        ];
         for text in texts {
             for max in 2..30 {
                 let rows = wrap(text, max);

@@ -99,7 +99,18 @@ enum Woken {
 impl Driver {
     pub fn new(options: Options, dial: Box<dyn Dial>, engine: Engine, queues: Queues, handled: Arc<AtomicU64>) -> Self {
         let started = (Instant::now(), now_ms());
-        Self { options, dial: Some(dial), engine, queues, handled, failures: 0, state: State::Connecting, welcome: None, started, closing: None }
+        Self {
+            options,
+            dial: Some(dial),
+            engine,
+            queues,
+            handled,
+            failures: 0,
+            state: State::Connecting,
+            welcome: None,
+            started,
+            closing: None,
+        }
     }
 
     /// Milliseconds since 1970 by a clock that does not jump.
@@ -226,7 +237,9 @@ impl Driver {
                 return self.dialled(*opened);
             }
             Woken::Read(read) => return self.read(link, read),
-            Woken::Wrote(Ok(0)) => return self.lost(ClientError::Dial(DialError::Closed("nothing more can be written".to_owned()))),
+            Woken::Wrote(Ok(0)) => {
+                return self.lost(ClientError::Dial(DialError::Closed("nothing more can be written".to_owned())));
+            }
             Woken::Wrote(Ok(written)) => self.engine.out().advance(written),
             Woken::Wrote(Err(e)) => return self.lost(wire::broken(&e)),
             Woken::Taken => {}
@@ -375,14 +388,23 @@ impl Driver {
     }
 }
 
-async fn open(dial: &mut dyn Dial, known: Option<KnownHome>, now: i64, token: Vec<u8>, client: &str, language: &str) -> Result<Opened, ClientError> {
+async fn open(
+    dial: &mut dyn Dial,
+    known: Option<KnownHome>,
+    now: i64,
+    token: Vec<u8>,
+    client: &str,
+    language: &str,
+) -> Result<Opened, ClientError> {
     let dialled = dial.dial(known.as_ref(), now).await?;
     let handshake = async {
         let mut connection = Connection::greet(dialled.stream, client, language).await?;
         let signed_in = connection.enter(Frame::Resume(Resume { token: token.into() })).await?;
         Ok(Opened { connection, signed_in, home: dialled.home })
     };
-    timeout(HANDSHAKE, handshake).await.unwrap_or_else(|_| Err(ClientError::Dial(DialError::Closed("no answer in time".to_owned()))))
+    timeout(HANDSHAKE, handshake)
+        .await
+        .unwrap_or_else(|_| Err(ClientError::Dial(DialError::Closed("no answer in time".to_owned()))))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: jitter between attempts")]

@@ -9,7 +9,10 @@ use std::collections::{HashMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 use startalk_protocol::{
     Code, framing,
-    pb::client::{ClientFrame, Conversation, Mark, Message, Ping, Pushed, Sent, Sync, Welcome, client_frame::Frame as Ask, server_frame::Frame as Answer},
+    pb::client::{
+        ClientFrame, Conversation, Mark, Message, Ping, Pushed, Sent, Sync, Welcome, client_frame::Frame as Ask,
+        server_frame::Frame as Answer,
+    },
 };
 use tokio::sync::oneshot;
 
@@ -32,9 +35,19 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
 
 /// What the handle asks.
 pub(crate) enum Command {
-    Accept { queued: Queued, reply: Reply<u64> },
-    Ask { frame: Ask, reply: Reply<Answer> },
-    Mark { conversation: u64, delivered: u64, read: u64 },
+    Accept {
+        queued: Queued,
+        reply: Reply<u64>,
+    },
+    Ask {
+        frame: Ask,
+        reply: Reply<Answer>,
+    },
+    Mark {
+        conversation: u64,
+        delivered: u64,
+        read: u64,
+    },
     Hint(Ask),
     Conversations(oneshot::Sender<Vec<Conversation>>),
     Outbox(oneshot::Sender<Vec<Outgoing>>),
@@ -343,5 +356,8 @@ impl Engine {
 
 /// Whether asking again does no harm when it is not known whether it was heard.
 fn harmless(frame: &Ask) -> bool {
-    !matches!(frame, Ask::ChangePassword(_) | Ask::NewRecoveryCodes(_) | Ask::MakeInvitation(_) | Ask::DeleteAccount(_) | Ask::SignOut(_))
+    !matches!(
+        frame,
+        Ask::ChangePassword(_) | Ask::NewRecoveryCodes(_) | Ask::MakeInvitation(_) | Ask::DeleteAccount(_) | Ask::SignOut(_)
+    )
 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use startalk_protocol::{
     UserId,
     pb::client::{
-        self as pb, Conversation, Device, History, Invitation, Page, Profile,
-        client_frame::Frame as Ask, server_frame::Frame as Answer,
+        self as pb, Conversation, Device, History, Invitation, Page, Profile, client_frame::Frame as Ask,
+        server_frame::Frame as Answer,
     },
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -104,7 +104,12 @@ asks! {
 }
 
 impl Session {
-    pub(super) fn new(commands: mpsc::Sender<Command>, outbox: mpsc::Sender<Command>, status: watch::Receiver<Status>, account: Account) -> Self {
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        outbox: mpsc::Sender<Command>,
+        status: watch::Receiver<Status>,
+        account: Account,
+    ) -> Self {
         Self { commands, outbox, status, account }
     }
 

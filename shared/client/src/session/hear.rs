@@ -7,8 +7,8 @@ use bytes::Bytes;
 use startalk_protocol::{
     Code, Error,
     pb::client::{
-        Conversation, MarksNow, Member, Pushed, Sent, ServerFrame, Sync, SyncPage, client_frame::Frame as Ask, pushed::What as PushedWhat,
-        server_frame::Frame as Answer,
+        Conversation, MarksNow, Member, Pushed, Sent, ServerFrame, Sync, SyncPage, client_frame::Frame as Ask,
+        pushed::What as PushedWhat, server_frame::Frame as Answer,
     },
 };
 
@@ -65,7 +65,9 @@ impl Engine {
             }
             (Some(Waiting::Ask { reply, .. }), Answer::Error(e)) => drop(reply.send(Err(ClientError::Refused(e.into())))),
             (Some(Waiting::Ask { frame, reply }), answer) => self.answered(&frame, answer, reply),
-            (Some(Waiting::Command(_) | Waiting::Sync), _) => return Err(ClientError::Protocol("an answer of another kind".to_owned())),
+            (Some(Waiting::Command(_) | Waiting::Sync), _) => {
+                return Err(ClientError::Protocol("an answer of another kind".to_owned()));
+            }
             (Some(Waiting::Mark(mark)), _) => {
                 let marks = MarksNow { user: self.account.user.clone(), delivered: mark.delivered, read: mark.read };
                 self.book.marks(mark.conversation, &self.account.user, &marks);

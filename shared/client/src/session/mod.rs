@@ -24,7 +24,10 @@ use crate::{
     Account, ClientError, Event, Options, State,
     dial::Dial,
     outbox::Outbox,
-    session::{driver::{Driver, Queues}, engine::Engine},
+    session::{
+        driver::{Driver, Queues},
+        engine::Engine,
+    },
     store::Store,
     wire::Connection,
 };

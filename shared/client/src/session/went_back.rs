@@ -51,7 +51,8 @@ impl Engine {
             let there = self.book.with(&said.queued.to).and_then(|c| self.book.get(c)).filter(|c| c.head >= said.sequence);
             match there {
                 Some(conversation) => {
-                    let check = gone_back.checks.entry(conversation.conversation).or_insert_with(|| Check { left: BTreeMap::new() });
+                    let check =
+                        gone_back.checks.entry(conversation.conversation).or_insert_with(|| Check { left: BTreeMap::new() });
                     check.left.insert((said.sequence, said.queued.counter), (said.id.clone(), recalled));
                 }
                 None if !recalled && !said.queued.to.is_empty() => gone_back.missing.push(said.queued.counter),
@@ -69,7 +70,11 @@ impl Engine {
     }
 
     fn check_next(&mut self, conversation: u64) {
-        let last = self.gone_back.as_ref().and_then(|g| g.checks.get(&conversation)).and_then(|c| c.left.last_key_value().map(|((s, _), _)| *s));
+        let last = self
+            .gone_back
+            .as_ref()
+            .and_then(|g| g.checks.get(&conversation))
+            .and_then(|c| c.left.last_key_value().map(|((s, _), _)| *s));
         if let Some(last) = last {
             let history = History { conversation, before: last + 1, after: 0, limit: PAGE_MESSAGES_MAX as u32 };
             self.ask(Ask::History(history), Waiting::Check(conversation));

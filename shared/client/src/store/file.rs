@@ -44,7 +44,8 @@ impl FileStore {
             }
             fs::TryLockError::Error(e) => e,
         })?;
-        let log = private(OpenOptions::new().create(true).truncate(false).read(true).write(true)).open(folder.join("sent.log"))?;
+        let log =
+            private(OpenOptions::new().create(true).truncate(false).read(true).write(true)).open(folder.join("sent.log"))?;
         Ok(Self {
             account: read_json(&folder.join("account.json"))?,
             home: read_json(&folder.join("home.json"))?,
@@ -201,7 +202,9 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {e}", path.display())))
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {e}", path.display())))
 }
 
 #[cfg(unix)]

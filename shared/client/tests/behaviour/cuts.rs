@@ -6,7 +6,8 @@ use startalk_client::{Event, MemoryStore, Target, content};
 
 use crate::fake::{Faults, Node, until};
 
-const HOSTILE: Faults = Faults { cut_before: 15, cut_after: 15, cut_inside: 20, late: 200, repeat: 300, refuse_dial: 100, stopping: 2 };
+const HOSTILE: Faults =
+    Faults { cut_before: 15, cut_after: 15, cut_inside: 20, late: 200, repeat: 300, refuse_dial: 100, stopping: 2 };
 const PEER: &str = "bob@fake.example";
 
 fn peer() -> Target {
@@ -97,7 +98,10 @@ async fn everything_said_to_us_is_heard_once_and_in_order() {
         let mut heard = Vec::new();
         until(&mut events, |event| {
             if let Event::Message { message, .. } = event {
-                heard.push((message.sequence, content::show(&message.content, startalk_client::Language::English).plain().to_owned()));
+                heard.push((
+                    message.sequence,
+                    content::show(&message.content, startalk_client::Language::English).plain().to_owned(),
+                ));
             }
             heard.last().is_some_and(|(_, t)| t == "end")
         })

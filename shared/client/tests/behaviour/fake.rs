@@ -16,8 +16,8 @@ use startalk_client::{Account, Backoff, Dial, DialError, Dialled, Event, Events,
 use startalk_protocol::{
     framing,
     pb::client::{
-        self as pb, ClientFrame, Conversation, ConversationPage, Member, Message, Page, Pushed, Sent, ServerFrame, SignedIn, SyncPage, Welcome,
-        client_frame::Frame as Ask, pushed::What, server_frame::Frame as Answer,
+        self as pb, ClientFrame, Conversation, ConversationPage, Member, Message, Page, Pushed, Sent, ServerFrame, SignedIn,
+        SyncPage, Welcome, client_frame::Frame as Ask, pushed::What, server_frame::Frame as Answer,
     },
 };
 use tokio::{
@@ -68,7 +68,14 @@ pub struct Faults {
 
 #[derive(Clone, Debug)]
 pub enum Record {
-    Said { id: Bytes, author: String, content: Bytes, device: u64, counter: u64, recalled: bool },
+    Said {
+        id: Bytes,
+        author: String,
+        content: Bytes,
+        device: u64,
+        counter: u64,
+        recalled: bool,
+    },
     /// An edit, a recall, a mark: a sequence without a message.
     Other,
 }
@@ -266,7 +273,8 @@ impl Node {
                 if is_command && self.chance(faults.cut_before) {
                     return;
                 }
-                let answers = self.state().answer(id, frame.unwrap(), &mut signed_in, &push, is_command && self.chance(faults.stopping));
+                let answers =
+                    self.state().answer(id, frame.unwrap(), &mut signed_in, &push, is_command && self.chance(faults.stopping));
                 if is_command && self.chance(faults.cut_after) {
                     return;
                 }
@@ -337,7 +345,14 @@ impl State {
         self.live.retain(|l| l.send(frame.clone()).is_ok());
     }
 
-    fn answer(&mut self, id: u64, asked: Ask, signed_in: &mut bool, push: &mpsc::UnboundedSender<ServerFrame>, stopping: bool) -> Vec<ServerFrame> {
+    fn answer(
+        &mut self,
+        id: u64,
+        asked: Ask,
+        signed_in: &mut bool,
+        push: &mpsc::UnboundedSender<ServerFrame>,
+        stopping: bool,
+    ) -> Vec<ServerFrame> {
         let one = |frame: Answer| vec![ServerFrame { reply_to: id, frame: Some(frame) }];
         let error = |code: &str| Answer::Error(pb::Error { code: code.to_owned(), ..pb::Error::default() });
         if !*signed_in && !matches!(asked, Ask::Hello(_) | Ask::Resume(_)) {
@@ -347,7 +362,12 @@ impl State {
             return one(error("stopping"));
         }
         match asked {
-            Ask::Hello(_) => one(Answer::Welcome(Welcome { version: 1, domain: "fake.example".to_owned(), outstanding_max: 64, ..Welcome::default() })),
+            Ask::Hello(_) => one(Answer::Welcome(Welcome {
+                version: 1,
+                domain: "fake.example".to_owned(),
+                outstanding_max: 64,
+                ..Welcome::default()
+            })),
             Ask::Resume(_) if self.revoked => one(error("token-revoked")),
             Ask::Resume(_) => {
                 *signed_in = true;
@@ -367,13 +387,22 @@ impl State {
                         (0, to) => state.talk_with(to),
                         (number, _) => state.journal.talks.iter().position(|t| t.number == number)?,
                     };
-                    let known = state.journal.talks[talk].records.iter().position(|r| matches!(r, Record::Said { id, .. } if *id == send.known_id));
+                    let known = state.journal.talks[talk]
+                        .records
+                        .iter()
+                        .position(|r| matches!(r, Record::Said { id, .. } if *id == send.known_id));
                     if let Some(at) = known {
                         return Some((talk, at as u64 + 1, send.known_id));
                     }
                     let id = if send.known_id.is_empty() { state.new_id() } else { send.known_id };
-                    let record =
-                        Record::Said { id: id.clone(), author: ME.to_owned(), content: send.content, device: DEVICE, counter, recalled: false };
+                    let record = Record::Said {
+                        id: id.clone(),
+                        author: ME.to_owned(),
+                        content: send.content,
+                        device: DEVICE,
+                        counter,
+                        recalled: false,
+                    };
                     Some((talk, state.append(talk, record), id))
                 }))
             }
@@ -429,7 +458,10 @@ impl State {
     }
 
     fn sync(&self, cursor: &[u8]) -> Vec<SyncPage> {
-        let parsed = std::str::from_utf8(cursor).ok().and_then(|c| c.split_once(':')).map(|(e, p)| (e.parse().unwrap(), p.parse().unwrap()));
+        let parsed = std::str::from_utf8(cursor)
+            .ok()
+            .and_then(|c| c.split_once(':'))
+            .map(|(e, p)| (e.parse().unwrap(), p.parse().unwrap()));
         let (after, went_back) = match parsed {
             None => (0_usize, false),
             Some((epoch, position)) if epoch == self.journal.epoch && position <= self.journal.log.len() => (position, false),

@@ -16,8 +16,16 @@ use crate::screen::{
 
 /// Lines of the help.
 const HELP: &[Word] = &[
-    Word::HelpMove, Word::HelpOpen, Word::HelpNew, Word::HelpSend, Word::HelpEdit, Word::HelpChoose, Word::HelpRetry, Word::HelpRequest,
-    Word::HelpMore, Word::HelpLanguage,
+    Word::HelpMove,
+    Word::HelpOpen,
+    Word::HelpNew,
+    Word::HelpSend,
+    Word::HelpEdit,
+    Word::HelpChoose,
+    Word::HelpRetry,
+    Word::HelpRequest,
+    Word::HelpMore,
+    Word::HelpLanguage,
 ];
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {

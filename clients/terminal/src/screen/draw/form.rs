@@ -28,7 +28,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, form: &Form) {
     let area = inside(frame.area());
     let width = usize::from(area.width);
     let mut lines = vec![
-        Line::from(vec![Span::styled(app.word(Word::AppName), bold().patch(accent())), Span::raw("  "), Span::styled(app.word(form.title()), bold())]),
+        Line::from(vec![
+            Span::styled(app.word(Word::AppName), bold().patch(accent())),
+            Span::raw("  "),
+            Span::styled(app.word(form.title()), bold()),
+        ]),
         Line::default(),
     ];
     let labels = form.fields().iter().map(|f| columns(app.word(form.label(*f)))).max().unwrap_or(0);

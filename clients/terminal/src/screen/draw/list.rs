@@ -81,9 +81,13 @@ fn entry<'a>(app: &App, chat: &Chat, width: usize, chosen: bool) -> [Line<'a>; 2
     ];
     let (text, style) = preview(app, chat);
     let badge_columns = if badge.is_empty() { 0 } else { columns(&badge) + 2 };
-    let mut second = vec![Span::styled(marker, accent()), Span::styled(fit(&text, width.saturating_sub(1 + badge_columns)), style)];
+    let mut second =
+        vec![Span::styled(marker, accent()), Span::styled(fit(&text, width.saturating_sub(1 + badge_columns)), style)];
     if !badge.is_empty() {
-        second.push(Span::styled(format!(" {badge} "), Style::new().fg(Color::Red).add_modifier(Modifier::BOLD | Modifier::REVERSED)));
+        second.push(Span::styled(
+            format!(" {badge} "),
+            Style::new().fg(Color::Red).add_modifier(Modifier::BOLD | Modifier::REVERSED),
+        ));
     }
     [Line::from(first), Line::from(second)]
 }

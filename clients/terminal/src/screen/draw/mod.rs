@@ -99,13 +99,17 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
     .areas(area);
     frame.render_widget(header(app, chat, usize::from(top.width)), top);
     if let Some(banner) = banner {
-        frame.render_widget(Paragraph::new(Line::styled(cut(&banner, usize::from(under.width)), Style::new().fg(Color::Magenta))), under);
+        frame.render_widget(
+            Paragraph::new(Line::styled(cut(&banner, usize::from(under.width)), Style::new().fg(Color::Magenta))),
+            under,
+        );
     }
     composer(frame, app, chat, bottom, text_columns);
     let shown = timeline::shown(app, chat, usize::from(middle.width), usize::from(middle.height));
     frame.render_widget(Paragraph::new(shown.lines), middle);
     let (anchor, at_top) = (shown.anchor, shown.at_top);
-    (app.layout.composer_columns, app.layout.timeline_rows, app.layout.at_top) = (text_columns, usize::from(middle.height), at_top);
+    (app.layout.composer_columns, app.layout.timeline_rows, app.layout.at_top) =
+        (text_columns, usize::from(middle.height), at_top);
     if let Some(chat) = app.chat_mut() {
         chat.anchor = anchor;
     }
@@ -206,7 +210,11 @@ fn status_line(frame: &mut Frame<'_>, app: &App, area: Rect) {
         None => {
             let used: usize = left.iter().map(|s| columns(&s.content)).sum();
             let room = width.saturating_sub(columns(&right) + 1);
-            let mut spans = if used > room { vec![Span::styled(cut(&left.iter().map(|s| s.content.as_ref()).collect::<String>(), room), style)] } else { left };
+            let mut spans = if used > room {
+                vec![Span::styled(cut(&left.iter().map(|s| s.content.as_ref()).collect::<String>(), room), style)]
+            } else {
+                left
+            };
             let used: usize = spans.iter().map(|s| columns(&s.content)).sum();
             spans.push(Span::raw(" ".repeat(width.saturating_sub(used + columns(&right)))));
             spans.push(Span::styled(right, dim()));

@@ -121,7 +121,11 @@ fn rows_of<'a>(app: &App, chat: &Chat, sequence: u64, message: &Message, width: 
         rows.push(day_divider(app, &moment, width));
     }
     if message.recalled {
-        let words = if message.author == app.me { app.word(Word::RecalledByYou).to_owned() } else { app.with(Word::RecalledBy, &[&chat.name()]) };
+        let words = if message.author == app.me {
+            app.word(Word::RecalledByYou).to_owned()
+        } else {
+            app.with(Word::RecalledBy, &[&chat.name()])
+        };
         rows.push(centred(&words, width));
         return rows;
     }
@@ -160,7 +164,9 @@ fn rows_of_mine<'a>(app: &App, chat: &Chat, mine: &Mine, follows: bool, width: u
     if let Some((error, unconfirmed)) = &mine.failed {
         let word = if *unconfirmed { Word::Unconfirmed } else { Word::Failed };
         let words = format!("✗ {}", app.with(word, &[&error.words(app.language)]));
-        rows.extend(wrap(&harmless(&words), width.saturating_sub(2)).into_iter().map(|r| Line::styled(format!("  {r}"), alarm())));
+        rows.extend(
+            wrap(&harmless(&words), width.saturating_sub(2)).into_iter().map(|r| Line::styled(format!("  {r}"), alarm())),
+        );
     }
     rows
 }
@@ -178,7 +184,13 @@ fn day_divider<'a>(app: &App, moment: &Moment, width: usize) -> Line<'a> {
 
 fn heading<'a>(app: &App, chat: &Chat, author: &str, time_ms: i64, sent_ms: i64) -> Line<'a> {
     let mine = author == app.me;
-    let name = if mine { app.word(Word::You).to_owned() } else if author == chat.peer() { chat.name() } else { harmless(author) };
+    let name = if mine {
+        app.word(Word::You).to_owned()
+    } else if author == chat.peer() {
+        chat.name()
+    } else {
+        harmless(author)
+    };
     let style = if mine { bold().fg(Color::Green) } else { bold().fg(Color::Cyan) };
     let mut time = Moment::of(time_ms, app.offset_seconds).clock();
     if sent_ms != 0 && (time_ms - sent_ms).abs() > DIFFERENCE_MS {
@@ -209,7 +221,13 @@ fn body<'a>(app: &App, content: &[u8], gutter: &str, tail: Vec<Span<'a>>, width:
     };
     let mut rows: Vec<Line<'a>> = Vec::new();
     for line in harmless(&text).split('\n') {
-        let style = if line.starts_with("> ") { dim() } else if line.starts_with("# ") { bold() } else { style };
+        let style = if line.starts_with("> ") {
+            dim()
+        } else if line.starts_with("# ") {
+            bold()
+        } else {
+            style
+        };
         rows.extend(wrap(line, room).into_iter().map(|r| Line::from(vec![Span::raw(gutter.to_owned()), Span::styled(r, style)])));
     }
     append(&mut rows, tail, gutter, width);
@@ -219,9 +237,13 @@ fn body<'a>(app: &App, content: &[u8], gutter: &str, tail: Vec<Span<'a>>, width:
 fn code<'a>(language: &str, source: &str, gutter: &str, tail: Vec<Span<'a>>, width: usize) -> Vec<Line<'a>> {
     let room = width.saturating_sub(4).max(2);
     let frame = dim();
-    let mut rows = vec![Line::from(vec![Span::raw(gutter.to_owned()), Span::styled(format!("┌ {}", cut(&harmless(language), room)), frame)])];
+    let mut rows = vec![Line::from(vec![
+        Span::raw(gutter.to_owned()),
+        Span::styled(format!("┌ {}", cut(&harmless(language), room)), frame),
+    ])];
     for row in wrap(&harmless(source), room).into_iter().take(CODE_ROWS_MAX) {
-        let row = vec![Span::raw(gutter.to_owned()), Span::styled("│ ", frame), Span::styled(row, Style::new().fg(Color::Magenta))];
+        let row =
+            vec![Span::raw(gutter.to_owned()), Span::styled("│ ", frame), Span::styled(row, Style::new().fg(Color::Magenta))];
         rows.push(Line::from(row));
     }
     rows.push(Line::from(vec![Span::raw(gutter.to_owned()), Span::styled("└", frame)]));
@@ -249,9 +271,7 @@ fn state<'a>(app: &App, chat: &Chat, message: &Message) -> Vec<Span<'a>> {
         Progress::Delivered => vec![Span::styled(" ✓✓", dim())],
         Progress::Read => vec![Span::styled(format!(" ✓✓ {}", app.word(Word::Read)), accent())],
         Progress::Refused(code) => {
-            let words = code.parse::<Code>().map_or(code, |c| {
-                Error::new(c).with("user", chat.peer()).words(app.language)
-            });
+            let words = code.parse::<Code>().map_or(code, |c| Error::new(c).with("user", chat.peer()).words(app.language));
             vec![Span::styled(format!(" ✗ {}", app.with(Word::RefusedThere, &[&words])), alarm())]
         }
     }

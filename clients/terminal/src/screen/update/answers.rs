@@ -75,7 +75,8 @@ impl App {
             self.entry(info.conversation).describe(info);
         }
         for outgoing in outbox {
-            let by_peer = self.chats.values().find(|c| !outgoing.to.is_empty() && c.peer() == outgoing.to).map(|c| c.info.conversation);
+            let by_peer =
+                self.chats.values().find(|c| !outgoing.to.is_empty() && c.peer() == outgoing.to).map(|c| c.info.conversation);
             if let Some(conversation) = by_peer.or(Some(outgoing.conversation).filter(|c| *c != 0)) {
                 let local = self.local();
                 self.entry(conversation).left(outgoing, local);

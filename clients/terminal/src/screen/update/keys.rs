@@ -154,7 +154,14 @@ impl App {
         }
         let reply_to = chat.reply_to.take().and_then(|s| chat.messages.get(&s)).map(|m| m.id.clone()).unwrap_or_default();
         (chat.anchor, chat.chosen) = (None, None);
-        chat.mine.push(Mine { local, counter: None, content: content.clone(), reply_to: reply_to.clone(), time_ms: now_ms, failed: None });
+        chat.mine.push(Mine {
+            local,
+            counter: None,
+            content: content.clone(),
+            reply_to: reply_to.clone(),
+            time_ms: now_ms,
+            failed: None,
+        });
         vec![Effect::Send { local, conversation, content, reply_to }]
     }
 

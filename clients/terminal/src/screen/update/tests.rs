@@ -113,7 +113,15 @@ fn what_is_written_is_sent_and_takes_its_place() {
     assert_eq!(text_of(content), "你好 bob\nsecond");
     assert!(screen(&mut app, 100, 24).contains("⋯ waiting"));
     app.update(Input::Accepted { local: *local, result: Ok(9) }, NOON);
-    let sent = Event::Sent { counter: 9, kind: CommandKind::Send, conversation: 1, sequence: 1, id: Some(MessageId([7; 16])), time_ms: NOON, again: false };
+    let sent = Event::Sent {
+        counter: 9,
+        kind: CommandKind::Send,
+        conversation: 1,
+        sequence: 1,
+        id: Some(MessageId([7; 16])),
+        time_ms: NOON,
+        again: false,
+    };
     tell(&mut app, sent);
     let shown = screen(&mut app, 100, 24);
     assert!(shown.contains("second ✓") && !shown.contains("waiting"), "{shown}");
@@ -131,7 +139,10 @@ fn an_outcome_may_come_before_its_number_is_known() {
     let effects = key(&mut app, KeyCode::Enter);
     let [Effect::Send { local, .. }] = effects[..] else { panic!("{effects:?}") };
     let error = Error::new(Code::Blocked).with("user", BOB);
-    tell(&mut app, Event::Failed { counter: 4, kind: CommandKind::Send, conversation: 1, to: BOB.to_owned(), error, unconfirmed: false });
+    tell(
+        &mut app,
+        Event::Failed { counter: 4, kind: CommandKind::Send, conversation: 1, to: BOB.to_owned(), error, unconfirmed: false },
+    );
     app.update(Input::Accepted { local, result: Ok(4) }, NOON);
     let shown = screen(&mut app, 100, 24);
     assert!(shown.contains("✗ not sent: bob@home.example does not accept"), "{shown}");
@@ -151,7 +162,12 @@ fn chinese_and_emoji_stand_in_their_columns_and_so_does_the_cursor() {
         let (rows, cursor) = rows(&mut app, width, 20);
         assert!(rows.iter().all(|r| unicode_width::UnicodeWidthStr::width(r.as_str()) <= usize::from(width)));
         let composer = rows.iter().position(|r| r.contains("› 好的👍🏽啊")).unwrap();
-        let start = if width >= 84 { u16::try_from(rows[composer].find('›').map(|b| unicode_width::UnicodeWidthStr::width(&rows[composer][..b])).unwrap()).unwrap() } else { 0 };
+        let start = if width >= 84 {
+            u16::try_from(rows[composer].find('›').map(|b| unicode_width::UnicodeWidthStr::width(&rows[composer][..b])).unwrap())
+                .unwrap()
+        } else {
+            0
+        };
         assert_eq!(cursor, (start + 2 + 6, u16::try_from(composer).unwrap()), "width {width}");
         let all: String = rows.concat().replace([' ', '│'], "");
         assert!(all.contains("今天天气很好") && all.contains("👨‍👩‍👧‍👦"), "{all}");
@@ -197,7 +213,10 @@ fn paging_up_stays_where_it_is_when_something_new_comes() {
     let mut app = running(Language::English);
     open_bob(&mut app);
     let messages = (101..=200).map(|s| message(s, BOB, &format!("line {s}"))).collect();
-    app.update(Input::Page { conversation: 1, result: Ok(Page { conversation: 1, messages, first: 101, last: 200, head: 200 }) }, NOON);
+    app.update(
+        Input::Page { conversation: 1, result: Ok(Page { conversation: 1, messages, first: 101, last: 200, head: 200 }) },
+        NOON,
+    );
     assert!(screen(&mut app, 80, 20).contains("line 200"));
     key(&mut app, KeyCode::PageUp);
     let before = screen(&mut app, 80, 20);
@@ -230,7 +249,10 @@ fn editing_recalling_replying() {
     control(&mut app, 'u');
     type_text(&mut app, "answer");
     let effects = key(&mut app, KeyCode::Enter);
-    assert!(matches!(&effects[..], [Effect::Edit { conversation: 1, sequence: 2, content, .. }] if text_of(content) == "answer"), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Edit { conversation: 1, sequence: 2, content, .. }] if text_of(content) == "answer"),
+        "{effects:?}"
+    );
     tell(&mut app, Event::Changed { conversation: 1, message: Message { edited_ms: NOON, ..message(2, ME, "answer") } });
     assert!(screen(&mut app, 100, 24).contains("answer (edited) ✓"));
     control(&mut app, 'r');
@@ -242,7 +264,13 @@ fn editing_recalling_replying() {
     assert!(screen(&mut app, 100, 24).contains("Take this message back?"));
     let effects = key(&mut app, KeyCode::Enter);
     assert!(matches!(&effects[..], [Effect::Recall { conversation: 1, sequence: 2, .. }]), "{effects:?}");
-    tell(&mut app, Event::Changed { conversation: 1, message: Message { recalled: true, content: bytes::Bytes::new(), ..message(2, ME, "") } });
+    tell(
+        &mut app,
+        Event::Changed {
+            conversation: 1,
+            message: Message { recalled: true, content: bytes::Bytes::new(), ..message(2, ME, "") },
+        },
+    );
     assert!(screen(&mut app, 100, 24).contains("You took back a message"));
 }
 
@@ -253,7 +281,10 @@ fn code_is_sent_and_shown_as_code() {
     app.update(Input::Paste("```rust\nfn main() {}\n```".to_owned()), NOON);
     let effects = key(&mut app, KeyCode::Enter);
     let [Effect::Send { content, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(content::show(content, Language::English), content::Shown::Code { language: "rust".into(), source: "fn main() {}".into() });
+    assert_eq!(
+        content::show(content, Language::English),
+        content::Shown::Code { language: "rust".into(), source: "fn main() {}".into() }
+    );
     let shown = screen(&mut app, 100, 24);
     assert!(shown.contains("┌ rust") && shown.contains("│ fn main() {}"), "{shown}");
 }
@@ -310,7 +341,10 @@ fn the_form_names_what_failed() {
     assert!(drawn.iter().any(|r| r.contains("••••••")) && !drawn.concat().contains("secret"));
     assert!(cursor.0 > 10);
     let effects = key(&mut app, KeyCode::Enter);
-    assert!(matches!(&effects[..], [Effect::Enter(f)] if f.password == "secret" && f.user == "alice@nowhere.example"), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Enter(f)] if f.password == "secret" && f.user == "alice@nowhere.example"),
+        "{effects:?}"
+    );
     assert!(screen(&mut app, 80, 24).contains("Looking for nowhere.example"));
     assert!(key(&mut app, KeyCode::Enter).is_empty(), "one attempt at a time");
     app.update(Input::Connected, NOON);
@@ -365,6 +399,9 @@ fn after_the_node_went_back_old_numbers_are_forgotten() {
     assert_eq!((chat.draft.text(), chat.mine.len()), ("draft", 1));
     key(&mut app, KeyCode::Down);
     key(&mut app, KeyCode::Enter);
-    tell(&mut app, Event::Sent { counter: 30, kind: CommandKind::Send, conversation: 5, sequence: 2, id: None, time_ms: NOON, again: true });
+    tell(
+        &mut app,
+        Event::Sent { counter: 30, kind: CommandKind::Send, conversation: 5, sequence: 2, id: None, time_ms: NOON, again: true },
+    );
     assert_eq!(app.update(Input::Tick, NOON), [Effect::History { conversation: 5, before: 0 }]);
 }
