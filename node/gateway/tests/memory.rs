@@ -73,14 +73,18 @@ fn node() -> Gateway {
         admission: Admission::Operator { administrator: false },
         device: Some(startalk_domain::command::NewDevice { name: String::new(), token_hash: secrets::token_hash(&[5; 32]) }),
     };
-    handle.submit(account, move |r| tx.send(r.is_ok()).unwrap());
+    let made = tx.clone();
+    handle.submit(account, move |r| made.send(r.is_ok()).unwrap());
     assert!(rx.recv().unwrap());
     // Notes to oneself: every sync carries a page of 120 KB, of which nothing may stay.
     for counter in 1..=2 {
         let actor = startalk_domain::Actor { account: 1, device: 1 };
         let to = Target::User("alice@home.example".parse().unwrap());
         let content = content(&"x".repeat(60_000));
-        handle.submit(Command::Send { actor, to, counter, content, reply_to: None, known_id: None }, |r| assert!(r.is_ok(), "{r:?}"));
+        let sent = tx.clone();
+        let send = Command::Send { actor, to, counter, content, reply_to: None, known_id: None };
+        handle.submit(send, move |r| sent.send(r.is_ok()).unwrap());
+        assert!(rx.recv().unwrap());
     }
     gateway
 }
@@ -161,7 +165,9 @@ async fn browser(gateway: &Gateway, from: IpAddr) -> DuplexStream {
 fn is_last(frame: &[u8]) -> bool {
     let frame = pb::ServerFrame::decode(frame).unwrap().frame;
     assert!(!matches!(&frame, Some(Frame::Error(_) | Frame::Close(_))), "{frame:?}");
-    matches!(frame, Some(Frame::SyncPage(page)) if page.last && !page.conversations.is_empty())
+    let Some(Frame::SyncPage(page)) = frame else { return false };
+    assert!(page.last && page.conversations.len() == 1, "one conversation in one page");
+    true
 }
 
 #[tokio::test]
