@@ -19,7 +19,7 @@ pub struct Arguments {
     #[arg(long)]
     pub json: bool,
     /// Folder for this device's token, what is to be sent, and how far was heard / 数据目录
-    #[arg(long, value_name = "DIR", env = "STARTALK_DATA")]
+    #[arg(long, value_name = "DIR", env = "STARTALK_TERMINAL_DATA")]
     pub data: Option<PathBuf>,
     /// A hub to ask where domains are; may be repeated / 枢纽，可重复
     #[arg(long, value_name = "URL")]

@@ -44,6 +44,9 @@ const TICK: Duration = Duration::from_millis(500);
 /// If there is no terminal, or the folder cannot be used.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let server = arguments.server.first().map(ToString::to_string).unwrap_or_default();
+    if arguments.data.is_some() {
+        drop(arguments.store()?); // in use by another process? Better said now than behind a form
+    }
     let known = way_in::known(arguments);
     let who = arguments.who.clone().or_else(|| known.as_ref().map(|(user, _)| user.clone())).unwrap_or_default();
     let app = App::new(arguments.language(), time::offset_seconds(), Form::new(&who, &server));
