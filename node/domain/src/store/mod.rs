@@ -31,6 +31,10 @@ pub use tx::{Changes, New, Tx};
 const TREE_CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// Values read lately that are kept decoded; beyond it all are let go.
 const CLEAN_VALUES_MAX: usize = 20_000;
+/// Tries to get the lock of a tree that this process has closed a moment ago.
+const LOCK_ATTEMPTS: usize = 200;
+/// Between two of them.
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
 /// Where position, digest and versions are kept; no module has this prefix.
 const META_KEY: &[u8] = b"\0meta";
 
@@ -99,8 +103,17 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, TreeError> {
         let config =
             sled::Config::new().path(folder).mode(sled::Mode::LowSpace).cache_capacity(TREE_CACHE_BYTES).flush_every_ms(None);
-        let tree = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| TreeError::Panicked)??;
-        Self::over(tree)
+        let open = || catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| TreeError::Panicked);
+        let mut tree = open()?;
+        // sled lets go of a closed tree's lock in a thread of its own, some time after the last handle was dropped.
+        for _ in 0..LOCK_ATTEMPTS {
+            if !matches!(&tree, Err(sled::Error::Io(e)) if e.to_string().contains("could not acquire lock")) {
+                break;
+            }
+            std::thread::sleep(LOCK_WAIT);
+            tree = open()?;
+        }
+        Self::over(tree?)
     }
 
     /// A tree in memory, for tests.
