@@ -289,7 +289,13 @@ fn shows(views: &Views, endpoints: &[Endpoint]) -> Shows {
 }
 
 /// Signs the record anew before it ends and when what it says has changed; replaces the link key in time.
-async fn renew_record(identity: Identity, views: Views, endpoints: Vec<Endpoint>, changed: Arc<Notify>, replace_key: admin::Rotate) {
+async fn renew_record(
+    identity: Identity,
+    views: Views,
+    endpoints: Vec<Endpoint>,
+    changed: Arc<Notify>,
+    replace_key: admin::Rotate,
+) {
     loop {
         if tokio::time::timeout(announce::RENEW, changed.notified()).await.is_err() {
             let replace_key = replace_key.clone();

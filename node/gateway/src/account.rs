@@ -9,8 +9,8 @@ use startalk_protocol::{
 };
 
 use crate::{
-    convert,
     conversation::{bad, done},
+    convert,
     gateway::Inner,
     secrets,
     session::Session,
@@ -51,7 +51,13 @@ impl Inner {
     }
 
     /// Eight new codes; the old ones are void.
-    pub(crate) fn new_recovery_codes(self: &Arc<Self>, session: &Arc<Session>, me: Actor, id: u64, request: pb::NewRecoveryCodes) {
+    pub(crate) fn new_recovery_codes(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        me: Actor,
+        id: u64,
+        request: pb::NewRecoveryCodes,
+    ) {
         self.with_password(session, me, id, request.password, move |gateway, _| async move {
             let codes = secrets::recovery_codes(|out| (gateway.config.random)(out));
             let hashes = codes.iter().map(|c| secrets::recovery_hash(c)).collect();
@@ -107,7 +113,13 @@ impl Inner {
                 Ok(Answer::More { from: next, .. }) if next > from => from = next,
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::error!(account, conversation, from, code = error.code.as_str(), "erasing a deleted account's messages stopped");
+                    tracing::error!(
+                        account,
+                        conversation,
+                        from,
+                        code = error.code.as_str(),
+                        "erasing a deleted account's messages stopped"
+                    );
                     return;
                 }
             }

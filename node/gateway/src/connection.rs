@@ -65,7 +65,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Over `stream`, for `session`.
     pub(crate) fn new(stream: S, framing: Framing, session: Arc<Session>, gateway: Arc<Inner>) -> Self {
         let (input, output) = (Vec::new(), Vec::new());
-        Self { stream, framing, session, gateway, phase: Phase::default(), input, output, written: 0, unflushed: false, end: Ending::No }
+        Self {
+            stream,
+            framing,
+            session,
+            gateway,
+            phase: Phase::default(),
+            input,
+            output,
+            written: 0,
+            unflushed: false,
+            end: Ending::No,
+        }
     }
 
     /// Runs until the connection ends, from whichever side.

@@ -68,7 +68,13 @@ impl Inner {
     }
 
     /// Begins a conversation without saying anything.
-    pub(crate) fn open_conversation(self: &Arc<Self>, session: &Arc<Session>, actor: Actor, id: u64, request: &pb::OpenConversation) {
+    pub(crate) fn open_conversation(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        actor: Actor,
+        id: u64,
+        request: &pb::OpenConversation,
+    ) {
         let user = match self.user(&request.user) {
             Ok(user) => user,
             Err(error) => return session.answered(id, Err(error)),
@@ -120,7 +126,8 @@ impl Inner {
     pub(crate) fn get_profile(&self, user: &str) -> Result<Frame, Error> {
         let user = self.user(user)?;
         let store = &*self.config.views.store;
-        let peer = if user.domain == self.config.domain { Some(directory::HERE) } else { directory::peer_number(store, &user.domain) };
+        let peer =
+            if user.domain == self.config.domain { Some(directory::HERE) } else { directory::peer_number(store, &user.domain) };
         let number = peer.and_then(|peer| directory::person_number(store, peer, &user.name));
         let number = number.ok_or_else(|| Error::new(Code::NoSuchUser).with("user", &user))?;
         Ok(Frame::Profile(convert::profile(store, number)))

@@ -2,13 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message as _;
-use startalk_domain::{
-    conversations::Message,
-    delivery::Marks,
-    directory, governance,
-    store::Read,
-    sync::Overview,
-};
+use startalk_domain::{conversations::Message, delivery::Marks, directory, governance, store::Read, sync::Overview};
 use startalk_protocol::{
     Error, UserId, limits,
     pb::client::{self as pb, server_frame::Frame},

@@ -1,6 +1,9 @@
 //! The one file of this crate that reads the system's clock and draws its randomness.
 
-#![expect(clippy::disallowed_methods, reason = "the edge: time and randomness enter the gateway here, as values of its configuration")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the edge: time and randomness enter the gateway here, as values of its configuration"
+)]
 
 use std::{
     sync::Arc,

@@ -109,7 +109,9 @@ impl Inner {
         let display_name = new.display_name.trim().to_owned();
         let command =
             Command::CreateAccount { name: name.clone(), display_name, password_hash, recovery_hashes, admission, device };
-        let Answer::Account { account, device, administrator } = self.ask(command).await? else { return Err(Code::Internal.into()) };
+        let Answer::Account { account, device, administrator } = self.ask(command).await? else {
+            return Err(Code::Internal.into());
+        };
         let actor = device.map(|device| Actor { account, device });
         Ok(Registered { name, actor, token, recovery_codes, administrator })
     }

@@ -14,8 +14,8 @@ use startalk_protocol::{
 };
 
 use crate::{
-    convert,
     conversation::bad,
+    convert,
     gateway::Inner,
     session::{Identity, Session},
 };
@@ -176,7 +176,8 @@ impl Inner {
     pub(crate) fn typing(&self, session: &Session, identity: &Identity, request: &pb::Typing) -> Result<Frame, Error> {
         let account = identity.actor.account;
         let store = &*self.config.views.store;
-        let direct = conversations::direct(store, request.conversation).filter(|d| d.has(account)).ok_or(Code::NoSuchConversation)?;
+        let direct =
+            conversations::direct(store, request.conversation).filter(|d| d.has(account)).ok_or(Code::NoSuchConversation)?;
         let done = Ok(Frame::Done(pb::Done {}));
         let now_ms = self.now_ms();
         let last_ms = session.typed_ms.load(Ordering::Relaxed);

@@ -48,7 +48,9 @@ pub(crate) enum BrokenFrame {
 impl From<BrokenFrame> for Error {
     fn from(broken: BrokenFrame) -> Self {
         match broken {
-            BrokenFrame::TooLarge(got) => Self::new(Code::TooLarge).with("what", "frame").with("got", got).with("max", CLIENT_FRAME_BYTES_MAX),
+            BrokenFrame::TooLarge(got) => {
+                Self::new(Code::TooLarge).with("what", "frame").with("got", got).with("max", CLIENT_FRAME_BYTES_MAX)
+            }
             BrokenFrame::Malformed(expected) => Self::new(Code::Malformed).with("expected", expected),
         }
     }

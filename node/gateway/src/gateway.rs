@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use crate::{
-    config::GatewayConfig, connection::Connection, ephemera::Presences, fan_out::Names, framing::Framing, guard::Guard, marks::Marks,
-    registry::Registry, session::Session, web, websocket::WebSocket,
+    config::GatewayConfig, connection::Connection, ephemera::Presences, fan_out::Names, framing::Framing, guard::Guard,
+    marks::Marks, registry::Registry, session::Session, web, websocket::WebSocket,
 };
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.
@@ -171,7 +171,13 @@ impl Inner {
     }
 
     /// Asks the domain; the answer goes into the session's outbox from the write loop.
-    pub(crate) fn submit(&self, session: &Arc<Session>, id: u64, command: Command, frame: impl FnOnce(Answer) -> Frame + Send + 'static) {
+    pub(crate) fn submit(
+        &self,
+        session: &Arc<Session>,
+        id: u64,
+        command: Command,
+        frame: impl FnOnce(Answer) -> Frame + Send + 'static,
+    ) {
         let session = session.clone();
         self.config.handle.submit(command, move |result| session.answered(id, result.map(frame)));
     }
@@ -228,7 +234,8 @@ impl Inner {
     fn on_tick(self: &Arc<Self>, ticks: u64) {
         self.tell_cursors();
         let limits = &self.config.limits;
-        let every = |period: Duration| u64::try_from(period.as_millis() / limits.tick.as_millis().max(1)).unwrap_or(u64::MAX).max(1);
+        let every =
+            |period: Duration| u64::try_from(period.as_millis() / limits.tick.as_millis().max(1)).unwrap_or(u64::MAX).max(1);
         if ticks.is_multiple_of(every(limits.marks_every)) {
             self.flush_marks();
         }

@@ -10,8 +10,8 @@
 mod account;
 mod config;
 mod connection;
-mod convert;
 mod conversation;
+mod convert;
 mod dispatch;
 pub mod edge;
 mod enter;

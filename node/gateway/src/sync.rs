@@ -50,7 +50,9 @@ impl Inner {
         }
         session.unfinished.fetch_add(1, Ordering::SeqCst);
         let (gateway, session) = (self.clone(), session.clone());
-        self.when_reading(session.clone(), move || gateway.begin_sync(&session, Box::new(SyncState::new(id, me.account)), &cursor));
+        self.when_reading(session.clone(), move || {
+            gateway.begin_sync(&session, Box::new(SyncState::new(id, me.account)), &cursor)
+        });
     }
 
     fn begin_sync(&self, session: &Arc<Session>, mut state: Box<SyncState>, cursor: &[u8]) {
@@ -82,7 +84,11 @@ impl Inner {
         let views = &self.config.views;
         if let Some(epoch) = sync::proves_going_back(&*views.store, &*views.journal, &cursor) {
             // Numbers may have been given twice already; from here on they are told apart.
-            tracing::warn!(epoch, position = cursor.position, "a device's cursor shows that this node went back in time; a new epoch begins");
+            tracing::warn!(
+                epoch,
+                position = cursor.position,
+                "a device's cursor shows that this node went back in time; a new epoch begins"
+            );
             let (reply, begun) = std::sync::mpsc::channel();
             let command = Command::BeginEpoch { epoch, reason: "a device's cursor is of a future that is gone".to_owned() };
             self.config.handle.submit(command, move |result| {
@@ -133,7 +139,8 @@ impl Inner {
         let mut bytes = 0;
         while let Some(next) = self.next_conversation(&mut state) {
             let size = next.encoded_len();
-            if !page.conversations.is_empty() && (bytes + size > PAGE_BYTES || page.conversations.len() >= CONVERSATIONS_PER_PAGE) {
+            if !page.conversations.is_empty() && (bytes + size > PAGE_BYTES || page.conversations.len() >= CONVERSATIONS_PER_PAGE)
+            {
                 state.held.push_front(next);
                 break;
             }
@@ -170,7 +177,9 @@ impl Inner {
         let views = &self.config.views;
         loop {
             let number = state.left.pop_front()?;
-            let Ok(synced) = sync::conversation(&views.store, &*views.journal, state.account, number, state.after) else { continue };
+            let Ok(synced) = sync::conversation(&views.store, &*views.journal, state.account, number, state.after) else {
+                continue;
+            };
             let info = convert::conversation(&*views.store, &synced.overview);
             let messages = synced.messages.into_iter().map(|m| convert::message(m, state.account)).collect();
             let mut piece = pb::ConversationPage { conversation: Some(info.clone()), messages, changed: Vec::new() };

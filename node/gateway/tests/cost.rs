@@ -51,7 +51,8 @@ async fn processor_time_of_a_message() {
                 while sent < each && sent - answered < IN_FLIGHT {
                     sent += 1;
                     let send = pb::Send { conversation, counter: 1 + sent, content: text.clone(), ..Default::default() };
-                    batch.extend_from_slice(&framing::encode(&pb::ClientFrame { id: 100 + sent, frame: Some(Asked::Send(send)) }));
+                    batch
+                        .extend_from_slice(&framing::encode(&pb::ClientFrame { id: 100 + sent, frame: Some(Asked::Send(send)) }));
                 }
                 sender.stream.write_all(&batch).await.unwrap();
                 while sent - answered > IN_FLIGHT / 2 || (sent == each && answered < each) {

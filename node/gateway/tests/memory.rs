@@ -41,7 +41,8 @@ impl Random for Zigzag {
 }
 
 fn node() -> Gateway {
-    let journal = Journal::create(FaultDisk::new().arc(), [1; 16], Options { segment_bytes: 4 << 20, ..Options::default() }).unwrap();
+    let journal =
+        Journal::create(FaultDisk::new().arc(), [1; 16], Options { segment_bytes: 4 << 20, ..Options::default() }).unwrap();
     let views = startalk_sequencer::views(Store::temporary().unwrap(), Arc::new(journal.reader()));
     let domain: startalk_protocol::DomainName = "home.example".parse().unwrap();
     let mut sequencer = Sequencer::open(journal, views.clone(), domain.clone(), |_, _| {}).unwrap();

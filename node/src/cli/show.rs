@@ -83,7 +83,15 @@ fn peers(value: &Value, language: Language) -> String {
         let error =
             link.map_or_else(String::new, |l| text(&l["last_error"][if language == Language::Chinese { "zh" } else { "en" }]));
         let error = if error == "null" { String::new() } else { error };
-        vec![text(&p["domain"]), text(&p["rule"]), state(&field("state"), language).to_owned(), field("lag"), text(&p["received"]), text(&p["proof"]), error]
+        vec![
+            text(&p["domain"]),
+            text(&p["rule"]),
+            state(&field("state"), language).to_owned(),
+            field("lag"),
+            text(&p["received"]),
+            text(&p["proof"]),
+            error,
+        ]
     });
     table(
         &[

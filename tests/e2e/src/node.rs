@@ -37,7 +37,18 @@ impl Node {
     pub fn new(program: PathBuf, data: PathBuf, flags: Vec<String>) -> Self {
         let log = data.with_extension("log");
         let (environment, under) = (Vec::new(), Vec::new());
-        Self { program, data, log, port: 0, flags, environment, under, domain: String::new(), first_link: String::new(), process: None }
+        Self {
+            program,
+            data,
+            log,
+            port: 0,
+            flags,
+            environment,
+            under,
+            domain: String::new(),
+            first_link: String::new(),
+            process: None,
+        }
     }
 
     /// Another node on another folder, with the same flags; not started.

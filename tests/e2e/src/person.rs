@@ -12,8 +12,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use startalk_client::{
-    Client, Event, Events, JoinLink, Language, MemoryStore, Options, Session, Store, UserId, content,
-    wire_types::Message,
+    Client, Event, Events, JoinLink, Language, MemoryStore, Options, Session, Store, UserId, content, wire_types::Message,
 };
 use startalk_examples::texts::texts;
 use tokio::task::JoinHandle;

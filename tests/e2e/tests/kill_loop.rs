@@ -71,14 +71,20 @@ impl Talk {
         self.bob.hears_all_of(&self.alice).await?;
         self.alice.hears_all_of(&self.bob).await?;
         let both = person::agree(&self.alice, &self.bob).await?;
-        let (alice_said, bob_said) = (self.alice.said.lock().expect("no panic").clone(), self.bob.said.lock().expect("no panic").clone());
+        let (alice_said, bob_said) =
+            (self.alice.said.lock().expect("no panic").clone(), self.bob.said.lock().expect("no panic").clone());
         assert_eq!(both, (alice_said.len() + bob_said.len()) as u64, "messages in the conversation");
         self.bob.tally(&self.alice.user).check("at bob", &alice_said);
         self.alice.tally(&self.bob.user).check("at alice", &bob_said);
         for one in [&self.alice, &self.bob] {
             one.with(|heard| {
                 assert_eq!(heard.acknowledged.len() as u64, one.said_count(), "{}: acknowledged", one.user);
-                assert_eq!((&heard.failed[..], &heard.refused[..], &heard.gaps[..], heard.went_back), (&[][..], &[][..], &[][..], 0), "{}", one.user);
+                assert_eq!(
+                    (&heard.failed[..], &heard.refused[..], &heard.gaps[..], heard.went_back),
+                    (&[][..], &[][..], &[][..], 0),
+                    "{}",
+                    one.user
+                );
             });
         }
         Ok(())

@@ -20,7 +20,8 @@ pub(super) async fn upgrade(Extension(client): Extension<Client>, mut request: R
         && has_token(headers, &header::CONNECTION, "upgrade")
         && has_token(headers, &header::UPGRADE, "websocket");
     if !wanted {
-        return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], "this is the place of a WebSocket\n").into_response();
+        return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], "this is the place of a WebSocket\n")
+            .into_response();
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
         return (StatusCode::UPGRADE_REQUIRED, [(header::SEC_WEBSOCKET_VERSION, "13")], "expected version 13\n").into_response();

@@ -22,7 +22,10 @@ pub(super) async fn home(Extension(client): Extension<Client>, wanted: Query<Wan
     let domain = &client.gateway.config.domain;
     let title = if realm.display_name.is_empty() { domain.shown() } else { realm.display_name.clone() };
     let (policy, join) = match realm.registration {
-        Registration::Open => (words.policy_open, format!("<p><a class=\"button\" href=\"/join?lang={}\">{}</a></p>\n", words.tag, words.join_button)),
+        Registration::Open => (
+            words.policy_open,
+            format!("<p><a class=\"button\" href=\"/join?lang={}\">{}</a></p>\n", words.tag, words.join_button),
+        ),
         Registration::Invitation => (words.policy_invitation, String::new()),
         Registration::Closed => (words.policy_closed, String::new()),
     };

@@ -46,7 +46,12 @@ fn reader(secret: &str, wanted: &Wanted, headers: &HeaderMap) -> Reader {
 }
 
 /// The form of an invitation.
-pub(super) async fn form(client: Extension<Client>, Path(secret): Path<String>, wanted: Query<Wanted>, headers: HeaderMap) -> Response {
+pub(super) async fn form(
+    client: Extension<Client>,
+    Path(secret): Path<String>,
+    wanted: Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
     show_form(&client, &secret, &wanted, &headers)
 }
 
@@ -165,7 +170,13 @@ fn status(error: &Error) -> StatusCode {
 }
 
 /// The form; `wrong`: the field, why, and the answer's status.
-fn page(client: &Client, reader: &Reader, administrator: bool, typed: &Typed, wrong: Option<(&str, String, StatusCode)>) -> Response {
+fn page(
+    client: &Client,
+    reader: &Reader,
+    administrator: bool,
+    typed: &Typed,
+    wrong: Option<(&str, String, StatusCode)>,
+) -> Response {
     let words = reader.words;
     let domain = client.gateway.config.domain.shown();
     let invited = if administrator { words.join_administrator } else { words.join_text }.replace("{domain}", &domain);

@@ -49,7 +49,10 @@ impl Reader {
     /// A page that says why something could not be done.
     pub(super) fn failure(&self, status: StatusCode, why: &str) -> Response {
         let Words { cannot_title, back, tag, .. } = self.words;
-        let main = format!("<h1>{cannot_title}</h1>\n<p role=\"alert\" class=\"alert\">{}</p>\n<p><a href=\"/?lang={tag}\">{back}</a></p>\n", escape(why));
+        let main = format!(
+            "<h1>{cannot_title}</h1>\n<p role=\"alert\" class=\"alert\">{}</p>\n<p><a href=\"/?lang={tag}\">{back}</a></p>\n",
+            escape(why)
+        );
         self.page(status, cannot_title, &main)
     }
 }
@@ -103,7 +106,10 @@ impl Field<'_> {
         let (label, hint, value) = (escape(label), escape(hint), escape(value));
         let wrong = if *is_wrong { " aria-invalid=\"true\"" } else { "" };
         let described = if hint.is_empty() { String::new() } else { format!(" aria-describedby=\"{id}-hint\"") };
-        let _ = writeln!(out, "<label for=\"{id}\">{label}</label>\n<input id=\"{id}\" name=\"{id}\" value=\"{value}\" {attributes}{described}{wrong}>");
+        let _ = writeln!(
+            out,
+            "<label for=\"{id}\">{label}</label>\n<input id=\"{id}\" name=\"{id}\" value=\"{value}\" {attributes}{described}{wrong}>"
+        );
         if !hint.is_empty() {
             let _ = writeln!(out, "<p class=\"hint\" id=\"{id}-hint\">{hint}</p>");
         }

@@ -106,7 +106,12 @@ async fn a_recovery_code_works_once_and_signs_everything_else_out() {
     node.account("alice");
     let mut old = node.client("alice").await;
     let recover = |code: &str| {
-        Asked::Recover(pb::Recover { name: "alice".into(), code: code.into(), new_password: "a new password".into(), device_name: "new".into() })
+        Asked::Recover(pb::Recover {
+            name: "alice".into(),
+            code: code.into(),
+            new_password: "a new password".into(),
+            device_name: "new".into(),
+        })
     };
     let mut client = node.greeted().await;
     assert_eq!(code(client.ask(recover("bbbb-bbbb-bbbb")).await), "wrong-credentials");
@@ -126,7 +131,8 @@ async fn passwords_are_changed_with_the_old_one() {
     let node = Node::start();
     node.account("alice");
     let mut alice = node.client("alice").await;
-    let change = |old: &str, new: &str| Asked::ChangePassword(pb::ChangePassword { old_password: old.into(), new_password: new.into() });
+    let change =
+        |old: &str, new: &str| Asked::ChangePassword(pb::ChangePassword { old_password: old.into(), new_password: new.into() });
     assert_eq!(code(alice.ask(change("wrong", "another one")).await), "wrong-credentials");
     assert_eq!(code(alice.ask(change(PASSWORD, "short")).await), "bad-password");
     assert_eq!(code(alice.ask(change(PASSWORD, "another one")).await), "ok");

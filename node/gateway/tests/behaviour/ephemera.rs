@@ -37,7 +37,12 @@ async fn typing_goes_out_and_comes_in() {
         node.advance(ms);
         assert_eq!(code(alice.ask(typing(on)).await), "ok");
     }
-    let expected = ["alice typing true to bob@far.example", "alice online to bob@far.example", "alice typing true to bob@far.example", "alice typing false to bob@far.example"];
+    let expected = [
+        "alice typing true to bob@far.example",
+        "alice online to bob@far.example",
+        "alice typing true to bob@far.example",
+        "alice typing false to bob@far.example",
+    ];
     assert_eq!(*told.0.lock().unwrap(), expected);
     told.0.lock().unwrap().clear();
 
@@ -47,7 +52,9 @@ async fn typing_goes_out_and_comes_in() {
     assert_eq!((now.user.as_str(), now.conversation, now.typing), ("bob@far.example", conversation, true));
     alice.pushed.clear();
     node.gateway.remote_presence(&bob, &name, "away");
-    let state = alice.expect("presence", |f| if let Frame::Presence(p) = f { Some((p.user.clone(), p.state.clone())) } else { None }).await;
+    let state = alice
+        .expect("presence", |f| if let Frame::Presence(p) = f { Some((p.user.clone(), p.state.clone())) } else { None })
+        .await;
     assert_eq!(state, ("bob@far.example".into(), "away".into()));
     assert!(told.0.lock().unwrap().is_empty(), "it was told ours a second ago");
     node.advance(61_000);

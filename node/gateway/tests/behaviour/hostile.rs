@@ -21,7 +21,8 @@ async fn frames_that_cannot_be_followed_end_the_session_with_a_reason() {
     let garbage = [&5u32.to_be_bytes()[..], &[0xff; 5]].concat();
     let unknown_kind = framing::encode(&pb::ClientFrame { id: 1, frame: None }).to_vec();
     let no_id = framing::encode(&pb::ClientFrame { id: 0, frame: Some(Asked::Ping(pb::Ping {})) }).to_vec();
-    for (bytes, expected) in [(oversize, "too-large"), (garbage, "malformed"), (unknown_kind, "malformed"), (no_id, "malformed")] {
+    for (bytes, expected) in [(oversize, "too-large"), (garbage, "malformed"), (unknown_kind, "malformed"), (no_id, "malformed")]
+    {
         let mut client = node.greeted().await;
         client.stream.write_all(&bytes).await.unwrap();
         let said = client.expect("the error", |f| if let Frame::Error(e) = f { Some(e.code.clone()) } else { None });
@@ -146,7 +147,13 @@ fn samples() -> Vec<Vec<u8>> {
         Asked::SignIn(pb::SignIn { name: "alice".into(), password: "correct horse".into(), device_name: "d".into() }),
         Asked::Resume(pb::Resume { token: Bytes::from(vec![7; 32]) }),
         Asked::Sync(pb::Sync { cursor: Bytes::from(vec![9; 64]) }),
-        Asked::Send(pb::Send { to: "bob".into(), counter: 1, content: text.clone(), reply_to: Bytes::from(vec![1; 16]), ..Default::default() }),
+        Asked::Send(pb::Send {
+            to: "bob".into(),
+            counter: 1,
+            content: text.clone(),
+            reply_to: Bytes::from(vec![1; 16]),
+            ..Default::default()
+        }),
         Asked::Edit(pb::Edit { conversation: 3, sequence: 1, counter: 2, content: text }),
         Asked::Mark(pb::Mark { conversation: 3, delivered: 1, read: 1 }),
         Asked::History(pb::History { conversation: 3, before: 9, after: 0, limit: 5 }),
@@ -200,7 +207,9 @@ async fn mutated_frames_never_take_a_session_or_the_node_down() {
         }
         client.stream.shutdown().await.ok();
         let mut rest = Vec::new();
-        let _ = tokio::time::timeout(Duration::from_secs(5), client.stream.read_to_end(&mut rest)).await.unwrap_or_else(|_| panic!("seed {seed}: stuck"));
+        let _ = tokio::time::timeout(Duration::from_secs(5), client.stream.read_to_end(&mut rest))
+            .await
+            .unwrap_or_else(|_| panic!("seed {seed}: stuck"));
     }
     let mut bob = node.client("bob").await;
     bob.sync(&Bytes::new()).await;

@@ -106,6 +106,11 @@ impl Node {
         node
     }
 
+    /// Returns when everything answered before was pushed, too: the write loop is past it.
+    pub fn settled(&self) {
+        self.ask(Command::MoveMarks { marks: Vec::new() });
+    }
+
     pub fn epoch(&self) -> u32 {
         startalk_domain::governance::realm(&*self.views.store).epoch
     }
@@ -341,7 +346,9 @@ impl Client {
 
     pub async fn message(&mut self) -> (u64, pb::Message) {
         self.expect("a message", |frame| match frame {
-            Frame::Pushed(pb::Pushed { conversation, what: Some(pb::pushed::What::Message(m)) }) => Some((*conversation, m.clone())),
+            Frame::Pushed(pb::Pushed { conversation, what: Some(pb::pushed::What::Message(m)) }) => {
+                Some((*conversation, m.clone()))
+            }
             _ => None,
         })
         .await

@@ -26,6 +26,22 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// History from above `before` to below `first`.
+    async fn between(&mut self, client: &mut Client, conversation: u64, before: u64, first: u64) {
+        let mut after = before;
+        while after + 1 < first {
+            let asked = Asked::History(pb::History { conversation, before: 0, after, limit: 20 });
+            let Ok(Frame::Page(page)) = client.ask(asked).await else { panic!("no page") };
+            assert_eq!(page.first, after + 1);
+            for message in &page.messages {
+                self.0.insert(message.sequence, text(&message.content));
+            }
+            after = page.last;
+        }
+    }
+}
+
 async fn cursor(client: &mut Client) -> Bytes {
     client.expect("a cursor", |f| if let Frame::Cursor(c) = f { Some(c.cursor.clone()) } else { None }).await
 }
@@ -48,6 +64,7 @@ async fn after_a_cut_exactly_what_was_missed_comes() {
     let edit = pb::Edit { conversation, sequence: 1, counter: 4, content: content("one") };
     alice.counter = 4;
     alice.ask(Asked::Edit(edit)).await.unwrap();
+    node.settled();
     let mut bob = node.resumed(&bob.me.token).await;
     let pages = bob.sync(&heard_to).await;
     assert_eq!(pages.len(), 1);
@@ -61,9 +78,13 @@ async fn after_a_cut_exactly_what_was_missed_comes() {
     // The sender's own device is told a cursor too, or it would hear its own words again.
     alice.sync(&Bytes::new()).await;
     alice.send("bob", "5").await.unwrap();
+    node.settled();
+    alice.pushed.clear();
+    alice.send("bob", "6").await.unwrap();
     let own = cursor(&mut alice).await;
     let pages = node.resumed(&alice.me.token).await.sync(&own).await;
-    assert!(pages[0].conversations.is_empty(), "{pages:?}");
+    let again: Vec<_> = pages[0].conversations.iter().flat_map(|c| &c.messages).map(|m| text(&m.content)).collect();
+    assert!(again.is_empty() || again == ["6"], "{again:?}");
 }
 
 #[tokio::test]
@@ -76,6 +97,7 @@ async fn what_changed_about_people_is_synced_too() {
     for name in ["bob", "carol", "dave"] {
         alice.send(name, "hello").await.unwrap();
     }
+    node.settled();
     let at = alice.sync(&Bytes::new()).await.pop().unwrap().cursor;
     drop(alice.stream);
     let profile = pb::SetProfile { display_name: "Caroline".into(), ..Default::default() };
@@ -105,9 +127,20 @@ async fn cuts_at_any_moment_lose_nothing() {
         }
     });
     let (mut heard, mut at) = (Heard::default(), Bytes::new());
-    let mut cuts = 0;
-    while heard.0.len() < 300 {
-        heard.pages(&bob.sync(&at).await.into_iter().inspect(|p| if p.last { at = p.cursor.clone() }).collect::<Vec<_>>());
+    let (mut cuts, mut rounds_after) = (0, 0);
+    while rounds_after < 2 {
+        rounds_after += usize::from(writer.is_finished());
+        let before = heard.0.keys().next_back().copied().unwrap_or(0);
+        let pages = bob.sync(&at).await;
+        at = pages.last().unwrap().cursor.clone();
+        heard.pages(&pages);
+        // A sync has the newest thirty; what lies between is history.
+        if let Some(page) = pages.iter().flat_map(|p| &p.conversations).next()
+            && let Some(first) = page.messages.first()
+        {
+            let conversation = page.conversation.as_ref().unwrap().conversation;
+            heard.between(&mut bob, conversation, before, first.sequence).await;
+        }
         // Frames that came before the last page of the sync were heard, too.
         for frame in std::mem::take(&mut bob.pushed) {
             heard.frame(frame.frame.as_ref().unwrap());
@@ -124,6 +157,8 @@ async fn cuts_at_any_moment_lose_nothing() {
         cuts += 1;
     }
     writer.await.unwrap();
+    let missing: Vec<u64> = (1..=300).filter(|s| !heard.0.contains_key(s)).collect();
+    assert!(missing.is_empty(), "after {cuts} cuts {missing:?} are missing");
     assert_eq!(heard.0.into_values().collect::<Vec<_>>(), (0..300).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
@@ -143,7 +178,8 @@ async fn many_conversations_come_in_pages() {
     assert!(pages.iter().all(|p| p.conversations.len() <= 50));
     let (last, before) = pages.split_last().unwrap();
     assert!(!last.cursor.is_empty() && before.iter().all(|p| p.cursor.is_empty() && !p.last));
-    let mut seen: Vec<u64> = pages.iter().flat_map(|p| &p.conversations).map(|c| c.conversation.as_ref().unwrap().conversation).collect();
+    let mut seen: Vec<u64> =
+        pages.iter().flat_map(|p| &p.conversations).map(|c| c.conversation.as_ref().unwrap().conversation).collect();
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 120);
@@ -192,6 +228,7 @@ async fn large_messages_and_many_changes_fit_frames() {
     }
     drop(bob.stream);
     let mut resumed = node.resumed(&bob.me.token).await;
+    node.settled();
     let at = resumed.sync(&at).await.pop().unwrap().cursor;
     drop(resumed.stream);
     let long = "y".repeat(60_000);
@@ -224,6 +261,7 @@ async fn a_cursor_from_a_future_that_is_gone_starts_anew() {
     }
     let before = copy(&disk, &node);
     let sent = alice.send("bob", "2").await.unwrap();
+    node.settled();
     let later = bob.sync(&at).await.pop().unwrap().cursor;
     drop(node);
     let node = Node::on(before, |_| {});
@@ -246,7 +284,7 @@ async fn a_cursor_from_a_future_that_is_gone_starts_anew() {
 
 /// The disk as it is now, as a backup would have it.
 fn copy(disk: &FaultDisk, node: &Node) -> FaultDisk {
-    node.ask(startalk_domain::Command::MoveMarks { marks: Vec::new() }); // whatever was being written is written
+    node.settled();
     let copy = FaultDisk::new();
     for name in startalk_journal::Disk::list(disk).unwrap() {
         copy.put(&name, &disk.file(&name).unwrap());

@@ -66,7 +66,11 @@ async fn an_invitation_becomes_an_account_in_a_browser() {
 
     let made = post(&node, &path, OWN, &format!("{form}correct+horse")).await;
     assert_eq!(made.status, 200);
-    assert!(made.body.contains("alice@home.example") && made.body.contains("startalk-terminal alice@home.example"), "{}", made.body);
+    assert!(
+        made.body.contains("alice@home.example") && made.body.contains("startalk-terminal alice@home.example"),
+        "{}",
+        made.body
+    );
     assert_eq!(made.body.matches("<li><code>").count(), 8);
     assert!(made.head.contains("cache-control: no-store"));
     node.greeted().await.sign_in("alice", "correct horse").await.unwrap();
@@ -84,7 +88,12 @@ async fn forms_come_from_our_own_pages_and_are_small() {
     let node = Node::start();
     node.registration(Registration::Open);
     let form = "name=bob&password=correct+horse&password_again=correct+horse";
-    for foreign in ["Origin: https://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n"] {
+    for foreign in [
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+    ] {
         let answer = post(&node, "/join", foreign, form).await;
         assert_eq!(answer.status, 403, "{foreign}");
     }
@@ -98,7 +107,9 @@ async fn forms_come_from_our_own_pages_and_are_small() {
 #[tokio::test]
 async fn every_answer_is_strict() {
     let node = Node::with(|config| config.record = std::sync::Arc::new(|| Bytes::from_static(b"a signed record")));
-    for path in ["/", "/join", "/join/x", "/style.css", "/icon.svg", "/healthz", "/nothing", "/.well-known/startalk/domain", "/v1/ws"] {
+    for path in
+        ["/", "/join", "/join/x", "/style.css", "/icon.svg", "/healthz", "/nothing", "/.well-known/startalk/domain", "/v1/ws"]
+    {
         let answer = get(&node, path, "").await;
         for header in [
             "content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -116,7 +127,11 @@ async fn every_answer_is_strict() {
     assert_eq!(get(&node, "/nothing", "").await.status, 404);
     assert_eq!(get(&node, "/v1/ws", "").await.status, 426);
     let home = get(&node, "/?lang=zh", "").await;
-    assert!(home.body.contains("星语") && home.body.contains("邀请链接") && home.body.contains("startalk-terminal name@home.example"), "{}", home.body);
+    assert!(
+        home.body.contains("星语") && home.body.contains("邀请链接") && home.body.contains("startalk-terminal name@home.example"),
+        "{}",
+        home.body
+    );
 }
 
 #[tokio::test]

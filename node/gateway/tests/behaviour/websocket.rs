@@ -137,7 +137,9 @@ async fn a_stop_is_said() {
     let stop = tokio::spawn(async move { gateway.stop().await });
     assert_eq!(native.closed().await, "stopping");
     drop(native);
-    assert!(matches!(browser.read().await.frame, Some(Frame::Close(c)) if c.error.as_ref().is_some_and(|e| e.code == "stopping")));
+    assert!(
+        matches!(browser.read().await.frame, Some(Frame::Close(c)) if c.error.as_ref().is_some_and(|e| e.code == "stopping"))
+    );
     drop(browser);
     stop.await.unwrap();
     assert_eq!(node.gateway.connections(), 0);
