@@ -42,8 +42,15 @@ impl Heard {
     }
 }
 
+/// The last cursor told, when no further one comes.
 async fn cursor(client: &mut Client) -> Bytes {
-    client.expect("a cursor", |f| if let Frame::Cursor(c) = f { Some(c.cursor.clone()) } else { None }).await
+    let one = |f: &Frame| if let Frame::Cursor(c) = f { Some(c.cursor.clone()) } else { None };
+    let mut last = client.expect("a cursor", one).await;
+    let pause = Duration::from_millis(300);
+    while let Ok(later) = tokio::time::timeout(pause, client.expect("a cursor", one)).await {
+        last = later;
+    }
+    last
 }
 
 #[tokio::test]
@@ -78,13 +85,9 @@ async fn after_a_cut_exactly_what_was_missed_comes() {
     // The sender's own device is told a cursor too, or it would hear its own words again.
     alice.sync(&Bytes::new()).await;
     alice.send("bob", "5").await.unwrap();
-    node.settled();
-    alice.pushed.clear();
-    alice.send("bob", "6").await.unwrap();
     let own = cursor(&mut alice).await;
     let pages = node.resumed(&alice.me.token).await.sync(&own).await;
-    let again: Vec<_> = pages[0].conversations.iter().flat_map(|c| &c.messages).map(|m| text(&m.content)).collect();
-    assert!(again.is_empty() || again == ["6"], "{again:?}");
+    assert!(pages[0].conversations.is_empty(), "{pages:?}");
 }
 
 #[tokio::test]
