@@ -68,6 +68,7 @@ pub(crate) struct Said {
 
 #[derive(Default)]
 pub(crate) struct Outbox {
+    device: u64,
     next: u64,
     pending: BTreeMap<u64, Queued>,
     /// Not transmitted on this connection, in order.
@@ -99,8 +100,8 @@ fn encoded(what: What) -> Vec<u8> {
 
 impl Outbox {
     /// From the store's records; `counter` is the highest that may have been used besides.
-    pub fn load(store: &mut dyn Store, counter: u64) -> io::Result<Self> {
-        let mut outbox = Self { next: counter + 1, outstanding_max: limits::OUTSTANDING_MAX, ..Self::default() };
+    pub fn load(store: &mut dyn Store, device: u64, counter: u64) -> io::Result<Self> {
+        let mut outbox = Self { device, next: counter + 1, outstanding_max: limits::OUTSTANDING_MAX, ..Self::default() };
         for bytes in store.records()? {
             outbox.records += 1;
             match SentRecord::decode(&bytes[..]).ok().and_then(|r| r.what) {
@@ -129,7 +130,7 @@ impl Outbox {
 
     /// Accepts a command: when this returns, it is in the store.
     pub fn accept(&mut self, store: &mut dyn Store, mut queued: Queued) -> io::Result<u64> {
-        queued.counter = self.next;
+        (queued.counter, queued.device) = (self.next, self.device);
         self.flush(store)?;
         store.append(&[encoded(What::Queued(queued.clone()))])?;
         self.records += 1;
@@ -266,6 +267,11 @@ impl Outbox {
         self.delayed.values().min().copied()
     }
 
+    /// The highest number of this device under which the node has confirmed a message that it had when it was asked last.
+    pub fn confirmed(&self) -> u64 {
+        self.ring.iter().filter(|s| s.queued.device == self.device).map(|s| s.queued.counter).max().unwrap_or(0)
+    }
+
     /// Own messages that the node has confirmed, oldest first; those without a content were recalled.
     pub fn ring(&self) -> &VecDeque<Said> {
         &self.ring
@@ -275,7 +281,8 @@ impl Outbox {
     pub fn offer_again(&mut self, store: &mut dyn Store, counters: &[u64]) -> io::Result<()> {
         let (mut records, mut queued) = (Vec::new(), Vec::new());
         for said in self.ring.iter().filter(|s| counters.contains(&s.queued.counter)) {
-            let again = Queued { counter: self.next + queued.len() as u64, known_id: said.id.clone(), ..said.queued.clone() };
+            let (counter, known_id) = (self.next + queued.len() as u64, said.id.clone());
+            let again = Queued { counter, known_id, device: self.device, ..said.queued.clone() };
             records.push(encoded(What::Queued(again.clone())));
             queued.push(again);
         }

@@ -225,6 +225,11 @@ impl Engine {
 
     /// A connection on which this device is signed in.
     pub fn connected(&mut self, next_id: u64, welcome: &Welcome, counter: u64) {
+        if counter < self.outbox.confirmed() && self.gone_back.is_none() {
+            // The node has forgotten what it confirmed. Our cursor need not show it: it may be older than the copy that
+            // the node was restored from.
+            self.went_back();
+        }
         self.outbox.used(counter);
         if welcome.outstanding_max > 0 {
             self.outbox.set_outstanding_max(welcome.outstanding_max as usize);

@@ -162,7 +162,7 @@ impl Engine {
         Err(ClientError::Refused(error))
     }
 
-    fn went_back(&mut self) {
+    pub(super) fn went_back(&mut self) {
         self.book = Book::new(self.fill_gaps_max);
         self.cursor = Bytes::new();
         self.marks.clear();

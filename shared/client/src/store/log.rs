@@ -56,6 +56,9 @@ pub(crate) struct Queued {
     /// When it was accepted, by this device's clock.
     #[prost(int64, tag = "9")]
     pub time_ms: i64,
+    /// The device that it was accepted on: the numbers of another mean nothing to the node.
+    #[prost(uint64, tag = "10")]
+    pub device: u64,
 }
 
 /// The node did it.

@@ -88,3 +88,26 @@ async fn a_message_recalled_after_the_copy_was_made_is_recalled_again() {
     until(&mut events, |e| matches!(e, Event::Sent { .. })).await;
     assert_eq!(node.texts(BOB), ["", "kept"]);
 }
+
+#[tokio::test]
+async fn a_copy_newer_than_our_cursor_is_noticed_by_the_numbers() {
+    let (node, store) = (Node::new(5, Faults { few_cursors: true, ..Faults::default() }), MemoryStore::default());
+    let (session, mut events) = node.session(&store);
+    until(&mut events, |e| *e == Event::SyncDone).await;
+    say(&session, BOB, "one").await;
+    session.drained().await;
+    let backup = node.backup();
+    say(&session, BOB, "two").await;
+    session.drained().await;
+    node.restore_unnoticed(backup);
+    say(&session, BOB, "three").await;
+    let told = until(&mut events, |e| matches!(e, Event::Sent { again: true, .. })).await;
+    assert!(told.contains(&Event::WentBack));
+    session.drained().await;
+    assert_eq!(node.texts(BOB), ["one", "two", "three"]);
+    assert_eq!(node.state().violations, Vec::<String>::new());
+    // Once: from here on nothing is missing.
+    node.cut();
+    let told = until(&mut events, |e| *e == Event::SyncDone).await;
+    assert!(!told.contains(&Event::WentBack));
+}
