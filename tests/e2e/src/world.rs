@@ -1,4 +1,4 @@
-//! A hub and nodes in a temporary folder, which is kept when a test fails.
+//! A hub and nodes in a temporary folder, which is kept when a test does not come to its end.
 
 use std::{path::PathBuf, process::Command};
 
@@ -19,6 +19,7 @@ pub struct World {
     hub: Option<Process>,
     hub_port: u64,
     temporary: Option<TempDir>,
+    well: bool,
 }
 
 impl World {
@@ -31,7 +32,8 @@ impl World {
         let binaries = binaries()?;
         let temporary = tempfile::Builder::new().prefix("startalk-e2e-").tempdir()?;
         let folder = temporary.path().to_path_buf();
-        let mut world = Self { folder, binaries, hub_url: String::new(), hub: None, hub_port: 0, temporary: Some(temporary) };
+        let mut world =
+            Self { folder, binaries, hub_url: String::new(), hub: None, hub_port: 0, temporary: Some(temporary), well: false };
         let made = world.hub_command().arg("--make-certificate").output()?;
         if !made.status.success() {
             bail!("the hub's certificate: {}", String::from_utf8_lossy(&made.stderr));
@@ -87,9 +89,16 @@ impl World {
     }
 }
 
+impl World {
+    /// The test went well: nothing is kept.
+    pub fn done(mut self) {
+        self.well = true;
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() || std::env::var_os("STARTALK_E2E_KEEP").is_some() {
+        if !self.well || std::env::var_os("STARTALK_E2E_KEEP").is_some() {
             let kept = self.temporary.take().map(TempDir::keep);
             println!("the folders are kept in {}", kept.unwrap_or_default().display());
         }

@@ -132,7 +132,9 @@ async fn nothing_is_lost_or_doubled_when_programs_are_killed() -> anyhow::Result
         }
     }
     talk.goes_on(BETWEEN_KILLS).await?;
-    talk.end().await
+    talk.end().await?;
+    world.done();
+    Ok(())
 }
 
 /// Times that the device is killed.
@@ -199,6 +201,7 @@ async fn a_device_that_is_killed_goes_on_from_its_folder() -> anyhow::Result<()>
     bob.tally(&alice).check("at bob", &said.lock().expect("no panic"));
     let bob_said = bob.said.lock().expect("no panic").clone();
     assert_eq!(heard.into_values().collect::<Vec<_>>(), bob_said, "everything that bob said, over all lives of the device");
+    world.done();
     Ok(())
 }
 
