@@ -8,6 +8,7 @@
 pub mod node;
 pub mod person;
 pub mod seed;
+pub mod small_disk;
 pub mod tally;
 pub mod wait;
 pub mod world;
@@ -15,6 +16,7 @@ pub mod world;
 pub use node::Node;
 pub use person::Person;
 pub use seed::Seed;
+pub use small_disk::SmallDisk;
 pub use tally::Tally;
 pub use wait::until;
 pub use world::World;

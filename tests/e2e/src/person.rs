@@ -1,7 +1,7 @@
 //! A person with one device: registers by a link, says numbered texts, hears everything and counts it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -129,6 +129,28 @@ impl Person {
         Ok(counter)
     }
 
+    /// Says one text and waits for what becomes of it: the code if the node refuses it, and then it counts as not said.
+    ///
+    /// # Errors
+    /// If nothing becomes of it.
+    pub async fn try_to_say(&self, to: &UserId) -> anyhow::Result<Result<(), String>> {
+        let counter = self.say(to).await?;
+        let mut outcome = None;
+        until("what becomes of a message", || {
+            outcome = self.with(|h| match h.failed.iter().position(|(c, _)| *c == counter) {
+                Some(at) => Some(Err(h.failed.remove(at).1)),
+                None => h.acknowledged.contains_key(&counter).then_some(Ok(())),
+            });
+            std::future::ready((outcome.is_some(), 0))
+        })
+        .await?;
+        let outcome = outcome.context("just seen")?;
+        if outcome.is_err() {
+            self.said.lock().expect("no panic").pop();
+        }
+        Ok(outcome)
+    }
+
     /// Says `count` texts.
     ///
     /// # Errors
@@ -213,36 +235,54 @@ impl Person {
     }
 }
 
-/// Holds the conversation as the nodes of two people have it against each other: the same messages by id, each once,
-/// with the same authors and texts, and each author's in the order in which he said them where `ordered` (at the other's
-/// node).
+/// Holds the conversation as the nodes of two people have it against each other: the same messages by id, each once, with
+/// the same authors and texts. Returns how many.
 ///
 /// # Errors
 /// If a page cannot be had.
 ///
 /// # Panics
 /// If they differ.
-pub async fn agree(one: &Person, other: &Person) -> anyhow::Result<u64> {
-    let (here, there) = (one.history(&other.user).await?, other.history(&one.user).await?);
-    let (mine, theirs) = (by_id(one, &here), by_id(other, &there));
-    let only = |a: &BTreeMap<Vec<u8>, (String, String)>, b: &BTreeMap<Vec<u8>, (String, String)>| -> Vec<String> {
-        a.iter().filter(|(id, _)| !b.contains_key(*id)).map(|(_, (author, text))| format!("{author}: {text:.20}")).collect()
-    };
-    let (left, right) = (only(&mine, &theirs), only(&theirs, &mine));
-    assert!(left.is_empty() && right.is_empty(), "only at {}: {left:?}; only at {}: {right:?}", one.user, other.user);
-    assert_eq!(mine, theirs, "authors and texts");
-    Ok(mine.len() as u64)
+pub async fn agree_on_ids(one: &Person, other: &Person) -> anyhow::Result<u64> {
+    Ok(by_id_at_both(one, other).await?.len() as u64)
 }
 
-fn by_id(whose: &Person, messages: &[Message]) -> BTreeMap<Vec<u8>, (String, String)> {
+/// The same where every text was said once: no text may stand there under two ids.
+///
+/// # Errors
+/// As [`agree_on_ids`].
+///
+/// # Panics
+/// As there.
+pub async fn agree(one: &Person, other: &Person) -> anyhow::Result<u64> {
+    let all = by_id_at_both(one, other).await?;
+    let texts: BTreeSet<&(String, String)> = all.values().collect();
+    assert_eq!(texts.len(), all.len(), "one text under two ids");
+    Ok(all.len() as u64)
+}
+
+/// Author and text by id.
+type ById = BTreeMap<Vec<u8>, (String, String)>;
+
+async fn by_id_at_both(one: &Person, other: &Person) -> anyhow::Result<ById> {
+    let (here, there) = (one.history(&other.user).await?, other.history(&one.user).await?);
+    let (here, there) = (by_id(one, &here), by_id(other, &there));
+    let only = |a: &ById, b: &ById| -> Vec<String> {
+        a.iter().filter(|(id, _)| !b.contains_key(*id)).map(|(_, (author, text))| format!("{author}: {text:.20}")).collect()
+    };
+    let (left, right) = (only(&here, &there), only(&there, &here));
+    assert!(left.is_empty() && right.is_empty(), "only at {}: {left:?}; only at {}: {right:?}", one.user, other.user);
+    assert_eq!(here, there, "authors and texts");
+    Ok(here)
+}
+
+fn by_id(whose: &Person, messages: &[Message]) -> ById {
     let mut all = BTreeMap::new();
     for message in messages {
         let text = content::show(&message.content, Language::English).plain().to_owned();
         let before = all.insert(message.id.to_vec(), (message.author.clone(), text));
         assert!(before.is_none(), "{}: twice in the history: {before:?}", whose.user);
     }
-    let texts: std::collections::BTreeSet<&(String, String)> = all.values().collect();
-    assert_eq!(texts.len(), all.len(), "{}: one text under two ids", whose.user);
     all
 }
 
