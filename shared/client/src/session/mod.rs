@@ -119,7 +119,8 @@ pub(crate) struct Start {
 
 impl Start {
     pub fn run(mut self) -> Result<(Session, Events), ClientError> {
-        let outbox = Outbox::load(&mut *self.store, self.account.device, self.account.counter).map_err(|e| ClientError::store(&e))?;
+        let outbox =
+            Outbox::load(&mut *self.store, self.account.device, self.account.counter).map_err(|e| ClientError::store(&e))?;
         let engine = Engine::new(&self.options, self.store, self.account.clone(), outbox, self.new_device);
         let (commands, command_queue) = mpsc::channel(COMMANDS_MAX);
         let (outbox, outbox_queue) = mpsc::channel(COMMANDS_MAX);

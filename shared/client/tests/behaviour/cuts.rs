@@ -6,8 +6,16 @@ use startalk_client::{Event, MemoryStore, Target, content};
 
 use crate::fake::{Faults, Node, until};
 
-const HOSTILE: Faults =
-    Faults { cut_before: 15, cut_after: 15, cut_inside: 20, late: 200, repeat: 300, refuse_dial: 100, stopping: 2, few_cursors: false };
+const HOSTILE: Faults = Faults {
+    cut_before: 15,
+    cut_after: 15,
+    cut_inside: 20,
+    late: 200,
+    repeat: 300,
+    refuse_dial: 100,
+    stopping: 2,
+    few_cursors: false,
+};
 const PEER: &str = "bob@fake.example";
 
 fn peer() -> Target {
