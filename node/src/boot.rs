@@ -357,6 +357,7 @@ fn backend(
         rotate: Arc::new(rotate),
         peers: Arc::new(peers),
         endpoints: Arc::new(move || addresses.clone()),
+        rebuilt: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The data folder: its format, its lock, its paths. One process per folder.
 //!
 //! Layout: `FORMAT` (a number), `LOCK`, `keys/`, `journal/`, `views/` (disposable), `views.clean` (present after a clean
-//! stop), `control.sock`. Folder 0700, keys 0600.
+//! stop), `views.doubted` (found damaged by a running node), `control.sock`. Folder 0700, keys 0600.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -107,11 +107,14 @@ impl Folder {
         self.root.join("keys")
     }
 
-    /// Says that the views were written whole; undone by [`Folder::take_clean_mark`].
+    /// Says that the views were written whole, unless [`doubt_views`] was called; undone by [`Folder::take_clean_mark`].
     ///
     /// # Errors
     /// The disk's.
     pub fn mark_clean(&self) -> Result<(), FolderError> {
+        if doubt(&self.root).exists() {
+            return Ok(());
+        }
         write_file(&self.root.join("views.clean"), b"")
     }
 
@@ -120,6 +123,7 @@ impl Folder {
     /// # Errors
     /// The disk's.
     pub fn take_clean_mark(&self) -> Result<bool, FolderError> {
+        let _ = fs::remove_file(doubt(&self.root));
         let path = self.root.join("views.clean");
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
@@ -128,10 +132,27 @@ impl Folder {
         }
     }
 
+    /// In a backup: the head of the journal that was copied.
+    pub fn backup_mark(&self) -> PathBuf {
+        self.root.join("BACKUP")
+    }
+
     /// A restored folder: the next start begins a new epoch.
     pub fn restored_mark(&self) -> PathBuf {
         self.root.join("RESTORED")
     }
+}
+
+/// The views were found to be damaged: however the node stops, the next start looks at them.
+///
+/// # Errors
+/// The disk's.
+pub fn doubt_views(root: &Path) -> Result<(), FolderError> {
+    write_file(&doubt(root), b"")
+}
+
+fn doubt(root: &Path) -> PathBuf {
+    root.join("views.doubted")
 }
 
 /// The control socket of a folder.
@@ -183,6 +204,11 @@ mod tests {
         let folder = Folder::create(&root).unwrap();
         assert!(matches!(Folder::open(&root), Err(FolderError::InUse(_))));
         assert!(!folder.take_clean_mark().unwrap());
+        folder.mark_clean().unwrap();
+        assert!(folder.take_clean_mark().unwrap());
+        doubt_views(&root).unwrap();
+        folder.mark_clean().unwrap();
+        assert!(!folder.take_clean_mark().unwrap(), "a clean stop does not hide what was found");
         folder.mark_clean().unwrap();
         assert!(folder.take_clean_mark().unwrap());
         drop(folder);

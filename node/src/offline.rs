@@ -22,7 +22,11 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
     let folder = Folder::open(data)?;
     let (keys, _) = Keys::open(&folder)?;
     let bar = progress.clone();
-    let (sequencer, domain, _) = store::open(&folder, None, false, &mut |d, t| bar(d, t))?;
+    if matches!(request, Request::Doctor) {
+        // The views are compared with their digest, whatever the last stop said of them.
+        folder.take_clean_mark()?;
+    }
+    let (sequencer, domain, opened) = store::open(&folder, None, false, &mut |d, t| bar(d, t))?;
     let (views, handle) = (sequencer.views().clone(), Handle::new());
     let root = folder.root().to_path_buf();
     let rotate = {
@@ -44,6 +48,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         rotate: Arc::new(rotate),
         peers: Arc::new(|| json!([])),
         endpoints: Arc::new(Vec::new),
+        rebuilt: opened.rebuilt,
     };
     let writer = Writer::start(sequencer, handle, Box::new(|_| {}))?;
     let result = admin::execute(&backend, request, progress);

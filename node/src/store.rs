@@ -2,15 +2,19 @@
 
 use std::{fs, sync::Arc};
 
+use anyhow::{Context as _, bail};
 use startalk_domain::{Command, domain::LAYOUT, store::Store};
-use startalk_journal::{CutBatch, FolderDisk, Journal, OpenError, Options, ReadJournal};
+use startalk_journal::{CutBatch, FolderDisk, Head, Journal, OpenError, Options, ReadJournal};
 use startalk_protocol::{
     DomainName,
     sabotage::{self, Switch},
 };
 use startalk_sequencer::{Sequencer, Work, views};
 
-use crate::{clock, folder::Folder};
+use crate::{
+    clock,
+    folder::{Folder, write_file},
+};
 
 /// What opening found out.
 #[derive(Debug, Default)]
@@ -24,6 +28,9 @@ pub struct Opened {
     /// Why the views were rebuilt, if they were.
     pub rebuilt: Option<String>,
 }
+
+/// Bytes of the chain hash that each header carries.
+const CHAIN_TAG_BYTES: usize = 8;
 
 /// Hears (done, total) while views are rebuilt.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
@@ -50,6 +57,7 @@ pub fn open(
     };
     opened.first = journal.head().position == 0;
     let reader: Arc<dyn ReadJournal> = Arc::new(journal.reader());
+    reaches(folder, &*reader)?;
     let clean = folder.take_clean_mark()?;
     let usable = if force_rebuild { Err("asked for".to_owned()) } else { usable(folder, &*reader, clean) };
     let store = match usable {
@@ -99,6 +107,10 @@ fn usable(folder: &Folder, journal: &dyn ReadJournal, clean: bool) -> Result<Sto
     }
     let store = Store::open(&folder.views()).map_err(|e| e.to_string())?;
     let meta = store.meta();
+    if meta.position == 0 && journal.head().position > 0 {
+        // What is left of them, if anything is, must not be applied to twice.
+        return Err("they do not say how far they reach".to_owned());
+    }
     if meta.position > 0 && meta.layout != LAYOUT {
         return Err(format!("they have layout {}, this version uses {LAYOUT}", meta.layout));
     }
@@ -113,6 +125,34 @@ fn usable(folder: &Folder, journal: &dyn ReadJournal, clean: bool) -> Result<Sto
         store.verify().map_err(|e| e.to_string())?;
     }
     Ok(store)
+}
+
+/// Writes into a backup how far its journal reaches.
+///
+/// # Errors
+/// The disk's.
+pub fn write_reach(folder: &Folder, head: &Head) -> anyhow::Result<()> {
+    let text = format!("{} {}\n", head.position, data_encoding::HEXLOWER.encode(&head.chain[..CHAIN_TAG_BYTES]));
+    Ok(write_file(&folder.backup_mark(), text.as_bytes())?)
+}
+
+/// Whether a journal still has everything that a backup says to hold: opening cuts a damaged end off, as one that nobody
+/// was told of.
+///
+/// # Errors
+/// What is missing.
+pub fn reaches(folder: &Folder, journal: &dyn ReadJournal) -> anyhow::Result<()> {
+    let Ok(text) = fs::read_to_string(folder.backup_mark()) else { return Ok(()) };
+    let read = text.trim().split_once(' ').and_then(|(position, tag)| Some((position.parse().ok()?, tag)));
+    let (position, tag): (u64, &str) = read.with_context(|| format!("{}: not understood", folder.backup_mark().display()))?;
+    let head = journal.head().position;
+    let ours = if position == 0 || position > head { None } else { Some(journal.header(position)?.chain_tag) };
+    if position > 0 && ours.map(|tag| data_encoding::HEXLOWER.encode(&tag)).as_deref() != Some(tag) {
+        bail!(
+            "the copy is damaged: it was made with {position} records, and {head} of them are whole / 备份已损坏：制作时有 {position} 条记录，其中 {head} 条完整"
+        );
+    }
+    Ok(())
 }
 
 /// Throws the views away.

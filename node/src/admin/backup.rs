@@ -1,7 +1,8 @@
 //! Copying a domain away while it runs, and bringing a copy back.
 //!
-//! A backup is a data folder without views: keys, and the journal up to its durable head. Bringing it back verifies
-//! every record and begins a new epoch, so that no number is ever used twice unnoticed.
+//! A backup is a data folder without views: keys, the journal up to its durable head, and in `BACKUP` where that was: the
+//! end of a copy that is damaged looks like a batch that nobody was told of. Bringing it back verifies every record and
+//! begins a new epoch, so that no number is ever used twice unnoticed.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -11,7 +12,10 @@ use startalk_domain::{Event, Recorded};
 use startalk_journal::{FolderDisk, Journal, Options, ReadJournal, Reader};
 
 use super::{Backend, Progress};
-use crate::folder::{FORMAT, Folder, write_file};
+use crate::{
+    folder::{FORMAT, Folder, write_file},
+    store,
+};
 
 pub(super) fn backup(backend: &Backend, to: &Path, progress: &Progress) -> anyhow::Result<Value> {
     if to.exists() && fs::read_dir(to)?.next().is_some() {
@@ -20,6 +24,7 @@ pub(super) fn backup(backend: &Backend, to: &Path, progress: &Progress) -> anyho
     let target = Folder::create(to)?;
     let head = backend.reader.copy_to(&FolderDisk::new(target.journal())?, &mut |done, total| progress(done, total))?;
     copy_keys(&backend.folder.join("keys"), &target.keys())?;
+    store::write_reach(&target, &head)?;
     Ok(json!({ "records": head.position, "to": to }))
 }
 
@@ -54,6 +59,7 @@ pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u6
     }
     copy_keys(&source.keys(), &target.keys())?;
     let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
+    store::reaches(&source, &journal.reader())?;
     let (records, damage) = verify(&journal.reader(), progress)?;
     match damage.first() {
         None => Ok(records),

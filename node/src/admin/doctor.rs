@@ -7,7 +7,7 @@ use startalk_domain::governance;
 use startalk_protocol::trust::Charter;
 
 use super::{Backend, Progress, backup};
-use crate::clock;
+use crate::{clock, folder};
 
 /// How long one endpoint may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,7 +66,12 @@ fn journal(backend: &Backend, progress: &Progress) -> Finding {
             format!("damaged in {} places: {}. Stop the node and restore the last good backup.", damage.len(), damage.join("; ")),
             format!("有 {} 处损坏：{}。请停止节点并恢复最近的完好备份。", damage.len(), damage.join("；")),
         ),
-        Err(e) => Finding::new("journal", State::Bad, format!("cannot be read: {e:#}"), format!("无法读取：{e:#}")),
+        Err(e) => Finding::new(
+            "journal",
+            State::Bad,
+            format!("cannot be read: {e:#}. Stop the node and restore the last good backup."),
+            format!("无法读取：{e:#}。请停止节点并恢复最近的完好备份。"),
+        ),
     }
 }
 
@@ -79,6 +84,18 @@ fn views(backend: &Backend) -> Finding {
             break;
         }
         result = store.verify();
+    }
+    let sound = result.is_ok() && !store.is_damaged();
+    if !sound && let Err(e) = folder::doubt_views(&backend.folder) {
+        tracing::warn!("{e}");
+    }
+    if let (true, Some(why)) = (sound, &backend.rebuilt) {
+        return Finding::new(
+            "views",
+            State::Warning,
+            format!("{why}; they were made anew from the journal just now"),
+            format!("{why}；刚刚已由日志重建"),
+        );
     }
     match result {
         Ok(entries) if !store.is_damaged() => Finding::new(

@@ -91,6 +91,8 @@ pub struct Backend {
     pub peers: Peers,
     /// Endpoints that the record names, for `doctor`.
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Why the views had to be made anew just now, for `doctor` on a stopped node.
+    pub rebuilt: Option<String>,
 }
 
 /// Hears (done, total) of long work.

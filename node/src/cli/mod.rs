@@ -239,10 +239,9 @@ fn show(value: &Value, json: bool, language: Language) -> anyhow::Result<()> {
 
 /// An error for people: protocol errors in their own words.
 pub fn words_of(error: &anyhow::Error, language: Language) -> String {
-    match error.downcast_ref::<Error>() {
-        Some(error) => error.words(language),
-        None => format!("{error:#}"),
-    }
+    // What was being looked at stands before the reason: `--hub ftp://x: …`.
+    let parts = error.chain().map(|cause| cause.downcast_ref::<Error>().map_or_else(|| cause.to_string(), |e| e.words(language)));
+    parts.collect::<Vec<_>>().join(": ")
 }
 
 /// Draws a bar on standard error, if that is a terminal.
