@@ -17,7 +17,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -92,6 +92,9 @@ pub struct Store {
     recent: RwLock<Map<Slot>>,
     clean: Mutex<Map<Slot>>,
     meta: Mutex<Meta>,
+    /// How often the tree has changed. What was read from it before the last change is not kept: it may be older than
+    /// what the change left in `clean`.
+    flushes: AtomicU64,
     damaged: AtomicBool,
 }
 
@@ -134,6 +137,7 @@ impl Store {
             recent: RwLock::default(),
             clean: Mutex::default(),
             meta: Mutex::new(meta),
+            flushes: AtomicU64::new(0),
             damaged: AtomicBool::new(false),
         })
     }
@@ -220,6 +224,7 @@ impl Store {
             clean.clear();
         }
         recent.clear();
+        self.flushes.fetch_add(1, Ordering::AcqRel);
         clean.extend(changes.into_iter().take(CLEAN_VALUES_MAX));
         Ok(())
     }
@@ -242,24 +247,31 @@ impl Store {
         if let Some(slot) = self.clean.lock().get(key) {
             return slot.clone().and_then(typed);
         }
-        let stored = match self.tree.get(key.bytes()) {
-            Ok(stored) => stored?,
-            Err(_) => {
-                self.damaged.store(true, Ordering::Relaxed);
-                return None;
-            }
+        let flushes = self.flushes.load(Ordering::Acquire);
+        let read = match self.tree.get(key.bytes()) {
+            Ok(None) => Ok(None),
+            Ok(Some(stored)) => codec::open::<T>(key.bytes(), &stored).map(|value| Some(Arc::new(value))).map_err(drop),
+            Err(_) => Err(()),
         };
-        let Ok(value) = codec::open::<T>(key.bytes(), &stored) else {
+        let Ok(value) = read else {
             self.damaged.store(true, Ordering::Relaxed);
             return None;
         };
-        let value = Arc::new(value);
+        self.keep(flushes, key, value.clone().map(|v| v as Arc<dyn Value>));
+        value
+    }
+
+    /// Keeps what was read from the tree when it had changed so often; also that there was nothing, for many questions
+    /// of every message (is he blocked?) are about values that do not exist.
+    fn keep(&self, flushes: u64, key: &Key, slot: Slot) {
         let mut clean = self.clean.lock();
+        if self.flushes.load(Ordering::Acquire) != flushes {
+            return;
+        }
         if clean.len() >= CLEAN_VALUES_MAX {
             clean.clear();
         }
-        clean.insert(key.clone(), Some(value.clone()));
-        Some(value)
+        clean.insert(key.clone(), slot);
     }
 }
 
@@ -324,6 +336,35 @@ mod tests {
         assert_eq!(store.verify().unwrap(), 1);
         assert_eq!(store.get::<String>(&Key::numbers(b't', b'x', &[1])).unwrap().as_str(), "changed");
         assert!(store.get::<String>(&Key::numbers(b't', b'x', &[2])).is_none());
+    }
+
+    #[test]
+    fn what_was_read_before_a_flush_does_not_replace_what_was_written() {
+        let store = Store::temporary().unwrap();
+        let key = Key::numbers(b't', b'x', &[1]);
+        put(&store, 1, "old");
+        store.flush(1, [0; 8], 1).unwrap();
+        let (slow_reader, old) = (store.flushes.load(Ordering::Acquire), Arc::new("old".to_owned()));
+        put(&store, 1, "new");
+        store.flush(2, [0; 8], 1).unwrap();
+        store.keep(slow_reader, &key, Some(old));
+        assert_eq!(store.get::<String>(&key).unwrap().as_str(), "new");
+    }
+
+    #[test]
+    fn that_there_is_nothing_is_kept_until_there_is_something() {
+        let store = Store::temporary().unwrap();
+        let key = Key::numbers(b't', b'x', &[1]);
+        assert!(store.get::<String>(&key).is_none());
+        assert!(store.clean.lock().contains_key(&key));
+        put(&store, 1, "a");
+        assert!(store.get::<String>(&key).is_some());
+        store.flush(1, [0; 8], 1).unwrap();
+        assert!(store.get::<String>(&key).is_some());
+        store.commit(std::iter::once((key.clone(), None)));
+        assert!(store.get::<String>(&key).is_none());
+        store.flush(2, [0; 8], 1).unwrap();
+        assert!(store.get::<String>(&key).is_none());
     }
 
     #[test]
