@@ -4,8 +4,8 @@
 //! strings. Owns no randomness: bytes come in. The operator's commands make invitations by the same functions.
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use data_encoding::BASE32_NOPAD;
 use startalk_protocol::{
@@ -19,6 +19,12 @@ use crate::config::PasswordCost;
 pub const TOKEN_BYTES: usize = 32;
 /// Random bytes of an invitation: 160 bits.
 pub const INVITATION_BYTES: usize = 20;
+/// Bytes of a password's hash.
+const PASSWORD_HASH_BYTES: usize = Params::DEFAULT_OUTPUT_LEN;
+/// Blocks asked for at least, although fewer are touched. glibc keeps what it gives back up to 32 MiB, for each of its
+/// arenas: after a few sign-ins on different threads hundreds of megabytes that nobody uses. What is larger it takes
+/// from the system and gives back at once.
+const MEMORY_BLOCKS_MIN: usize = 33 * 1024;
 /// Letters of a recovery code: 60 bits.
 const CODE_LETTERS: usize = 12;
 
@@ -91,14 +97,39 @@ pub fn hash_password(password: &str, salt: [u8; 16], cost: PasswordCost) -> Resu
     let failed = |why: &dyn std::fmt::Display| Error::new(Code::Internal).with("what", format!("argon2: {why}"));
     let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|e| failed(&e))?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let hash: PasswordHash = argon2.hash_password_with_salt(password.as_bytes(), &salt).map_err(|e| failed(&e))?;
+    let hash = compute(&argon2, password, &salt, PASSWORD_HASH_BYTES).map_err(|e| failed(&e))?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params()).map_err(|e| failed(&e))?,
+        salt: Some(Salt::new(&salt).map_err(|e| failed(&e))?),
+        hash: Some(hash),
+    };
     Ok(hash.to_string())
+}
+
+fn compute(argon2: &Argon2<'_>, password: &str, salt: &[u8], length: usize) -> argon2::Result<Output> {
+    let blocks = argon2.params().block_count();
+    let mut memory = Vec::with_capacity(blocks.max(MEMORY_BLOCKS_MIN));
+    memory.resize(blocks, Block::new());
+    let mut out = [0; Output::MAX_LENGTH];
+    let out = out.get_mut(..length).ok_or(argon2::Error::OutputTooLong)?;
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut memory)?;
+    Output::new(out).map_err(|_| argon2::Error::OutputTooShort)
 }
 
 /// Whether a password is the one hashed. Takes its time.
 pub fn verify_password(password: &str, hash: &str) -> bool {
-    password.len() <= PASSWORD_BYTES_MAX
-        && PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    let verify = || {
+        let known = PasswordHash::new(hash).ok()?;
+        let (salt, expected) = (known.salt?, known.hash?);
+        let algorithm = Algorithm::try_from(known.algorithm.as_str()).ok()?;
+        let version = Version::try_from(known.version?).ok()?;
+        let params = Params::try_from(&known).ok()?;
+        let computed = compute(&Argon2::new(algorithm, version, params), password, &salt, expected.len()).ok()?;
+        Some(computed == expected) // in constant time
+    };
+    password.len() <= PASSWORD_BYTES_MAX && verify() == Some(true)
 }
 
 #[cfg(test)]
@@ -110,6 +141,9 @@ mod tests {
         let hash = hash_password("correct horse", [7; 16], PasswordCost::CHEAP).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
         assert!(verify_password("correct horse", &hash));
+        // By the library's own way.
+        let known = argon2::PasswordHash::new(&hash).unwrap();
+        argon2::PasswordVerifier::verify_password(&Argon2::default(), b"correct horse", &known).unwrap();
         assert!(!verify_password("correct horsf", &hash));
         assert!(!verify_password("correct horse", "not a hash"));
         assert!(!verify_password(&"x".repeat(PASSWORD_BYTES_MAX + 1), &hash));
