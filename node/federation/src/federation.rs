@@ -64,6 +64,8 @@ impl Federation {
                 Event::PeerRuleSet(facts, _) => {
                     if let Some(slot) = self.0.slot(facts.peer) {
                         slot.changed();
+                        // Somebody has decided: whatever failed before is tried again now.
+                        slot.reconnect();
                     }
                 }
                 _ => {}
