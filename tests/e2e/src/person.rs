@@ -12,7 +12,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use startalk_client::{
-    Client, Event, Events, JoinLink, Language, MemoryStore, Options, Session, Store, UserId, content, wire_types::Message,
+    Client, ClientError, Event, Events, Home, JoinLink, Language, MemoryStore, Options, Session, Store, UserId, content,
+    wire_types::Message,
 };
 use startalk_examples::texts::texts;
 use tokio::task::JoinHandle;
@@ -56,17 +57,22 @@ pub struct Person {
     listening: JoinHandle<()>,
 }
 
-/// The options of a link's home, with short waits between attempts: what is restarted is back soon.
+/// The options of a link's home.
 ///
 /// # Errors
 /// If the link is none.
 pub fn options(link: &str) -> anyhow::Result<(Options, JoinLink)> {
     let link: JoinLink = link.parse().context("the link")?;
-    let mut options = Options::new(link.home());
+    Ok((patient(Options::new(link.home())), link))
+}
+
+/// Short waits between attempts, for what is restarted is back soon; long ones for answers, for the machine is busy.
+fn patient(mut options: Options) -> Options {
     options.backoff.max = Duration::from_secs(1);
     options.timeout = Duration::from_secs(30);
+    options.request_wait = Duration::from_secs(60);
     options.fill_gaps_max = 100_000;
-    Ok((options, link))
+    options
 }
 
 impl Person {
@@ -88,6 +94,18 @@ impl Person {
         client.register(name, PASSWORD, name, &link.invitation, "e2e").await?;
         let (session, events) = client.start()?;
         Self::listening(session, events, said)
+    }
+
+    /// Signs in as a new device with a password.
+    ///
+    /// # Errors
+    /// What the node says, or why it cannot be reached.
+    pub async fn sign_in(port: u64, name: &str, password: &str) -> Result<Self, ClientError> {
+        let server = format!("127.0.0.1:{port}").parse()?;
+        let mut client = Client::connect(patient(Options::new(Home::Server(server))), Box::new(MemoryStore::default())).await?;
+        client.sign_in(name, password, "e2e").await?;
+        let (session, events) = client.start()?;
+        Self::listening(session, events, Arc::default()).map_err(|e| ClientError::Input(e.to_string()))
     }
 
     /// Goes on as the device in `store`. `said`: what the device had accepted before.
@@ -208,7 +226,14 @@ impl Person {
     /// # Errors
     /// If a page cannot be had.
     pub async fn history(&self, with: &UserId) -> anyhow::Result<Vec<Message>> {
-        let conversation = self.conversation(with).await?;
+        self.history_of(self.conversation(with).await?).await
+    }
+
+    /// The whole of a conversation, as the node has it, page by page.
+    ///
+    /// # Errors
+    /// If a page cannot be had.
+    pub async fn history_of(&self, conversation: u64) -> anyhow::Result<Vec<Message>> {
         let (mut all, mut before) = (Vec::new(), 0);
         loop {
             let page = self.session.history(conversation, before, 0, 200).await?;
