@@ -42,6 +42,8 @@ impl Servers {
         }
     }
 
+    /// What a handshake or HTTP needs for its states is kept in boxes and gone with them: of an idle client only its
+    /// own small task stays.
     async fn serve_tcp(self, tcp: TcpStream, from: SocketAddr) {
         let from = from.ip().to_canonical();
         let mut first = [0];
@@ -50,16 +52,16 @@ impl Servers {
             _ => return,
         }
         if first[0] != TLS_HANDSHAKE {
-            return self.gateway.serve_http(tcp, from, false).await;
+            return Box::pin(self.gateway.serve_http(tcp, from, false)).await;
         }
-        let accepted = match self.tls.accept(tcp).await {
+        let accepted = match Box::pin(self.tls.accept(tcp)).await {
             Ok(accepted) => accepted,
             Err(reason) => return tracing::debug!(%from, ?reason, "a TLS handshake failed"),
         };
         match accepted.protocol {
-            Protocol::Link => self.federation.accept_tls(accepted).await,
-            Protocol::Client => self.gateway.serve_frames(accepted.stream, from).await,
-            Protocol::Http1 | Protocol::Http2 => self.gateway.serve_http(accepted.stream, from, true).await,
+            Protocol::Link => Box::pin(self.federation.accept_tls(accepted)).await,
+            Protocol::Client => drop(tokio::spawn(self.gateway.serve_frames(accepted.stream, from))),
+            Protocol::Http1 | Protocol::Http2 => Box::pin(self.gateway.serve_http(accepted.stream, from, true)).await,
         }
     }
 

@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Runs until the connection ends, from whichever side.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(&mut self) {
         let Err(Over) = poll_fn(|cx| self.poll(cx)).await;
     }
 

@@ -99,18 +99,25 @@ impl Gateway {
     }
 
     /// A client's connection with length-prefixed frames, until it ends: TLS with ALPN `startalk/1`, or a QUIC stream
-    /// (joined from its two halves).
-    pub async fn serve_frames<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, from: IpAddr) {
-        let Some(_place) = self.0.place(from) else { return };
-        self.0.serve(stream, Framing::Length, from).await;
+    /// (joined from its two halves). The future is all that an idle connection keeps besides its TLS: it is best run by
+    /// a task of its own, and not by the one that did the handshake.
+    pub fn serve_frames<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, from: IpAddr) -> impl Future<Output = ()> + use<S> {
+        let place = self.0.place(from);
+        let mut served = place.map(|place| (self.0.begin(stream, Framing::Length, from), place));
+        async move {
+            if let Some((served, _place)) = &mut served {
+                served.connection.run().await;
+            }
+        }
     }
 
     /// A browser's connection, until it ends: HTTP, and WebSocket at `/v1/ws`. Without TLS (`tls` false) only loopback is
     /// served; others are sent to the public address.
     pub async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, from: IpAddr, tls: bool) {
         let Some(_place) = self.0.place(from) else { return };
-        if let Some(upgraded) = web::serve(&self.0, stream, from, tls).await {
-            self.0.serve(upgraded, Framing::WebSocket(WebSocket::default()), from).await;
+        // Boxed, so that its many buffers and states do not stay with what it may become.
+        if let Some(upgraded) = Box::pin(web::serve(&self.0, stream, from, tls)).await {
+            self.0.begin(upgraded, Framing::WebSocket(WebSocket::default()), from).connection.run().await;
         }
     }
 
@@ -189,15 +196,16 @@ impl Inner {
         session.outbox.close(error);
     }
 
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self: &Arc<Self>, stream: S, framing: Framing, from: IpAddr) {
+    /// Puts a new session on the lists.
+    fn begin<S: AsyncRead + AsyncWrite + Unpin>(self: &Arc<Self>, stream: S, framing: Framing, from: IpAddr) -> Served<S> {
         self.start_ticking();
         let session = Arc::new(Session::new(self.next.fetch_add(1, Ordering::Relaxed), from));
         self.connections.lock().insert(session.number, session.clone());
-        let _leave = Leave { gateway: self, session: &session };
         if self.stopping.load(Ordering::Acquire) {
             session.outbox.close(Code::Stopping.into());
         }
-        Connection::new(stream, framing, session.clone(), self.clone()).run().await;
+        let leave = Leave { gateway: self.clone(), session: session.clone() };
+        Served { connection: Connection::new(stream, framing, session, self.clone()), _leave: leave }
     }
 
     fn left(&self, session: &Arc<Session>) {
@@ -214,8 +222,8 @@ impl Inner {
     }
 
     /// A place among the connections of an address; `None` if it has too many.
-    fn place(&self, from: IpAddr) -> Option<Place<'_>> {
-        self.guard.connected(from).then_some(Place { gateway: self, from })
+    fn place(self: &Arc<Self>, from: IpAddr) -> Option<Place> {
+        self.guard.connected(from).then(|| Place { gateway: self.clone(), from })
     }
 
     fn sessions(&self) -> Vec<Arc<Session>> {
@@ -267,25 +275,31 @@ async fn tick(gateway: Weak<Inner>, period: Duration) {
 }
 
 /// A connection of an address, counted.
-struct Place<'a> {
-    gateway: &'a Inner,
+struct Place {
+    gateway: Arc<Inner>,
     from: IpAddr,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.gateway.guard.disconnected(self.from);
     }
 }
 
-/// Takes a session off the lists however its connection ends.
-struct Leave<'a> {
-    gateway: &'a Arc<Inner>,
-    session: &'a Arc<Session>,
+/// A connection whose session is on the lists.
+struct Served<S> {
+    connection: Connection<S>,
+    _leave: Leave,
 }
 
-impl Drop for Leave<'_> {
+/// Takes a session off the lists however its connection ends.
+struct Leave {
+    gateway: Arc<Inner>,
+    session: Arc<Session>,
+}
+
+impl Drop for Leave {
     fn drop(&mut self) {
-        self.gateway.left(self.session);
+        self.gateway.left(&self.session);
     }
 }
