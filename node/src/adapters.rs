@@ -31,4 +31,7 @@ impl startalk_federation::Identity for Identity {
     fn current(&self) -> LinkIdentity {
         LinkIdentity { key: self.link_key(), certificate: self.certificate(), record: self.record().bytes().clone() }
     }
+    fn outdated(&self) {
+        self.wanted().notify_one();
+    }
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use startalk_net::{Discovery, HubUrl};
-use startalk_protocol::error::Language;
-use tokio::sync::watch;
+use startalk_net::{Discovery, HubUrl, hub::HubError};
+use startalk_protocol::{Code, error::Language};
+
+use crate::keys::Identity;
 
 /// How often the record is signed anew: a quarter of what it promises.
 pub const RENEW: Duration = Duration::from_secs(12 * 3600);
@@ -17,7 +17,8 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// Announces to one hub for ever: each new record at once, and again every minute, for a hub that started anew has
 /// nothing.
-pub async fn announce(discovery: Discovery, hub: HubUrl, mut record: watch::Receiver<Bytes>) {
+pub async fn announce(discovery: Discovery, hub: HubUrl, identity: Identity) {
+    let mut record = identity.records();
     let mut wait = RETRY_MIN;
     let mut failing = false;
     loop {
@@ -32,6 +33,9 @@ pub async fn announce(discovery: Discovery, hub: HubUrl, mut record: watch::Rece
             Err(error) => {
                 if !failing {
                     tracing::warn!(hub = hub.name(), error = %error.words(Language::English), "cannot announce");
+                }
+                if matches!(&error, HubError::Refused(e) if e.code == Code::OlderRecord) {
+                    identity.wanted().notify_one(); // another copy of us was here
                 }
                 wait = if failing { (wait * 2).min(ANNOUNCE) } else { RETRY_MIN };
                 failing = true;

@@ -72,6 +72,18 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
     runtime.block_on(node.run((charter, link_key)))
 }
 
+/// As they are; with `STARTALK_TIMINGS=fast`, which is for tests that would otherwise wait for minutes, links that were
+/// refused are tried again after a second.
+fn timings() -> Timings {
+    let usual = Timings::default();
+    if std::env::var_os("STARTALK_TIMINGS").is_none_or(|t| t != "fast") {
+        return usual;
+    }
+    tracing::warn!("STARTALK_TIMINGS=fast is for tests: refused links are tried again too soon for a good neighbour");
+    let second = Duration::from_secs(1);
+    Timings { refused_first: second, backoff_most: 2 * second, two_copies: 4 * second, ..usual }
+}
+
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(2, |n| n.get().min(8))
 }
@@ -158,7 +170,7 @@ impl Node {
                 endpoint: listeners.quic.clone(),
                 clock: Arc::new(clock::now_ms),
                 random: Arc::new(|out: &mut [u8]| clock::System.fill(out)),
-                timings: Timings::default(),
+                timings: timings(),
                 quota: Quota::default(),
                 on_ephemeral: Arc::new(on_ephemeral),
                 on_went_back: Arc::new(
@@ -177,7 +189,7 @@ impl Node {
         };
         let _ = gateway_slot.set(gateway.clone());
 
-        let renew = Arc::new(Notify::new());
+        let renew = identity.wanted();
         let writer = {
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
             Writer::start(
@@ -201,7 +213,7 @@ impl Node {
         tokio::spawn(servers.clone().accept_tcp(tcp));
         tokio::spawn(servers.accept_quic(quic.clone()));
         for hub in settings.hubs.iter().cloned() {
-            tokio::spawn(announce::announce(discovery.clone(), hub, identity.records()));
+            tokio::spawn(announce::announce(discovery.clone(), hub, identity.clone()));
         }
         tokio::spawn(renew_record(identity.clone(), views.clone(), endpoints.clone(), renew, backend.rotate.clone()));
         write_file(&folder.root().join("URL"), public_url.as_bytes())?; // for invitations made while the node is stopped

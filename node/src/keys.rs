@@ -22,7 +22,7 @@ use startalk_protocol::{
     trust::{Charter, CharterDraft, RecordDraft, VerifiedCharter, VerifiedRecord, recovery_hash, sign_charter, sign_record},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     clock,
@@ -175,6 +175,7 @@ impl Keys {
 pub struct Identity {
     shown: Arc<RwLock<Shown>>,
     records: watch::Sender<Bytes>,
+    wanted: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -207,7 +208,8 @@ impl Identity {
         let record = signed(&charter, &link, shows)?;
         let certificate = LinkCertificate::new(&link)?;
         let records = watch::Sender::new(record.bytes().clone());
-        Ok(Self { shown: Arc::new(RwLock::new(Shown { link, certificate, charter, record })), records })
+        let shown = Arc::new(RwLock::new(Shown { link, certificate, charter, record }));
+        Ok(Self { shown, records, wanted: Arc::default() })
     }
 
     /// Signs a new record, with other keys if they are given.
@@ -224,6 +226,11 @@ impl Identity {
         self.records.send_replace(shown.record.bytes().clone());
         *self.shown.write() = shown;
         Ok(())
+    }
+
+    /// Told when a new record is wanted.
+    pub fn wanted(&self) -> Arc<Notify> {
+        self.wanted.clone()
     }
 
     /// Every record from now on.

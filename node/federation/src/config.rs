@@ -30,6 +30,9 @@ pub struct LinkIdentity {
 pub trait Identity: Send + Sync {
     /// The identity as it is now.
     fn current(&self) -> LinkIdentity;
+    /// A peer has seen a later record than ours, so another copy of us runs or ran: ours is to be signed anew. Must not
+    /// block.
+    fn outdated(&self) {}
 }
 
 /// Typing or presence from a person of another domain.

@@ -244,6 +244,10 @@ impl Peer {
                 self.held_until_ms = self.shared.now() + millis(self.timings().two_copies);
                 self.failed(error);
             }
+            Code::OlderRecord if by_peer => {
+                self.shared.config.identity.outdated();
+                self.failed(error);
+            }
             _ => self.failed(error),
         }
     }
