@@ -21,7 +21,8 @@ mod writer;
 
 use clap::Parser as _;
 
-/// glibc keeps what argon2 takes for each password (19 MiB) in every thread's arena: 900 MB after 200 sign-ins.
+/// With glibc's a message costs twice the CPU (docs/performance.md). Built without huge pages, of which an idle node holds
+/// many and uses little of each.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -307,7 +307,7 @@ async fn batches_that_are_replayed_forged_or_out_of_order() -> anyhow::Result<()
             dialed.welcomed().await?;
             Ok(dialed)
         };
-        let good = mallory.batch(&b, 1, &[first.clone()]);
+        let good = mallory.batch(&b, 1, std::slice::from_ref(&first));
         let mut dialed = link(&after).await?;
         dialed.say(Kind::Batch(good.clone())).await;
         let ack = dialed.acknowledged(1).await.context("a good batch")?;
@@ -325,12 +325,12 @@ async fn batches_that_are_replayed_forged_or_out_of_order() -> anyhow::Result<()
         dialed.vanish();
 
         let next = message(number + 2, "mallory", "bob", "mallory 3: forged");
-        let fitting = mallory.batch(&b, 2, &[next.clone()]);
+        let fitting = mallory.batch(&b, 2, std::slice::from_ref(&next));
         let forged = startalk_protocol::pb::link::Batch { signature: good.signature.clone(), ..fitting.clone() };
         let other_key = startalk_protocol::pb::link::Batch { link_key: key(77).public().to_vec().into(), ..fitting.clone() };
         let other_epoch = startalk_protocol::pb::link::Batch { epoch: vec![7; 16].into(), ..fitting.clone() };
-        let to_other = mallory.batch(&town.a_name, 2, &[next.clone()]);
-        let later = mallory.batch(&b, 5, &[next.clone()]);
+        let to_other = mallory.batch(&town.a_name, 2, std::slice::from_ref(&next));
+        let later = mallory.batch(&b, 5, std::slice::from_ref(&next));
         let many = mallory.batch(&b, 2, &vec![next.clone(); 65]);
         let large = mallory.batch(&b, 2, &[Bytes::from(vec![1; 200 * 1024])]);
         let none = mallory.batch(&b, 2, &[]);
