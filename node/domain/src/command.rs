@@ -1,10 +1,19 @@
 //! Everything that can be asked of a domain, as one closed list: by its own clients, by other domains, by the
 //! operator, by consumers. And the answers.
 
-use bytes::Bytes;
-use startalk_protocol::{AccountName, DomainName, MessageId, UserId, trust::VerifiedRecord};
+use std::sync::Arc;
 
-use crate::governance::Registration;
+use bytes::Bytes;
+use startalk_protocol::{
+    AccountName, DomainName, GroupId, MessageId, UserId,
+    pb::group::{Beginning, Range},
+    trust::VerifiedRecord,
+};
+
+use crate::{
+    governance::Registration,
+    groups::{GroupAct, GroupLink},
+};
 
 /// A signed-in device, checked by whoever holds its connection and again by the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +62,19 @@ pub struct LinkItem {
     pub running: [u8; 32],
     /// The item's bytes; `None`: withheld, because erased.
     pub item: Option<Bytes>,
+    /// The peer's signature over the group submissions of the batch, checked by the link.
+    pub proof: Option<Arc<SubmissionProof>>,
+}
+
+/// A domain's signature over what it submits to groups elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmissionProof {
+    /// By this key.
+    pub link_key: [u8; 32],
+    /// Hashes of the submissions.
+    pub hashes: Vec<[u8; 32]>,
+    /// The signature.
+    pub signature: [u8; 64],
 }
 
 /// What is asked.
@@ -143,6 +165,8 @@ pub enum Command {
         counter: u64,
         content: Bytes,
         reply_to: Option<MessageId>,
+        /// In a group instead of `reply_to`; 0: none.
+        reply_sequence: u64,
         known_id: Option<MessageId>,
     },
     Edit {
@@ -176,6 +200,58 @@ pub enum Command {
         domain: DomainName,
         blocked: bool,
     },
+    /// How an account wants to hear of a conversation.
+    SetConversation {
+        account: u64,
+        conversation: u64,
+        muted_until_ms: i64,
+        mentions_only: bool,
+    },
+    // Groups
+    CreateGroup {
+        actor: Actor,
+        counter: u64,
+        name: String,
+        members: Vec<UserId>,
+    },
+    ActInGroup {
+        actor: Actor,
+        conversation: u64,
+        counter: u64,
+        act: GroupAct,
+    },
+    JoinGroup {
+        actor: Actor,
+        counter: u64,
+        link: GroupLink,
+        word: String,
+    },
+    DecideGroupInvitation {
+        actor: Actor,
+        counter: u64,
+        group: GroupId,
+        accept: bool,
+    },
+    /// What a replica begins with, all pages.
+    BeginReplica {
+        peer: u64,
+        group: String,
+        pages: Vec<Beginning>,
+    },
+    /// A stretch of a group's log from its home.
+    FollowGroup {
+        peer: u64,
+        group: String,
+        range: Box<Range>,
+    },
+    /// How far members of the peer's have read in a group of this home: (member, sequence).
+    MoveGroupMarks {
+        peer: u64,
+        group: String,
+        marks: Vec<(u64, u64)>,
+    },
+    /// Journal time is to go on although nothing happens: somebody waits to know that it is later.
+    TellTime,
     // Other domains
     MeetPeer {
         record: Box<VerifiedRecord>,
@@ -257,6 +333,11 @@ impl Command {
                 | Self::Send { .. }
                 | Self::Edit { .. }
                 | Self::ReceiveItem { .. }
+                | Self::CreateGroup { .. }
+                | Self::ActInGroup { .. }
+                | Self::JoinGroup { .. }
+                | Self::BeginReplica { .. }
+                | Self::FollowGroup { .. }
         )
     }
 }

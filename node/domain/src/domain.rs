@@ -17,13 +17,13 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    governance, outbox,
+    governance, groups, outbox,
     store::{Changes, Store, TreeError, Tx},
     timeline,
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 /// Records applied between two flushes while rebuilding.
 const REBUILD_STEP: usize = 4096;
 /// Bytes of records read at once while rebuilding.
@@ -68,7 +68,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::DeleteAccount { account } => accounts::delete(tx, ctx, account),
         Command::EraseAuthored { account, conversation, from } => match conversations::direct(tx, conversation) {
             Some(direct) if direct.has(account) => conversations::erase_authored(tx, ctx, account, &direct, from),
-            _ => Err(Code::NoSuchConversation.into()),
+            _ => groups::erase_authored(tx, ctx, account, conversation, from),
         },
         Command::MakeInvitation { maker, token_hash, uses, valid_ms, administrator } => {
             accounts::make_invitation(tx, ctx, maker, token_hash, uses, valid_ms, administrator)
@@ -77,8 +77,8 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
             accounts::set_profile(tx, ctx, account, display_name, avatar, signature)
         }
         Command::OpenDirect { actor, user } => conversations::open(tx, ctx, actor, &user),
-        Command::Send { actor, to, counter, content, reply_to, known_id } => {
-            conversations::send(tx, ctx, actor, &to, counter, Said { content, reply_to, known_id })
+        Command::Send { actor, to, counter, content, reply_to, reply_sequence, known_id } => {
+            conversations::send(tx, ctx, actor, &to, counter, Said { content, reply_to, reply_sequence, known_id })
         }
         Command::Edit { actor, conversation, sequence, counter, content } => {
             conversations::edit(tx, ctx, actor, Which { conversation, sequence, counter }, content)
@@ -90,6 +90,19 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::DecideRequest { account, conversation, accept } => conversations::decide(tx, account, conversation, accept),
         Command::BlockUser { account, user, blocked } => contacts::block_user(tx, ctx, account, &user, blocked),
         Command::BlockDomain { account, domain, blocked } => contacts::block_domain(tx, ctx, account, &domain, blocked),
+        Command::SetConversation { account, conversation, muted_until_ms, mentions_only } => {
+            contacts::set_conversation(tx, account, conversation, muted_until_ms, mentions_only)
+        }
+        Command::CreateGroup { actor, counter, name, members } => groups::create(tx, ctx, actor, counter, name, &members),
+        Command::ActInGroup { actor, conversation, counter, act } => groups::act(tx, ctx, actor, conversation, counter, act),
+        Command::JoinGroup { actor, counter, link, word } => groups::join(tx, ctx, actor, counter, &link, word),
+        Command::DecideGroupInvitation { actor, counter, group, accept } => {
+            groups::decide_invitation(tx, ctx, actor, counter, &group, accept)
+        }
+        Command::BeginReplica { peer, group, pages } => groups::begin_replica(tx, ctx, peer, &group, pages),
+        Command::FollowGroup { peer, group, range } => groups::follow(tx, ctx, peer, &group, *range),
+        Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),
+        Command::TellTime => governance::tell_time(tx, ctx),
         Command::MeetPeer { record, proof } => directory::meet(tx, ctx, &record, proof),
         Command::SetPeerRule { domain, rule, forget_key } => directory::set_rule(tx, ctx, &domain, rule, forget_key),
         Command::BeginPeerEpoch { peer, epoch } => directory::begin_peer(tx, peer, epoch),
@@ -107,6 +120,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     contacts::apply(tx, record);
     timeline::apply(tx, record);
     conversations::apply(tx, record);
+    groups::apply(tx, record);
     delivery::apply(tx, record);
     outbox::apply(tx, record);
 }

@@ -86,7 +86,11 @@ message_bodies!(
     pb::DeviceAddedBody,
     pb::InvitationMadeBody,
     pb::PersonMetBody,
-    pb::AccountDeletedBody
+    pb::AccountDeletedBody,
+    pb::GroupSubmittedBody,
+    pb::GroupInvitedBody,
+    pb::GroupReplicaBeganBody,
+    pb::GroupInviteSentBody
 );
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
@@ -119,7 +123,7 @@ macro_rules! events {
                 match self { $(Self::$name(facts, _) => facts.encode_to_vec(),)* }
             }
 
-            fn body(&self) -> Option<Vec<u8>> {
+            pub(crate) fn body(&self) -> Option<Vec<u8>> {
                 match self { $(Self::$name(_, body) => body.as_ref().map(|body| {
                     let mut out = Vec::with_capacity(192);
                     out.extend_from_slice(&body.salt);
@@ -144,6 +148,7 @@ events! {
     3 Erased Nothing;
     4 OwnCharterSigned Nothing;
     5 PolicySet Nothing;
+    6 TimeTold Nothing;
     10 PeerMet Nothing;
     11 PeerPinned Nothing;
     12 PeerRuleSet Nothing;
@@ -172,9 +177,28 @@ events! {
     57 BlockSet Nothing;
     58 ItemRefused Nothing;
     59 ProfileSent pb::ProfileSetBody;
+    60 GroupBegan Nothing;
+    61 GroupRecorded Raw;
+    62 GroupMembersLearned Nothing;
+    63 GroupSubmitted pb::GroupSubmittedBody;
+    64 GroupSubmissionEnded Nothing;
+    65 GroupProven Nothing;
+    66 GroupInvited pb::GroupInvitedBody;
+    67 GroupInvitationDecided Nothing;
+    68 GroupReplicaBegan pb::GroupReplicaBeganBody;
+    69 GroupSubmissionRefused Nothing;
+    70 GroupLeaving Nothing;
+    71 ConversationSet Nothing;
+    72 GroupEquivocated Nothing;
+    73 GroupInviteSent pb::GroupInviteSentBody;
 }
 
 impl Event {
+    /// Whether other domains chain the body's hash.
+    pub(crate) fn is_chained(&self) -> bool {
+        matches!(self, Self::GroupRecorded(..))
+    }
+
     /// Whether the kind takes a number in its conversation: what is said in it, and changes of that.
     pub fn is_numbered(&self) -> bool {
         !matches!(self, Self::MarksMoved(..) | Self::MarksSent(..) | Self::Erased(..) | Self::ItemRefused(..))
@@ -192,7 +216,9 @@ impl Event {
             | Self::MessageEdited(pb::MessageEdited { out, .. }, _)
             | Self::MessageRecalled(pb::MessageRecalled { out, .. }, _)
             | Self::MarksSent(pb::MarksSent { out, .. }, _)
-            | Self::ProfileSent(pb::ProfileSent { out, .. }, _) => out.as_slice(),
+            | Self::ProfileSent(pb::ProfileSent { out, .. }, _)
+            | Self::GroupInviteSent(pb::GroupInviteSent { out, .. }, _)
+            | Self::GroupSubmitted(pb::GroupSubmitted { out, .. }, _) => out.as_slice(),
             Self::ProfileSet(pb::ProfileSet { out, .. }, _) | Self::AccountDeleted(pb::AccountDeleted { out, .. }, _) => out,
             _ => &[],
         }
@@ -207,7 +233,10 @@ impl Event {
             | Self::MessageAdded(pb::MessageAdded { r#in, .. }, _)
             | Self::MessageEdited(pb::MessageEdited { r#in, .. }, _)
             | Self::MessageRecalled(pb::MessageRecalled { r#in, .. }, _)
-            | Self::MarksMoved(pb::MarksMoved { r#in, .. }, _) => r#in.as_ref(),
+            | Self::MarksMoved(pb::MarksMoved { r#in, .. }, _)
+            | Self::GroupRecorded(pb::GroupRecorded { r#in, .. }, _)
+            | Self::GroupInvited(pb::GroupInvited { r#in, .. }, _)
+            | Self::GroupSubmissionRefused(pb::GroupSubmissionRefused { r#in, .. }, _) => r#in.as_ref(),
             _ => None,
         }
     }
@@ -228,9 +257,22 @@ pub struct Recorded {
     pub previous: u64,
     /// What happened.
     pub event: Event,
+    /// Of the body, erased or not, for those who chain it; zeros if there never was one. Before the record is in the
+    /// journal only groups' records have it.
+    pub body_hash: [u8; 24],
 }
 
 impl Recorded {
+    /// Salt and body, as they are in the journal; `None` if they were erased, or never were.
+    pub(crate) fn body(&self) -> Option<Vec<u8>> {
+        self.event.body()
+    }
+
+    /// Whether there is, or was, a body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body_hash != [0; 24]
+    }
+
     /// The record's bytes for the journal.
     pub fn draft(&self) -> Draft {
         Draft {
@@ -266,6 +308,7 @@ impl Recorded {
             sequence: header.sequence,
             previous: header.previous,
             event,
+            body_hash: header.body_hash,
         })
     }
 }

@@ -162,7 +162,15 @@ fn record(position: u64, kind: u16, version: u8, numbered: bool, facts: Bytes, b
 
 fn recorded(position: u64, event: Event) -> Recorded {
     let sequence = if event.is_numbered() { position } else { 0 };
-    Recorded { position, time_ms: TIME_MS, conversation: CONVERSATION, sequence, previous: position - 1, event }
+    Recorded {
+        position,
+        time_ms: TIME_MS,
+        conversation: CONVERSATION,
+        sequence,
+        previous: position - 1,
+        event,
+        body_hash: [0; 24],
+    }
 }
 
 #[test]

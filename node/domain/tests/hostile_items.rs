@@ -80,7 +80,8 @@ fn any_item_has_one_end_and_views_stay_a_function_of_the_journal() {
     for n in 1..=6000 {
         let before = node.journal.head().position;
         node.now_ms += random.below(3);
-        let item = LinkItem { sequence: cursor.sequence + n, running: [0; 32], item: Some(mutated(&mut random, &corpus)) };
+        let item =
+            LinkItem { sequence: cursor.sequence + n, running: [0; 32], item: Some(mutated(&mut random, &corpus)), proof: None };
         match node.ok(Command::ReceiveItem { peer: 1, epoch: cursor.epoch, item }) {
             Answer::Item { refused: Some(_) } => refused += 1,
             Answer::Item { refused: None } => {}

@@ -312,6 +312,7 @@ fn what_people_write_has_limits() {
             counter: 1,
             content,
             reply_to: None,
+            reply_sequence: 0,
             known_id: None,
         };
         assert_eq!(node.refused(command), expected);

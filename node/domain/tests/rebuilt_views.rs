@@ -40,6 +40,7 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
             counter,
             content: text("words"),
             reply_to: None,
+            reply_sequence: 0,
             known_id: None,
         },
         9 => Command::Edit { actor, conversation, sequence, counter, content: text("other words") },

@@ -91,7 +91,7 @@ fn bad_content_is_answered_alike_whoever_it_is_for() {
         let content = startalk_protocol::pb::content::Content { fallback: String::new(), kind: Some(kind) };
         let content = prost::Message::encode_to_vec(&content).into();
         let to = startalk_domain::command::Target::User(user(to));
-        a.ok(Command::Send { actor: alice, to, counter, content, reply_to: None, known_id: None });
+        a.ok(Command::Send { actor: alice, to, counter, content, reply_to: None, reply_sequence: 0, known_id: None });
     }
     let refused: Vec<_> = deliver(&a, &mut b).into_iter().map(|r| r.1).collect();
     assert_eq!(refused, ["bad-value", "bad-value"]);
@@ -163,7 +163,7 @@ fn an_item_takes_effect_once_and_in_its_place() {
     let item = |sequence| Command::ReceiveItem {
         peer: 1,
         epoch,
-        item: LinkItem { sequence, running: [0; 32], item: Some(again.clone()) },
+        item: LinkItem { sequence, running: [0; 32], item: Some(again.clone()), proof: None },
     };
     assert_eq!(b.ok(item(2)), Answer::Item { refused: None });
     assert_eq!(b.events().len(), events, "had already");
@@ -279,7 +279,7 @@ fn offer(node: &mut Node, actor: startalk_domain::Actor, counter: u64, known_id:
         (n, Some(_)) => ((n - 1) % 10).to_string(),
     };
     let to = startalk_domain::command::Target::User(user("bob@b.example"));
-    node.ok(Command::Send { actor, to, counter, content: text(&words), reply_to: None, known_id });
+    node.ok(Command::Send { actor, to, counter, content: text(&words), reply_to: None, reply_sequence: 0, known_id });
 }
 
 #[test]
@@ -295,7 +295,8 @@ fn a_deleted_account_is_told_of_and_then_forgotten() {
     let other = conversations::direct(&b.store, person).unwrap().b;
     assert!(directory::person(&b.store, other).unwrap().gone);
     let to = startalk_domain::command::Target::Conversation(person);
-    let command = Command::Send { actor: bob, to, counter: 2, content: text("?"), reply_to: None, known_id: None };
+    let command =
+        Command::Send { actor: bob, to, counter: 2, content: text("?"), reply_to: None, reply_sequence: 0, known_id: None };
     assert_eq!(b.refused(command), "no-such-user");
     let out = outbox::outbox(&a.store, 1);
     a.ok(Command::PeerRecorded { peer: 1, epoch: out.epoch, sequence: out.head() });

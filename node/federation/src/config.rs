@@ -35,6 +35,9 @@ pub trait Identity: Send + Sync {
     fn outdated(&self) {}
 }
 
+/// What a link can do beyond its version: questions and notes about groups, and submissions to them.
+pub const GROUPS: &str = "groups";
+
 /// Typing or presence from a person of another domain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EphemeralIn {

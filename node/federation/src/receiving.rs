@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use startalk_domain::{Answer, Command, command::LinkItem};
+use startalk_domain::{
+    Answer, Command,
+    command::{LinkItem, SubmissionProof},
+};
 use startalk_link::{Entry, Incoming};
 use startalk_protocol::Error;
 use startalk_sequencer::Handle;
@@ -43,17 +46,25 @@ pub(crate) struct News {
 
 impl Receiving {
     /// Submits a batch.
-    pub(crate) fn submit(&self, handle: &Handle, peer: u64, epoch: [u8; 16], items: Vec<Incoming>) {
+    pub(crate) fn submit(
+        &self,
+        handle: &Handle,
+        peer: u64,
+        epoch: [u8; 16],
+        items: Vec<Incoming>,
+        proof: Option<SubmissionProof>,
+    ) {
+        let proof = proof.map(Arc::new);
         let count = items.len();
         self.replies.inner.lock().outstanding += count as u64;
         for (index, Incoming { sequence, entry, running }) in items.into_iter().enumerate() {
             let item = match entry {
-                Entry::Item(bytes) => Some(bytes),
+                Entry::Item(bytes) | Entry::Submission(bytes, _) => Some(bytes),
                 Entry::Withheld(_) => None,
             };
             let replies = self.replies.clone();
             let last = index + 1 == count;
-            let command = Command::ReceiveItem { peer, epoch, item: LinkItem { sequence, running, item } };
+            let command = Command::ReceiveItem { peer, epoch, item: LinkItem { sequence, running, item, proof: proof.clone() } };
             handle.submit(command, move |answer| replies.answered(sequence, answer, last));
         }
     }

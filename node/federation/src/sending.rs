@@ -121,6 +121,7 @@ impl Sending {
         }
         let entry = |item| match item {
             Outgoing::Item(bytes) => Entry::Item(bytes),
+            Outgoing::Submission(bytes, hash) => Entry::Submission(bytes, hash),
             Outgoing::Withheld(hash) => Entry::Withheld(hash),
         };
         if link.push(first, items.into_iter().map(entry)) == 0 && link.can_push() > 0 {

@@ -74,7 +74,7 @@ impl Wire {
             record: identity.record.clone(),
             key: identity.key.clone(),
             instance: shared.config.instance,
-            features: Vec::new(),
+            features: vec![crate::config::GROUPS.to_owned()],
             role,
             tls_peer_key: Some(tls_key),
             datagrams,

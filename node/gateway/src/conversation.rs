@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use startalk_domain::{Actor, Answer, Command, command::Target, contacts, conversations, directory, sync::overview};
+use startalk_domain::{Actor, Answer, Command, command::Target, contacts, conversations, directory, sync::view};
 use startalk_protocol::{
     Code, Error, MessageId, UserId, limits,
     pb::client::{self as pb, server_frame::Frame},
@@ -25,7 +25,8 @@ impl Inner {
             };
             let reply_to = message_id(&request.reply_to, "reply_to")?;
             let known_id = message_id(&request.known_id, "known_id")?;
-            Ok(Command::Send { actor, to, counter: request.counter, content: request.content, reply_to, known_id })
+            let pb::Send { counter, content, reply_sequence, .. } = request;
+            Ok(Command::Send { actor, to, counter, content, reply_to, reply_sequence, known_id })
         })();
         match command {
             Ok(command) => self.submit(session, id, command, sent),
@@ -53,7 +54,7 @@ impl Inner {
             let limit = u64::from(limit);
             let (range, newest_first) = match (before, after) {
                 (0, 0) => {
-                    let head = overview(&*gateway.config.views.store, me.account, conversation)?.head;
+                    let head = view(&*gateway.config.views.store, me.account, conversation)?.head();
                     ((head + 1).saturating_sub(limit).max(1)..=head, true)
                 }
                 (before, 0) => (before.saturating_sub(limit).max(1)..=before.saturating_sub(1), true),
@@ -88,7 +89,7 @@ impl Inner {
     fn opened(&self, actor: Actor, answer: &Answer) -> Result<Frame, Error> {
         let Answer::Conversation(number) = *answer else { return Err(Code::Internal.into()) };
         let store = &*self.config.views.store;
-        Ok(Frame::Conversation(convert::conversation(store, &overview(store, actor.account, number)?)))
+        Ok(Frame::Conversation(convert::conversation(store, actor.account, &view(store, actor.account, number)?)))
     }
 
     /// Decides whether to hear a stranger.

@@ -2,7 +2,14 @@
 
 use bytes::Bytes;
 use prost::Message as _;
-use startalk_domain::{conversations::Message, delivery::Marks, directory, governance, store::Read, sync::Overview};
+use startalk_domain::{
+    contacts,
+    conversations::{Message, Reaction},
+    delivery::Marks,
+    directory, governance, groups,
+    store::Read,
+    sync::{Overview, View},
+};
 use startalk_protocol::{
     Error, UserId, limits,
     pb::client::{self as pb, server_frame::Frame},
@@ -61,11 +68,95 @@ pub(crate) fn message(message: Message, reader: u64) -> pb::Message {
         device: if own { message.device } else { 0 },
         counter: if own { message.counter } else { 0 },
         refused: if own { message.refused } else { String::new() },
+        reply_sequence: message.reply_sequence,
+        pinned: message.pinned,
+        reactions: message.reactions.into_iter().map(|r| reaction(r, reader)).collect(),
     }
 }
 
-/// A conversation as its member sees it.
-pub(crate) fn conversation(read: &impl Read, overview: &Overview) -> pb::Conversation {
+fn reaction(reaction: Reaction, reader: u64) -> pb::Reaction {
+    pb::Reaction {
+        mine: reaction.persons.contains(&reader),
+        emoji: reaction.emoji,
+        count: reaction.count,
+        users: reaction.users.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A conversation as somebody in it sees it.
+pub(crate) fn conversation(read: &impl Read, account: u64, view: &View) -> pb::Conversation {
+    let hearing = contacts::hearing(read, account, view.conversation());
+    let shown = match view {
+        View::Direct(direct) => self::direct(read, direct),
+        View::Group(group) => self::group(group),
+    };
+    pb::Conversation { muted_until_ms: hearing.muted_until_ms, mentions_only: hearing.mentions_only, ..shown }
+}
+
+fn group(overview: &groups::Overview) -> pb::Conversation {
+    let groups::Overview { group, home, me, first, .. } = overview;
+    let may_admit = me.as_ref().is_some_and(|m| m.is_in() && m.role > groups::Role::Member);
+    let shown = pb::Group {
+        group: group.id.clone(),
+        home: home.clone(),
+        name: group.name.clone(),
+        notice: group.notice.clone(),
+        description: group.description.clone(),
+        avatar: group.avatar.clone(),
+        members: group.members,
+        rights: Some(rights(&group.rights)),
+        role: me.as_ref().map(|m| role(m.role).to_owned()).unwrap_or_default(),
+        standing: overview.standing().to_owned(),
+        first: *first,
+        muted_until_ms: me.as_ref().map_or(0, |m| m.muted_until_ms),
+        asked: if may_admit { group.asked } else { 0 },
+    };
+    pb::Conversation {
+        conversation: group.conversation,
+        head: overview.head,
+        delivered: overview.marks.delivered,
+        read: overview.marks.read,
+        time_ms: signed(overview.time_ms),
+        group: Some(shown),
+        ..pb::Conversation::default()
+    }
+}
+
+/// A role's word.
+pub(crate) fn role(role: groups::Role) -> &'static str {
+    match role {
+        groups::Role::Member => "member",
+        groups::Role::Administrator => "administrator",
+        groups::Role::Owner => "owner",
+    }
+}
+
+fn who(who: groups::Who) -> String {
+    match who {
+        groups::Who::Members => "members",
+        groups::Who::Administrators => "administrators",
+        groups::Who::Owner => "owner",
+    }
+    .to_owned()
+}
+
+fn rights(rights: &groups::Rights) -> pb::GroupRights {
+    let joining = match rights.joining {
+        groups::Joining::ByInvitation => "invitation",
+        groups::Joining::WithApproval => "approval",
+        groups::Joining::Closed => "closed",
+    };
+    pb::GroupRights {
+        post: who(rights.post),
+        add: who(rights.add),
+        at_all: who(rights.at_all),
+        pin: who(rights.pin),
+        texts: who(rights.texts),
+        joining: joining.to_owned(),
+    }
+}
+
+fn direct(read: &impl Read, overview: &Overview) -> pb::Conversation {
     pb::Conversation {
         conversation: overview.conversation,
         peer: Some(member(read, overview.other, overview.other_marks)),
@@ -75,6 +166,7 @@ pub(crate) fn conversation(read: &impl Read, overview: &Overview) -> pb::Convers
         request: overview.request,
         blocked: overview.blocked,
         time_ms: signed(overview.time_ms),
+        ..pb::Conversation::default()
     }
 }
 

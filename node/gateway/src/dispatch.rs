@@ -103,6 +103,16 @@ impl Inner {
             Asked::SignIn(_) | Asked::Resume(_) | Asked::Register(_) | Asked::Recover(_) => {
                 session.answered(id, Err(Error::new(Code::NotAllowedHere).with("what", "signing in twice on one connection")));
             }
+            Asked::CreateGroup(_)
+            | Asked::ActInGroup(_)
+            | Asked::JoinGroup(_)
+            | Asked::ListGroupInvitations(_)
+            | Asked::DecideGroupInvitation(_)
+            | Asked::ListMembers(_)
+            | Asked::ListPins(_)
+            | Asked::ListGroupLinks(_)
+            | Asked::GetReaders(_)
+            | Asked::SetConversation(_) => session.answered(id, Err(Code::NotAllowedHere.into())),
             Asked::Hello(_) | Asked::Ping(_) => session.answered(id, Err(Code::Internal.into())),
         }
     }

@@ -202,8 +202,8 @@ impl Inner {
         if !self.registry.has(account) {
             return;
         }
-        let Ok(overview) = sync::overview(self.store(), account, conversation) else { return };
-        let info = convert::conversation(self.store(), &overview);
+        let Ok(view) = sync::view(self.store(), account, conversation) else { return };
+        let info = convert::conversation(self.store(), account, &view);
         self.push_to(account, &convert::pushed(conversation, What::Info(info)));
     }
 

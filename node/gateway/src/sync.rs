@@ -180,9 +180,10 @@ impl Inner {
             let Ok(synced) = sync::conversation(&views.store, &*views.journal, state.account, number, state.after) else {
                 continue;
             };
-            let info = convert::conversation(&*views.store, &synced.overview);
+            let info = convert::conversation(&*views.store, state.account, &synced.view);
             let messages = synced.messages.into_iter().map(|m| convert::message(m, state.account)).collect();
-            let mut piece = pb::ConversationPage { conversation: Some(info.clone()), messages, changed: Vec::new() };
+            let waiting = synced.waiting.into_iter().map(|m| convert::message(m, state.account)).collect();
+            let mut piece = pb::ConversationPage { conversation: Some(info.clone()), messages, changed: Vec::new(), waiting };
             let mut bytes = piece.encoded_len();
             for message in synced.changed {
                 let message = convert::message(message, state.account);

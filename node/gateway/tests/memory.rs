@@ -83,7 +83,7 @@ fn node() -> Gateway {
         let to = Target::User("alice@home.example".parse().unwrap());
         let content = content(&"x".repeat(60_000));
         let sent = tx.clone();
-        let send = Command::Send { actor, to, counter, content, reply_to: None, known_id: None };
+        let send = Command::Send { actor, to, counter, content, reply_to: None, reply_sequence: 0, known_id: None };
         handle.submit(send, move |r| sent.send(r.is_ok()).unwrap());
         assert!(rx.recv().unwrap());
     }

@@ -94,8 +94,15 @@ fn main() {
             counters[from] += 1;
             let to = Target::User(format!("u{}@bench.example", from ^ 1).parse().expect("a user"));
             let (content, answered) = (content.clone(), answered.clone());
-            let command =
-                Command::Send { actor: actors[from], to, counter: counters[from], content, reply_to: None, known_id: None };
+            let command = Command::Send {
+                actor: actors[from],
+                to,
+                counter: counters[from],
+                content,
+                reply_to: None,
+                reply_sequence: 0,
+                known_id: None,
+            };
             work.push(command, move |answer| {
                 answer.expect("accepted");
                 answered.fetch_add(1, Ordering::Relaxed);

@@ -122,6 +122,7 @@ impl World {
             counter,
             content: content(&format!("{from} {counter} {}", "x".repeat((counter % 90) as usize))),
             reply_to: None,
+            reply_sequence: 0,
             known_id: None,
         };
         let answers = self.answers.clone();

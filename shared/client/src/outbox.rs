@@ -376,8 +376,10 @@ fn frame(queued: &Queued) -> Frame {
     let Queued { counter, conversation, to, content, reply_to, known_id, target, .. } = queued.clone();
     match kind_of(queued) {
         // By person where the person is known: a number may mean another conversation after a node was restored.
-        CommandKind::Send if !to.is_empty() => Frame::Send(Send { conversation: 0, to, counter, content, reply_to, known_id }),
-        CommandKind::Send => Frame::Send(Send { conversation, to, counter, content, reply_to, known_id }),
+        CommandKind::Send if !to.is_empty() => {
+            Frame::Send(Send { conversation: 0, to, counter, content, reply_to, known_id, reply_sequence: 0 })
+        }
+        CommandKind::Send => Frame::Send(Send { conversation, to, counter, content, reply_to, known_id, reply_sequence: 0 }),
         CommandKind::Edit => Frame::Edit(Edit { conversation, sequence: target, counter, content }),
         CommandKind::Recall => Frame::Recall(Recall { conversation, sequence: target, counter }),
     }

@@ -6,12 +6,13 @@
 
 use startalk_protocol::{
     Code, DomainName, Error,
+    group::submissions_bytes,
     limits::{LINK_BATCH_ITEMS_MAX, LINK_ITEM_BYTES_MAX, LINK_KEYS_MAX},
-    pb::link::{Batch, Entry as WireEntry, entry::Entry as WireKind},
+    pb::link::{Batch, Entry as WireEntry, Submissions as WireSubmissions, entry::Entry as WireKind},
     signing::{PublicKey, Purpose, SecretKey},
 };
 
-use crate::{config::Entry, frame::malformed};
+use crate::{config::Entry, event::Submissions, frame::malformed};
 
 /// The bytes that a batch's signature covers, after the purpose's context: both domains, each with its length in two
 /// bytes; the epoch; the first sequence in eight bytes; the count in four; the hashes. All numbers big-endian.
@@ -62,10 +63,17 @@ pub(crate) fn make(direction: &Direction, key: &SecretKey, first: u64, entries: 
     let hashes: Vec<[u8; 32]> = entries.iter().map(|(_, hash)| *hash).collect();
     let bytes = signed_bytes(&direction.from, &direction.to, &direction.epoch, first, &hashes);
     let wire = |(entry, _)| match entry {
-        Entry::Item(bytes) => WireKind::Item(bytes),
+        Entry::Item(bytes) | Entry::Submission(bytes, _) => WireKind::Item(bytes),
         Entry::Withheld(hash) => WireKind::Withheld(hash.to_vec().into()),
     };
+    let submitted: Vec<[u8; 32]> =
+        entries.iter().filter_map(|(entry, _)| if let Entry::Submission(_, hash) = entry { Some(*hash) } else { None }).collect();
+    let submissions = (!submitted.is_empty()).then(|| WireSubmissions {
+        signature: key.sign(Purpose::GroupSubmissions, &submissions_bytes(submitted.iter())).to_vec().into(),
+        hashes: submitted.iter().map(|h| h.to_vec().into()).collect(),
+    });
     Batch {
+        submissions,
         epoch: direction.epoch.to_vec().into(),
         first_sequence: first,
         entries: entries.into_iter().map(|e| WireEntry { entry: Some(wire(e)) }).collect(),
@@ -82,9 +90,10 @@ pub(crate) struct Checked {
     pub(crate) entries: Vec<(Entry, [u8; 32])>,
     pub(crate) link_key: [u8; 32],
     pub(crate) signature: [u8; 64],
+    pub(crate) submissions: Option<Submissions>,
 }
 
-/// Checks in this order: form and limits, epoch, key, signature.
+/// Checks in this order: form and limits, epoch, key, signature, signature over submissions.
 pub(crate) fn check(direction: &Direction, keys: &Keys, batch: Batch) -> Result<Checked, Error> {
     let count = batch.entries.len();
     if count > LINK_BATCH_ITEMS_MAX {
@@ -106,7 +115,21 @@ pub(crate) fn check(direction: &Direction, keys: &Keys, batch: Batch) -> Result<
     if !key.verify(Purpose::LinkBatch, &bytes, &signature) {
         return Err(Error::new(Code::BadSignature).with("what", "a batch"));
     }
-    Ok(Checked { first, last, entries, link_key, signature })
+    let submissions = batch.submissions.map(|s| check_submissions(key, s)).transpose()?;
+    Ok(Checked { first, last, entries, link_key, signature, submissions })
+}
+
+fn check_submissions(key: &PublicKey, wire: WireSubmissions) -> Result<Submissions, Error> {
+    if wire.hashes.len() > LINK_BATCH_ITEMS_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "submissions in a batch").with("max", LINK_BATCH_ITEMS_MAX));
+    }
+    let hash = |h: bytes::Bytes| h.as_ref().try_into().map_err(|_| malformed("the hash of a submission"));
+    let hashes = wire.hashes.into_iter().map(hash).collect::<Result<Vec<[u8; 32]>, Error>>()?;
+    let signature: [u8; 64] = wire.signature.as_ref().try_into().map_err(|_| malformed("a signature"))?;
+    if !key.verify(Purpose::GroupSubmissions, &submissions_bytes(hashes.iter()), &signature) {
+        return Err(Error::new(Code::BadSignature).with("what", "submissions"));
+    }
+    Ok(Submissions { hashes, signature })
 }
 
 fn entry(wire: WireEntry) -> Result<(Entry, [u8; 32]), Error> {

@@ -51,6 +51,9 @@ pub struct Config {
 pub enum Entry {
     /// Bytes of a `link.Item`, at most [`LINK_ITEM_BYTES_MAX`](startalk_protocol::limits::LINK_ITEM_BYTES_MAX).
     Item(Bytes),
+    /// The same, for an item that is a group submission: with what the submission is known by, to be signed for others
+    /// than the receiver too. What comes in is always an [`Item`](Self::Item).
+    Submission(Bytes, [u8; 32]),
     /// The hash of an item that has been erased since.
     Withheld([u8; 32]),
 }
@@ -59,14 +62,14 @@ impl Entry {
     /// The item's hash.
     pub fn hash(&self) -> [u8; 32] {
         match self {
-            Self::Item(bytes) => item_hash(bytes),
+            Self::Item(bytes) | Self::Submission(bytes, _) => item_hash(bytes),
             Self::Withheld(hash) => *hash,
         }
     }
 
     pub(crate) fn bytes_len(&self) -> usize {
         match self {
-            Self::Item(bytes) => bytes.len(),
+            Self::Item(bytes) | Self::Submission(bytes, _) => bytes.len(),
             Self::Withheld(hash) => hash.len(),
         }
     }
@@ -76,6 +79,7 @@ impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Item(bytes) => write!(f, "Item({} bytes)", bytes.len()),
+            Self::Submission(bytes, _) => write!(f, "Submission({} bytes)", bytes.len()),
             Self::Withheld(_) => f.write_str("Withheld"),
         }
     }

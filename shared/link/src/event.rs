@@ -18,6 +18,15 @@ pub struct Incoming {
     pub running: [u8; 32],
 }
 
+/// A signature over hashes of group submissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submissions {
+    /// What each is known by (`startalk_protocol::group::submission_hash`).
+    pub hashes: Vec<[u8; 32]>,
+    /// By the batch's link key.
+    pub signature: [u8; 64],
+}
+
 /// What happened on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -93,7 +102,25 @@ pub enum Event {
         link_key: [u8; 32],
         /// Its signature over [`batch::signed_bytes`](crate::batch::signed_bytes).
         signature: [u8; 64],
+        /// The same key's signature over the hashes of the group submissions that are among them, if there are any.
+        submissions: Option<Submissions>,
     },
+    /// The peer asks; answer with [`Link::answer`](crate::Link::answer). Nothing more is read while many wait.
+    Asked {
+        /// For the answer.
+        id: u64,
+        /// What.
+        what: Bytes,
+    },
+    /// The peer answers what was asked.
+    Answered {
+        /// Of the question.
+        id: u64,
+        /// What, or why not.
+        answer: Result<Bytes, Error>,
+    },
+    /// The peer tells something.
+    Noted(Bytes),
     /// The peer has durably recorded ours up to here. What was refused may be told more than once; it must be durable
     /// here before the entry
     /// [`LINK_ITEMS_OUTSTANDING_MAX`](startalk_protocol::limits::LINK_ITEMS_OUTSTANDING_MAX) after it is pushed, because

@@ -18,6 +18,8 @@ use startalk_protocol::{
 const HELLO: u64 = 1;
 const BATCH: u64 = 2;
 const ACK: u64 = 3;
+const ANSWER: u64 = 9;
+const NOTE: u64 = 10;
 
 pub(crate) fn malformed(expected: &'static str) -> Error {
     Error::new(Code::Malformed).with("expected", expected)
@@ -58,7 +60,7 @@ fn count_lists(frame: &[u8]) -> Result<(), Error> {
     if !rest.is_empty() {
         return Err(malformed("a link frame with one field"));
     }
-    if kind != BATCH && frame.len() > LINK_SMALL_FRAME_BYTES_MAX {
+    if !matches!(kind, BATCH | ANSWER | NOTE) && frame.len() > LINK_SMALL_FRAME_BYTES_MAX {
         return Err(too_large("A frame", frame.len(), LINK_SMALL_FRAME_BYTES_MAX));
     }
     let (number, max, what) = match kind {

@@ -12,6 +12,7 @@
 
 #![warn(missing_docs)]
 
+mod asks;
 pub mod batch;
 mod check;
 mod config;
@@ -30,7 +31,7 @@ mod session;
 
 pub use check::check;
 pub use config::{Config, Entry, Role, VERSION_MAX, VERSION_MIN};
-pub use event::{Event, Incoming};
+pub use event::{Event, Incoming, Submissions};
 pub use link::Link;
 pub use position::{Position, item_hash, running_after};
 pub use second_link::{Other, Second, second_link};

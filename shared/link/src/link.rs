@@ -242,6 +242,25 @@ impl Link {
         }
     }
 
+    /// Asks the peer something; the number that [`Event::Answered`] will have. `None` if the link is not open, or too many
+    /// questions have no answer. Only where both sides said the feature that the question belongs to.
+    pub fn ask(&mut self, what: Bytes) -> Option<u64> {
+        if let Stage::Ready(session) = &mut self.stage { session.asks.ask(what) } else { None }
+    }
+
+    /// Answers [`Event::Asked`].
+    pub fn answer(&mut self, id: u64, answer: Result<Bytes, Error>) {
+        if let Stage::Ready(session) = &mut self.stage {
+            session.asks.answer(id, answer);
+            self.take_frames();
+        }
+    }
+
+    /// Tells the peer something that may be lost; whether there was room for it.
+    pub fn note(&mut self, what: Bytes) -> bool {
+        if let Stage::Ready(session) = &mut self.stage { session.asks.note(what) } else { false }
+    }
+
     /// Pings now. The peer is still there when [`answered`](Self::answered) reaches the number returned; 0, which is
     /// never reached anew, if the link is not open.
     pub fn probe(&mut self, now_ms: u64) -> u64 {
@@ -298,7 +317,7 @@ impl Link {
     }
 
     fn is_held(&self, session: &Session) -> bool {
-        session.receiving.is_full() || self.events.len() >= LINK_EVENTS_QUEUED_MAX
+        session.receiving.is_full() || session.asks.is_full() || self.events.len() >= LINK_EVENTS_QUEUED_MAX
     }
 
     fn take_frames(&mut self) {

@@ -76,8 +76,8 @@ impl Receiving {
         assert_eq!(self.head.sequence, batch.last, "a batch is as long as it was checked to be");
         self.unrecorded.push_back((batch.last, bytes));
         self.unrecorded_bytes += bytes;
-        let (link_key, signature) = (batch.link_key, batch.signature);
-        Ok(Some(Event::Items { epoch: self.head.epoch, first: expected, items, link_key, signature }))
+        let (link_key, signature, submissions) = (batch.link_key, batch.signature, batch.submissions);
+        Ok(Some(Event::Items { epoch: self.head.epoch, first: expected, items, link_key, signature, submissions }))
     }
 
     pub(crate) fn recorded(&mut self, up_to: u64, refused: Vec<(u64, Error)>) {

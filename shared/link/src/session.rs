@@ -9,6 +9,7 @@ use startalk_protocol::{
 };
 
 use crate::{
+    asks::Asks,
     batch::Keys,
     ephemerals::Ephemerals,
     event::Event,
@@ -24,6 +25,7 @@ pub(crate) struct Session {
     pub(crate) sending: Sending,
     pub(crate) receiving: Receiving,
     pub(crate) ephemerals: Ephemerals,
+    pub(crate) asks: Asks,
     pub(crate) heartbeat: Heartbeat,
     ping: Option<u64>,
     pong: Option<u64>,
@@ -36,6 +38,7 @@ impl Session {
             sending,
             receiving,
             ephemerals: Ephemerals::default(),
+            asks: Asks::default(),
             heartbeat: Heartbeat::new(now_ms),
             ping: None,
             pong: None,
@@ -50,6 +53,9 @@ impl Session {
             Kind::Ephemeral(ephemeral) => self.ephemerals.received(ephemeral),
             Kind::Ping(ping) => self.pong = Some(ping.nonce),
             Kind::Pong(pong) => self.heartbeat.pong(pong.nonce),
+            Kind::Ask(ask) => return self.asks.asked(ask).map(Some),
+            Kind::Answer(answer) => return self.asks.answered(answer).map(Some),
+            Kind::Note(note) => return Ok(Some(Event::Noted(note.what))),
             Kind::Hello(_) | Kind::Close(_) => return Err(malformed("one hello")),
         }
         Ok(None)
@@ -68,6 +74,9 @@ impl Session {
         }
         if let Some(batch) = self.sending.transmit() {
             return Some(frame::encode(Kind::Batch(batch)));
+        }
+        if let Some(kind) = self.asks.transmit() {
+            return Some(frame::encode(kind));
         }
         let ephemeral = if datagrams { None } else { self.ephemerals.next_out() }?;
         let mut framed = BytesMut::with_capacity(4 + ephemeral.len());

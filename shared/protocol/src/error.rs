@@ -110,6 +110,15 @@ codes! {
     Unreachable "unreachable" retry true en "{what} cannot be reached: {why}." zh "无法连接 {what}：{why}。";
     Failed "failed" retry false en "It failed: {why}" zh "操作失败：{why}";
     NotAllowedHere "not-allowed-here" retry false en "{what} is not possible here." zh "此处不能进行 {what}。";
+    NotMember "not-a-member" retry false en "You are not in this group." zh "你不在此群中。";
+    AlreadyMember "already-a-member" retry false en "{user} is in this group already." zh "{user} 已在此群中。";
+    Muted "muted" retry false en "You are muted in this group." zh "你在此群中已被禁言。";
+    GroupOver "group-over" retry false en "This group was destroyed by its owner." zh "此群已被群主解散。";
+    BannedFromGroup "banned-from-group" retry false en "{user} may not come into this group." zh "{user} 不得加入此群。";
+    GroupLinkInvalid "group-link-invalid" retry false en "This link into the group has expired, was used up or is wrong. Ask for a new one." zh "此入群链接已过期、已用完或不正确，请索取新的链接。";
+    OwnerStays "owner-stays" retry false en "Hand the group over or destroy it first: its owner cannot leave it." zh "请先转让或解散此群：群主不能直接退群。";
+    HomeUnknown "group-home-unknown" retry true en "The domain {domain}, which keeps this group, has not answered yet." zh "保管此群的域 {domain} 尚未回应。";
+    Equivocation "equivocation" retry false en "{domain} has signed two different histories of this group. Nothing more is taken from it; ask its administrator." zh "{domain} 为此群签署了两份不同的历史，不再接收其内容；请联系其管理员。";
     SecondLink "second-link" retry true en "Another link with {domain} is open already." zh "与 {domain} 的另一条链路已经打开。";
 }
 

@@ -23,6 +23,8 @@ pub enum NameError {
     User(String),
     #[error("a message id of {0} bytes, expected 16")]
     Message(usize),
+    #[error("{0:?} is not a group: expected 26 letters")]
+    Group(String),
 }
 
 /// The part of a user's id before the `@`. A valid XMPP localpart (RFC 7622), so that gateways stay possible.
@@ -48,9 +50,7 @@ pub struct DomainName(Box<str>);
 impl DomainName {
     /// The key name of a first root key: base32 of the first 130 bits of its BLAKE3.
     pub fn of_key(root_key: &[u8; 32]) -> Self {
-        let hash = blake3::hash(root_key);
-        let mut letters = BASE32_NOPAD.encode(&hash.as_bytes()[..17]).to_ascii_lowercase();
-        letters.truncate(KEY_NAME_LETTERS);
+        let letters = letters(blake3::hash(root_key).as_bytes());
         Self(format!("{letters}{KEY_NAME_SUFFIX}").into())
     }
 
@@ -93,9 +93,7 @@ impl FromStr for DomainName {
         }
         if ascii.ends_with(".alt") {
             let letters = ascii.strip_suffix(KEY_NAME_SUFFIX).ok_or_else(bad)?;
-            let good = letters.len() == KEY_NAME_LETTERS
-                && letters.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));
-            if !good {
+            if !is_letters(letters) {
                 return Err(bad());
             }
         }
@@ -132,6 +130,38 @@ impl fmt::Debug for UserId {
     }
 }
 
+/// A group's id: base32 of the first 130 bits of the BLAKE3 of its create record. federation-spec/07-groups.md §1
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(Box<str>);
+
+impl GroupId {
+    /// The id that a create record gives; the bytes are those of a `group.Submission`.
+    pub fn of_create(submission: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"startalk group v1\0");
+        hasher.update(submission);
+        Self(letters(hasher.finalize().as_bytes()).into())
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = NameError;
+    fn from_str(s: &str) -> Result<Self, NameError> {
+        if is_letters(s) { Ok(Self(s.into())) } else { Err(NameError::Group(shortened(s))) }
+    }
+}
+
+/// 130 bits in base32.
+fn letters(hash: &[u8; 32]) -> String {
+    let mut letters = BASE32_NOPAD.encode(&hash[..17]).to_ascii_lowercase();
+    letters.truncate(KEY_NAME_LETTERS);
+    letters
+}
+
+fn is_letters(s: &str) -> bool {
+    s.len() == KEY_NAME_LETTERS && s.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b))
+}
+
 macro_rules! text_id {
     ($name:ident) => {
         impl $name {
@@ -154,10 +184,11 @@ macro_rules! text_id {
 }
 text_id!(AccountName);
 text_id!(DomainName);
+text_id!(GroupId);
 
 /// The name of a message across domains: 16 bytes, made once by the author's node, laid out as a UUID version 7
 /// (RFC 9562 §5.7): journal time in milliseconds, a count within it, and 62 random bits. Ids of one node grow.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct MessageId(pub [u8; 16]);
 
 impl MessageId {

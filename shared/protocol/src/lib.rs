@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod framing;
+pub mod group;
 pub mod ids;
 pub mod limits;
 pub mod sabotage;
@@ -12,7 +13,7 @@ pub mod signing;
 pub mod trust;
 
 pub use error::{Code, Error};
-pub use ids::{AccountName, DomainName, MessageId, UserId};
+pub use ids::{AccountName, DomainName, GroupId, MessageId, UserId};
 
 /// The generated protobuf messages; `shared/protocol/proto` has their meaning.
 pub mod pb {
@@ -31,5 +32,8 @@ pub mod pb {
     }
     pub mod events {
         include!(concat!(env!("OUT_DIR"), "/startalk.events.rs"));
+    }
+    pub mod group {
+        include!(concat!(env!("OUT_DIR"), "/startalk.group.rs"));
     }
 }

@@ -108,3 +108,51 @@ pub const LINK_PING_MS: u64 = 15_000;
 pub const LINK_DEAD_MS: u64 = 45_000;
 /// How long a link that may be dead has to answer when its domain comes again, in milliseconds.
 pub const LINK_PROBE_MS: u64 = 5_000;
+/// Members of one group.
+pub const GROUP_MEMBERS_MAX: u64 = 10_000;
+/// Domains that members of one group come from: each is told of every record.
+pub const GROUP_DOMAINS_MAX: usize = 200;
+/// Characters of a group's name.
+pub const GROUP_NAME_CHARS_MAX: usize = 64;
+/// Bytes of a group's notice: a page of text.
+pub const GROUP_NOTICE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a group's description.
+pub const GROUP_DESCRIPTION_BYTES_MAX: usize = 2 * 1024;
+/// Pinned messages of one group: what nobody would scroll through is no pin board.
+pub const GROUP_PINS_MAX: usize = 50;
+/// Links into one group that are valid at a time.
+pub const GROUP_LINKS_MAX: usize = 20;
+/// Persons and domains banned from one group.
+pub const GROUP_BANNED_MAX: usize = 1000;
+/// People who wait to be admitted to one group.
+pub const GROUP_ASKED_MAX: u64 = 200;
+/// Bytes of the word with which somebody asks to be admitted.
+pub const GROUP_WORD_BYTES_MAX: usize = 512;
+/// Members whose reading is told one by one; of larger groups nobody is.
+pub const GROUP_READERS_MAX: u64 = 500;
+/// Bytes of a reaction: the longest emoji sequences have 35.
+pub const REACTION_BYTES_MAX: usize = 48;
+/// Different reactions to one message.
+pub const REACTION_KINDS_MAX: usize = 20;
+/// Members that one page lists.
+pub const MEMBERS_PAGE_MAX: usize = 256;
+/// How long a submission to a group elsewhere may wait for its home, in milliseconds: 24 hours.
+pub const GROUP_SUBMISSION_MS: i64 = 24 * 3600 * 1000;
+/// Submissions of one domain to one group that wait for its home.
+pub const GROUP_WAITING_MAX: usize = 1000;
+/// Submissions of one domain to one group that the home remembers, to know one that comes again.
+pub const GROUP_SUBMISSIONS_KEPT: usize = 256;
+/// Entries of a group's log in one range: what one signature of the home covers.
+pub const GROUP_RANGE_ENTRIES_MAX: usize = 256;
+/// Bytes of entries in one range, about.
+pub const GROUP_RANGE_BYTES_MAX: usize = 384 * 1024;
+/// Invitations to groups elsewhere that wait for one account's decision.
+pub const GROUP_INVITATIONS_MAX: usize = 100;
+/// Questions on a link that have no answer yet, in one direction.
+pub const LINK_ASKS_MAX: usize = 32;
+/// Bytes of a question or a note on a link.
+pub const LINK_ASK_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of answers on a link that the transport has not taken; past it an answer is "ask again".
+pub const LINK_ANSWERS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of notes on a link that the transport has not taken; past it they are dropped.
+pub const LINK_NOTES_BYTES_MAX: usize = 1024 * 1024;

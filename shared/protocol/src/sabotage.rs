@@ -33,6 +33,13 @@ switches! {
     ViewsNotCompared "views-not-compared" "The views' digest is not compared after an unclean stop.";
     NoDiskReserve "no-disk-reserve" "Commands that add are taken while the disk is nearly full.";
     NoRollback "no-rollback" "A refused command leaves what it had written so far.";
+    SubmissionsNotProven "submissions-not-proven" "What a group's home says of other domains' people is taken without their domains' signatures.";
+    SubmissionsTwice "submissions-twice" "A submission to a group that comes again is recorded again.";
+    HeadsNotChecked "heads-not-checked" "A group's head is taken without its home's signature.";
+    EquivocationUnnoticed "equivocation-unnoticed" "Two histories of one group are not compared.";
+    IntervalsNotChecked "intervals-not-checked" "Members read what was said in a group while they were not in it.";
+    FailedTooSoon "failed-too-soon" "What waits for a group's home is called failed before that is certain.";
+    GroupRightsNotChecked "group-rights-not-checked" "A group's home records what its author may not do.";
     ClaimAnyDomain "claim-any-domain" "The key of a link is not compared with the charter.";
 }
 

@@ -19,6 +19,10 @@ pub enum Purpose {
     Succession,
     /// A batch of items on a link, by a link key.
     LinkBatch,
+    /// What a domain submits to groups elsewhere, by a link key.
+    GroupSubmissions,
+    /// Where a group's log stands, by a link key of its home.
+    GroupHead,
 }
 
 impl Purpose {
@@ -29,6 +33,8 @@ impl Purpose {
             Self::Record => b"startalk record v1",
             Self::Succession => b"startalk succession v1",
             Self::LinkBatch => b"startalk link batch v1",
+            Self::GroupSubmissions => b"startalk group submissions v1",
+            Self::GroupHead => b"startalk group head v1",
         }
     }
 

@@ -110,6 +110,7 @@ impl Mallory {
         let hashes: Vec<[u8; 32]> = items.iter().map(|i| item_hash(i)).collect();
         let signed = signed_bytes(&self.domain, to, &self.epoch, first, &hashes);
         pb::Batch {
+            submissions: None,
             epoch: self.epoch.to_vec().into(),
             first_sequence: first,
             entries: items.iter().map(|i| pb::Entry { entry: Some(WireKind::Item(i.clone())) }).collect(),

@@ -10,7 +10,7 @@ use crate::{
     directory, erasure,
     event::Event,
     governance::{self, Registration},
-    outbox,
+    groups, outbox,
     store::{New, Read, Tx},
 };
 
@@ -169,6 +169,7 @@ pub(crate) fn delete(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, 
         bodies.extend(person.profile_bodies());
     }
     bodies.retain(|p| *p != 0);
+    bodies.extend(groups::depart(tx, ctx, number)?);
     let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
     let item = outbox::account_gone_item(&name, ctx.now_ms);
     let out: Vec<_> = contacts::peers_of(tx, number).into_iter().map(|peer| outbox::next(tx, peer, &item)).collect();

@@ -1,6 +1,7 @@
 //! Whom an account knows: its conversations, whom it has blocked, and which first contacts wait for its decision.
 //!
-//! Owns prefix `b`. Events: DirectOpened, RequestDecided, BlockSet, AccountDeleted. Invariant: open requests from one
+//! Owns prefix `b`. Events: DirectOpened, RequestDecided, BlockSet, AccountDeleted, ConversationSet, GroupRecorded,
+//! GroupSubmitted, GroupMembersLearned. Invariant: open requests from one
 //! domain to one person never exceed their limit.
 
 use std::sync::Arc;
@@ -20,6 +21,17 @@ use crate::{
 const PREFIX: u8 = b'b';
 /// Conversations in one chunk of an account's list.
 const CHUNK: u64 = 256;
+
+/// How an account wants to hear of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hearing {
+    /// Silent until then, milliseconds since 1970; 0: not silent.
+    pub muted_until_ms: i64,
+    /// While silent, what calls the account by name is told.
+    pub mentions_only: bool,
+    /// Of the record that says so.
+    pub position: u64,
+}
 
 /// Persons and domains that an account does not hear.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -48,6 +60,15 @@ fn list_key(person: u64, chunk: u64) -> Key {
 
 fn count_key(person: u64) -> Key {
     Key::numbers(PREFIX, b'c', &[person])
+}
+
+fn hearing_key(account: u64, conversation: u64) -> Key {
+    Key::numbers(PREFIX, b'h', &[account, conversation])
+}
+
+/// How the account wants to hear of a conversation.
+pub fn hearing(read: &impl Read, account: u64, conversation: u64) -> Hearing {
+    read.get::<Hearing>(&hearing_key(account, conversation)).map(|h| *h).unwrap_or_default()
 }
 
 fn peers_key(account: u64) -> Key {
@@ -119,8 +140,37 @@ fn set_block(tx: &mut Tx, account: u64, person: u64, peer: u64, set: bool) -> Re
     Ok(Answer::Done)
 }
 
+/// Sets how the account wants to hear of a conversation of its own.
+pub(crate) fn set_conversation(
+    tx: &mut Tx,
+    account: u64,
+    conversation: u64,
+    muted_until_ms: i64,
+    mentions_only: bool,
+) -> Result<Answer, Error> {
+    let stream = accounts::account(tx, account).filter(|a| a.is_live()).ok_or(Code::NotSignedIn)?.stream;
+    if !conversations(tx, account).contains(&conversation) {
+        return Err(Code::NoSuchConversation.into());
+    }
+    let now = hearing(tx, account, conversation);
+    if (now.muted_until_ms, now.mentions_only) != (muted_until_ms, mentions_only) {
+        let facts = pb::ConversationSet { account, conversation, muted_until_ms, mentions_only };
+        tx.emit(New { conversation: stream, event: Event::ConversationSet(facts, None) });
+    }
+    Ok(Answer::Done)
+}
+
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     match &record.event {
+        Event::ConversationSet(f, _) => {
+            let (muted_until_ms, mentions_only) = (f.muted_until_ms, f.mentions_only);
+            let hearing = Hearing { muted_until_ms, mentions_only, position: record.position };
+            tx.put(hearing_key(f.account, f.conversation), hearing);
+        }
+        // Whoever comes in, or asks to: a group is found by its members.
+        Event::GroupRecorded(f, _) if f.person != 0 => list_once(tx, f.person, record.conversation),
+        Event::GroupSubmitted(f, _) => list_once(tx, f.account, f.conversation),
+        Event::GroupMembersLearned(f, _) => f.members.iter().for_each(|m| list_once(tx, m.person, f.conversation)),
         Event::DirectOpened(f, _) => {
             list_conversation(tx, f.a, f.conversation);
             if f.b != f.a {
@@ -156,6 +206,17 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
 fn insert(sorted: &mut Vec<u64>, number: u64) {
     if let Err(at) = sorted.binary_search(&number) {
         sorted.insert(at, number);
+    }
+}
+
+fn list_once(tx: &mut Tx, person: u64, conversation: u64) {
+    // The list is short, and this happens when somebody joins. What comes last is looked at first.
+    let count = tx.get::<u64>(&count_key(person)).map_or(0, |c| *c);
+    let known = (0..=count / CHUNK)
+        .rev()
+        .any(|chunk| tx.get::<Vec<u64>>(&list_key(person, chunk)).is_some_and(|l| l.iter().rev().any(|c| *c == conversation)));
+    if !known {
+        list_conversation(tx, person, conversation);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     directory::HERE,
     erasure,
     event::{Event, Raw, Recorded},
-    governance, outbox,
+    governance, groups, outbox,
     store::{New, Tx},
     timeline,
 };
@@ -32,6 +32,9 @@ pub(crate) struct Which {
 
 pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, content: Bytes) -> Result<Answer, Error> {
     check_actor(tx, actor)?;
+    if groups::group(tx, which.conversation).is_some() {
+        return groups::edit(tx, ctx, actor, which, content);
+    }
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, which.counter)? {
         return same_again(tx, ctx, position, which, Some(&content));
     }
@@ -58,6 +61,9 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
 
 pub(crate) fn recall(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which) -> Result<Answer, Error> {
     check_actor(tx, actor)?;
+    if groups::group(tx, which.conversation).is_some() {
+        return groups::recall(tx, ctx, actor, which);
+    }
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, which.counter)? {
         return same_again(tx, ctx, position, which, None);
     }
@@ -133,6 +139,7 @@ pub(crate) fn refused(tx: &mut Tx, ctx: &Ctx, peer: u64, position: u64, code: &s
         Event::MessageAdded(..) => record.sequence,
         Event::MessageEdited(f, _) => f.target,
         Event::MessageRecalled(f, _) => f.target,
+        Event::GroupSubmitted(f, _) => return groups::refused(tx, f, code),
         _ => return Ok(Answer::Done),
     };
     if change_of(tx, record.conversation, target).is_none_or(|c| c.refused.is_empty()) {

@@ -16,7 +16,7 @@ const SHORT_BYTES_MAX: usize = 4096;
 
 /// Whether only text is allowed, as before a first contact is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kinds {
+pub(crate) enum Kinds {
     /// Every kind that people write.
     All,
     /// Text alone.
@@ -27,7 +27,7 @@ pub enum Kinds {
 ///
 /// # Errors
 /// `too-large`, `malformed` or `bad-value`, saying what was expected.
-pub fn check(bytes: &[u8], kinds: Kinds) -> Result<(), Error> {
+pub(crate) fn check(bytes: &[u8], kinds: Kinds) -> Result<(), Error> {
     if bytes.len() > CONTENT_BYTES_MAX {
         return Err(too_large("content", bytes.len(), CONTENT_BYTES_MAX));
     }
@@ -42,6 +42,12 @@ pub fn check(bytes: &[u8], kinds: Kinds) -> Result<(), Error> {
         (None, Kinds::All) => Err(bad("content", "a kind known here, or a fallback text")),
         (_, Kinds::TextOnly) => Err(bad("content", "text, until the other person accepts")),
     }
+}
+
+/// Whether the content calls everybody. Of what cannot be read, nobody is called.
+pub(crate) fn calls_everybody(bytes: &[u8]) -> bool {
+    let Ok(Content { kind: Some(Kind::Text(text)), .. }) = Content::decode(bytes) else { return false };
+    text.blocks.iter().flat_map(|b| &b.inlines).any(|i| i.mention == "@all")
 }
 
 fn check_text(text: &Text) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use crate::{
     delivery,
     directory::HERE,
     event::Event,
-    outbox,
+    groups, outbox,
     store::{New, Tx},
     timeline,
 };
@@ -19,6 +19,10 @@ use crate::{
 pub(crate) fn move_marks(tx: &mut Tx, ctx: &mut Ctx, moves: &[MarkMove]) -> Result<Answer, Error> {
     let mut local = Vec::new();
     for m in moves {
+        if groups::group(tx, m.conversation).is_some() {
+            local.extend(in_group(tx, m));
+            continue;
+        }
         let Some(direct) = direct(tx, m.conversation).filter(|d| d.has(m.account)) else { continue };
         let head = timeline::head(tx, m.conversation).sequence;
         let now = delivery::marks_of(tx, m.conversation, m.account);
@@ -27,7 +31,7 @@ pub(crate) fn move_marks(tx: &mut Tx, ctx: &mut Ctx, moves: &[MarkMove]) -> Resu
         if (delivered, read) == (now.delivered, now.read) {
             continue;
         }
-        let mark = pb::Mark { conversation: m.conversation, person: m.account, delivered, read };
+        let mark = pb::Mark { conversation: m.conversation, person: m.account, delivered, read, group: false };
         if direct.peer == HERE || direct.request || direct.refused {
             local.push(mark); // a stranger is not told that their message was seen
         } else {
@@ -36,6 +40,33 @@ pub(crate) fn move_marks(tx: &mut Tx, ctx: &mut Ctx, moves: &[MarkMove]) -> Resu
     }
     if !local.is_empty() {
         tx.emit(New { conversation: 0, event: Event::MarksMoved(pb::MarksMoved { marks: local, r#in: None }, None) });
+    }
+    Ok(Answer::Done)
+}
+
+fn in_group(tx: &Tx, m: &MarkMove) -> Option<pb::Mark> {
+    let member = groups::member_of(tx, m.conversation, m.account)?;
+    let last = member.last_readable(timeline::head(tx, m.conversation).sequence);
+    let now = delivery::group_marks_of(tx, m.conversation, m.account);
+    let read = m.read.min(last).max(now.read);
+    let delivered = m.delivered.min(last).max(read).max(now.delivered);
+    let mark = pb::Mark { conversation: m.conversation, person: m.account, delivered, read, group: true };
+    ((delivered, read) != (now.delivered, now.read)).then_some(mark)
+}
+
+/// How far members of another domain have read in a group of this home, as their domain says; those of others are left out.
+pub(crate) fn move_group_marks(tx: &mut Tx, peer: u64, group: &str, marks: &[(u64, u64)]) -> Result<Answer, Error> {
+    let following = groups::following(tx, peer, group)?;
+    let conversation = following.group.conversation;
+    let theirs = |number: u64| groups::member(tx, conversation, number).filter(|m| m.peer == peer && m.is_in());
+    let moves: Vec<MarkMove> = marks
+        .iter()
+        .filter_map(|(number, read)| theirs(*number).map(|m| (m.person, *read)))
+        .map(|(account, read)| MarkMove { account, conversation, delivered: read, read })
+        .collect();
+    let moved: Vec<pb::Mark> = moves.iter().filter_map(|m| in_group(tx, m)).collect();
+    if !moved.is_empty() {
+        tx.emit(New { conversation: 0, event: Event::MarksMoved(pb::MarksMoved { marks: moved, r#in: None }, None) });
     }
     Ok(Answer::Done)
 }

@@ -6,7 +6,7 @@
 //! what was recalled is never shown again.
 
 mod change;
-mod content;
+pub(crate) mod content;
 mod locate;
 mod mark;
 mod page;
@@ -24,11 +24,11 @@ use startalk_protocol::{
 
 pub(crate) use change::{Which, edit, erase_authored, recall, refused};
 pub use locate::locate;
-pub(crate) use mark::move_marks;
-pub use page::{Message, page, single};
+pub(crate) use mark::{move_group_marks, move_marks};
+pub use page::{Message, Reaction, page, single};
 pub(crate) use receive::receive;
 pub(crate) use request::decide;
-pub(crate) use send::{Said, open, send};
+pub(crate) use send::{Said, check_actor, open, record_at, record_of, send};
 
 use crate::{
     directory::HERE,

@@ -2,18 +2,35 @@
 
 use bytes::Bytes;
 use startalk_journal::ReadJournal;
-use startalk_protocol::{Error, MessageId, UserId, limits};
+use startalk_protocol::{
+    Error, MessageId, UserId, limits,
+    sabotage::{self, Switch},
+};
 
 use super::{Change, change_of, of_member};
 use crate::{
     directory,
     event::{Event, Recorded},
+    groups,
     store::{Read, Store},
     timeline,
 };
 
+/// One emoji under a message, and who chose it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reaction {
+    /// Which.
+    pub emoji: String,
+    /// How many.
+    pub count: u64,
+    /// Numbers of those who chose it.
+    pub persons: Vec<u64>,
+    /// The first of them by name.
+    pub users: Vec<UserId>,
+}
+
 /// A message as it is now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     /// Its number in the conversation.
     pub sequence: u64,
@@ -40,6 +57,12 @@ pub struct Message {
     /// The device here that sent it, and its command number; 0 for messages from other domains.
     pub device: u64,
     pub counter: u64,
+    /// In a group: the sequence that it answers; 0: none.
+    pub reply_sequence: u64,
+    /// In a group.
+    pub reactions: Vec<Reaction>,
+    /// In a group.
+    pub pinned: bool,
 }
 
 /// A stretch of a conversation.
@@ -68,8 +91,8 @@ pub fn page(
     newest_first: bool,
 ) -> Result<Page, Error> {
     let snapshot = store.snapshot();
-    of_member(&snapshot, conversation, person)?;
-    let head = timeline::head(&snapshot, conversation).sequence;
+    let reader = reader(&snapshot, conversation, person)?;
+    let head = reader.last(timeline::head(&snapshot, conversation).sequence);
     let (mut from, mut to) = ((*range.start()).max(1), (*range.end()).min(head));
     let max = limits::PAGE_MESSAGES_MAX as u64;
     if to >= from && to - from >= max {
@@ -83,7 +106,8 @@ pub fn page(
     let (mut messages, mut bytes) = (Vec::with_capacity(sequences.len()), 0);
     let mut reached = if newest_first { to } else { from };
     for (sequence, position) in sequences {
-        if let Some(message) = as_it_is_now(store, journal, conversation, position) {
+        let readable = position != 0 && reader.may_read(sequence);
+        if readable && let Some(message) = as_it_is_now(store, journal, conversation, position) {
             bytes += 100 + message.content.as_ref().map_or(0, Bytes::len);
             if bytes > limits::PAGE_BYTES_MAX && !messages.is_empty() {
                 break;
@@ -101,6 +125,40 @@ pub fn page(
     Ok(Page { messages, first: from, last: to, head })
 }
 
+/// What somebody may read of a conversation.
+enum Reader {
+    /// All of it.
+    Whole,
+    /// What was said while this member was in; nothing while they are only joining.
+    Member(Option<groups::Member>),
+}
+
+impl Reader {
+    fn may_read(&self, sequence: u64) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Member(member) => {
+                member.as_ref().is_some_and(|m| m.may_read(sequence) || sabotage::is(Switch::IntervalsNotChecked))
+            }
+        }
+    }
+
+    fn last(&self, head: u64) -> u64 {
+        match self {
+            Self::Whole => head,
+            Self::Member(_) if sabotage::is(Switch::IntervalsNotChecked) => head,
+            Self::Member(member) => member.as_ref().map_or(0, |m| m.last_readable(head)),
+        }
+    }
+}
+
+fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader, Error> {
+    if groups::group(read, conversation).is_some() {
+        return Ok(Reader::Member(groups::of_reader(read, conversation, person)?.1));
+    }
+    of_member(read, conversation, person).map(|_| Reader::Whole)
+}
+
 /// One message as it is now; `None` if the sequence is none of a message.
 pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Option<Message> {
     as_it_is_now(store, journal, conversation, timeline::position(store, conversation, sequence)?)
@@ -108,6 +166,9 @@ pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, seque
 
 fn as_it_is_now(store: &Store, journal: &dyn ReadJournal, conversation: u64, position: u64) -> Option<Message> {
     let record = Recorded::read(&journal.read(position).ok()?).ok()?;
+    if let Event::GroupRecorded(..) = record.event {
+        return groups::from_record(store, journal, &record);
+    }
     let change = change_of(store, conversation, record.sequence);
     let edited = change.as_ref().filter(|c| c.edit != 0 && !c.recalled).and_then(|c| {
         match Recorded::read(&journal.read(c.edit).ok()?).ok()?.event {
@@ -137,5 +198,6 @@ pub(crate) fn from_record(read: &impl Read, record: &Recorded, change: Option<Ch
         refused: change.refused,
         device: f.device,
         counter: f.counter,
+        ..Message::default()
     })
 }

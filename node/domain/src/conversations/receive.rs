@@ -25,7 +25,7 @@ use crate::{
     context::Ctx,
     directory, erasure,
     event::{Event, Raw},
-    outbox,
+    groups, outbox,
     store::{New, Tx},
     timeline,
 };
@@ -36,6 +36,19 @@ enum Closed {
     Silently,
     /// The sender is told.
     Refused(Error),
+    /// Its place on the link stands in a record of its own kind; the sender may be told.
+    Recorded(Option<Error>),
+    /// It has no effect of its own, but somebody new may have been met on the way; the sender may be told.
+    AfterAll(Option<Error>),
+}
+
+impl From<groups::Came> for Closed {
+    fn from(came: groups::Came) -> Self {
+        match came {
+            groups::Came::Recorded(refused) => Self::Recorded(refused),
+            groups::Came::Over(refused) => Self::AfterAll(refused),
+        }
+    }
 }
 
 impl From<Error> for Closed {
@@ -70,10 +83,12 @@ pub(crate) fn receive(tx: &mut Tx, ctx: &mut Ctx, peer: u64, epoch: [u8; 16], it
         Ok(()) => return Ok(Answer::Item { refused: None }),
         Err(closed) => closed,
     };
-    assert_eq!(before, tx.next_position(), "an item without effect writes nothing but its end");
+    let recorded = matches!(closed, Closed::Recorded(_) | Closed::AfterAll(_));
+    assert!(recorded || before == tx.next_position(), "an item without effect writes nothing but its end");
     let (code, refused) = match closed {
-        Closed::Silently => (String::new(), None),
-        Closed::Refused(error) => (error.code.as_str().to_owned(), Some(error)),
+        Closed::Recorded(refused) => return Ok(Answer::Item { refused }),
+        Closed::Silently | Closed::AfterAll(None) => (String::new(), None),
+        Closed::Refused(error) | Closed::AfterAll(Some(error)) => (error.code.as_str().to_owned(), Some(error)),
     };
     let event = Event::LinkItemClosed(pb::LinkItemClosed { r#in: Some(link_in), code }, None);
     tx.emit(New { conversation: 0, event });
@@ -82,6 +97,7 @@ pub(crate) fn receive(tx: &mut Tx, ctx: &mut Ctx, peer: u64, epoch: [u8; 16], it
 
 fn effect(tx: &mut Tx, ctx: &mut Ctx, peer: u64, item: &LinkItem, link_in: &pb::LinkIn) -> Result<(), Closed> {
     let Some(bytes) = &item.item else { return Err(Closed::Silently) };
+    let proof = item.proof.as_deref();
     let item = link::Item::decode(bytes.clone()).map_err(|_| Error::new(Code::Malformed).with("expected", "a link item"))?;
     let from: AccountName = item.from.parse().map_err(|_| Error::new(Code::BadName).with("name", &item.from))?;
     let origin = Origin { peer, from, to: item.to, time_ms: item.time_ms, link_in };
@@ -92,6 +108,8 @@ fn effect(tx: &mut Tx, ctx: &mut Ctx, peer: u64, item: &LinkItem, link_in: &pb::
         Some(Kind::Marks(m)) => marks(tx, ctx, &origin, &m),
         Some(Kind::Profile(p)) => profile(tx, ctx, &origin, p),
         Some(Kind::AccountGone(_)) => gone(tx, &origin),
+        Some(Kind::GroupSubmission(s)) => Err(groups::submission(tx, ctx, peer, &origin.from, link_in, s, proof).into()),
+        Some(Kind::GroupInvite(i)) => Err(groups::invite(tx, ctx, peer, &origin.from, &origin.to, link_in, &i).into()),
         None => Err(Error::new(Code::Malformed).with("expected", "a kind of item known here").into()),
     }
 }
@@ -218,7 +236,7 @@ fn marks(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, marks: &link::Marks) -> Re
         Ok(locate(tx, |p| record_at(tx, ctx, p), direct.conversation, direct.a, id).unwrap_or(0))
     };
     let (read, delivered) = (sequence(&marks.read)?, sequence(&marks.delivered)?);
-    let mark = pb::Mark { conversation: direct.conversation, person: from, delivered: delivered.max(read), read };
+    let mark = pb::Mark { conversation: direct.conversation, person: from, delivered: delivered.max(read), read, group: false };
     let now = crate::delivery::marks_of(tx, direct.conversation, from);
     if mark.delivered <= now.delivered && mark.read <= now.read {
         return Err(Closed::Silently);
@@ -251,6 +269,9 @@ fn gone(tx: &mut Tx, origin: &Origin) -> Result<(), Closed> {
     let known = directory::person(tx, person).ok_or(Code::Internal)?;
     let mut bodies = vec![known.met_at, known.profile.position];
     bodies.retain(|p| *p != 0);
+    for conversation in contacts::conversations(tx, person) {
+        bodies.extend(groups::member_of(tx, conversation, person).map(|m| m.named_at).unwrap_or_default());
+    }
     let facts = pb::PersonGone { person, r#in: Some(origin.link_in.clone()) };
     tx.emit(New { conversation: 0, event: Event::PersonGone(facts, None) });
     erasure::erase(tx, bodies, "account gone");

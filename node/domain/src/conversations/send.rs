@@ -12,7 +12,7 @@ use crate::{
     delivery::{self, Numbered},
     directory::{self, HERE},
     event::{Event, Raw, Recorded},
-    governance, outbox,
+    governance, groups, outbox,
     store::{New, Read, Tx},
     timeline,
 };
@@ -21,12 +21,20 @@ use crate::{
 pub(crate) struct Said {
     pub content: Bytes,
     pub reply_to: Option<MessageId>,
+    /// In a group instead; 0: none.
+    pub reply_sequence: u64,
     /// The id that the node gave before it went back in time.
     pub known_id: Option<MessageId>,
 }
 
 pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counter: u64, said: Said) -> Result<Answer, Error> {
     check_actor(tx, actor)?;
+    if let Target::Conversation(number) = to
+        && groups::group(tx, *number).is_some()
+    {
+        let group = groups::of_reader(tx, *number, actor.account)?.0;
+        return groups::send(tx, ctx, actor, &group, counter, said);
+    }
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, counter)? {
         return same_again(tx, ctx, position, counter, &said.content);
     }
@@ -84,7 +92,7 @@ pub(crate) fn open(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, user: &UserId) -> R
     Ok(Answer::Conversation(resolve(tx, ctx, actor.account, &Target::User(user.clone()))?.conversation))
 }
 
-pub(super) fn check_actor(read: &impl Read, actor: Actor) -> Result<(), Error> {
+pub(crate) fn check_actor(read: &impl Read, actor: Actor) -> Result<(), Error> {
     if accounts::is_signed_in(read, actor) { Ok(()) } else { Err(Code::TokenRevoked.into()) }
 }
 
@@ -152,7 +160,7 @@ fn same_again(tx: &Tx, ctx: &Ctx, position: u64, counter: u64, content: &Bytes) 
 }
 
 /// A record of the journal, or of the batch being made.
-pub(super) fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Option<Recorded> {
+pub(crate) fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Option<Recorded> {
     if let Some(first) = tx.records().first().map(|r| r.position)
         && position >= first
     {
@@ -162,6 +170,6 @@ pub(super) fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Option<Recorded> {
 }
 
 /// Where the record with this sequence stands, and what it is.
-pub(super) fn record_of(tx: &Tx, ctx: &Ctx, conversation: u64, sequence: u64) -> Option<Recorded> {
+pub(crate) fn record_of(tx: &Tx, ctx: &Ctx, conversation: u64, sequence: u64) -> Option<Recorded> {
     record_at(tx, ctx, timeline::position(tx, conversation, sequence)?)
 }

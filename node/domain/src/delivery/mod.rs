@@ -18,6 +18,8 @@ use crate::{
 };
 
 const PREFIX: u8 = b'w';
+/// Persons whose marks in a group share one value.
+const GROUP_CHUNK: u64 = 64;
 
 /// The last commands of a device.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -109,6 +111,8 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         Event::MessageAdded(f, _) => executed(tx, f.device, f.counter, record.position),
         Event::MessageEdited(f, _) => executed(tx, f.device, f.counter, record.position),
         Event::MessageRecalled(f, _) => executed(tx, f.device, f.counter, record.position),
+        Event::GroupRecorded(f, _) if f.submitted_at == 0 => executed(tx, f.device, f.counter, record.position),
+        Event::GroupSubmitted(f, _) => executed(tx, f.device, f.counter, record.position),
         Event::MarksMoved(f, _) => {
             for mark in &f.marks {
                 moved(tx, record.position, *mark);
@@ -139,8 +143,29 @@ fn executed(tx: &mut Tx, device: u64, counter: u64, position: u64) {
     });
 }
 
+/// A member's marks in a group, and the position of the record that moved them. Of groups the marks of all are no one
+/// value: each message would write those of thousands again.
+pub fn group_marks_of(read: &impl Read, conversation: u64, person: u64) -> Marks {
+    let all = group_marks(read, conversation, person);
+    all.marks.iter().find(|m| m.person == person).copied().unwrap_or(Marks { person, ..Marks::default() })
+}
+
+/// Position of the last record that moved marks of this person, or of somebody with a number near theirs.
+pub fn group_marks_position(read: &impl Read, conversation: u64, person: u64) -> u64 {
+    group_marks(read, conversation, person).position
+}
+
+fn group_marks(read: &impl Read, conversation: u64, person: u64) -> Arc<ConversationMarks> {
+    read.get(&group_marks_key(conversation, person)).unwrap_or_default()
+}
+
+fn group_marks_key(conversation: u64, person: u64) -> Key {
+    Key::numbers(PREFIX, b'g', &[conversation, person / GROUP_CHUNK])
+}
+
 fn moved(tx: &mut Tx, position: u64, mark: startalk_protocol::pb::events::Mark) {
-    tx.change(marks_key(mark.conversation), |all: &mut ConversationMarks| {
+    let key = if mark.group { group_marks_key(mark.conversation, mark.person) } else { marks_key(mark.conversation) };
+    tx.change(key, |all: &mut ConversationMarks| {
         all.position = position;
         match all.marks.binary_search_by_key(&mark.person, |m| m.person) {
             Ok(at) => {

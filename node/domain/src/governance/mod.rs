@@ -1,7 +1,8 @@
 //! The domain itself: its name and epoch, its charter, its policies, and the numbers given so far.
 //!
 //! Owns prefix `g`. Events: DomainBegan, EpochBegan, OwnCharterSigned, PolicySet, Erased (nothing kept); it also
-//! counts the numbers that AccountCreated, PersonMet, DeviceAdded, DirectOpened, PeerMet and InvitationMade give.
+//! counts the numbers that AccountCreated, PersonMet, DeviceAdded, DirectOpened, GroupBegan, PeerMet and InvitationMade
+//! give.
 //! Invariant: a number is given once, to one thing, and never again.
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ use crate::{
 };
 
 const PREFIX: u8 = b'g';
+/// How long journal time stands at least before it is told for its own sake.
+const TELL_TIME_MS: u64 = 10_000;
 
 /// The domain as it is now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,6 +116,16 @@ pub(crate) fn begin_epoch(tx: &mut Tx, ctx: &mut Ctx, epoch: u32, reason: String
     let facts = pb::EpochBegan { epoch, link_epoch: link_epoch.to_vec().into(), reason };
     tx.emit(New { conversation: 0, event: Event::EpochBegan(facts, None) });
     crate::outbox::restart_all(tx, ctx, link_epoch)?;
+    crate::groups::new_epochs(tx);
+    Ok(Answer::Done)
+}
+
+/// Time goes on in the journal, so that others may know it is later; only if it has stood for a while.
+pub(crate) fn tell_time(tx: &mut Tx, ctx: &Ctx) -> Result<Answer, Error> {
+    let stood = ctx.now_ms.saturating_sub(ctx.journal.head().time_ms) >= TELL_TIME_MS;
+    if stood && tx.records().is_empty() {
+        tx.emit(New { conversation: 0, event: Event::TimeTold(pb::TimeTold {}, None) });
+    }
     Ok(Answer::Done)
 }
 
@@ -190,6 +203,9 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         Event::PersonMet(f, _) => tx.change(numbers_key(), |n: &mut Numbers| n.person = n.person.max(f.person)),
         Event::DeviceAdded(f, _) => tx.change(numbers_key(), |n: &mut Numbers| n.device = n.device.max(f.device)),
         Event::DirectOpened(f, _) => {
+            tx.change(numbers_key(), |n: &mut Numbers| n.conversation = n.conversation.max(f.conversation));
+        }
+        Event::GroupBegan(f, _) => {
             tx.change(numbers_key(), |n: &mut Numbers| n.conversation = n.conversation.max(f.conversation));
         }
         Event::PeerMet(f, _) => tx.change(numbers_key(), |n: &mut Numbers| n.peer = n.peer.max(f.peer)),

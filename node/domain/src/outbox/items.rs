@@ -19,6 +19,7 @@ use crate::{
     conversations::{self, Direct},
     directory,
     event::{Event, Raw, Recorded, Salted},
+    groups,
     store::{New, Read, Tx},
     timeline,
 };
@@ -83,6 +84,38 @@ pub(crate) fn account_gone_item(name: &str, time_ms: u64) -> Bytes {
     item(&[], name.to_owned(), String::new(), time_ms, Kind::AccountGone(link::AccountGone {}))
 }
 
+pub(crate) fn group_submission_item(
+    read: &impl Read,
+    group: &str,
+    account: u64,
+    submission: &Bytes,
+    body: Option<&Salted<pb::GroupSubmittedBody>>,
+    time_ms: u64,
+) -> Bytes {
+    let salt = body.map(|b| b.salt.as_slice()).unwrap_or_default();
+    let (group, submission) = (group.to_owned(), submission.clone());
+    let written = body.filter(|b| !b.value.written.is_empty());
+    let written = written.map(|b| [&b.salt[..], &b.value.written[..]].concat()).unwrap_or_default().into();
+    let secret = body.map(|b| b.value.secret.clone()).unwrap_or_default();
+    let submission = link::GroupSubmission { group, submission, written, secret };
+    item(salt, name(read, account), String::new(), time_ms, Kind::GroupSubmission(submission))
+}
+
+/// What a group submission is known by; `None` of anything else.
+pub(super) fn submission_hash(read: &impl Read, record: &Recorded) -> Option<[u8; 32]> {
+    let Event::GroupSubmitted(f, body) = &record.event else { return None };
+    let group = groups::group(read, f.conversation)?.id.parse().ok()?;
+    let written = body.as_ref().filter(|b| !b.value.written.is_empty());
+    let written = written.map(|b| [&b.salt[..], &b.value.written[..]].concat()).unwrap_or_default();
+    Some(startalk_protocol::group::submission_hash(&group, &f.submission, &startalk_protocol::group::body_hash(&written)))
+}
+
+pub(crate) fn group_invite_item(group: &str, body: &Salted<pb::GroupInviteSentBody>, time_ms: u64) -> Bytes {
+    let pb::GroupInviteSentBody { to, name, inviter } = body.value.clone();
+    let invite = link::GroupInvite { group: group.to_owned(), name, inviter };
+    item(&body.salt, group.to_owned(), to, time_ms, Kind::GroupInvite(invite))
+}
+
 /// After the first message to somebody of another domain: what the author shows of themselves. The record has a copy of
 /// it, with a salt of its own, which is erased when the profile changes or goes.
 pub(crate) fn introduce(tx: &mut Tx, ctx: &mut Ctx, author: u64, peer: u64) {
@@ -124,6 +157,11 @@ pub(super) fn encode(read: &impl Read, journal: &dyn ReadJournal, record: &Recor
         Event::MarksSent(f, _) => Some(marks_item(read, &*direct()?, f.mark?.person, &f.delivered, &f.read, time_ms)),
         Event::ProfileSet(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),
         Event::AccountDeleted(_, Some(body)) => Some(account_gone_item(&body.value.name, time_ms)),
+        Event::GroupSubmitted(f, body) => {
+            let group = groups::group(read, f.conversation)?;
+            Some(group_submission_item(read, &group.id, f.account, &f.submission, body.as_ref(), time_ms))
+        }
+        Event::GroupInviteSent(f, Some(body)) => Some(group_invite_item(&groups::group(read, f.conversation)?.id, body, time_ms)),
         Event::ProfileSent(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),
         _ => None,
     }

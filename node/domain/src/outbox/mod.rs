@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use startalk_journal::ReadJournal;
 use startalk_protocol::{Code, Error, pb::events as pb};
 
-pub(crate) use items::{account_gone_item, edit_item, introduce, marks_item, message_item, profile_item, recall_item};
+pub(crate) use items::{
+    account_gone_item, edit_item, group_invite_item, group_submission_item, introduce, marks_item, message_item, profile_item,
+    recall_item,
+};
 
 use crate::{
     command::Answer,
@@ -71,6 +74,8 @@ pub struct Inbox {
 pub enum Outgoing {
     /// The item's bytes.
     Item(Bytes),
+    /// The same of a group submission, and what the submission is known by.
+    Submission(Bytes, [u8; 32]),
     /// Erased since: its hash.
     Withheld([u8; 32]),
 }
@@ -175,7 +180,11 @@ pub fn items(
         let hash = item_hash(&record, peer).ok_or(Code::Internal)?;
         let item = items::encode(read, journal, &record, peer).filter(|item| *blake3::hash(item).as_bytes() == hash);
         bytes += item.as_ref().map_or(32, Bytes::len);
-        out.push(item.map_or(Outgoing::Withheld(hash), Outgoing::Item));
+        out.push(match (item, items::submission_hash(read, &record)) {
+            (None, _) => Outgoing::Withheld(hash),
+            (Some(item), None) => Outgoing::Item(item),
+            (Some(item), Some(submission)) => Outgoing::Submission(item, submission),
+        });
         if bytes >= max_bytes {
             break;
         }

@@ -79,8 +79,16 @@ impl<'a> Tx<'a> {
         let position = self.next_position();
         let (next, previous) = crate::timeline::next(self, new.conversation);
         let sequence = if new.event.is_numbered() { next } else { 0 };
-        let record =
-            Recorded { position, time_ms: self.time_ms, conversation: new.conversation, sequence, previous, event: new.event };
+        let hashed = if new.event.is_chained() { new.event.body() } else { None };
+        let record = Recorded {
+            position,
+            time_ms: self.time_ms,
+            conversation: new.conversation,
+            sequence,
+            previous,
+            body_hash: hashed.map(|b| startalk_journal::content_hash(&b)).unwrap_or_default(),
+            event: new.event,
+        };
         crate::domain::apply(self, &record);
         self.records.push(record);
         self.records.last().expect("just pushed")

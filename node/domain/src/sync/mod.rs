@@ -18,7 +18,7 @@ use crate::{
     conversations::{self, Message, direct},
     delivery, directory,
     event::{Event, Recorded},
-    governance,
+    governance, groups,
     store::{Read, Store},
     timeline,
 };
@@ -126,7 +126,45 @@ pub fn proves_going_back(read: &impl Read, journal: &dyn ReadJournal, cursor: &C
     (ours && standing(journal, cursor) == Standing::WentBack).then_some(epoch)
 }
 
-/// A conversation, to its member.
+/// A conversation, to somebody in it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum View {
+    /// Of two.
+    Direct(Overview),
+    /// Of many.
+    Group(Box<groups::Overview>),
+}
+
+impl View {
+    /// Its number.
+    pub fn conversation(&self) -> u64 {
+        match self {
+            Self::Direct(d) => d.conversation,
+            Self::Group(g) => g.group.conversation,
+        }
+    }
+
+    /// The last sequence that may be read.
+    pub fn head(&self) -> u64 {
+        match self {
+            Self::Direct(d) => d.head,
+            Self::Group(g) => g.head,
+        }
+    }
+}
+
+/// The conversation as `account` sees it, of whichever kind it is.
+///
+/// # Errors
+/// `no-such-conversation` for who has nothing to do with it.
+pub fn view(read: &impl Read, account: u64, conversation: u64) -> Result<View, Error> {
+    if groups::group(read, conversation).is_some() {
+        return groups::overview(read, account, conversation).map(|g| View::Group(Box::new(g)));
+    }
+    overview(read, account, conversation).map(View::Direct)
+}
+
+/// A direct conversation, to its member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overview {
     /// Its number.
@@ -147,7 +185,7 @@ pub struct Overview {
     pub blocked: bool,
 }
 
-/// The conversation as `account` sees it.
+/// The direct conversation as `account` sees it.
 ///
 /// # Errors
 /// `no-such-conversation` for who does not take part.
@@ -171,11 +209,13 @@ pub fn overview(read: &impl Read, account: u64, conversation: u64) -> Result<Ove
 #[derive(Clone, Debug, PartialEq)]
 pub struct Synced {
     /// As it is.
-    pub overview: Overview,
+    pub view: View,
     /// The newest messages beyond the cursor, at most [`NEWEST_MESSAGES`].
     pub messages: Vec<Message>,
     /// Older messages that changed beyond the cursor.
     pub changed: Vec<Message>,
+    /// The account's own that wait for the group's home.
+    pub waiting: Vec<Message>,
 }
 
 /// Numbers of an account's conversations with anything beyond `after`, and the position that this holds for.
@@ -184,8 +224,14 @@ pub fn changed_conversations(store: &Store, account: u64, after: u64) -> Vec<u64
     let mut all = contacts::conversations(&snapshot, account);
     if after != 0 {
         all.retain(|c| {
+            if let Some(group) = groups::group(&snapshot, *c) {
+                let marked = delivery::group_marks_position(&snapshot, *c, account);
+                let waits = groups::waiting(&snapshot, *c).iter().any(|w| w.account == account && w.position > after);
+                let touched = timeline::head(&snapshot, *c).position.max(group.position).max(marked);
+                return waits || touched.max(contacts::hearing(&snapshot, account, *c).position) > after;
+            }
             let touched = timeline::head(&snapshot, *c).position.max(delivery::marks(&snapshot, *c).position);
-            touched > after
+            touched.max(contacts::hearing(&snapshot, account, *c).position) > after
                 || direct(&snapshot, *c).is_some_and(|d| {
                     d.opened_at > after || d.decided_at > after || is_seen_anew(&snapshot, d.other(account), after)
                 })
@@ -227,19 +273,30 @@ pub fn blocks_changed(store: &Store, journal: &dyn ReadJournal, account: u64, af
 /// # Errors
 /// `no-such-conversation` for who does not take part.
 pub fn conversation(store: &Store, journal: &dyn ReadJournal, account: u64, number: u64, after: u64) -> Result<Synced, Error> {
-    let overview = overview(&store.snapshot(), account, number)?;
-    let oldest = (overview.head + 1).saturating_sub(NEWEST_MESSAGES).max(1);
-    let positions = timeline::positions(store, number, oldest, overview.head);
-    let unheard = positions.iter().position(|p| *p > after).map_or(overview.head + 1, |at| oldest + at as u64);
-    let messages = conversations::page(store, journal, account, number, unheard..=overview.head, true)?.messages;
-    let first = messages.first().map_or(overview.head + 1, |m| m.sequence);
-    let changed = conversations::changed_since(store, number, 1, first.saturating_sub(1), after)
+    let view = view(&store.snapshot(), account, number)?;
+    let head = view.head();
+    let oldest = (head + 1).saturating_sub(NEWEST_MESSAGES).max(1);
+    let positions = timeline::positions(store, number, oldest, head);
+    let unheard = positions.iter().position(|p| *p > after).map_or(head + 1, |at| oldest + at as u64);
+    let messages = conversations::page(store, journal, account, number, unheard..=head, true)?.messages;
+    let first = messages.first().map_or(head + 1, |m| m.sequence);
+    let changed = match (&view, after) {
+        (_, 0) => Vec::new(),
+        (View::Direct(_), _) => conversations::changed_since(store, number, 1, first.saturating_sub(1), after),
+        (View::Group(g), _) => {
+            let mut all = groups::changed_since(store, number, 1, first.saturating_sub(1), after);
+            all.retain(|s| g.me.as_ref().is_some_and(|m| m.may_read(*s)));
+            all
+        }
+    };
+    let changed = changed
         .into_iter()
         .rev()
         .take(startalk_protocol::limits::PAGE_MESSAGES_MAX)
         .filter_map(|s| conversations::single(store, journal, number, s))
         .collect();
-    Ok(Synced { overview, messages, changed: if after == 0 { Vec::new() } else { changed } })
+    let waiting = groups::waiting_messages(store, journal, number, account);
+    Ok(Synced { view, messages, changed, waiting })
 }
 
 /// Whether an account may still sync.

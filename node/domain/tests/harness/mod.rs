@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use startalk_domain::{
     Actor, Answer, Command, Decided, Recorded,
-    command::{Admission, LinkItem, NewDevice, Target},
+    command::{Admission, LinkItem, NewDevice, SubmissionProof, Target},
     context::{Ctx, IdCount, Random},
     conversations::{self, Message},
     handle, outbox,
@@ -220,7 +220,15 @@ pub fn user(id: &str) -> UserId {
 }
 
 pub fn send(actor: Actor, to: &str, counter: u64, words: &str) -> Command {
-    Command::Send { actor, to: Target::User(user(to)), counter, content: text(words), reply_to: None, known_id: None }
+    Command::Send {
+        actor,
+        to: Target::User(user(to)),
+        counter,
+        content: text(words),
+        reply_to: None,
+        reply_sequence: 0,
+        known_id: None,
+    }
 }
 
 /// Gives `to` everything that `from` has for it, as the link would; answers what was refused.
@@ -240,12 +248,16 @@ pub fn deliver(from: &Node, to: &mut Node) -> Vec<(u64, &'static str)> {
     let items = outbox::items(&from.store, &*from.journal, peer, cursor.sequence + 1, out.head(), usize::MAX).unwrap();
     let (mut running, mut refused) = (cursor.running, Vec::new());
     for (sequence, item) in (cursor.sequence + 1..).zip(items) {
-        let (hash, item) = match item {
-            outbox::Outgoing::Item(bytes) => (*blake3::hash(&bytes).as_bytes(), Some(bytes)),
-            outbox::Outgoing::Withheld(hash) => (hash, None),
+        // The link checks the signature over submissions before the domain sees it.
+        let signed = |hash| Some(Arc::new(SubmissionProof { link_key: [0; 32], hashes: vec![hash], signature: [0; 64] }));
+        let (hash, item, proof) = match item {
+            outbox::Outgoing::Item(bytes) => (*blake3::hash(&bytes).as_bytes(), Some(bytes), None),
+            outbox::Outgoing::Submission(bytes, hash) => (*blake3::hash(&bytes).as_bytes(), Some(bytes), signed(hash)),
+            outbox::Outgoing::Withheld(hash) => (hash, None, None),
         };
         running = outbox::running_after(&running, &hash);
-        let command = Command::ReceiveItem { peer: from_number, epoch: out.epoch, item: LinkItem { sequence, running, item } };
+        let command =
+            Command::ReceiveItem { peer: from_number, epoch: out.epoch, item: LinkItem { sequence, running, item, proof } };
         match to.ok(command) {
             Answer::Item { refused: Some(error) } => refused.push((sequence, error.code.as_str())),
             Answer::Item { refused: None } => {}

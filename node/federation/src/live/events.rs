@@ -4,7 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
-use startalk_domain::{Command, outbox};
+use startalk_domain::{Command, command::SubmissionProof, outbox};
 use startalk_link::{Entry, Event, Incoming, Position};
 use startalk_protocol::{Error, UserId, pb::link::Ephemeral};
 use tracing::{debug, info};
@@ -52,13 +52,16 @@ impl Live<'_> {
                     info!(domain = %self.slot.domain, "the peer went back: it says to have sent {}, we have {}", theirs.sequence, ours.sequence);
                     self.slot.status.lock().went_back_ms = Some(self.shared.now());
                 }
-                Event::Items { epoch, items, .. } => {
+                Event::Items { epoch, items, link_key, submissions, .. } => {
                     self.traffic_ms = self.shared.now();
                     self.slot.used.lock().add(items.len() as u64, bytes_of(&items), self.traffic_ms);
-                    self.receiving.submit(&self.shared.config.handle, self.number, epoch, items);
+                    let proof = submissions.map(|s| SubmissionProof { link_key, hashes: s.hashes, signature: s.signature });
+                    self.receiving.submit(&self.shared.config.handle, self.number, epoch, items, proof);
                 }
                 Event::Acked { up_to, refused } => self.acked(up_to, refused),
                 Event::Ephemeral(ephemeral) => self.ephemeral(ephemeral),
+                Event::Asked { id, .. } => self.wire.link.answer(id, Err(startalk_protocol::Code::NotAllowedHere.into())),
+                Event::Answered { .. } | Event::Noted(_) => {}
                 Event::Closed { by_peer, error } => {
                     return Some(match self.went_back {
                         Some(theirs) => End::WeWentBack { theirs, epoch: self.sending.epoch() },
@@ -154,7 +157,7 @@ impl Live<'_> {
 
 fn bytes_of(items: &[Incoming]) -> u64 {
     let bytes = |item: &Incoming| match &item.entry {
-        Entry::Item(bytes) => bytes.len() as u64,
+        Entry::Item(bytes) | Entry::Submission(bytes, _) => bytes.len() as u64,
         Entry::Withheld(hash) => hash.len() as u64,
     };
     items.iter().map(bytes).sum()

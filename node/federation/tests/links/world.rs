@@ -79,7 +79,7 @@ impl Person {
     fn command(&mut self, to: &UserId, words: &str) -> Command {
         self.counter += 1;
         let (to, content) = (Target::User(to.clone()), text(words));
-        Command::Send { actor: self.actor, to, counter: self.counter, content, reply_to: None, known_id: None }
+        Command::Send { actor: self.actor, to, counter: self.counter, content, reply_to: None, reply_sequence: 0, known_id: None }
     }
 
     /// Says it and waits until it is durable.

@@ -226,7 +226,7 @@ impl Engine {
                 events.push(Event::Profile(profile));
             }
             Some(PushedWhat::DeviceRevoked(d)) => events.push(Event::DeviceRevoked { device: d.device }),
-            None => {}
+            Some(PushedWhat::Waiting(_) | PushedWhat::Ended(_) | PushedWhat::GroupInvitation(_)) | None => {}
         }
         self.tell(events);
     }

@@ -1,0 +1,135 @@
+//! The home puts one more entry at the end of a group's log.
+
+use bytes::Bytes;
+use prost::Message as _;
+use startalk_protocol::{
+    Error,
+    pb::{
+        events as pb,
+        group::{Submission, submission::Action},
+    },
+};
+
+use super::{
+    Group,
+    decide::{decide, superseded},
+};
+use crate::{
+    context::Ctx,
+    directory::{self, HERE},
+    erasure,
+    event::{Event, Raw, Recorded, Salted},
+    governance, outbox,
+    store::{New, Tx},
+};
+
+/// What is to be recorded, and by whom it was submitted.
+pub(super) struct Submitted {
+    /// The author's domain.
+    pub(super) origin: u64,
+    /// As it came, or as it was made here.
+    pub(super) bytes: Bytes,
+    /// The same, read.
+    pub(super) submission: Submission,
+    /// What was written, under the salt that its author's domain gave it.
+    pub(super) written: Option<Salted<Raw>>,
+    /// Of a link.
+    pub(super) secret: Bytes,
+    /// The device here that did it, and its command's number.
+    pub(super) device: u64,
+    pub(super) counter: u64,
+    /// Where it came from on a link, and what proves it.
+    pub(super) link_in: Option<pb::LinkIn>,
+    pub(super) proof: u64,
+}
+
+impl Submitted {
+    /// By somebody of this domain.
+    pub(super) fn here(submission: Submission, written: Option<Salted<Raw>>, device: u64, counter: u64) -> Self {
+        Self {
+            origin: HERE,
+            bytes: submission.encode_to_vec().into(),
+            submission,
+            written,
+            secret: Bytes::new(),
+            device,
+            counter,
+            link_in: None,
+            proof: 0,
+        }
+    }
+}
+
+/// Decides and records.
+///
+/// # Errors
+/// Why it may not be; nothing is recorded then.
+pub(super) fn record(tx: &mut Tx, ctx: &mut Ctx, group: &Group, submitted: Submitted) -> Result<Recorded, Error> {
+    let Submitted { origin, bytes, submission, written, secret, device, counter, link_in, proof } = submitted;
+    let body = written.as_ref().map(|w| w.value.0.as_ref());
+    let ruling = decide(tx, ctx, group, origin, &submission, body, &secret)?;
+    let forgotten = submission.action.as_ref().map(|a| superseded(tx, ctx, group, a)).unwrap_or_default();
+    if origin != HERE {
+        note_name(tx, ctx, &submission, ruling.person, body);
+    }
+    let author = submission.author;
+    let facts = pb::GroupRecorded {
+        submission: bytes,
+        decided: ruling.decided.encode_to_vec().into(),
+        origin,
+        origin_domain: if origin == HERE { String::new() } else { domain(tx, origin) },
+        time_ms: 0,
+        person: ruling.person,
+        peer: ruling.peer,
+        device,
+        counter,
+        submitted_at: 0,
+        proof,
+        r#in: link_in,
+        head: Bytes::new(),
+    };
+    let recorded = tx.emit(New { conversation: group.conversation, event: Event::GroupRecorded(facts, written) }).clone();
+    erasure::erase(tx, forgotten, "superseded");
+    if let Some(to) = ruling.invite {
+        let inviter = inviter(tx, group, author);
+        let body = ctx.salted(pb::GroupInviteSentBody { to: to.to_string(), name: group.name.clone(), inviter });
+        let item = outbox::group_invite_item(&group.id, &body, ctx.now_ms);
+        let facts = pb::GroupInviteSent { conversation: group.conversation, out: Some(outbox::next(tx, ruling.peer, &item)) };
+        tx.emit(New { conversation: 0, event: Event::GroupInviteSent(facts, Some(body)) });
+    }
+    Ok(recorded)
+}
+
+fn domain(tx: &Tx, peer: u64) -> String {
+    directory::domain_of(tx, peer).map(|d| d.to_string()).unwrap_or_default()
+}
+
+/// The member who invites, for the invited person's eyes.
+fn inviter(tx: &Tx, group: &Group, author: u64) -> String {
+    let person = super::member(tx, group.conversation, author).map_or(0, |m| m.person);
+    directory::user_id(tx, person).map(|u| u.to_string()).unwrap_or_default()
+}
+
+/// Somebody of another domain shows a name as they come in: kept as their profile until they send one.
+pub(super) fn note_name(tx: &mut Tx, ctx: &mut Ctx, submission: &Submission, person: u64, body: Option<&[u8]>) {
+    let (Some(Action::Join(_) | Action::Add(_)), Some(body)) = (&submission.action, body) else { return };
+    let Ok(named) = startalk_protocol::pb::group::Person::decode(body) else { return };
+    let unknown = directory::person(tx, person).is_some_and(|p| p.peer != HERE && p.profile.position == 0);
+    if unknown && !named.display_name.is_empty() {
+        let body = ctx.salted(pb::ProfileSetBody { display_name: named.display_name, ..Default::default() });
+        let facts = pb::ProfileSet { person, revision: 0, ..Default::default() };
+        tx.emit(New { conversation: 0, event: Event::ProfileSet(facts, Some(body)) });
+    }
+}
+
+/// The node went back in time: each group of this home goes on in a new epoch, so that what was signed before and lost is
+/// never taken for what comes now.
+pub(crate) fn new_epochs(tx: &mut Tx) {
+    for conversation in 1..=governance::numbers(tx).conversation {
+        if super::group(tx, conversation).is_some_and(|g| g.is_home()) {
+            let submission = Submission { action: Some(Action::NewEpoch(Default::default())), ..Default::default() };
+            let facts = pb::GroupRecorded { submission: submission.encode_to_vec().into(), ..Default::default() };
+            tx.emit(New { conversation, event: Event::GroupRecorded(facts, None) });
+        }
+    }
+}
