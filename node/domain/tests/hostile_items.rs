@@ -39,7 +39,7 @@ fn corpus() -> (Node, Vec<Bytes>) {
     let bytes: Vec<Bytes> = items
         .into_iter()
         .filter_map(|i| match i {
-            outbox::Outgoing::Item(bytes) => Some(bytes),
+            outbox::Outgoing::Item(bytes) | outbox::Outgoing::Submission(bytes, _) => Some(bytes),
             outbox::Outgoing::Withheld(_) => None,
         })
         .collect();
