@@ -14,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use harness::{List, text};
+use prost::Message as _;
 use startalk_domain::{
     Event, Recorded,
     event::{EventError, Raw, Salted},
@@ -23,6 +24,8 @@ use startalk_domain::{
 use startalk_journal::{Body, Header, Record};
 use startalk_protocol::pb::events as pb;
 
+/// A group's id.
+const GROUP: &str = "abcdefghijklmnopqrstuvwxyz";
 const TIME_MS: u64 = 1_800_000_000_000;
 /// The conversation that all samples are in.
 const CONVERSATION: u64 = 2;
@@ -39,6 +42,14 @@ fn link_in(sequence: u64) -> Option<pb::LinkIn> {
     Some(pb::LinkIn { peer: 1, epoch: bytes(0xe1, 16), sequence, running: bytes(0x11, 32) })
 }
 
+/// A message in a group, as its author's domain submits it.
+fn submission() -> Bytes {
+    use startalk_protocol::pb::group::{Message, Submission, submission::Action};
+    let message = Message { id: bytes(24, 16), reply_to: 3, at_all: true };
+    let submission = Submission { number: 1, not_after_ms: 1_800_000_060_000, author: 2, action: Some(Action::Message(message)) };
+    submission.encode_to_vec().into()
+}
+
 fn link_out(sequence: u64) -> pb::LinkOut {
     pb::LinkOut { peer: 1, sequence, item_hash: bytes(0x22, 32), running: bytes(0x33, 32) }
 }
@@ -46,7 +57,7 @@ fn link_out(sequence: u64) -> pb::LinkOut {
 /// One of each kind, in an order in which they could happen; no field is left at its default where it need not be.
 #[rustfmt::skip]
 fn samples() -> Vec<Event> {
-    let mark = pb::Mark { conversation: CONVERSATION, person: 1, delivered: 2, read: 1 };
+    let mark = pb::Mark { conversation: CONVERSATION, person: 1, delivered: 2, read: 1, group: false };
     vec![
         Event::DomainBegan(pb::DomainBegan { domain: "a.example".into(), root_key: bytes(1, 32), link_epoch: bytes(2, 16) }, None),
         Event::EpochBegan(pb::EpochBegan { epoch: 2, link_epoch: bytes(3, 16), reason: "restored".into() }, None),
@@ -81,6 +92,21 @@ fn samples() -> Vec<Event> {
         Event::ProfileSent(pb::ProfileSent { person: 1, out: Some(link_out(6)), revision: 2 }, salted(pb::ProfileSetBody { display_name: "Alice".into(), avatar: "avatar:1".into(), signature: "hello".into() })),
         Event::PersonGone(pb::PersonGone { person: 2, r#in: link_in(7) }, None),
         Event::AccountDeleted(pb::AccountDeleted { account: 1, out: vec![link_out(7)] }, salted(pb::AccountDeletedBody { name: "alice".into() })),
+        Event::TimeTold(pb::TimeTold {}, None),
+        Event::GroupBegan(pb::GroupBegan { conversation: 9, group: GROUP.into(), home: 1 }, None),
+        Event::GroupRecorded(pb::GroupRecorded { submission: submission(), decided: bytes(0x08, 0), origin: 1, origin_domain: "b.example".into(), time_ms: 1_799_999_999_000, person: 2, peer: 1, device: 1, counter: 8, submitted_at: 7, proof: 6, r#in: link_in(7), head: bytes(0x0a, 0) }, salted(Raw(text("to all 致大家")))),
+        Event::GroupMembersLearned(pb::GroupMembersLearned { conversation: 9, members: vec![pb::LearnedMember { member: 3, person: 2, peer: 1, role: 2, muted_until_ms: 5, changed: 4, outside: true }] }, None),
+        Event::GroupSubmitted(pb::GroupSubmitted { conversation: 9, submission: submission(), account: 1, device: 1, counter: 9, out: Some(link_out(6)) }, salted(pb::GroupSubmittedBody { written: text("on its way"), secret: Bytes::from_static(b"secret") })),
+        Event::GroupSubmissionEnded(pb::GroupSubmissionEnded { conversation: 9, number: 1, code: "muted".into(), account: 1, device: 1, counter: 9 }, None),
+        Event::GroupProven(pb::GroupProven { peer: 1, link_key: bytes(18, 32), hashes: vec![bytes(19, 32)], signature: bytes(20, 64) }, None),
+        Event::GroupInvited(pb::GroupInvited { account: 1, group: GROUP.into(), home: 1, r#in: link_in(8) }, salted(pb::GroupInvitedBody { name: "群".into(), inviter: "bob@b.example".into() })),
+        Event::GroupInvitationDecided(pb::GroupInvitationDecided { account: 1, group: GROUP.into(), accepted: true }, None),
+        Event::GroupReplicaBegan(pb::GroupReplicaBegan { conversation: 9, base: 40, head: bytes(0x0a, 0), rights: bytes(0x08, 0), pins: vec![41] }, salted(pb::GroupReplicaBeganBody { name: "群".into(), notice: "n".into(), description: "d".into(), avatar: "a".into() })),
+        Event::GroupSubmissionRefused(pb::GroupSubmissionRefused { conversation: 9, peer: 1, number: 2, hash: bytes(21, 32), code: "muted".into(), r#in: link_in(9) }, None),
+        Event::GroupLeaving(pb::GroupLeaving { conversation: 9, account: 1 }, None),
+        Event::ConversationSet(pb::ConversationSet { account: 1, conversation: 9, muted_until_ms: 6, mentions_only: true }, None),
+        Event::GroupEquivocated(pb::GroupEquivocated { conversation: 9, ours: bytes(22, 8), theirs: bytes(23, 8) }, None),
+        Event::GroupInviteSent(pb::GroupInviteSent { conversation: 9, out: Some(link_out(7)) }, salted(pb::GroupInviteSentBody { to: "bob".into(), name: "群".into(), inviter: "alice@a.example".into() })),
     ]
 }
 

@@ -3,11 +3,13 @@
 
 mod harness;
 
-use harness::{Node, Seeded, deliver, text, user};
+use harness::{Node, Seeded, deliver, follow, text, user};
 use startalk_domain::{
     Actor, Command,
     command::{MarkMove, Target},
+    directory,
     domain::LAYOUT,
+    groups::{self, Banned, GroupAct, Role, Text},
     replay,
     store::Store,
 };
@@ -33,7 +35,26 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let conversation = conversations.get(random.below(conversations.len().max(1) as u64) as usize).copied().unwrap_or(1);
     let sequence = random.below(30) + 1;
     let name = format!("p{}@{}", random.below(5), ["a.example", "b.example"][random.below(2) as usize]);
-    let command = match random.below(20) {
+    let command = match random.below(30) {
+        20..=22 => Command::Send {
+            actor,
+            to: Target::Conversation(conversation),
+            counter,
+            content: text("words"),
+            reply_to: None,
+            reply_sequence: random.below(3),
+            known_id: None,
+        },
+        23 if random.below(8) == 0 => Command::CreateGroup { actor, counter, name: "group".into(), members: vec![user(&name)] },
+        24..=27 => Command::ActInGroup { actor, conversation, counter, act: group_act(random, user(&name), sequence) },
+        28 => match startalk_domain::groups::invitations(&node.store, actor.account).first() {
+            Some(invited) => {
+                let group = invited.group.parse().unwrap();
+                Command::DecideGroupInvitation { actor, counter, group, accept: random.below(4) > 0 }
+            }
+            None => return,
+        },
+        29 => Command::SetConversation { account: actor.account, conversation, muted_until_ms: 7, mentions_only: true },
         0..=8 => Command::Send {
             actor,
             to: Target::User(user(&name)),
@@ -66,21 +87,54 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let _ = node.run(command); // refusals are part of it
 }
 
+fn group_act(random: &mut Seeded, user: startalk_protocol::UserId, sequence: u64) -> GroupAct {
+    match random.below(14) {
+        0..=2 => GroupAct::Add(user),
+        3 => GroupAct::Leave,
+        4 => GroupAct::Remove(user),
+        5 => GroupAct::Ban { who: Banned::User(user), lift: random.below(2) == 0 },
+        6 => GroupAct::SetRole { user, role: [Role::Member, Role::Administrator, Role::Owner][random.below(3) as usize] },
+        7 => GroupAct::Mute { user, until_ms: [0, i64::MAX][random.below(2) as usize] },
+        8 => GroupAct::SetText { text: [Text::Name, Text::Notice][random.below(2) as usize], value: format!("t{sequence}") },
+        9 => GroupAct::MakeLink { secret_hash: [5; 32], uses: 2, not_after_ms: 0 },
+        10 => GroupAct::RevokeLink(sequence),
+        11 if random.below(10) == 0 => GroupAct::Destroy,
+        12 => GroupAct::Pin { sequence, remove: random.below(3) == 0 },
+        _ => GroupAct::React { sequence, emoji: ["👍", "🎉"][random.below(2) as usize].into(), remove: random.below(3) == 0 },
+    }
+}
+
+/// Both take what the other, as home, has for them.
+fn follow_all(home: &Node, follower: &mut Node) {
+    let Some(peer) = directory::peer_number(&follower.store, &home.name) else { return };
+    for conversation in groups::followed_of(&follower.store, peer).iter() {
+        let group = groups::group(&follower.store, *conversation).unwrap();
+        if group.home == peer {
+            follow(home, follower, &group.id);
+        }
+    }
+}
+
 #[test]
 fn rebuilt_views_are_live_views() {
+    let mut replicated = 0;
     for seed in 0..24 {
         let mut random = Seeded(seed);
         let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
+        a.meet(&b);
+        b.meet(&a);
         let mut people: Vec<Vec<Person>> = Vec::new();
         for node in [&mut a, &mut b] {
             people.push((0..5).map(|n| Person { actor: node.person(&format!("p{n}")), counter: 0, alive: true }).collect());
         }
-        for step in 0..300 {
+        for step in 0..600 {
             let (node, people) = if random.below(2) == 0 { (&mut a, &mut people[0]) } else { (&mut b, &mut people[1]) };
             act(node, &mut random, people);
             if step % 50 == 49 {
                 deliver(&a, &mut b);
                 deliver(&b, &mut a);
+                follow_all(&a, &mut b);
+                follow_all(&b, &mut a);
             }
         }
         for node in [&a, &b] {
@@ -90,7 +144,9 @@ fn rebuilt_views_are_live_views() {
             replay(&rebuilt, &*node.journal, |_, _| {}).unwrap();
             assert_eq!(digest(&rebuilt, head), live, "seed {seed}, {}", node.name);
         }
+        replicated += a.events().iter().chain(&b.events()).filter(|e| **e == "GroupReplicaBegan").count();
     }
+    assert!(replicated > 5, "groups over both domains were part of it: {replicated}");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 //! Pure functions: no view, no key. Invariant: what is signed or chained covers the exact bytes that travel, and a body by its hash, so that
 //! erasing changes nothing.
 
+use bytes::Bytes;
 use prost::Message as _;
 
 use crate::{
     GroupId,
     pb::group::{self, Entry, Head, entry::Body},
+    signing::{Purpose, SecretKey},
 };
 
 /// Bytes of a body's hash.
@@ -119,4 +121,11 @@ pub fn check(bytes: &[u8]) {
         let _ = body_hash_of(&entry);
         let _ = group::Submission::decode(entry.submission.as_ref());
     }
+}
+
+/// Signs a head for the home's followers.
+pub fn sign_head(head: &mut Head, key: &SecretKey) {
+    head.link_key = Bytes::copy_from_slice(&key.public());
+    let bytes = head_bytes(head).expect("a head of ours has a group and a chain");
+    head.signature = Bytes::copy_from_slice(&key.sign(Purpose::GroupHead, &bytes));
 }

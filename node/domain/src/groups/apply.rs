@@ -164,7 +164,11 @@ fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<
             c.edits_at.push(entry.body_at);
         }),
         Some(Action::Recall(r)) => {
-            changed(tx, record, r.target, |c| c.recalled_by = submission.author);
+            changed(tx, record, r.target, |c| {
+                c.recalled_by = submission.author;
+                // Their bodies go with the message, so nothing may be left of them here either.
+                (c.reactions, c.reactions_at) = (Vec::new(), Vec::new());
+            });
             entry.unpin(tx, r.target);
         }
         Some(Action::React(r)) => changed(tx, record, r.target, |c| {

@@ -13,7 +13,7 @@ use crate::{command::Actor, contacts, context::Ctx, store::Tx};
 
 /// The account leaves everything; the bodies that name it there, to be erased.
 pub(crate) fn depart(tx: &mut Tx, ctx: &mut Ctx, account: u64) -> Result<Vec<u64>, Error> {
-    let mut named_at = Vec::new();
+    let mut named_at: Vec<u64> = super::invitations(tx, account).iter().map(|i| i.position).collect();
     for conversation in contacts::conversations(tx, account) {
         let Some(known) = group(tx, conversation) else { continue };
         let Some(me) = member_of(tx, conversation, account) else { continue };

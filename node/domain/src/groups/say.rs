@@ -153,8 +153,7 @@ pub(crate) fn erase_authored(tx: &mut Tx, ctx: &Ctx, account: u64, conversation:
         let Some(record) = record_at(tx, ctx, position) else { continue };
         let Event::GroupRecorded(f, body) = &record.event else { continue };
         let Ok(submission) = Submission::decode(f.submission.as_ref()) else { continue };
-        let theirs = submission.author == me.member
-            && matches!(submission.action, Some(Action::Message(_) | Action::Edit(_) | Action::React(_)));
+        let theirs = submission.author == me.member && matches!(submission.action, Some(Action::Message(_) | Action::Edit(_)));
         if theirs && (body.is_some() || f.submitted_at != 0) {
             positions.push(super::apply::body_at(&record, f));
         }

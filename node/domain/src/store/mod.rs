@@ -285,6 +285,12 @@ pub trait Read {
     fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>>;
 }
 
+impl<R: Read> Read for Arc<R> {
+    fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
+        (**self).get(key)
+    }
+}
+
 /// A consistent look at what was committed.
 pub struct Snapshot<'a> {
     store: &'a Store,

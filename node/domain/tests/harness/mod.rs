@@ -7,17 +7,25 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use prost::Message as _;
 use startalk_domain::{
-    Actor, Answer, Command, Decided, Recorded,
+    Actor, Answer, Command, Decided, Recorded, Views,
     command::{Admission, LinkItem, NewDevice, SubmissionProof, Target},
     context::{Ctx, IdCount, Random},
     conversations::{self, Message},
-    handle, outbox,
+    directory, groups, handle, outbox,
     store::{Store, Tx},
+    timeline,
 };
 use startalk_journal::{Body, Head, Header, ReadError, ReadJournal, Record};
 use startalk_protocol::{
     DomainName, Error, MessageId, UserId,
-    pb::content::{Block, Content, Inline, Text, content::Kind},
+    group::{sign_head, submissions_bytes},
+    limits::LINK_KEY_VALID_MS_MAX,
+    pb::{
+        content::{Block, Content, Inline, Text, content::Kind},
+        group::Range,
+    },
+    signing::{Purpose, SecretKey},
+    trust::{CharterDraft, Endpoint, LinkKey, RecordDraft, Registration, VerifiedCharter, sign_charter, sign_record},
 };
 
 /// A seeded source of bytes (splitmix64).
@@ -69,29 +77,73 @@ impl ReadJournal for List {
     }
 }
 
+/// Where all clocks begin.
+pub const START_MS: u64 = 1_800_000_000_000;
+
 pub struct Node {
     pub name: DomainName,
-    pub store: Store,
+    pub store: Arc<Store>,
     pub journal: Arc<List>,
     pub random: Seeded,
     pub ids: IdCount,
     pub now_ms: u64,
     pub disk_low: bool,
+    /// The link key.
+    pub key: SecretKey,
+    root: SecretKey,
 }
 
 impl Node {
     pub fn new(name: &str) -> Self {
         let mut node = Self {
             name: name.parse().unwrap(),
-            store: Store::temporary().unwrap(),
+            store: Arc::new(Store::temporary().unwrap()),
             journal: Arc::default(),
             random: Seeded(name.len() as u64),
             ids: IdCount::default(),
-            now_ms: 1_800_000_000_000,
+            now_ms: START_MS,
             disk_low: false,
+            key: SecretKey::from_seed(*blake3::hash(name.as_bytes()).as_bytes()),
+            root: SecretKey::from_seed(*blake3::hash(format!("root of {name}").as_bytes()).as_bytes()),
         };
-        node.ok(Command::Begin { root_key: [7; 32] });
+        node.ok(Command::Begin { root_key: node.root.public() });
         node
+    }
+
+    pub fn charter(&self) -> VerifiedCharter {
+        let from = i64::try_from(START_MS).unwrap() - 3_600_000;
+        let draft = CharterDraft {
+            domain: self.name.clone(),
+            line: Vec::new(),
+            link_keys: vec![LinkKey {
+                key: Bytes::copy_from_slice(&self.key.public()),
+                not_before_ms: from,
+                not_after_ms: from + LINK_KEY_VALID_MS_MAX,
+            }],
+            recovery_hash: [9; 32],
+            sequence: 1,
+            gone: false,
+        };
+        sign_charter(&self.root, draft).unwrap()
+    }
+
+    /// As if the other had been found and proven; its number.
+    pub fn meet(&mut self, other: &Node) -> u64 {
+        let now = i64::try_from(self.now_ms).unwrap();
+        let draft = RecordDraft {
+            endpoints: vec![Endpoint { host: other.name.to_string(), port: 443 }],
+            sequence: 1,
+            not_after_ms: now + 3_600_000,
+            display_name: String::new(),
+            description: String::new(),
+            listed: false,
+            registration: Registration::Closed,
+        };
+        let record = sign_record(&other.key, &other.charter(), draft, now).unwrap();
+        match self.ok(Command::MeetPeer { record: Box::new(record), proof: "configured".into() }) {
+            Answer::Peer(number) => number,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Several commands in one batch.
@@ -194,7 +246,7 @@ fn stored(record: &Recorded) -> Record {
         sequence: draft.sequence,
         previous: draft.previous,
         facts_hash: [0; 24],
-        body_hash: [0; 24],
+        body_hash: draft.body.as_ref().map(|b| startalk_journal::content_hash(b)).unwrap_or_default(),
         chain_tag: record.position.to_le_bytes(),
         facts_len: u32::try_from(draft.facts.len()).unwrap(),
         body_len: u32::try_from(draft.body.as_ref().map_or(0, Vec::len)).unwrap(),
@@ -249,7 +301,10 @@ pub fn deliver(from: &Node, to: &mut Node) -> Vec<(u64, &'static str)> {
     let (mut running, mut refused) = (cursor.running, Vec::new());
     for (sequence, item) in (cursor.sequence + 1..).zip(items) {
         // The link checks the signature over submissions before the domain sees it.
-        let signed = |hash| Some(Arc::new(SubmissionProof { link_key: [0; 32], hashes: vec![hash], signature: [0; 64] }));
+        let signed = |hash: [u8; 32]| {
+            let signature = from.key.sign(Purpose::GroupSubmissions, &submissions_bytes([hash].iter()));
+            Some(Arc::new(SubmissionProof { link_key: from.key.public(), hashes: vec![hash], signature }))
+        };
         let (hash, item, proof) = match item {
             outbox::Outgoing::Item(bytes) => (*blake3::hash(&bytes).as_bytes(), Some(bytes), None),
             outbox::Outgoing::Submission(bytes, hash) => (*blake3::hash(&bytes).as_bytes(), Some(bytes), signed(hash)),
@@ -266,4 +321,48 @@ pub fn deliver(from: &Node, to: &mut Node) -> Vec<(u64, &'static str)> {
     }
     assert_eq!(running, out.running, "both ends have the same running hash");
     refused
+}
+
+/// What the home gives a follower after what it has, signed as it is sent.
+pub fn served(home: &Node, peer: u64, id: &str, after: u64) -> Range {
+    let views = Views { store: home.store.clone(), journal: home.journal.clone() };
+    let mut range = groups::range(&views, peer, id, after).unwrap();
+    sign_head(range.from.as_mut().unwrap(), &home.key);
+    sign_head(range.at.as_mut().unwrap(), &home.key);
+    range
+}
+
+/// The follower takes everything that the home has for it, beginning its replica first if it must.
+pub fn follow(home: &Node, follower: &mut Node, id: &str) {
+    let Some(at_home) = directory::peer_number(&home.store, &follower.name) else { return };
+    let peer = directory::peer_number(&follower.store, &home.name).unwrap();
+    let conversation = groups::by_id(&follower.store, &id.parse().unwrap()).unwrap();
+    let begun = groups::group(&follower.store, conversation).unwrap().begun;
+    if !begun || groups::local_members(&follower.store, conversation).is_empty() {
+        let views = Views { store: home.store.clone(), journal: home.journal.clone() };
+        let (mut pages, mut from) = (Vec::new(), 0);
+        loop {
+            let Ok(mut page) = groups::beginning(&views, at_home, id, from) else { return };
+            sign_head(page.base.as_mut().unwrap(), &home.key);
+            from = page.next_member;
+            pages.push(page);
+            if from == 0 {
+                break;
+            }
+        }
+        follower.ok(Command::BeginReplica { peer, group: id.to_owned(), pages });
+    }
+    loop {
+        let after = timeline::head(&follower.store, conversation).sequence;
+        let views = Views { store: home.store.clone(), journal: home.journal.clone() };
+        if groups::range(&views, at_home, id, after).is_err() {
+            return; // nothing of it is this domain's
+        }
+        let range = served(home, at_home, id, after);
+        let (at, end) = (range.at.as_ref().unwrap().sequence, range.end);
+        follower.ok(Command::FollowGroup { peer, group: id.to_owned(), range: Box::new(range) });
+        if at >= end {
+            return;
+        }
+    }
 }

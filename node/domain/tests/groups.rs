@@ -1,0 +1,518 @@
+//! Groups: one domain, and a home with followers. Rights, stretches of membership, exactly-once submissions, and what a
+//! home cannot do.
+
+mod harness;
+
+use harness::{Node, deliver, follow, served, text, user};
+use startalk_domain::{
+    Actor, Answer, Command,
+    command::Target,
+    conversations::{self, Message},
+    groups::{self, Banned, GroupAct, GroupLink, Joining, Rights, Role, Standing, Text, Who},
+    sync, timeline,
+};
+use startalk_protocol::{
+    Code, GroupId,
+    group::sign_head,
+    pb::{
+        content::{Content, content::Kind},
+        group::entry::Body,
+    },
+};
+
+/// Somebody with a device, and the numbers of their commands.
+struct Person {
+    actor: Actor,
+    counter: u64,
+}
+
+impl Person {
+    fn at(node: &mut Node, name: &str) -> Self {
+        Self { actor: node.person(name), counter: 0 }
+    }
+
+    fn create(&mut self, node: &mut Node, members: &[&str]) -> u64 {
+        self.counter += 1;
+        let members = members.iter().map(|m| user(m)).collect();
+        let create = Command::CreateGroup { actor: self.actor, counter: self.counter, name: "Weekend".into(), members };
+        let Answer::Sent { conversation, .. } = node.ok(create) else { panic!() };
+        conversation
+    }
+
+    fn say(&mut self, conversation: u64, words: &str) -> Command {
+        self.counter += 1;
+        Command::Send {
+            actor: self.actor,
+            to: Target::Conversation(conversation),
+            counter: self.counter,
+            content: text(words),
+            reply_to: None,
+            reply_sequence: 0,
+            known_id: None,
+        }
+    }
+
+    fn act(&mut self, conversation: u64, act: GroupAct) -> Command {
+        self.counter += 1;
+        Command::ActInGroup { actor: self.actor, conversation, counter: self.counter, act }
+    }
+
+    fn join(&mut self, link: &GroupLink) -> Command {
+        self.counter += 1;
+        Command::JoinGroup { actor: self.actor, counter: self.counter, link: link.clone(), word: "let me in".into() }
+    }
+
+    fn accept(&mut self, group: &str) -> Command {
+        self.counter += 1;
+        let group = group.parse().unwrap();
+        Command::DecideGroupInvitation { actor: self.actor, counter: self.counter, group, accept: true }
+    }
+}
+
+/// What somebody reads: words, and system lines by their code.
+fn lines(node: &Node, account: u64, conversation: u64) -> Vec<String> {
+    let line = |m: &Message| match m.content.clone().map(|c| Content::decode(c).unwrap().kind) {
+        Some(Some(Kind::System(s))) => s.code,
+        Some(_) => harness::plain(m.content.as_ref().unwrap()),
+        None => "(gone)".into(),
+    };
+    use prost::Message as _;
+    node.messages(account, conversation).iter().map(line).collect()
+}
+
+fn said(node: &Node, account: u64, conversation: u64) -> Vec<String> {
+    lines(node, account, conversation).into_iter().filter(|l| !l.starts_with("group-")).collect()
+}
+
+fn standing(node: &Node, account: u64, conversation: u64) -> &'static str {
+    groups::overview(&node.store, account, conversation).unwrap().standing()
+}
+
+fn id_of(node: &Node, conversation: u64) -> String {
+    groups::group(&node.store, conversation).unwrap().id.clone()
+}
+
+#[test]
+fn many_talk_in_one_order_and_only_they() {
+    let mut node = Node::new("a.example");
+    let (mut alice, mut bob, carol) =
+        (Person::at(&mut node, "alice"), Person::at(&mut node, "bob"), Person::at(&mut node, "carol"));
+    let group = alice.create(&mut node, &["bob@a.example"]);
+    node.ok(alice.say(group, "one"));
+    node.ok(bob.say(group, "two"));
+    assert_eq!(lines(&node, alice.actor.account, group), ["group-created", "group-name", "group-added", "one", "two"]);
+    // Bob was brought in by the third record, and reads from there.
+    assert_eq!(lines(&node, bob.actor.account, group), ["group-added", "one", "two"]);
+    let none = conversations::page(&node.store, &*node.journal, carol.actor.account, group, 1..=100, false);
+    assert_eq!(none.unwrap_err().code, Code::NoSuchConversation);
+    let mut carol = carol;
+    assert_eq!(node.refused(carol.say(group, "me too")), "no-such-conversation");
+    // Sent again: the same answer, and nothing new.
+    let again = Command::Send {
+        actor: bob.actor,
+        to: Target::Conversation(group),
+        counter: 1,
+        content: text("two"),
+        reply_to: None,
+        reply_sequence: 0,
+        known_id: None,
+    };
+    let Answer::Sent { sequence, .. } = node.ok(again) else { panic!() };
+    assert_eq!(sequence, 5);
+    assert_eq!(timeline::head(&node.store, group).sequence, 5);
+}
+
+#[test]
+fn who_was_away_reads_nothing_of_what_was_said_meanwhile() {
+    let mut node = Node::new("a.example");
+    let (mut alice, mut bob) = (Person::at(&mut node, "alice"), Person::at(&mut node, "bob"));
+    let group = alice.create(&mut node, &["bob@a.example"]);
+    node.ok(alice.say(group, "before"));
+    node.ok(alice.act(group, GroupAct::Remove(user("bob@a.example"))));
+    node.ok(alice.say(group, "secret"));
+    assert_eq!(node.refused(bob.say(group, "what?")), "not-a-member");
+    assert_eq!(said(&node, bob.actor.account, group), ["before"]);
+    assert_eq!(standing(&node, bob.actor.account, group), "removed");
+    node.ok(alice.act(group, GroupAct::Add(user("bob@a.example"))));
+    node.ok(alice.say(group, "after"));
+    assert_eq!(said(&node, bob.actor.account, group), ["before", "after"]);
+    let secret = 6;
+    for range in [secret..=secret, 1..=secret, secret..=100] {
+        let page = conversations::page(&node.store, &*node.journal, bob.actor.account, group, range, true).unwrap();
+        assert!(page.messages.iter().all(|m| m.sequence != secret));
+    }
+    let synced = sync::conversation(&node.store, &*node.journal, bob.actor.account, group, 0).unwrap();
+    assert!(synced.messages.iter().all(|m| m.sequence != secret));
+    // Nor can he refer to it, or react to it.
+    let react = GroupAct::React { sequence: secret, emoji: "👍".into(), remove: false };
+    assert_eq!(node.refused(bob.act(group, react)), "no-such-message");
+}
+
+#[test]
+fn roles_and_rights_hold() {
+    let mut node = Node::new("a.example");
+    let names = ["owner", "helper", "member", "other"];
+    let mut people: Vec<Person> = names.iter().map(|n| Person::at(&mut node, n)).collect();
+    let id = |n: &str| user(&format!("{n}@a.example"));
+    let group = people[0].create(&mut node, &["helper@a.example", "member@a.example", "other@a.example"]);
+    node.ok(people[0].act(group, GroupAct::SetRole { user: id("helper"), role: Role::Administrator }));
+    let refused = |node: &mut Node, who: &mut Person, act: GroupAct| node.refused(who.act(group, act));
+    assert_eq!(refused(&mut node, &mut people[2], GroupAct::Remove(id("other"))), "forbidden");
+    assert_eq!(refused(&mut node, &mut people[1], GroupAct::Remove(id("owner"))), "forbidden");
+    assert_eq!(
+        refused(&mut node, &mut people[1], GroupAct::SetRole { user: id("member"), role: Role::Administrator }),
+        "forbidden"
+    );
+    assert_eq!(refused(&mut node, &mut people[2], GroupAct::SetText { text: Text::Notice, value: "x".into() }), "forbidden");
+    assert_eq!(refused(&mut node, &mut people[1], GroupAct::Destroy), "forbidden");
+    assert_eq!(refused(&mut node, &mut people[0], GroupAct::Leave), "owner-stays");
+    assert_eq!(refused(&mut node, &mut people[0], GroupAct::SetText { text: Text::Name, value: " ".into() }), "bad-value");
+
+    node.ok(people[1].act(group, GroupAct::Mute { user: id("member"), until_ms: i64::MAX }));
+    assert_eq!(node.refused(people[2].say(group, "hm")), "muted");
+    node.ok(people[1].act(group, GroupAct::Mute { user: id("member"), until_ms: 0 }));
+    node.ok(people[2].say(group, "thanks"));
+    node.ok(people[1].act(group, GroupAct::SetRights(Rights { post: Who::Administrators, ..Rights::default() })));
+    assert_eq!(node.refused(people[2].say(group, "hm")), "muted");
+    node.ok(people[1].say(group, "all are muted"));
+    node.ok(people[1].act(group, GroupAct::SetRights(Rights::default())));
+
+    // Administrators take back what members say, not the other way round.
+    let Answer::Sent { sequence, .. } = node.ok(people[2].say(group, "rude")) else { panic!() };
+    let recall = |who: &mut Person, sequence| {
+        who.counter += 1;
+        Command::Recall { actor: who.actor, conversation: group, sequence, counter: who.counter }
+    };
+    assert_eq!(node.refused(recall(&mut people[3], sequence)), "forbidden");
+    node.ok(recall(&mut people[1], sequence));
+    assert!(lines(&node, people[3].actor.account, group).contains(&"(gone)".to_owned()));
+    let Answer::Sent { sequence, .. } = node.ok(people[0].say(group, "law")) else { panic!() };
+    assert_eq!(node.refused(recall(&mut people[1], sequence)), "forbidden");
+
+    node.ok(people[0].act(group, GroupAct::SetRole { user: id("helper"), role: Role::Owner }));
+    assert_eq!(refused(&mut node, &mut people[0], GroupAct::Destroy), "forbidden");
+    node.ok(people[0].act(group, GroupAct::Leave));
+    node.ok(people[1].act(group, GroupAct::Ban { who: Banned::User(id("other")), lift: false }));
+    assert_eq!(refused(&mut node, &mut people[1], GroupAct::Add(id("other"))), "banned-from-group");
+    node.ok(people[1].act(group, GroupAct::Ban { who: Banned::User(id("other")), lift: true }));
+    node.ok(people[1].act(group, GroupAct::Add(id("other"))));
+    node.ok(people[1].act(group, GroupAct::Destroy));
+    assert_eq!(node.refused(people[2].say(group, "hm")), "group-over");
+    assert_eq!(standing(&node, people[2].actor.account, group), "destroyed");
+}
+
+#[test]
+fn links_let_in_as_often_and_as_long_as_they_say_and_with_approval_somebody_decides() {
+    let mut node = Node::new("a.example");
+    let mut alice = Person::at(&mut node, "alice");
+    let mut others: Vec<Person> = ["b", "c", "d", "e"].iter().map(|n| Person::at(&mut node, n)).collect();
+    let group = alice.create(&mut node, &[]);
+    let link = |secret: &str| GroupLink {
+        home: "a.example".parse().unwrap(),
+        group: id_of(&node, group).parse().unwrap(),
+        secret: secret.into(),
+    };
+    let (once, approval) = (link("once"), link("approval"));
+    let make = |secret: &str, uses: u32| GroupAct::MakeLink {
+        secret_hash: *blake3::hash(secret.as_bytes()).as_bytes(),
+        uses,
+        not_after_ms: 0,
+    };
+    node.ok(alice.act(group, make("once", 1)));
+    assert_eq!(node.refused(others[0].join(&approval)), "group-link-invalid");
+    node.ok(others[0].join(&once));
+    assert_eq!(node.refused(others[1].join(&once)), "group-link-invalid");
+    node.ok(alice.act(group, make("approval", 0)));
+    node.ok(alice.act(group, GroupAct::SetRights(Rights { joining: Joining::WithApproval, ..Rights::default() })));
+    for other in &mut others[1..3] {
+        node.ok(other.join(&approval));
+    }
+    assert_eq!(standing(&node, others[1].actor.account, group), "asked");
+    assert_eq!(node.refused(others[1].say(group, "hello")), "not-a-member");
+    assert!(lines(&node, others[1].actor.account, group).is_empty());
+    node.ok(alice.act(group, GroupAct::Admit { user: user("c@a.example"), refuse: false }));
+    node.ok(alice.act(group, GroupAct::Admit { user: user("d@a.example"), refuse: true }));
+    node.ok(others[1].say(group, "hello"));
+    assert_eq!(standing(&node, others[2].actor.account, group), "refused");
+    let asked = groups::group(&node.store, group).unwrap().asked;
+    assert_eq!(asked, 0);
+    let number = groups::group(&node.store, group).unwrap().links.last().unwrap().link;
+    node.ok(alice.act(group, GroupAct::RevokeLink(number)));
+    assert_eq!(node.refused(others[3].join(&approval)), "group-link-invalid");
+}
+
+#[test]
+fn reactions_pins_edits_and_replies_show_what_is_now() {
+    let mut node = Node::new("a.example");
+    let (mut alice, mut bob) = (Person::at(&mut node, "alice"), Person::at(&mut node, "bob"));
+    let group = alice.create(&mut node, &["bob@a.example"]);
+    let Answer::Sent { sequence, .. } = node.ok(alice.say(group, "first")) else { panic!() };
+    let react = |emoji: &str, remove| GroupAct::React { sequence, emoji: emoji.into(), remove };
+    node.ok(bob.act(group, react("👍", false)));
+    node.ok(alice.act(group, react("👍", false)));
+    node.ok(alice.act(group, react("🎉", false)));
+    node.ok(alice.act(group, react("🎉", true)));
+    assert_eq!(node.refused(bob.act(group, react("", false))), "bad-value");
+    assert_eq!(node.refused(bob.act(group, GroupAct::Pin { sequence, remove: false })), "forbidden");
+    node.ok(alice.act(group, GroupAct::Pin { sequence, remove: false }));
+    let now = |node: &Node| conversations::single(&node.store, &*node.journal, group, sequence).unwrap();
+    let shown = now(&node);
+    assert_eq!((shown.reactions.len(), shown.reactions[0].count, shown.pinned), (1, 2, true));
+    alice.counter += 1;
+    let edit =
+        Command::Edit { actor: alice.actor, conversation: group, sequence, counter: alice.counter, content: text("better") };
+    node.ok(edit);
+    assert_eq!(now(&node).content.as_ref().map(harness::plain).as_deref(), Some("better"));
+    let mut reply = bob.say(group, "yes");
+    if let Command::Send { reply_sequence, .. } = &mut reply {
+        *reply_sequence = sequence;
+    }
+    let Answer::Sent { sequence: answer, .. } = node.ok(reply) else { panic!() };
+    assert_eq!(conversations::single(&node.store, &*node.journal, group, answer).unwrap().reply_sequence, sequence);
+    alice.counter += 1;
+    node.ok(Command::Recall { actor: alice.actor, conversation: group, sequence, counter: alice.counter });
+    let shown = now(&node);
+    assert_eq!((shown.content, shown.recalled, shown.pinned), (None, true, false));
+}
+
+/// a.example is home, b.example and c.example follow.
+struct Town {
+    a: Node,
+    b: Node,
+    alice: Person,
+    bob: Person,
+    group_a: u64,
+    group_b: u64,
+    id: String,
+}
+
+impl Town {
+    fn new() -> Self {
+        let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
+        a.meet(&b);
+        b.meet(&a);
+        let (mut alice, mut bob) = (Person::at(&mut a, "alice"), Person::at(&mut b, "bob"));
+        let group_a = alice.create(&mut a, &["bob@b.example"]);
+        let id = id_of(&a, group_a);
+        a.ok(alice.say(group_a, "before bob"));
+        assert_eq!(deliver(&a, &mut b), []);
+        assert_eq!(groups::invitations(&b.store, bob.actor.account).len(), 1);
+        b.ok(bob.accept(&id));
+        let group_b = groups::by_id(&b.store, &id.parse().unwrap()).unwrap();
+        assert_eq!(standing(&b, bob.actor.account, group_b), "joining");
+        assert_eq!(deliver(&b, &mut a), []);
+        follow(&a, &mut b, &id);
+        Self { a, b, alice, bob, group_a, group_b, id }
+    }
+
+    fn exchange(&mut self) -> Vec<(u64, &'static str)> {
+        deliver(&self.a, &mut self.b);
+        let refused = deliver(&self.b, &mut self.a);
+        follow(&self.a, &mut self.b, &self.id);
+        refused
+    }
+}
+
+#[test]
+fn two_domains_see_one_order_and_the_replica_begins_where_its_people_came_in() {
+    let mut town = Town::new();
+    let (alice, bob) = (town.alice.actor.account, town.bob.actor.account);
+    assert_eq!(standing(&town.b, bob, town.group_b), "member");
+    assert_eq!(lines(&town.b, bob, town.group_b), ["group-joined"]);
+    town.a.ok(town.alice.say(town.group_a, "welcome"));
+    let Answer::Sent { sequence: 0, id, .. } = town.b.ok(town.bob.say(town.group_b, "hello")) else { panic!("it waits") };
+    let waiting = groups::waiting_messages(&town.b.store, &*town.b.journal, town.group_b, bob);
+    assert_eq!((waiting.len(), waiting[0].id), (1, id));
+    assert_eq!(town.exchange(), []);
+    assert!(groups::waiting_messages(&town.b.store, &*town.b.journal, town.group_b, bob).is_empty());
+    assert_eq!(said(&town.a, alice, town.group_a), ["before bob", "welcome", "hello"]);
+    assert_eq!(said(&town.b, bob, town.group_b), ["welcome", "hello"]);
+    let head = |n: &Node, c| (timeline::head(&n.store, c).sequence, groups::log(&n.store, c).chain);
+    assert_eq!(head(&town.a, town.group_a), head(&town.b, town.group_b));
+    let own = town.b.messages(bob, town.group_b).into_iter().find(|m| m.id == id).unwrap();
+    assert_eq!((own.device, own.counter), (town.bob.actor.device, town.bob.counter));
+
+    // Edits, reactions and recalls go both ways.
+    let (of_bob, of_alice) = (own.sequence, own.sequence - 1);
+    town.bob.counter += 1;
+    let (actor, counter) = (town.bob.actor, town.bob.counter);
+    town.b.ok(Command::Edit { actor, conversation: town.group_b, sequence: of_bob, counter, content: text("hi") });
+    town.b.ok(town.bob.act(town.group_b, GroupAct::React { sequence: of_alice, emoji: "👋".into(), remove: false }));
+    town.alice.counter += 1;
+    let (actor, counter) = (town.alice.actor, town.alice.counter);
+    town.exchange();
+    town.a.ok(Command::Recall { actor, conversation: town.group_a, sequence: of_alice, counter });
+    town.exchange();
+    for (node, account, group) in [(&town.a, alice, town.group_a), (&town.b, bob, town.group_b)] {
+        let single = |s| conversations::single(&node.store, &*node.journal, group, s).unwrap();
+        assert_eq!(harness::plain(single(of_bob).content.as_ref().unwrap()), "hi");
+        assert_eq!((single(of_alice).recalled, single(of_alice).reactions.len()), (true, 0));
+        assert!(said(node, account, group).contains(&"(gone)".to_owned()));
+    }
+}
+
+#[test]
+fn what_is_submitted_again_is_recorded_once_and_other_words_under_its_number_never() {
+    let mut town = Town::new();
+    town.b.ok(town.bob.say(town.group_b, "once"));
+    town.exchange();
+    let head = timeline::head(&town.a.store, town.group_a).sequence;
+    // b forgets what a has of its outbox, as after a restore, and sends all again in a new epoch.
+    town.b.ok(Command::BeginEpoch { epoch: 2, reason: "restored".into() });
+    assert_eq!(town.exchange(), []);
+    assert_eq!(timeline::head(&town.a.store, town.group_a).sequence, head);
+    town.b.ok(town.bob.say(town.group_b, "twice"));
+    assert_eq!(town.exchange(), []);
+    assert_eq!(said(&town.a, town.alice.actor.account, town.group_a), ["before bob", "once", "twice"]);
+}
+
+#[test]
+fn the_home_decides_and_a_refusal_is_told() {
+    let mut town = Town::new();
+    town.a.ok(town.alice.act(town.group_a, GroupAct::Mute { user: user("bob@b.example"), until_ms: i64::MAX }));
+    // b does not know yet.
+    town.b.ok(town.bob.say(town.group_b, "hm"));
+    let refused = deliver(&town.b, &mut town.a);
+    assert_eq!(refused.iter().map(|r| r.1).collect::<Vec<_>>(), ["muted"]);
+    let out = startalk_domain::outbox::outbox(&town.b.store, 1);
+    town.b.ok(Command::PeerRefused { peer: 1, epoch: out.epoch, sequence: refused[0].0, code: "muted".into() });
+    assert!(groups::waiting(&town.b.store, town.group_b).is_empty());
+    follow(&town.a, &mut town.b, &town.id);
+    assert_eq!(town.b.refused(town.bob.say(town.group_b, "hm")), "muted");
+}
+
+#[test]
+fn failed_is_said_when_it_is_certain_and_not_before() {
+    let mut town = Town::new();
+    town.b.ok(town.bob.say(town.group_b, "late"));
+    // The home hears nothing for a day; its people talk.
+    town.a.now_ms += 23 * 3600 * 1000;
+    town.a.ok(town.alice.say(town.group_a, "still in time"));
+    follow(&town.a, &mut town.b, &town.id);
+    assert_eq!(groups::waiting(&town.b.store, town.group_b).len(), 1);
+    town.a.now_ms += 2 * 3600 * 1000;
+    town.a.ok(Command::TellTime);
+    follow(&town.a, &mut town.b, &town.id);
+    assert!(groups::waiting(&town.b.store, town.group_b).is_empty());
+    assert!(town.b.events().contains(&"GroupSubmissionEnded"));
+    let refused = deliver(&town.b, &mut town.a);
+    assert_eq!(refused.iter().map(|r| r.1).collect::<Vec<_>>(), ["expired"], "and the home never takes it any more");
+}
+
+#[test]
+fn leaving_works_at_once_and_the_replica_goes_on_where_somebody_comes_in_again() {
+    let mut town = Town::new();
+    let bob = town.bob.actor.account;
+    town.b.ok(town.bob.act(town.group_b, GroupAct::Leave));
+    assert_eq!(standing(&town.b, bob, town.group_b), "leaving");
+    assert_eq!(town.b.refused(town.bob.say(town.group_b, "psst")), "not-a-member");
+    town.exchange();
+    assert_eq!(standing(&town.b, bob, town.group_b), "left");
+    for n in 0..100 {
+        town.a.ok(town.alice.say(town.group_a, &format!("not for b {n}")));
+    }
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+    let views = startalk_domain::Views { store: town.a.store.clone(), journal: town.a.journal.clone() };
+    let left = timeline::head(&town.b.store, town.group_b).sequence;
+    assert_eq!(groups::range(&views, at_home, &town.id, left + 1).unwrap_err().code, Code::NoSuchConversation);
+    assert!(groups::range(&views, at_home, &town.id, left).unwrap().entries.is_empty());
+    town.a.ok(town.alice.act(town.group_a, GroupAct::Add(user("bob@b.example"))));
+    deliver(&town.a, &mut town.b);
+    town.b.ok(town.bob.accept(&town.id));
+    town.exchange();
+    town.a.ok(town.alice.say(town.group_a, "back again"));
+    town.exchange();
+    assert_eq!(said(&town.b, bob, town.group_b), ["back again"]);
+    assert_eq!(standing(&town.b, bob, town.group_b), "member");
+}
+
+#[test]
+fn a_home_can_neither_invent_nor_change_nor_tell_two_stories() {
+    let mut town = Town::new();
+    town.b.ok(town.bob.say(town.group_b, "mine"));
+    deliver(&town.b, &mut town.a);
+    town.a.ok(town.alice.say(town.group_a, "hers"));
+    let peer = startalk_domain::directory::peer_number(&town.b.store, &town.a.name).unwrap();
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+    let after = timeline::head(&town.b.store, town.group_b).sequence;
+    let good = served(&town.a, at_home, &town.id, after);
+    let give = |town: &mut Town, range: startalk_protocol::pb::group::Range| {
+        town.b.run(Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) }).map_err(|e| e.code.as_str())
+    };
+    let mut unsigned = good.clone();
+    unsigned.at.as_mut().unwrap().time_ms += 1;
+    assert_eq!(give(&mut town, unsigned), Err("bad-signature"));
+    let mut by_another = good.clone();
+    let mallory = Node::new("mallory.example");
+    sign_head(by_another.at.as_mut().unwrap(), &mallory.key);
+    assert_eq!(give(&mut town, by_another), Err("wrong-key"));
+    let mut other_words = good.clone();
+    other_words.entries[1].body = Some(Body::Written([&[7; 16][..], &text("forged")].concat().into()));
+    assert_eq!(give(&mut town, other_words), Err("bad-signature"));
+    let mut shorter = good.clone();
+    shorter.entries.remove(0);
+    assert!(give(&mut town, shorter).is_err());
+    let mut gap = good.clone();
+    gap.from = gap.at.clone();
+    assert_eq!(give(&mut town, gap), Err("out-of-order"));
+    assert_eq!(timeline::head(&town.b.store, town.group_b).sequence, after, "nothing of it was taken");
+    assert!(give(&mut town, good).is_ok());
+    // A history that forks behind what b has, signed: both heads are kept, and nothing more is taken.
+    let now = timeline::head(&town.b.store, town.group_b).sequence;
+    let mut fork = served(&town.a, at_home, &town.id, now);
+    for head in [fork.from.as_mut().unwrap(), fork.at.as_mut().unwrap()] {
+        head.chain = vec![9; 32].into();
+        sign_head(head, &town.a.key);
+    }
+    assert!(give(&mut town, fork).is_ok());
+    assert_eq!(standing(&town.b, town.bob.actor.account, town.group_b), "suspect");
+    assert_eq!(town.b.refused(town.bob.say(town.group_b, "hm")), "equivocation");
+}
+
+#[test]
+fn a_third_domain_believes_no_home_what_it_says_of_others() {
+    let mut town = Town::new();
+    let mut c = Node::new("c.example");
+    town.a.meet(&c);
+    c.meet(&town.a);
+    c.meet(&town.b);
+    let mut carol = Person::at(&mut c, "carol");
+    town.a.ok(town.alice.act(town.group_a, GroupAct::Add(user("carol@c.example"))));
+    deliver(&town.a, &mut c);
+    c.ok(carol.accept(&town.id));
+    deliver(&c, &mut town.a);
+    follow(&town.a, &mut c, &town.id);
+    let group_c = groups::by_id(&c.store, &town.id.parse::<GroupId>().unwrap()).unwrap();
+    town.exchange();
+    town.b.ok(town.bob.say(town.group_b, "to all three"));
+    deliver(&town.b, &mut town.a);
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &c.name).unwrap();
+    let peer = startalk_domain::directory::peer_number(&c.store, &town.a.name).unwrap();
+    let after = timeline::head(&c.store, group_c).sequence;
+    let good = served(&town.a, at_home, &town.id, after);
+    assert_eq!((good.proofs.len(), good.entries.last().unwrap().origin.as_str()), (1, "b.example"));
+    // The home signs what it made up in bob's name, with a chain that fits.
+    let mut forged = good.clone();
+    forged.proofs[0].signature = vec![1; 64].into();
+    let give = |c: &mut Node, range| c.run(Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) });
+    assert_eq!(give(&mut c, forged).unwrap_err().code, Code::BadSignature);
+    let mut unproven = good.clone();
+    unproven.entries.last_mut().unwrap().proof = 0;
+    assert_eq!(give(&mut c, unproven).unwrap_err().code, Code::BadSignature);
+    give(&mut c, good).unwrap();
+    assert_eq!(said(&c, carol.actor.account, group_c), ["to all three"]);
+    let author = c.messages(carol.actor.account, group_c).pop().unwrap().author_id.unwrap();
+    assert_eq!(author.to_string(), "bob@b.example");
+}
+
+#[test]
+fn who_is_deleted_leaves_and_hands_over() {
+    let mut node = Node::new("a.example");
+    let (mut alice, bob) = (Person::at(&mut node, "alice"), Person::at(&mut node, "bob"));
+    let group = alice.create(&mut node, &["bob@a.example"]);
+    node.ok(Command::DeleteAccount { account: alice.actor.account });
+    let member = groups::member_of(&node.store, group, bob.actor.account).unwrap();
+    assert_eq!((member.role, groups::group(&node.store, group).unwrap().members), (Role::Owner, 1));
+    let gone = groups::member_of(&node.store, group, alice.actor.account).unwrap();
+    assert_eq!(gone.standing, Standing::Left);
+}
