@@ -96,6 +96,10 @@ pub struct Timings {
     pub link_age: Duration,
     /// A link that lasted so long was good: the next failure begins the backoff anew.
     pub steady: Duration,
+    /// Between two looks at groups of which something waits.
+    pub groups_look: Duration,
+    /// How far people have read in groups elsewhere is told so often at most.
+    pub group_marks: Duration,
     /// A link without traffic for so long is closed when there are more than [`LINKS_IDLE_MAX`].
     pub idle: Duration,
 }
@@ -118,6 +122,8 @@ impl Default for Timings {
             two_copies: minutes(2),
             link_age: minutes(12 * 60),
             steady: Duration::from_secs(10),
+            groups_look: Duration::from_secs(30),
+            group_marks: Duration::from_secs(3),
             idle: minutes(5),
         }
     }
@@ -137,6 +143,10 @@ pub const READ_ITEMS_MAX: u64 = 256;
 pub const READ_BYTES_MAX: usize = 512 * 1024;
 /// So many items waiting are a backlog: they are read on a thread that may block.
 pub const BACKLOG_ITEMS: u64 = 512;
+/// Reads and commands about groups that one link has going at the same time.
+pub const GROUP_JOBS_MAX: usize = 64;
+/// Bytes of new entries that are told at once; of more the peer is told that there are some, and asks.
+pub const GROUP_NEWS_BYTES_MAX: usize = 256 * 1024;
 /// Sorts of refusals kept for each peer.
 pub const REFUSALS_MAX: usize = 16;
 /// Domains kept that claimed to be somebody and were not believed.

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use startalk_domain::{Event, Recorded, directory, outbox};
+use startalk_domain::{Event, Recorded, directory, groups, outbox};
 use startalk_net::Accepted;
 use startalk_protocol::{Code, DomainName, Error, pb::link::Ephemeral};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -43,12 +43,23 @@ impl Federation {
             if outbox.head() > outbox.acked {
                 shared.slot(number);
             }
+            // What was said in shared groups while this node was away, or just before it went.
+            for conversation in groups::shared_with(&*views.store, number) {
+                if let Some(slot) = shared.slot(number) {
+                    slot.group(conversation);
+                }
+            }
         }
         Self(shared)
     }
 
     /// Records were committed: wakes the peers that they go to. For the write loop's thread; does not block.
     pub fn committed(&self, records: &Arc<[Recorded]>) {
+        for (peer, conversation) in groups::hints(&*self.0.config.views.store, records) {
+            if let Some(slot) = self.0.slot(peer) {
+                slot.group(conversation);
+            }
+        }
         let mut last = directory::HERE;
         for record in records.iter() {
             for out in record.event.link_outs() {
@@ -60,6 +71,9 @@ impl Federation {
                 }
             }
             match &record.event {
+                // On its way to a home of which we may hear nothing yet.
+                Event::GroupSubmitted(facts, _) => self.group_of_another(facts.conversation),
+                Event::MarksMoved(facts, _) => facts.marks.iter().filter(|m| m.group).for_each(|m| self.marked(m.conversation)),
                 Event::EpochBegan(..) => self.0.slots().iter().for_each(|slot| slot.changed()),
                 Event::PeerRuleSet(facts, _) => {
                     if let Some(slot) = self.0.slot(facts.peer) {
@@ -70,6 +84,21 @@ impl Federation {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Something of ours waits for the home of this group.
+    fn group_of_another(&self, conversation: u64) {
+        let home = groups::group(&*self.0.config.views.store, conversation).map_or(directory::HERE, |g| g.home);
+        if let Some(slot) = self.0.slot(home) {
+            slot.group(conversation);
+        }
+    }
+
+    fn marked(&self, conversation: u64) {
+        let home = groups::group(&*self.0.config.views.store, conversation).map_or(directory::HERE, |g| g.home);
+        if let Some(slot) = self.0.slot(home) {
+            slot.group_marks(conversation);
         }
     }
 

@@ -19,6 +19,7 @@ mod backoff;
 mod config;
 mod dial;
 mod federation;
+mod groups;
 mod live;
 mod opening;
 mod peer;

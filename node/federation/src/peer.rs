@@ -145,7 +145,7 @@ impl Peer {
         }
         let outbox = outbox::outbox(store, number);
         let unacked = outbox.head() > self.acks.up_to(outbox.epoch).unwrap_or(outbox.acked);
-        if !unacked && !self.wanted {
+        if !unacked && !self.wanted && !self.slot.has_groups() {
             return (State::Idle, None);
         }
         if now_ms >= self.contact_ms + millis(self.timings().dormant_after) {

@@ -4,7 +4,7 @@
 //! wake-up only says that there is something.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -44,6 +44,9 @@ struct Signals {
     changed: bool,
     arrived: VecDeque<Arrived>,
     ephemerals: VecDeque<Ephemeral>,
+    /// Conversation numbers.
+    groups: BTreeSet<u64>,
+    group_marks: BTreeSet<u64>,
 }
 
 /// How the peer was reached and found last; only to be faster the next time.
@@ -144,6 +147,20 @@ impl Slot {
         Ok(())
     }
 
+    /// The peer has to hear of a group, or we of one of its groups.
+    pub(crate) fn group(&self, conversation: u64) {
+        if self.signals.lock().groups.insert(conversation) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Somebody here has read on in a group of the peer's; no reason to make a link.
+    pub(crate) fn group_marks(&self, conversation: u64) {
+        if self.signals.lock().group_marks.insert(conversation) {
+            self.wake.notify_one();
+        }
+    }
+
     pub(crate) fn ephemeral(&self, ephemeral: Ephemeral) {
         let mut signals = self.signals.lock();
         if signals.ephemerals.len() < EPHEMERALS_WAITING_MAX {
@@ -173,6 +190,19 @@ impl Slot {
 
     pub(crate) fn take_ephemerals(&self) -> VecDeque<Ephemeral> {
         std::mem::take(&mut self.signals.lock().ephemerals)
+    }
+
+    pub(crate) fn take_groups(&self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.signals.lock().groups)
+    }
+
+    pub(crate) fn take_group_marks(&self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.signals.lock().group_marks)
+    }
+
+    /// Whether there is a group to speak of.
+    pub(crate) fn has_groups(&self) -> bool {
+        !self.signals.lock().groups.is_empty()
     }
 
     pub(crate) fn stopping(&self) -> bool {

@@ -349,7 +349,9 @@ impl Applied<'_> {
                 return;
             }
             g.members += 1;
-            if peer != HERE {
+            if peer == HERE {
+                g.here += 1;
+            } else {
                 first = entered(&mut g.peers, peer, sequence);
             }
         });
@@ -376,6 +378,10 @@ impl Applied<'_> {
                 return;
             }
             g.members -= 1;
+            if peer == HERE {
+                g.here -= 1;
+                g.begun &= g.is_home() || g.here > 0;
+            }
             if let Some(domain) = g.peers.iter_mut().find(|p| p.peer == peer) {
                 domain.members -= 1;
                 if domain.members == 0
@@ -467,7 +473,7 @@ fn replica_began(tx: &mut Tx, position: u64, f: &pb::GroupReplicaBegan, texts: O
         });
     }
     tx.change(group_key(f.conversation), |g: &mut Group| {
-        g.members = 0;
+        (g.members, g.here) = (0, 0);
         g.peers.clear();
         (g.begun, g.rights, g.position) = (true, rights, position);
         (g.name, g.notice, g.description, g.avatar) = (texts.name, texts.notice, texts.description, texts.avatar);

@@ -16,10 +16,7 @@ use startalk_protocol::{
     trust::{Charter, VerifiedCharter},
 };
 
-use super::{
-    Group, Log, Waiting, by_id, decide::superseded, group, local_members, log, receive::unsalted, record::note_name, submit,
-    waiting,
-};
+use super::{Group, Log, Waiting, by_id, decide::superseded, group, log, receive::unsalted, record::note_name, submit, waiting};
 use crate::{
     command::Answer,
     context::Ctx,
@@ -78,8 +75,7 @@ pub(crate) fn begin_replica(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, pag
     let first = pages.first().ok_or_else(malformed)?;
     let base = first.base.clone().ok_or_else(malformed)?;
     let wanted = waiting(tx, group.conversation).iter().any(|w| w.account != 0);
-    let followed = group.begun && !local_members(tx, group.conversation).is_empty();
-    if followed || (!wanted && group.begun) {
+    if group.begun || !wanted {
         return Ok(Answer::Done); // it has begun already
     }
     check_head(tx, peer, &group, &base)?;

@@ -41,7 +41,7 @@ pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;
 pub use views::{
     by_id, change_of, followed_of, group, is_member, local_members, log, member, member_of, members_from, number_of, of_reader,
-    time_wanted, waiting,
+    shared_with, time_wanted, waiting,
 };
 
 use crate::store::Key;

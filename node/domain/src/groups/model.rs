@@ -267,8 +267,10 @@ pub struct Group {
     pub id: String,
     /// The domain that keeps its log; [`HERE`] if this one does.
     pub home: u64,
-    /// The log is being followed, or kept here: not yet while the first person here is joining.
+    /// The log is kept here, or followed: not yet while the first person here is joining, nor after the last one left.
     pub begun: bool,
+    /// Members that are accounts here.
+    pub here: u64,
     /// Its name and other texts; empty when erased.
     pub name: String,
     /// Shown on top.

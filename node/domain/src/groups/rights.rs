@@ -138,7 +138,7 @@ pub(super) fn check_written(action: &Action, written: Option<&[u8]>) -> Result<(
     };
     match (action, written) {
         (Action::Message(_) | Action::Edit(_), Some(written)) => content::check(written, content::Kinds::All),
-        (Action::React(_), Some(emoji)) if emoji.is_empty() => bad("emoji", "one emoji".to_owned()),
+        (Action::React(_), Some([])) => bad("emoji", "one emoji".to_owned()),
         (Action::React(_), Some(_)) => text(limits::REACTION_BYTES_MAX, "emoji"),
         (Action::SetText(t), Some(written)) => match t.text() {
             wire::Text::Name => {

@@ -123,6 +123,17 @@ pub fn time_wanted(read: &impl Read, conversation: u64) -> i64 {
     waiting(read, conversation).iter().map(|w| w.not_after_ms).max().unwrap_or(0)
 }
 
+/// Of those the ones that have to be spoken of on a link: somebody of either is in, or waits to be.
+pub fn shared_with(read: &impl Read, peer: u64) -> Vec<u64> {
+    let lives = |conversation: &u64| {
+        let Some(group) = group(read, *conversation) else { return false };
+        let follows = group.peers.iter().any(|p| p.peer == peer && p.members > 0);
+        let followed = group.home == peer && (group.here > 0 || !waiting(read, *conversation).is_empty());
+        (group.is_home() && follows) || followed
+    };
+    followed_of(read, peer).iter().copied().filter(lives).collect()
+}
+
 /// Conversation numbers of groups that this domain shares with another: those that it keeps replicas of, with the peer as
 /// home, and those that it is home of, with members of the peer.
 pub fn followed_of(read: &impl Read, peer: u64) -> Arc<Vec<u64>> {

@@ -338,7 +338,7 @@ pub fn follow(home: &Node, follower: &mut Node, id: &str) {
     let peer = directory::peer_number(&follower.store, &home.name).unwrap();
     let conversation = groups::by_id(&follower.store, &id.parse().unwrap()).unwrap();
     let begun = groups::group(&follower.store, conversation).unwrap().begun;
-    if !begun || groups::local_members(&follower.store, conversation).is_empty() {
+    if !begun {
         let views = Views { store: home.store.clone(), journal: home.journal.clone() };
         let (mut pages, mut from) = (Vec::new(), 0);
         loop {

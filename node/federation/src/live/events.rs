@@ -42,7 +42,8 @@ impl Live<'_> {
                     self.slot.status.lock().went_back_ms = Some(self.shared.now());
                     self.begin_peer_epoch(epoch);
                 }
-                Event::Ready { send_from, receiving, .. } => {
+                Event::Ready { send_from, receiving, features, .. } => {
+                    self.groups.ready(self.shared, &features);
                     if let Some(end) = self.opened(send_from, receiving) {
                         return Some(end);
                     }
@@ -60,8 +61,21 @@ impl Live<'_> {
                 }
                 Event::Acked { up_to, refused } => self.acked(up_to, refused),
                 Event::Ephemeral(ephemeral) => self.ephemeral(ephemeral),
-                Event::Asked { id, .. } => self.wire.link.answer(id, Err(startalk_protocol::Code::NotAllowedHere.into())),
-                Event::Answered { .. } | Event::Noted(_) => {}
+                Event::Asked { id, what } => {
+                    self.traffic_ms = self.shared.now();
+                    self.groups.asked(self.shared, &mut self.wire.link, id, &what);
+                }
+                Event::Answered { id, answer } => {
+                    self.traffic_ms = self.shared.now();
+                    let bytes = answer.as_ref().map_or(0, |b| b.len() as u64);
+                    self.slot.used.lock().add(1, bytes, self.traffic_ms);
+                    self.groups.answered(self.shared, &mut self.wire.link, id, answer);
+                }
+                Event::Noted(what) => {
+                    self.traffic_ms = self.shared.now();
+                    self.slot.used.lock().add(1, what.len() as u64, self.traffic_ms);
+                    self.groups.noted(self.shared, &what);
+                }
                 Event::Closed { by_peer, error } => {
                     return Some(match self.went_back {
                         Some(theirs) => End::WeWentBack { theirs, epoch: self.sending.epoch() },

@@ -18,6 +18,7 @@ use startalk_protocol::{Code, Error};
 
 use crate::{
     config::LINKS_IDLE_MAX,
+    groups::Groups,
     opening::Arrived,
     receiving::Receiving,
     second::{self, Outcome, Probe, second_error},
@@ -74,6 +75,7 @@ struct Live<'a> {
     instance: Option<[u8; 16]>,
     sending: Sending,
     receiving: Receiving,
+    groups: Groups,
     /// The peer's epoch, once both agreed.
     theirs: [u8; 16],
     ready: bool,
@@ -107,6 +109,7 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
         instance: None,
         sending: Sending::new(number, ours.epoch),
         receiving: Receiving::default(),
+        groups: Groups::new(number),
         theirs: [0; 16],
         ready: false,
         probe: None,
@@ -152,6 +155,7 @@ impl Live<'_> {
                 () = self.wire.turn(reading) => {}
                 () = self.slot.wake.notified() => {}
                 () = self.receiving.answered() => {}
+                job = self.groups.job() => self.groups.done(self.shared, self.slot, &mut self.wire.link, job),
                 (first, items) = self.sending.read() => {
                     let given = items.map_err(Stop::from).and_then(|items| self.sending.give(self.shared, &mut self.wire.link, first, items));
                     if let Err(stop) = given {
@@ -220,6 +224,7 @@ impl Live<'_> {
                 return Some(end);
             }
         }
+        self.groups.changed(self.shared, self.slot);
         for ephemeral in self.slot.take_ephemerals() {
             self.wire.link.ephemeral(ephemeral);
         }
@@ -269,7 +274,8 @@ impl Live<'_> {
     }
 
     fn due_ms(&self) -> u64 {
-        let dues = [self.sending.due_ms(), self.acks.due_ms(self.shared), self.probe.as_ref().map(Probe::due_ms)];
+        let dues =
+            [self.groups.due_ms(), self.sending.due_ms(), self.acks.due_ms(self.shared), self.probe.as_ref().map(Probe::due_ms)];
         let idle = self.traffic_ms + millis(self.shared.config.timings.idle);
         // What is due already was looked at just now and waits for something else.
         let now_ms = self.shared.now();
@@ -280,6 +286,7 @@ impl Live<'_> {
         if !self.ready {
             return None;
         }
+        self.groups.push(self.shared, &mut self.wire.link);
         self.sending.push(self.shared, &mut self.wire.link).err().map(|stop| self.stopped(stop))
     }
 

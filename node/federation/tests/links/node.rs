@@ -77,6 +77,8 @@ pub fn timings() -> Timings {
         probe: ms(700),
         two_copies: ms(1500),
         farewell: ms(300),
+        groups_look: ms(200),
+        group_marks: ms(50),
         ..Timings::default()
     }
 }

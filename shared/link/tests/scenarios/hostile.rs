@@ -19,6 +19,7 @@ fn batch_by(key: &SecretKey, first: u64, items: &[&[u8]]) -> Batch {
     let hashes: Vec<[u8; 32]> = items.iter().map(|i| item_hash(i)).collect();
     let bytes = signed_bytes(&domain(b'a'), &domain(b'b'), &[b'a'; 16], first, &hashes);
     Batch {
+        submissions: None,
         epoch: vec![b'a'; 16].into(),
         first_sequence: first,
         entries: items.iter().map(|i| Entry { entry: Some(What::Item(Bytes::copy_from_slice(i))) }).collect(),

@@ -160,7 +160,12 @@ impl Node {
             Event::Acked { refused, .. } => {
                 self.durable.told.extend(refused.into_iter().map(|(n, e)| (n, e.code)));
             }
-            Event::PeerWentBack { .. } | Event::Ephemeral(_) | Event::Closed { .. } => {}
+            Event::Asked { id, what } => link.answer(id, Ok(what)),
+            Event::PeerWentBack { .. }
+            | Event::Answered { .. }
+            | Event::Noted(_)
+            | Event::Ephemeral(_)
+            | Event::Closed { .. } => {}
         }
     }
 
@@ -178,7 +183,7 @@ impl Node {
                     self.durable.refused.insert(incoming.sequence, error.clone());
                     refused.push((incoming.sequence, error));
                 }
-                Entry::Item(item) => {
+                Entry::Item(item) | Entry::Submission(item, _) => {
                     if self.durable.seen.insert(item.clone()) {
                         self.durable.effects.push(item);
                     }

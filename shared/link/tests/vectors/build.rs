@@ -129,7 +129,7 @@ pub fn batch() -> Value {
         let stream = batch_bytes(first, entries.clone());
         let Kind::Batch(batch) = inner(&stream) else { panic!("a batch") };
         let entry = |e: &Entry| match e {
-            Entry::Item(bytes) => json!({ "item": hex(bytes) }),
+            Entry::Item(bytes) | Entry::Submission(bytes, _) => json!({ "item": hex(bytes) }),
             Entry::Withheld(hash) => json!({ "withheld": hex(hash) }),
         };
         json!({

@@ -116,7 +116,7 @@ fn batches_verify_and_are_read_as_they_say() {
         assert_eq!(*got, first);
         for (incoming, entry) in items.iter().zip(entries) {
             match &incoming.entry {
-                Entry::Item(bytes) => assert_eq!(bytes[..], unhex(&entry["item"])),
+                Entry::Item(bytes) | Entry::Submission(bytes, _) => assert_eq!(bytes[..], unhex(&entry["item"])),
                 Entry::Withheld(hash) => assert_eq!(hash[..], unhex(&entry["withheld"])),
             }
         }

@@ -1,0 +1,210 @@
+//! A group over three nodes: one home, two followers, over real links. What everybody said is everywhere, in one order,
+//! once; also when links are cut and nodes are killed.
+
+use std::sync::mpsc;
+
+use startalk_domain::{Answer, Command, command::Target, conversations, groups, groups::GroupAct, timeline};
+use startalk_protocol::pb::content::{Content, content::Kind};
+
+use crate::{exchange::nodes, node::Node, world::*};
+
+/// Somebody in the group, where they are.
+struct Seat {
+    person: Person,
+    conversation: u64,
+    counter: u64,
+}
+
+impl Seat {
+    fn next(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    fn say(&mut self, node: &Node, words: String, acknowledged: &mpsc::Sender<String>) {
+        let command = Command::Send {
+            actor: self.person.actor,
+            to: Target::Conversation(self.conversation),
+            counter: self.next(),
+            content: text(&words),
+            reply_to: None,
+            reply_sequence: 0,
+            known_id: None,
+        };
+        let acknowledged = acknowledged.clone();
+        node.handle.submit(command, move |answer| {
+            if answer.is_ok() {
+                let _ = acknowledged.send(words);
+            }
+        });
+    }
+
+    /// What they read: authors and words, without the system's lines.
+    fn reads(&self, node: &Node) -> Vec<String> {
+        use prost::Message as _;
+        let (mut out, mut from) = (Vec::new(), 1);
+        loop {
+            let account = self.person.actor.account;
+            let views = &node.views;
+            let Ok(page) = conversations::page(&views.store, &*views.journal, account, self.conversation, from..=u64::MAX, false)
+            else {
+                return out;
+            };
+            for message in &page.messages {
+                let Some(content) = &message.content else { continue };
+                if let Some(Kind::Text(t)) = Content::decode(content.clone()).unwrap().kind {
+                    out.push(t.blocks.iter().flat_map(|b| &b.inlines).map(|i| i.text.as_str()).collect());
+                }
+            }
+            if page.last >= page.head || page.last < from {
+                return out;
+            }
+            from = page.last + 1;
+        }
+    }
+}
+
+/// Alice makes a group at a and brings in the others from where they are.
+fn gather(nodes: &[Node; 3]) -> ([Seat; 3], String) {
+    let [a, b, c] = nodes;
+    let people = [person(a, "alice"), person(b, "bob"), person(c, "carol")];
+    let members = vec![people[1].id.clone(), people[2].id.clone()];
+    let create = Command::CreateGroup { actor: people[0].actor, counter: 1, name: "three".into(), members };
+    let Ok(Answer::Sent { conversation, .. }) = a.run(create) else { panic!("no group") };
+    let id = groups::group(&*a.views.store, conversation).unwrap().id.clone();
+    let mut seats = people.map(|person| Seat { person, conversation, counter: 1 });
+    for (node, seat) in [(b, 1), (c, 2)] {
+        let seat = &mut seats[seat];
+        let account = seat.person.actor.account;
+        until("the invitation comes", || !groups::invitations(&*node.views.store, account).is_empty());
+        let (actor, counter) = (seat.person.actor, seat.next());
+        node.run(Command::DecideGroupInvitation { actor, counter, group: id.parse().unwrap(), accept: true }).unwrap();
+        seat.conversation = groups::by_id(&*node.views.store, &id.parse().unwrap()).unwrap();
+        let conversation = seat.conversation;
+        until("they are in", || groups::is_member(&*node.views.store, conversation, account));
+    }
+    (seats, id)
+}
+
+fn head(node: &Node, conversation: u64) -> (u64, [u8; 32]) {
+    let store = &*node.views.store;
+    (timeline::head(store, conversation).sequence, groups::log(store, conversation).chain)
+}
+
+fn until_same(nodes: &[&Node; 3], seats: &[Seat; 3]) {
+    until("all have the whole log", || {
+        let home = head(nodes[0], seats[0].conversation);
+        (1..3).all(|n| head(nodes[n], seats[n].conversation) == home)
+            && (1..3).all(|n| groups::waiting(&*nodes[n].views.store, seats[n].conversation).is_empty())
+    });
+}
+
+/// Each author's words in order, each once, and the same order for everybody.
+fn assert_all(nodes: &[&Node; 3], seats: &[Seat; 3], said: &[Vec<String>; 3]) {
+    let all: Vec<Vec<String>> = (0..3).map(|n| seats[n].reads(nodes[n])).collect();
+    for n in 0..3 {
+        for words in said {
+            let of_author: Vec<&String> = all[n].iter().filter(|w| words.contains(w)).collect();
+            assert_eq!(of_author, words.iter().collect::<Vec<_>>(), "in order and once, at {n}");
+        }
+    }
+    // Carol came last: what she reads is the end of what the others read.
+    assert!(all[0].ends_with(&all[2]) && all[1].ends_with(&all[2]), "one order");
+}
+
+#[test]
+fn everybody_reads_what_everybody_said_in_one_order() {
+    let nodes = nodes::<3>(|_, _| {});
+    let (mut seats, _) = gather(&nodes);
+    let (acked, acks) = mpsc::channel();
+    let mut said = [const { Vec::new() }; 3];
+    for round in 0..200 {
+        for n in 0..3 {
+            let words = format!("{n} says {round}");
+            seats[n].say(&nodes[n], words.clone(), &acked);
+            said[n].push(words);
+        }
+    }
+    assert_eq!(acks.into_iter().take(600).count(), 600);
+    let nodes = [&nodes[0], &nodes[1], &nodes[2]];
+    until_same(&nodes, &seats);
+    assert_all(&nodes, &seats, &said);
+}
+
+#[test]
+fn a_group_survives_cut_links_and_killed_nodes() {
+    let [a, b, c] = nodes::<3>(|_, _| {});
+    let nodes = [a, b, c];
+    let (mut seats, _) = gather(&nodes);
+    let [a, mut b, c] = nodes;
+    let mut a = a;
+    let (acked, acks) = mpsc::channel();
+    let mut said = [const { Vec::new() }; 3];
+    for round in 0..60 {
+        for (n, node) in [&a, &b, &c].into_iter().enumerate() {
+            let words = format!("{n} says {round}");
+            seats[n].say(node, words.clone(), &acked);
+            // Only what was acknowledged counts; a kill takes the others with it.
+            let got = acks.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+            assert_eq!(got, words);
+            said[n].push(words);
+        }
+        match round {
+            10 | 40 => a.cut(),
+            20 => b.cut(),
+            30 => {
+                let peers = [a.who.clone(), b.who.clone(), c.who.clone()];
+                let (who, disk) = b.kill(7);
+                b = Node::start(who, disk, &peers);
+            }
+            50 => {
+                let peers = [a.who.clone(), b.who.clone(), c.who.clone()];
+                let (who, disk) = a.kill(9);
+                a = Node::start(who, disk, &peers);
+            }
+            _ => {}
+        }
+    }
+    let nodes = [&a, &b, &c];
+    until_same(&nodes, &seats);
+    assert_all(&nodes, &seats, &said);
+}
+
+#[test]
+fn marks_of_followers_reach_the_home() {
+    let nodes = nodes::<3>(|_, _| {});
+    let (mut seats, _) = gather(&nodes);
+    let (acked, acks) = mpsc::channel();
+    seats[0].say(&nodes[0], "read this".into(), &acked);
+    acks.recv().unwrap();
+    let sequence = head(&nodes[0], seats[0].conversation).0;
+    let (b, bob) = (&nodes[1], &seats[1]);
+    until("bob has it", || head(b, bob.conversation).0 >= sequence);
+    let account = bob.person.actor.account;
+    let mark =
+        startalk_domain::command::MarkMove { account, conversation: bob.conversation, delivered: sequence, read: sequence };
+    b.run(Command::MoveMarks { marks: vec![mark] }).unwrap();
+    until("the home knows", || {
+        let (readers, of) = groups::readers(&*nodes[0].views.store, seats[0].conversation, sequence).unwrap();
+        (readers.len(), of) == (1, 3)
+    });
+}
+
+#[test]
+fn who_leaves_while_the_home_is_away_has_left() {
+    let [a, b, c] = nodes::<3>(|_, _| {});
+    let nodes = [a, b, c];
+    let (mut seats, _) = gather(&nodes);
+    let [a, b, c] = nodes;
+    let peers = [a.who.clone(), b.who.clone(), c.who.clone()];
+    let (who, disk) = a.stop();
+    let (actor, conversation, counter) = (seats[1].person.actor, seats[1].conversation, seats[1].next());
+    b.run(Command::ActInGroup { actor, conversation, counter, act: GroupAct::Leave }).unwrap();
+    let standing = |node: &Node| groups::overview(&*node.views.store, actor.account, conversation).unwrap().standing();
+    assert_eq!(standing(&b), "leaving");
+    let a = Node::start(who, disk, &peers);
+    until("the home has recorded it", || standing(&b) == "left");
+    let home = groups::group(&*a.views.store, seats[0].conversation).unwrap();
+    assert_eq!(home.members, 2);
+    until("c knows too", || groups::group(&*c.views.store, seats[2].conversation).unwrap().members == 2);
+}
