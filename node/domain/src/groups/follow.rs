@@ -170,7 +170,13 @@ pub(crate) fn follow(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, range: Ran
     check_head(tx, peer, &group, &at)?;
     let log = log(tx, conversation);
     for head in [&from, &at] {
-        if head.sequence == here && head.chain != log.chain[..] && !sabotage::is(Switch::EquivocationUnnoticed) {
+        let differs = head.sequence == here && head.chain != log.chain[..];
+        if differs && head.home_epoch > log.epoch {
+            // It was restored from an older copy, says so, and what it does now is not what we have of it.
+            let home = directory::domain_of(tx, peer).ok_or(Code::Internal)?;
+            return Err(Error::new(Code::WentBack).with("domain", home).with("head", head.sequence).with("cursor", here));
+        }
+        if differs && !sabotage::is(Switch::EquivocationUnnoticed) {
             return equivocated(tx, &group, &log, head);
         }
     }
