@@ -47,4 +47,21 @@ pub const LIST: &[Caught] = &[
     ),
     caught(Switch::ViewsNotCompared, "startalk", "startalk", "store::tests::views_that_lost_a_page_are_made_anew"),
     caught(Switch::NoRollback, "startalk-domain", "one_domain", "a_command_that_fails_half_way_is_undone"),
+    caught(Switch::SubmissionsNotProven, "startalk-domain", "groups", "a_third_domain_believes_no_home_what_it_says_of_others"),
+    caught(
+        Switch::SubmissionsTwice,
+        "startalk-domain",
+        "groups",
+        "what_is_submitted_again_is_recorded_once_and_other_words_under_its_number_never",
+    ),
+    caught(Switch::HeadsNotChecked, "startalk-domain", "groups", "a_home_can_neither_invent_nor_change_nor_tell_two_stories"),
+    caught(
+        Switch::EquivocationUnnoticed,
+        "startalk-domain",
+        "groups",
+        "a_home_can_neither_invent_nor_change_nor_tell_two_stories",
+    ),
+    caught(Switch::IntervalsNotChecked, "startalk-domain", "groups", "who_was_away_reads_nothing_of_what_was_said_meanwhile"),
+    caught(Switch::FailedTooSoon, "startalk-domain", "groups", "failed_is_said_when_it_is_certain_and_not_before"),
+    caught(Switch::GroupRightsNotChecked, "startalk-domain", "groups", "roles_and_rights_hold"),
 ];
