@@ -153,6 +153,10 @@ pub const REFUSALS_MAX: usize = 16;
 pub const STRANGERS_MAX: usize = 64;
 /// Ephemerals to one peer waiting for its task.
 pub const EPHEMERALS_WAITING_MAX: usize = 256;
+/// Questions of people here to one peer waiting for its link.
+pub const QUESTIONS_WAITING_MAX: usize = 64;
+/// How long somebody waits for another domain's answer to their question.
+pub const QUESTION_WAIT: Duration = Duration::from_secs(10);
 /// Ephemerals taken from one peer in a second; the others are dropped.
 pub const EPHEMERALS_PER_SECOND: u64 = 200;
 /// Links of one domain waiting to be looked at; each is one that was judged.

@@ -4,15 +4,23 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use prost::Message as _;
 use startalk_domain::{Event, Recorded, directory, groups, outbox};
 use startalk_net::Accepted;
-use startalk_protocol::{Code, DomainName, Error, pb::link::Ephemeral};
+use startalk_protocol::{
+    Code, DomainName, Error, limits,
+    pb::{
+        group::{Answer, Ask, ReadBy, answer, ask},
+        link::Ephemeral,
+    },
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    config::{FederationConfig, REFUSED_LOOK_BACK},
+    config::{FederationConfig, QUESTION_WAIT, REFUSED_LOOK_BACK},
     opening,
     shared::Shared,
+    slot::Question,
     status::{PeerStatus, State, Status},
 };
 
@@ -99,6 +107,29 @@ impl Federation {
         let home = groups::group(&*self.0.config.views.store, conversation).map_or(directory::HERE, |g| g.home);
         if let Some(slot) = self.0.slot(home) {
             slot.group_marks(conversation);
+        }
+    }
+
+    /// Who has read so far as this in a group whose home is elsewhere, as its home knows: member numbers, and of how many.
+    ///
+    /// # Errors
+    /// `unreachable` if the home does not answer in time; the home's reason.
+    pub async fn readers(&self, conversation: u64, sequence: u64) -> Result<(Vec<u64>, u64), Error> {
+        let unknown = || Error::from(Code::NoSuchConversation);
+        let group = groups::group(&*self.0.config.views.store, conversation).ok_or_else(unknown)?;
+        let slot = self.0.slot(group.home).ok_or_else(unknown)?;
+        let ask = Ask { group: group.id.clone(), ask: Some(ask::Ask::ReadBy(ReadBy { sequence })) };
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        slot.ask(Question { what: ask.encode_to_vec().into(), reply });
+        let late = |why: &str| crate::shared::unreachable(&slot.domain, why);
+        let answer = tokio::time::timeout(QUESTION_WAIT, answer).await.map_err(|_| late("no answer"))?;
+        let answer = answer.map_err(|_| late("the link ended"))??;
+        match Answer::decode(answer).ok().and_then(|a| a.answer) {
+            Some(answer::Answer::Readers(readers)) => {
+                let most = usize::try_from(limits::GROUP_READERS_MAX).expect("500");
+                Ok((readers.readers.iter().take(most).map(|r| r.member).collect(), readers.of))
+            }
+            _ => Err(Error::new(Code::Malformed).with("expected", "who has read")),
         }
     }
 

@@ -11,13 +11,14 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use startalk_net::Found;
-use startalk_protocol::{DomainName, Error, limits::LINK_ITEMS_OUTSTANDING_MAX, pb::link::Ephemeral, trust::Endpoint};
-use tokio::sync::Notify;
+use startalk_protocol::{Code, DomainName, Error, limits::LINK_ITEMS_OUTSTANDING_MAX, pb::link::Ephemeral, trust::Endpoint};
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
-    config::{EPHEMERALS_WAITING_MAX, INCOMING_MAX},
+    config::{EPHEMERALS_WAITING_MAX, INCOMING_MAX, QUESTIONS_WAITING_MAX},
     opening::Arrived,
     quota::Used,
     status::Status,
@@ -47,6 +48,13 @@ struct Signals {
     /// Conversation numbers.
     groups: BTreeSet<u64>,
     group_marks: BTreeSet<u64>,
+    questions: VecDeque<Question>,
+}
+
+/// Something to be asked of the peer as soon as there is a link, and where the answer goes.
+pub(crate) struct Question {
+    pub(crate) what: Bytes,
+    pub(crate) reply: oneshot::Sender<Result<Bytes, Error>>,
 }
 
 /// How the peer was reached and found last; only to be faster the next time.
@@ -161,6 +169,18 @@ impl Slot {
         }
     }
 
+    /// Asks; the answer is an error at once if too many wait.
+    pub(crate) fn ask(&self, question: Question) {
+        let mut signals = self.signals.lock();
+        if signals.questions.len() >= QUESTIONS_WAITING_MAX {
+            let _ = question.reply.send(Err(Error::new(Code::SlowDown).with("seconds", 1)));
+            return;
+        }
+        signals.questions.push_back(question);
+        drop(signals);
+        self.wake.notify_one();
+    }
+
     pub(crate) fn ephemeral(&self, ephemeral: Ephemeral) {
         let mut signals = self.signals.lock();
         if signals.ephemerals.len() < EPHEMERALS_WAITING_MAX {
@@ -200,6 +220,10 @@ impl Slot {
         std::mem::take(&mut self.signals.lock().group_marks)
     }
 
+    pub(crate) fn take_question(&self) -> Option<Question> {
+        self.signals.lock().questions.pop_front()
+    }
+
     /// Whether there is a group to speak of.
     pub(crate) fn has_groups(&self) -> bool {
         !self.signals.lock().groups.is_empty()
@@ -219,7 +243,6 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use startalk_protocol::Code;
 
     #[test]
     fn refusals_are_told_again_as_long_as_the_peer_may_not_have_heard_them() {

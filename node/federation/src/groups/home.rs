@@ -53,7 +53,7 @@ impl Groups {
                     let (shared, number) = (shared.clone(), self.number);
                     self.jobs.spawn_blocking(move || {
                         let range = groups::range(&shared.config.views, number, &group.id, after);
-                        Done::News { conversation, range: range.map(|range| signed(&shared, range)) }
+                        Done::News { conversation, range: Box::new(range.map(|range| signed(&shared, range))) }
                     });
                     self.has.remove(&conversation); // until it is told, further news wait for this
                     self.telling.insert(conversation);

@@ -8,7 +8,7 @@ mod home;
 mod replica;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -20,13 +20,13 @@ use startalk_protocol::{
     Error,
     pb::group::{Beginning, Note, note},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 use tracing::debug;
 
 use crate::{
     config::{GROUP_JOBS_MAX, GROUPS},
     shared::{Shared, millis},
-    slot::Slot,
+    slot::{Question, Slot},
 };
 
 /// What was begun outside of the link's task, when it is done.
@@ -34,7 +34,7 @@ enum Done {
     /// An answer to the peer; up to where it has the group then.
     Answer { id: u64, answer: Result<Bytes, Error>, has: Option<(u64, u64)> },
     /// News for the peer; up to where it has the group then, if it had what is before them.
-    News { conversation: u64, range: Result<startalk_protocol::pb::group::Range, Error> },
+    News { conversation: u64, range: Box<Result<startalk_protocol::pb::group::Range, Error>> },
     /// A command about one of our replicas; whether there is more to ask for.
     Taken { conversation: u64, result: Result<(), Error>, more: bool },
 }
@@ -42,7 +42,12 @@ enum Done {
 /// What we asked.
 enum Asked {
     Follow(u64),
-    Begin { conversation: u64, pages: Vec<Beginning> },
+    Begin {
+        conversation: u64,
+        pages: Vec<Beginning>,
+    },
+    /// For somebody who waits.
+    Question(oneshot::Sender<Result<Bytes, Error>>),
 }
 
 /// Groups on one link.
@@ -56,6 +61,8 @@ pub(crate) struct Groups {
     /// Replicas of which something is on its way, and where they will stand when it has arrived.
     busy: HashMap<u64, u64>,
     asked: HashMap<u64, Asked>,
+    /// Of people here.
+    questions: VecDeque<Question>,
     /// Groups of ours with news for the peer.
     news: BTreeSet<u64>,
     /// Groups of ours: up to where the peer has them, if all went well.
@@ -98,6 +105,7 @@ impl Groups {
             }
         }
         self.marked.append(&mut slot.take_group_marks());
+        self.questions.extend(std::iter::from_fn(|| slot.take_question()));
     }
 
     /// Asks and tells what there is to ask and tell.
@@ -106,6 +114,15 @@ impl Groups {
             return;
         }
         self.look(shared);
+        while let Some(question) = self.questions.pop_front() {
+            match link.ask(question.what.clone()) {
+                Some(id) => _ = self.asked.insert(id, Asked::Question(question.reply)),
+                None => {
+                    self.questions.push_front(question);
+                    break;
+                }
+            }
+        }
         self.ask(shared, link);
         self.tell(shared, link);
         self.tell_marks(shared, link);
@@ -146,7 +163,7 @@ impl Groups {
                 }
                 link.answer(id, answer);
             }
-            Some(Done::News { conversation, range }) => self.have_news(shared, link, conversation, range),
+            Some(Done::News { conversation, range }) => self.have_news(shared, link, conversation, *range),
             Some(Done::Taken { conversation, result, more }) => {
                 self.busy.remove(&conversation);
                 match result {

@@ -61,6 +61,10 @@ impl Groups {
     /// The peer answers.
     pub(crate) fn answered(&mut self, shared: &Arc<Shared>, link: &mut Link, id: u64, answer: Result<Bytes, Error>) {
         let Some(asked) = self.asked.remove(&id) else { return };
+        let asked = match asked {
+            Asked::Question(reply) => return drop(reply.send(answer)), // who asked may have gone
+            asked => asked,
+        };
         let answer = answer.and_then(|bytes| {
             let malformed = || Error::new(Code::Malformed).with("expected", "an answer about a group");
             Answer::decode(bytes).ok().and_then(|a| a.answer).ok_or_else(malformed)
@@ -85,6 +89,7 @@ impl Groups {
                 }
             }
             // Not ours yet, or not now: a hint or the next link asks again.
+            (Asked::Question(_), _) => {}
             (Asked::Follow(conversation) | Asked::Begin { conversation, .. }, answer) => {
                 debug!(conversation, answer = ?answer.err().map(|e| e.to_string()), "nothing of a group was given");
                 self.busy.remove(&conversation);

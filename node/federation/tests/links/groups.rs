@@ -102,9 +102,9 @@ fn until_same(nodes: &[&Node; 3], seats: &[Seat; 3]) {
 /// Each author's words in order, each once, and the same order for everybody.
 fn assert_all(nodes: &[&Node; 3], seats: &[Seat; 3], said: &[Vec<String>; 3]) {
     let all: Vec<Vec<String>> = (0..3).map(|n| seats[n].reads(nodes[n])).collect();
-    for n in 0..3 {
+    for (n, read) in all.iter().enumerate() {
         for words in said {
-            let of_author: Vec<&String> = all[n].iter().filter(|w| words.contains(w)).collect();
+            let of_author: Vec<&String> = read.iter().filter(|w| words.contains(w)).collect();
             assert_eq!(of_author, words.iter().collect::<Vec<_>>(), "in order and once, at {n}");
         }
     }
@@ -184,6 +184,11 @@ fn marks_of_followers_reach_the_home() {
     let mark =
         startalk_domain::command::MarkMove { account, conversation: bob.conversation, delivered: sequence, read: sequence };
     b.run(Command::MoveMarks { marks: vec![mark] }).unwrap();
+    until("the home tells another follower", || {
+        let (c, carol) = (&nodes[2], &seats[2]);
+        let asked = c.block_on(c.federation.readers(carol.conversation, sequence));
+        asked.is_ok_and(|(members, of)| (members.len(), of) == (1, 3))
+    });
     until("the home knows", || {
         let (readers, of) = groups::readers(&*nodes[0].views.store, seats[0].conversation, sequence).unwrap();
         (readers.len(), of) == (1, 3)

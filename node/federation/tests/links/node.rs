@@ -275,6 +275,11 @@ impl Node {
         receive.recv_timeout(Duration::from_secs(30)).expect("the write loop answers")
     }
 
+    /// Waits for something on this node's runtime.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
+    }
+
     pub fn status(&self, of: &DomainName) -> Option<PeerStatus> {
         self.federation.peers().into_iter().find(|p| p.domain == *of)
     }
