@@ -25,6 +25,7 @@ use crate::{
     announce,
     cli::progress_bar,
     clock,
+    compaction::Compactor,
     config::Settings,
     folder::{Folder, write_file},
     keys::{FirstStart, Identity, Keys, Shows},
@@ -103,8 +104,22 @@ fn report(opened: &store::Opened, language: Language) {
         );
         tracing::warn!(position = cut.position, "{words}");
     }
-    if let Some(why) = &opened.rebuilt {
-        tracing::warn!("{}: {why}", say(language, "the views were made anew from the journal", "视图已由日志重建"));
+    for why in &opened.skipped {
+        tracing::warn!("{}: {why}", say(language, "a checkpoint of the views was not used", "未使用某个视图检查点"));
+    }
+    match (&opened.rebuilt, opened.checkpoint) {
+        (Some(why), Some(position)) => {
+            let words = say(
+                language,
+                "the views were made anew from a checkpoint and the journal after it",
+                "视图已由检查点及其后的日志重建",
+            );
+            tracing::warn!(position, "{words}: {why}");
+        }
+        (Some(why), None) => {
+            tracing::warn!("{}: {why}", say(language, "the views were made anew from the journal", "视图已由日志重建"));
+        }
+        (None, _) => {}
     }
 }
 
@@ -127,6 +142,7 @@ impl Node {
         let Self { folder, keys: key_files, domain, sequencer, opened_first, settings, json_output, language } = self;
         let views = sequencer.views().clone();
         let reader = sequencer.reader();
+        let compactor = Compactor::start(reader.clone())?;
         let handle = Handle::new();
 
         let link_certificate = startalk_net::LinkCertificate::new(&keys.1)?;
@@ -236,7 +252,11 @@ impl Node {
         gateway.stop().await;
         federation.stop().await;
         quic.close(0_u32.into(), b"stopping");
-        tokio::task::spawn_blocking(move || writer.stop()).await??;
+        tokio::task::spawn_blocking(move || {
+            drop(compactor);
+            writer.stop()
+        })
+        .await??;
         let _ = std::fs::remove_file(crate::folder::control_socket(folder.root()));
         folder.mark_clean()?;
         Ok(())

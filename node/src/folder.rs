@@ -107,6 +107,11 @@ impl Folder {
         self.root.join("keys")
     }
 
+    /// Checkpoints of the views.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
     /// Says that the views were written whole, unless [`doubt_views`] was called; undone by [`Folder::take_clean_mark`].
     ///
     /// # Errors

@@ -9,9 +9,10 @@ use startalk_protocol::{
     DomainName,
     sabotage::{self, Switch},
 };
-use startalk_sequencer::{Sequencer, Work, views};
+use startalk_sequencer::{CHECKPOINT_RECORDS, CHECKPOINT_TREE_BYTES_MIN, Sequencer, Work, views};
 
 use crate::{
+    checkpoints::{self, Files},
     clock,
     folder::{Folder, write_file},
 };
@@ -27,6 +28,10 @@ pub struct Opened {
     pub restored: bool,
     /// Why the views were rebuilt, if they were.
     pub rebuilt: Option<String>,
+    /// The position of the checkpoint from which they were rebuilt, if there was one; otherwise from the beginning.
+    pub checkpoint: Option<u64>,
+    /// Checkpoints that could not be used, and why.
+    pub skipped: Vec<String>,
 }
 
 /// Bytes of the chain hash that each header carries.
@@ -64,8 +69,9 @@ pub fn open(
         Ok(store) => store,
         Err(why) => {
             opened.rebuilt = (!opened.first).then_some(why);
-            discard(folder)?;
-            Store::open(&folder.views())?
+            // Asked for: it is the proof that the journal alone gives the views.
+            let usable = !force_rebuild && !opened.first;
+            from_checkpoint(folder, &*reader, usable, &mut opened)?
         }
     };
     let name = match begin {
@@ -73,6 +79,9 @@ pub fn open(
         _ => domain_name(&*reader)?,
     };
     let mut sequencer = Sequencer::open(journal, views(store, reader), name.clone(), progress)?;
+    let files = Files::open(folder.checkpoints());
+    let newest = files.newest();
+    sequencer.set_checkpoints(Box::new(files), newest, CHECKPOINT_RECORDS, CHECKPOINT_TREE_BYTES_MIN);
     if let (true, Some((_, root_key))) = (opened.first, begin) {
         run(&mut sequencer, Command::Begin { root_key })?;
     }
@@ -98,6 +107,24 @@ pub fn run(sequencer: &mut Sequencer<Journal>, command: Command) -> anyhow::Resu
         sequencer.step(&mut work, clock::now_ms(), &mut clock::System)?;
     }
     Ok(result.recv()??)
+}
+
+/// New views: from the newest checkpoint that can be used, or empty ones.
+fn from_checkpoint(folder: &Folder, journal: &dyn ReadJournal, usable: bool, opened: &mut Opened) -> anyhow::Result<Store> {
+    let found = if usable { checkpoints::list(&folder.checkpoints()) } else { Vec::new() };
+    for (_, path) in found {
+        discard(folder)?;
+        let store = Store::open(&folder.views())?;
+        match checkpoints::load(&path, &store, journal) {
+            Ok(position) => {
+                opened.checkpoint = Some(position);
+                return Ok(store);
+            }
+            Err(e) => opened.skipped.push(format!("{e:#}")),
+        }
+    }
+    discard(folder)?;
+    Ok(Store::open(&folder.views())?)
 }
 
 /// The views as they are, or why they cannot be used.
@@ -247,5 +274,129 @@ mod tests {
         let (sequencer, report) = opened(&folder);
         assert_eq!(report.rebuilt.as_deref(), Some("they belong to another journal"));
         assert_eq!(window(&sequencer), 7000);
+    }
+
+    /// Writes a checkpoint of the views as they stand.
+    fn checkpoint(folder: &Folder, sequencer: &mut Sequencer<Journal>, later_ms: u64) -> u64 {
+        sequencer.idle(clock::now_ms() + later_ms); // flushes
+        let mut files = Files::open(folder.checkpoints());
+        let export = sequencer.views().store.hold().unwrap();
+        let position = export.position();
+        startalk_sequencer::Checkpoints::write(&mut files, export);
+        files.wait();
+        assert_eq!(files.newest(), position);
+        position
+    }
+
+    fn a_home_with_checkpoints(root: &std::path::Path) -> (Folder, Vec<u64>, u64) {
+        let folder = Folder::create(root).unwrap();
+        let (mut sequencer, _) = opened(&folder);
+        let mut positions = Vec::new();
+        for n in 0..90 {
+            run(&mut sequencer, policy(1000 * (n + 1))).unwrap();
+            if n % 25 == 24 {
+                positions.push(checkpoint(&folder, &mut sequencer, 60_000 * (n as u64 + 1)));
+            }
+        }
+        assert_eq!(positions.len(), 3);
+        let head = sequencer.head().position;
+        sequencer.close().unwrap();
+        (folder, positions, head)
+    }
+
+    /// As sled may after a power cut: an entry is silently gone. No clean mark is there.
+    fn lose_a_page(folder: &Folder) {
+        let tree = sled::open(folder.views()).unwrap();
+        let lost = tree.iter().filter_map(Result::ok).map(|(k, _)| k).find(|k| k.starts_with(b"gr")).unwrap();
+        tree.remove(lost).unwrap();
+        tree.flush().unwrap();
+    }
+
+    #[test]
+    fn after_damage_only_what_follows_the_newest_checkpoint_is_applied() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, positions, head) = a_home_with_checkpoints(&root.path().join("d"));
+        assert_eq!(checkpoints::list(&folder.checkpoints()).len(), 2, "at most two are kept");
+        lose_a_page(&folder);
+        let (sequencer, report) = opened(&folder);
+        assert_eq!((report.checkpoint, report.skipped.len()), (Some(positions[2]), 0));
+        assert_eq!(sequencer.applied(), head - positions[2], "records applied with a checkpoint");
+        assert_eq!(window(&sequencer), 90_000);
+        sequencer.views().store.verify().unwrap();
+        sequencer.close().unwrap();
+        lose_a_page(&folder);
+        fs::remove_dir_all(folder.checkpoints()).unwrap();
+        let (sequencer, report) = opened(&folder);
+        assert_eq!((report.checkpoint, sequencer.applied()), (None, head), "records applied without one");
+        assert_eq!(window(&sequencer), 90_000);
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_checkpoint_is_named_and_the_one_before_used() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, positions, head) = a_home_with_checkpoints(&root.path().join("d"));
+        let (other, _, _) = a_home_with_checkpoints(&root.path().join("e"));
+        let newest = &checkpoints::list(&folder.checkpoints())[0].1;
+        let mut bytes = fs::read(newest).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(newest, &bytes).unwrap();
+        fs::copy(&checkpoints::list(&other.checkpoints())[0].1, folder.checkpoints().join("9.checkpoint")).unwrap();
+        fs::copy(newest, folder.checkpoints().join("99999.checkpoint.new")).unwrap();
+        discard(&folder).unwrap();
+        let (sequencer, report) = opened(&folder);
+        assert_eq!(report.rebuilt.as_deref(), Some("they were missing"));
+        assert_eq!((report.checkpoint, sequencer.applied()), (Some(positions[1]), head - positions[1]));
+        assert_eq!(report.skipped.len(), 1, "{:?}", report.skipped);
+        assert!(report.skipped[0].contains("damaged"), "{:?}", report.skipped);
+        assert_eq!(window(&sequencer), 90_000);
+        sequencer.close().unwrap();
+        assert!(!newest.exists(), "it can never be used");
+        assert!(!folder.checkpoints().join("99999.checkpoint.new").exists());
+        fs::remove_file(&checkpoints::list(&folder.checkpoints())[0].1).unwrap();
+        discard(&folder).unwrap();
+        let (sequencer, report) = opened(&folder);
+        assert!(report.skipped[0].contains("belongs to another journal"), "{:?}", report.skipped);
+        assert_eq!((report.checkpoint, sequencer.applied()), (None, head));
+    }
+
+    #[test]
+    fn a_rebuild_asks_no_checkpoint() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, _, head) = a_home_with_checkpoints(&root.path().join("d"));
+        let (sequencer, _, report) = open(&folder, None, true, &mut |_, _| {}).unwrap();
+        assert_eq!((report.checkpoint, sequencer.applied()), (None, head));
+        assert_eq!(checkpoints::list(&folder.checkpoints()).len(), 2, "they stay");
+    }
+
+    #[test]
+    fn a_loading_that_was_cut_short_is_begun_again() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, positions, head) = a_home_with_checkpoints(&root.path().join("d"));
+        // Entries without a word of how far they reach.
+        let tree = sled::open(folder.views()).unwrap();
+        tree.remove(b"\0meta").unwrap();
+        tree.flush().unwrap();
+        drop(tree);
+        let (sequencer, report) = opened(&folder);
+        assert_eq!(report.rebuilt.as_deref(), Some("they do not say how far they reach"));
+        assert_eq!((report.checkpoint, sequencer.applied()), (Some(positions[2]), head - positions[2]));
+    }
+
+    #[test]
+    fn what_may_name_a_person_who_is_gone_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, positions, _) = a_home_with_checkpoints(&root.path().join("d"));
+        let mut files = Files::open(folder.checkpoints());
+        startalk_sequencer::Checkpoints::forget(&mut files, positions[2]);
+        assert_eq!(checkpoints::list(&folder.checkpoints()).len(), 1, "those before");
+        let (mut sequencer, _) = opened(&folder);
+        sequencer.idle(clock::now_ms() + 60_000);
+        let export = sequencer.views().store.hold().unwrap();
+        startalk_sequencer::Checkpoints::forget(&mut files, u64::MAX);
+        startalk_sequencer::Checkpoints::write(&mut files, export);
+        files.wait();
+        assert!(checkpoints::list(&folder.checkpoints()).is_empty(), "and the one that was being written");
+        assert_eq!(fs::read_dir(folder.checkpoints()).unwrap().count(), 0);
     }
 }

@@ -160,13 +160,15 @@ pub enum ReplayError {
     Tree(#[from] TreeError),
 }
 
-/// Applies what the journal has beyond the views' position. `progress` hears (position, head).
+/// Applies what the journal has beyond the views' position, and returns how many records that were. `progress` hears
+/// (position, head).
 ///
 /// # Errors
 /// [`ReplayError`]; the views stay at the last flush.
-pub fn replay(store: &Store, journal: &dyn ReadJournal, mut progress: impl FnMut(u64, u64)) -> Result<(), ReplayError> {
+pub fn replay(store: &Store, journal: &dyn ReadJournal, mut progress: impl FnMut(u64, u64)) -> Result<u64, ReplayError> {
     let head = journal.head().position;
     let mut position = store.meta().position;
+    let mut applied = 0;
     while position < head {
         let records = journal.read_from(position + 1, REBUILD_STEP, REBUILD_BYTES)?;
         for record in &records {
@@ -175,12 +177,13 @@ pub fn replay(store: &Store, journal: &dyn ReadJournal, mut progress: impl FnMut
             apply(&mut tx, &recorded);
             Decided::of(tx).commit(store);
             position = recorded.position;
+            applied += 1;
         }
         let Some(last) = records.last() else { break };
         store.flush(position, last.header.chain_tag, LAYOUT)?;
         progress(position, head);
     }
-    Ok(())
+    Ok(applied)
 }
 
 /// What a view of the domain needs: shared by whoever asks questions.

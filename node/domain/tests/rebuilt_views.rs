@@ -11,7 +11,7 @@ use startalk_domain::{
     domain::LAYOUT,
     groups::{self, Banned, GroupAct, Role, Text},
     replay,
-    store::Store,
+    store::{Store, checkpoint::Incoming},
 };
 use startalk_journal::ReadJournal;
 
@@ -127,7 +127,18 @@ fn rebuilt_views_are_live_views() {
         for node in [&mut a, &mut b] {
             people.push((0..5).map(|n| Person { actor: node.person(&format!("p{n}")), counter: 0, alive: true }).collect());
         }
+        let mut checkpoints: [Option<Vec<u8>>; 2] = [None, None];
+        let mut places = Seeded(1000 + seed);
+        let at = [places.below(600), places.below(600)];
         for step in 0..600 {
+            for (index, node) in [&a, &b].into_iter().enumerate() {
+                if at[index] == step {
+                    let mut bytes = Vec::new();
+                    digest(&node.store, node.journal.head().position);
+                    node.store.write_checkpoint(&mut bytes).unwrap();
+                    checkpoints[index] = Some(bytes);
+                }
+            }
             let (node, people) = if random.below(2) == 0 { (&mut a, &mut people[0]) } else { (&mut b, &mut people[1]) };
             act(node, &mut random, people);
             if step % 50 == 49 {
@@ -137,12 +148,31 @@ fn rebuilt_views_are_live_views() {
                 follow_all(&b, &mut a);
             }
         }
-        for node in [&a, &b] {
+        for (node, checkpoint) in [&a, &b].into_iter().zip(checkpoints) {
             let head = node.journal.head().position;
             let live = digest(&node.store, head);
             let rebuilt = Store::temporary().unwrap();
             replay(&rebuilt, &*node.journal, |_, _| {}).unwrap();
             assert_eq!(digest(&rebuilt, head), live, "seed {seed}, {}", node.name);
+            let checkpoint = checkpoint.expect("one was made");
+            let from_checkpoint = Store::temporary().unwrap();
+            let position = Incoming::open(&checkpoint[..]).unwrap().load(&from_checkpoint).unwrap().position;
+            let applied = replay(&from_checkpoint, &*node.journal, |_, _| {}).unwrap();
+            assert_eq!(applied, head - position, "seed {seed}: only what follows it");
+            assert_eq!(digest(&from_checkpoint, head), live, "seed {seed}, {}, from {position}", node.name);
+            for _ in 0..10 {
+                let mut damaged = checkpoint.clone();
+                let place = places.below(damaged.len() as u64) as usize;
+                if places.below(2) == 0 {
+                    damaged.truncate(place);
+                } else {
+                    damaged[place] ^= 1 << places.below(8);
+                }
+                let store = Store::temporary().unwrap();
+                let loaded = Incoming::open(&damaged[..]).and_then(|incoming| incoming.load(&store));
+                assert!(loaded.is_err(), "seed {seed}: damaged at {place}");
+                assert_eq!(store.meta().position, 0, "seed {seed}: it does not claim to reach anywhere");
+            }
         }
         replicated += a.events().iter().chain(&b.events()).filter(|e| **e == "GroupReplicaBegan").count();
     }

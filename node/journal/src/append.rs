@@ -90,7 +90,7 @@ impl Journal {
         let allocated = self.options.allocation(needed);
         self.check_free(allocated)?;
         let number = self.shared.state.read().sealed.len() as u64 + 1;
-        match make_segment(&*self.shared.disk, SegmentHeader { number, before }, allocated) {
+        match make_segment(&*self.shared.disk, SegmentHeader { number, before, rewritten: false }, allocated) {
             Ok(file) => {
                 self.allocated = allocated;
                 self.shared.state.write().active = Some(Active::empty(number, before, file.clone()));
@@ -124,8 +124,8 @@ impl Journal {
     }
 
     fn check_alive(&self) -> Result<(), AppendError> {
-        match &self.poisoned {
-            Some(because) => Err(AppendError::Poisoned { because: because.clone() }),
+        match self.shared.stopped() {
+            Some(because) => Err(AppendError::Poisoned { because }),
             None => Ok(()),
         }
     }

@@ -90,4 +90,8 @@ impl DiskFile for Foreign<'_> {
     fn sync_all(&self) -> io::Result<()> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
+
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the one definition of "present", "erased" and "damaged". Never knows where the bytes came from.
 //!
-//! Invariant: a body counts as erased only if every byte of it is zero; a body that was never erased begins with a salt
+//! Invariant: a body counts as erased only if every byte of it is zero or was left out by a rewriting; a body that was never erased begins with a salt
 //! that is not.
 
 use crate::error::Fault;
@@ -27,13 +27,15 @@ pub enum BodyState {
 
 /// Judges the content of the record that begins `bytes` with the parsed header.
 pub fn judge(parsed: &Parsed, bytes: &[u8]) -> Result<BodyState, Fault> {
-    let facts_end = parsed.header_len + parsed.header.facts_len as usize;
+    let facts_end = parsed.facts_end();
     let facts = bytes.get(parsed.header_len..facts_end).ok_or(Fault::Cut)?;
     let body = bytes.get(facts_end..parsed.record_len()).ok_or(Fault::Cut)?;
     if content_hash(facts) != parsed.header.facts_hash {
         return Err(Fault::Facts);
     }
-    if body.is_empty() {
+    if parsed.omitted {
+        Ok(BodyState::Erased)
+    } else if body.is_empty() {
         Ok(BodyState::None)
     } else if is_zero(body) {
         Ok(BodyState::Erased)
@@ -47,7 +49,7 @@ pub fn judge(parsed: &Parsed, bytes: &[u8]) -> Result<BodyState, Fault> {
 /// The record that begins `bytes` with the parsed header, as slices of it.
 pub fn record(parsed: &Parsed, bytes: &Bytes) -> Result<Record, Fault> {
     let state = judge(parsed, bytes)?;
-    let facts_end = parsed.header_len + parsed.header.facts_len as usize;
+    let facts_end = parsed.facts_end();
     let body = match state {
         BodyState::None => Body::None,
         BodyState::Present => Body::Present(bytes.slice(facts_end..parsed.record_len())),

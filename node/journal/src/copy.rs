@@ -26,6 +26,8 @@ impl Reader {
         if !to.list()?.is_empty() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the folder for the copy is not empty"));
         }
+        // No segment is replaced while it is copied.
+        let _not_rewritten = self.shared.rewriting.lock();
         // A body erased while it is copied could be torn in the copy, half of it read before and half after. So what is
         // erased from now on is noted, and erased in the copy at the end.
         let watch = self.shared.watch_erasures();
@@ -85,11 +87,12 @@ impl Reader {
     fn erased_in_batch_of(&self, head: &Head) -> io::Result<Vec<Entry>> {
         let mut erased = Vec::new();
         for position in (1..=head.position).rev() {
-            let (header, segment, offset) = self.find_header(position).map_err(io::Error::other)?;
+            let (parsed, segment, offset) = self.find_header(position).map_err(io::Error::other)?;
+            let header = parsed.header;
             if header.batch != head.batch {
                 break;
             }
-            if header.body_len > 0 && self.is_erased(position).map_err(io::Error::other)? {
+            if header.body_len > 0 && !parsed.omitted && self.is_erased(position).map_err(io::Error::other)? {
                 erased.push(Entry { position, segment, offset });
             }
         }
@@ -105,7 +108,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// What was noted since the last call, in the order of segments.
-    fn take(&self) -> Vec<Entry> {
+    pub fn take(&self) -> Vec<Entry> {
         let mut entries = self.shared.take_watched(self.id);
         entries.sort_unstable_by_key(|entry| (entry.segment, entry.position));
         entries

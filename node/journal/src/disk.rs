@@ -48,6 +48,9 @@ pub trait DiskFile: Send + Sync {
 
     /// Makes content, size and allocation durable.
     fn sync_all(&self) -> io::Result<()>;
+
+    /// Whether the file can still be reached by a name, in this folder or another.
+    fn is_named(&self) -> io::Result<bool>;
 }
 
 /// Reads `len` bytes at `offset` into a new buffer; the caller has bounded `len`.

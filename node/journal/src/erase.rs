@@ -148,9 +148,12 @@ pub fn parse_list(bytes: &[u8], journal_id: &[u8; 16]) -> Option<(u64, Vec<Entry
 }
 
 /// Overwrites the body of the record that `entry` names; `false` if that record is not there (a list from another copy of
-/// the folder). Not synced.
+/// the folder, or from before the segment was rewritten) or has no bytes of a body any more. Not synced.
 pub fn overwrite(file: &dyn DiskFile, entry: &Entry, seed: Seed) -> io::Result<bool> {
     let size = file.size()?;
+    if u64::from(entry.offset) >= size {
+        return Ok(false);
+    }
     let mut bytes = [0; HEADER_BYTES_MAX];
     let len = size.saturating_sub(entry.offset.into()).min(HEADER_BYTES_MAX as u64) as usize;
     file.read_at(entry.offset.into(), &mut bytes[..len])?;
@@ -158,7 +161,7 @@ pub fn overwrite(file: &dyn DiskFile, entry: &Entry, seed: Seed) -> io::Result<b
         return Ok(false);
     };
     let end = u64::from(entry.offset) + parsed.record_len() as u64;
-    if parsed.header.position != entry.position || end > size {
+    if parsed.header.position != entry.position || end > size || parsed.omitted {
         return Ok(false);
     }
     write_zeros(file, end - u64::from(parsed.header.body_len), end)?;
@@ -169,8 +172,8 @@ impl Journal {
     /// Overwrites the bodies of the records at `positions` with zeros; durable when it returns `Ok`. Records without a
     /// body and bodies already erased are passed over. The order to erase must be durable in the journal before.
     pub fn erase(&mut self, positions: &[u64]) -> Result<(), EraseError> {
-        if let Some(because) = &self.poisoned {
-            return Err(EraseError::Poisoned { because: because.clone() });
+        if let Some(because) = self.shared.stopped() {
+            return Err(EraseError::Poisoned { because });
         }
         let head = self.head().position;
         if let Some(&position) = positions.iter().find(|&&position| position == 0 || position > head) {
@@ -186,14 +189,18 @@ impl Journal {
     }
 
     fn erase_step(&mut self, positions: &[u64]) -> Result<(), EraseError> {
+        // From here on no segment is replaced: the places found are those that are overwritten.
+        let shared = self.shared.clone();
+        let _readers_wait = shared.erasing.lock();
         let reader = self.reader();
         let mut entries = Vec::with_capacity(positions.len());
         let mut in_last_batch = Vec::new();
         let last_batch = self.head().batch;
         for &position in positions {
-            let (header, segment, offset) = reader.find_header(position)?;
+            let (parsed, segment, offset) = reader.find_header(position)?;
+            let header = parsed.header;
             let entry = Entry { position, segment, offset };
-            if header.body_len > 0 {
+            if header.body_len > 0 && !parsed.omitted {
                 entries.push(entry);
                 in_last_batch.extend((header.batch == last_batch).then_some(entry));
             }
@@ -202,8 +209,6 @@ impl Journal {
             return Ok(());
         }
         self.keep(last_batch, in_last_batch);
-        let shared = self.shared.clone();
-        let _readers_wait = shared.erasing.lock();
         shared.note_erasures(&entries);
         let step = self.write_step(&entries);
         step.map_err(|(doing, error)| EraseError::Poisoned { because: self.poison(doing, &error) })

@@ -164,6 +164,24 @@ pub enum ReadError {
     Io { doing: &'static str, segment: u64, source: io::Error },
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    #[error("the journal takes no more changes: {because}")]
+    Poisoned { because: String },
+    /// Trying again helps when that is done.
+    #[error("the journal is being copied, verified or rewritten")]
+    Busy,
+    #[error("segment {segment} is not a sealed one with another behind it")]
+    NotSealed { segment: u64 },
+    /// The segment is as it was; trying again helps once there is space.
+    #[error("too little free space to rewrite segment {segment}: {needed} bytes are needed, {free} are free")]
+    DiskFull { segment: u64, needed: u64, free: u64 },
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("{doing} (segment {segment}): {source}")]
+    Io { doing: &'static str, segment: u64, source: io::Error },
+}
+
 /// Whether the filesystem said that there is no space (or no quota) left.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -17,6 +17,10 @@ use crate::varint;
 /// First byte of a record: not zero, which is "nothing written here", and never a byte of UTF-8 text.
 pub const MARKER: u8 = 0xf7;
 
+/// First byte of a record in a rewritten segment whose erased body is left out. The checksum covers it; the chain goes on
+/// as if it were `MARKER`.
+pub const MARKER_OMITTED: u8 = 0xf6;
+
 const CRC_END: usize = 5;
 const HASH: usize = 24;
 const TAG: usize = 8;
@@ -26,12 +30,19 @@ const TAG: usize = 8;
 pub struct Parsed {
     pub header: Header,
     pub header_len: usize,
+    /// The body was erased, and its bytes are not there.
+    pub omitted: bool,
 }
 
 impl Parsed {
     /// Bytes of the whole record.
     pub fn record_len(&self) -> usize {
-        self.header_len + self.header.facts_len as usize + self.header.body_len as usize
+        self.facts_end() + if self.omitted { 0 } else { self.header.body_len as usize }
+    }
+
+    /// Where facts end and the body begins, if it is there.
+    pub fn facts_end(&self) -> usize {
+        self.header_len + self.header.facts_len as usize
     }
 }
 
@@ -64,7 +75,7 @@ pub fn next_link(chain: &[u8; 32], header: &[u8]) -> [u8; 32] {
     let mut input = [0; 32 + HEADER_BYTES_MAX];
     let len = 33 + covered.len();
     input[..32].copy_from_slice(chain);
-    input[32] = header[0];
+    input[32] = MARKER;
     input[33..len].copy_from_slice(covered);
     *blake3::hash(&input[..len]).as_bytes()
 }
@@ -99,6 +110,13 @@ pub fn put(out: &mut Vec<u8>, header: &Header, chain: &[u8; 32], seed: Seed) -> 
     link
 }
 
+/// Makes a whole header say that its body's bytes do not follow.
+pub fn omit_body(header: &mut [u8], seed: Seed) {
+    header[0] = MARKER_OMITTED;
+    let crc = seed.checksum(header);
+    header[1..CRC_END].copy_from_slice(&crc.to_le_bytes());
+}
+
 /// Reads the header at the start of `input` and checks its checksum; touches no more than `HEADER_BYTES_MAX` bytes.
 pub fn parse(input: &[u8], seed: Seed) -> Result<Parsed, Fault> {
     let parsed = parse_unchecked(input)?;
@@ -111,12 +129,13 @@ pub fn parse(input: &[u8], seed: Seed) -> Result<Parsed, Fault> {
 
 /// As `parse`, without the checksum: for foreign bytes under test.
 pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
-    match input.first() {
+    let omitted = match input.first() {
         None => return Err(Fault::Cut),
         Some(0) => return Err(Fault::End),
-        Some(&MARKER) => {}
+        Some(&MARKER) => false,
+        Some(&MARKER_OMITTED) => true,
         Some(&other) => return Err(Fault::Marker(other)),
-    }
+    };
     let input = &input[..input.len().min(HEADER_BYTES_MAX)];
     let mut rest = input.get(CRC_END..).ok_or(Fault::Cut)?;
     let mut field = |name: &'static str, max: u64| varint::take(&mut rest, max).ok_or(Fault::Field(name));
@@ -135,7 +154,7 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
     if batch == 0 || position == 0 || epoch == 0 {
         return Err(Fault::Field("an ordinal of zero"));
     }
-    if body_len > 0 && (body_len as usize) < SALT_BYTES {
+    if (body_len > 0 || omitted) && (body_len as usize) < SALT_BYTES {
         return Err(Fault::Field("body_len"));
     }
     let facts_hash = take_array::<HASH>(&mut rest)?;
@@ -147,7 +166,7 @@ pub fn parse_unchecked(input: &[u8]) -> Result<Parsed, Fault> {
         position, batch, remaining_in_batch, epoch, time_ms, kind, version, conversation, sequence, previous,
         facts_hash, body_hash, chain_tag, facts_len, body_len,
     };
-    Ok(Parsed { header, header_len: input.len() - rest.len() })
+    Ok(Parsed { header, header_len: input.len() - rest.len(), omitted })
 }
 
 fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Fault> {

@@ -82,7 +82,7 @@ impl Journal {
         let made = ErasingList::create(&*disk).map_err(|source| MakeError::io("making the erasing list", source));
         let made = made.and_then(|erasing| {
             let allocated = options.allocation(HEADER_BLOCK as u64 + 1);
-            let file = make_segment(&*disk, SegmentHeader { number: 1, before: head }, allocated)?;
+            let file = make_segment(&*disk, SegmentHeader { number: 1, before: head, rewritten: false }, allocated)?;
             Ok((erasing, file, allocated))
         });
         let (erasing, file, allocated) = made.map_err(|error| match error {
@@ -118,7 +118,7 @@ impl Journal {
 
     /// Whether every later append and erasure will be refused.
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned.is_some()
+        self.poisoned.is_some() || self.shared.stopped().is_some()
     }
 
     /// Bytes that the disk still takes.
@@ -137,7 +137,9 @@ impl Journal {
 
     /// Remembers why the journal is finished; the first reason stays.
     pub(crate) fn poison(&mut self, doing: &str, error: &io::Error) -> String {
-        self.poisoned.get_or_insert_with(|| format!("{doing}: {error}")).clone()
+        let because = self.poisoned.get_or_insert_with(|| format!("{doing}: {error}")).clone();
+        self.shared.stop(&because);
+        because
     }
 }
 

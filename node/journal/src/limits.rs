@@ -64,6 +64,13 @@ pub const ERASE_STEP_MAX: usize = 1024;
 /// Entries in the erasing list (*format*): a step, and what was erased before in the batch that is still the last.
 pub const ERASE_ENTRIES_MAX: usize = ERASE_STEP_MAX + BATCH_RECORDS_MAX;
 
+/// Hundredths of a sealed segment's bytes that must be erased bodies before it is rewritten: each body that is kept is
+/// copied, so at half a byte is copied for a byte won.
+pub const REWRITE_ERASED_PERCENT: u64 = 50;
+
+/// Bytes of a rewritten segment written at once.
+pub const REWRITE_PIECE_BYTES: usize = 1024 * 1024;
+
 /// Damages listed by one `verify`; more are counted only.
 pub const DAMAGES_MAX: usize = 100;
 

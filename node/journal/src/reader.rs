@@ -15,6 +15,7 @@ use crate::record::{Body, Head, Header, ReadJournal, Record};
 use crate::segment::parse_table;
 use crate::shared::Shared;
 use bytes::Bytes;
+use parking_lot::RwLockReadGuard;
 use std::sync::Arc;
 
 /// Reads a journal; cloning is cheap.
@@ -24,7 +25,8 @@ pub struct Reader {
 }
 
 /// Consecutive records of one segment.
-struct Run {
+struct Run<'a> {
+    _reading: RwLockReadGuard<'a, ()>,
     segment: u64,
     file: Arc<dyn DiskFile>,
     /// Position of the first.
@@ -68,7 +70,7 @@ impl ReadJournal for Reader {
     }
 
     fn header(&self, position: u64) -> Result<Header, ReadError> {
-        Ok(self.find_header(position)?.0)
+        Ok(self.find_header(position)?.0.header)
     }
 }
 
@@ -78,13 +80,14 @@ impl Reader {
     }
 
     /// The header at `position`, its segment, and where in its file the record begins.
-    pub(crate) fn find_header(&self, position: u64) -> Result<(Header, u64, u32), ReadError> {
-        let run = self.find(position, 1)?;
+    pub(crate) fn find_header(&self, position: u64) -> Result<(Parsed, u64, u32), ReadError> {
+        // Not kept waiting by who waits for the readers: the caller may hold the lock that one of those waits for.
+        let run = self.find_holding(self.shared.reading.read_recursive(), position, 1)?;
         let len = run.bytes().min(HEADER_BYTES_MAX);
         let bytes = read_vec(&*run.file, run.bounds[0].into(), len).map_err(run.io("reading a header"))?;
         let parsed = header::parse(&bytes, self.shared.seed).map_err(|fault| run.damaged(0, fault))?;
         run.check(0, &parsed)?;
-        Ok((parsed.header, run.segment, run.bounds[0]))
+        Ok((parsed, run.segment, run.bounds[0]))
     }
 
     /// Whether the body at `position` is erased; the caller sees to it that nothing is being erased.
@@ -94,7 +97,11 @@ impl Reader {
     }
 
     /// Where the record at `position` lies, and at most `max - 1` behind it in the same segment.
-    fn find(&self, position: u64, max: usize) -> Result<Run, ReadError> {
+    fn find(&self, position: u64, max: usize) -> Result<Run<'_>, ReadError> {
+        self.find_holding(self.shared.reading.read(), position, max)
+    }
+
+    fn find_holding<'a>(&'a self, reading: RwLockReadGuard<'a, ()>, position: u64, max: usize) -> Result<Run<'a>, ReadError> {
         let state = self.shared.state.read();
         let head = state.head.position;
         if position == 0 || position > head {
@@ -102,12 +109,13 @@ impl Reader {
         }
         let segment = state.segment_of(position);
         if let Some(&sealed) = state.sealed.get(segment as usize - 1) {
+            // Before the lock is let go: with it, what is known of the segment belongs to this file.
+            let file = self.file(segment)?;
             drop(state);
             let index = (position - sealed.position_before - 1) as usize;
             let count = max.min(sealed.count as usize - index);
-            let bounds = self.read_table(segment, position, sealed.records_end, index, count, sealed.count as usize)?;
-            let file = self.file(segment)?;
-            return Ok(Run { segment, file, first: position, bounds });
+            let bounds = Self::read_table(&*file, (segment, position), sealed.records_end, index, count, sealed.count as usize)?;
+            return Ok(Run { _reading: reading, segment, file, first: position, bounds });
         }
         let active = state.active.as_ref().expect("a position that is not sealed is in the active segment");
         let index = (position - active.before.position - 1) as usize;
@@ -115,14 +123,13 @@ impl Reader {
         if bounds.len() <= max {
             bounds.push(active.end);
         }
-        Ok(Run { segment, file: active.file.clone(), first: position, bounds })
+        Ok(Run { _reading: reading, segment, file: active.file.clone(), first: position, bounds })
     }
 
     /// The bounds of `count` records from `index` on, out of the table of a sealed segment with `of` records.
     fn read_table(
-        &self,
-        segment: u64,
-        position: u64,
+        file: &dyn DiskFile,
+        (segment, position): (u64, u64),
         records_end: u32,
         index: usize,
         count: usize,
@@ -131,7 +138,7 @@ impl Reader {
         let at = u64::from(records_end) + 4 * index as u64;
         let entries = (count + 1).min(of - index);
         let io = |source| ReadError::Io { doing: "reading a table", segment, source };
-        let bytes = read_vec(&*self.file(segment)?, at, 4 * entries).map_err(io)?;
+        let bytes = read_vec(file, at, 4 * entries).map_err(io)?;
         let damaged = ReadError::Damaged { place: Place { segment, offset: at, position }, fault: Fault::Table };
         let Some(mut bounds) = parse_table(&bytes, records_end) else {
             return Err(damaged);
@@ -149,7 +156,7 @@ impl Reader {
         self.shared.file(segment).map_err(|source| ReadError::Io { doing: "opening a segment", segment, source })
     }
 
-    fn read_run(&self, run: &Run) -> Result<Vec<Record>, ReadError> {
+    fn read_run(&self, run: &Run<'_>) -> Result<Vec<Record>, ReadError> {
         match self.read_run_once(run) {
             Err(ReadError::Damaged { fault: Fault::Body, .. }) => {
                 // Perhaps met in the middle of being erased: wait until that is done, and judge then.
@@ -160,7 +167,7 @@ impl Reader {
         }
     }
 
-    fn read_run_once(&self, run: &Run) -> Result<Vec<Record>, ReadError> {
+    fn read_run_once(&self, run: &Run<'_>) -> Result<Vec<Record>, ReadError> {
         let bytes = read_vec(&*run.file, run.bounds[0].into(), run.bytes()).map_err(run.io("reading records"))?;
         let bytes = Bytes::from(bytes);
         let mut records = Vec::with_capacity(run.count());
@@ -175,7 +182,7 @@ impl Reader {
     }
 }
 
-impl Run {
+impl Run<'_> {
     fn count(&self) -> usize {
         self.bounds.len() - 1
     }

@@ -25,6 +25,10 @@ pub fn settle(segment: &Segment, before: Head, seed: Seed, is_erased: &dyn Fn(u6
     {
         return settle_sealed(segment, footer, &table, seed);
     }
+    if segment.header.rewritten {
+        // It was whole before it got its name: nothing here can have been cut short.
+        return Err(damaged(segment.number, segment.size, 0, Fault::Footer("a rewritten segment without a whole one")));
+    }
     let reading = || io("reading the newest segment");
     let mut window = Window::new(&*segment.file, segment.size);
     let mut found = scan(&mut window, before, seed, is_erased).map_err(reading())?;

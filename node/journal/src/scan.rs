@@ -6,7 +6,7 @@
 
 use crate::content::{self, BodyState};
 use crate::error::Fault;
-use crate::header::{self, MARKER, Parsed, Seed};
+use crate::header::{self, MARKER, MARKER_OMITTED, Parsed, Seed};
 use crate::record::Head;
 use crate::segment::HEADER_BLOCK;
 use crate::window::Window;
@@ -116,7 +116,9 @@ pub fn scan(window: &mut Window<'_>, before: Head, seed: Seed, is_erased: &dyn F
     let fault = loop {
         let bytes = window.at(offset)?;
         let mut next = cursor;
-        let judged = next.pass(bytes, seed).and_then(|parsed| Ok((parsed, content::judge(&parsed, bytes)?)));
+        // Where batches are appended nothing is left out yet.
+        let plain = |parsed: Parsed| if parsed.omitted { Err(Fault::Marker(MARKER_OMITTED)) } else { Ok(parsed) };
+        let judged = next.pass(bytes, seed).and_then(plain).and_then(|parsed| Ok((parsed, content::judge(&parsed, bytes)?)));
         let (parsed, state) = match judged {
             Ok(good) => good,
             Err(_) if bytes.is_empty() => break Fault::End,

@@ -18,8 +18,12 @@ use crate::error::Fault;
 use crate::limits::ORDINAL_MAX;
 use crate::record::Head;
 
-/// The version of the format that this build writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest version of the format that this build reads; it writes it for rewritten segments only, so that a journal
+/// without such still opens with older builds.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The version in which every segment is begun: no record without its body's bytes.
+const PLAIN_VERSION: u32 = 1;
 
 pub const HEADER_BLOCK: usize = 4096;
 pub const FOOTER: usize = 128;
@@ -33,6 +37,8 @@ const HEADER_USED: usize = 100;
 pub struct SegmentHeader {
     pub number: u64,
     pub before: Head,
+    /// It may hold records whose erased bodies are left out.
+    pub rewritten: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +64,7 @@ pub fn file_name(number: u64) -> String {
     format!("{number:016}.segment")
 }
 
-/// The name that a segment's file has until its header and first extent are durable.
+/// The name that a segment's file has until its header and first extent, or all of a rewritten one, are durable.
 pub fn unfinished_name(number: u64) -> String {
     format!("{}{UNFINISHED}", file_name(number))
 }
@@ -84,7 +90,8 @@ impl SegmentHeader {
     pub fn to_block(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BLOCK);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let version = if self.rewritten { FORMAT_VERSION } else { PLAIN_VERSION };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
         out.extend_from_slice(&self.before.journal_id);
         out.extend_from_slice(&self.number.to_le_bytes());
@@ -108,18 +115,19 @@ impl SegmentHeader {
         if fields.u32() != Some(crc32c::crc32c(block.get(..12).unwrap_or_default())) {
             return Err(HeaderError::Damaged("checksum of the version"));
         }
-        match version {
-            Some(FORMAT_VERSION) => {}
+        let rewritten = match version {
+            Some(PLAIN_VERSION) => false,
+            Some(FORMAT_VERSION) => true,
             Some(found) if found > FORMAT_VERSION => return Err(HeaderError::Newer { found }),
             _ => return Err(HeaderError::Damaged("version")),
-        }
+        };
         if block.len() != HEADER_BLOCK {
             return Err(HeaderError::Damaged("length"));
         }
-        Self::parse_fields(fields, block).ok_or(HeaderError::Damaged("checksum"))
+        Self::parse_fields(fields, block, rewritten).ok_or(HeaderError::Damaged("checksum"))
     }
 
-    fn parse_fields(mut fields: Fields<'_>, block: &[u8]) -> Option<SegmentHeader> {
+    fn parse_fields(mut fields: Fields<'_>, block: &[u8], rewritten: bool) -> Option<SegmentHeader> {
         let journal_id = fields.array()?;
         let number = fields.ordinal()?;
         let position = fields.ordinal()?;
@@ -129,7 +137,7 @@ impl SegmentHeader {
         let epoch = fields.u32()?;
         let whole = fields.u32()? == crc32c::crc32c(&block[..HEADER_USED]) && crate::content::is_zero(fields.0);
         let before = Head { journal_id, epoch, batch, position, time_ms, chain };
-        whole.then_some(SegmentHeader { number, before })
+        whole.then_some(SegmentHeader { number, before, rewritten })
     }
 }
 

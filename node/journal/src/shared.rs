@@ -13,6 +13,7 @@ use crate::limits::OPEN_FILES_MAX;
 use crate::record::Head;
 use crate::segment::file_name;
 use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -21,7 +22,16 @@ pub struct Shared {
     pub seed: Seed,
     pub state: RwLock<State>,
     /// Held while bodies are overwritten: a reader that met a body half-way waits for it and reads again.
+    /// A segment is replaced only while this is held, so that who erases finds what he overwrites.
     pub erasing: Mutex<()>,
+    /// Held while segments are rewritten, one at a time, and by whoever reads files from end to end meanwhile.
+    pub rewriting: Mutex<()>,
+    /// Held by every read for as long as it uses a file: a replaced one is wiped when nobody reads it any more.
+    pub reading: RwLock<()>,
+    /// Sealed segments in which something was erased since somebody asked.
+    touched: Mutex<BTreeSet<u64>>,
+    /// Why nothing may be written any more.
+    stopped: Mutex<Option<String>>,
     open_files: Mutex<Vec<(u64, Arc<dyn DiskFile>)>>,
     watches: Mutex<Watches>,
 }
@@ -68,6 +78,10 @@ impl Shared {
             seed,
             state: RwLock::new(state),
             erasing: Mutex::new(()),
+            rewriting: Mutex::new(()),
+            reading: RwLock::new(()),
+            touched: Mutex::default(),
+            stopped: Mutex::default(),
             open_files: Mutex::default(),
             watches: Mutex::default(),
         }
@@ -86,7 +100,31 @@ impl Shared {
 
     /// Called before bodies are overwritten.
     pub fn note_erasures(&self, entries: &[Entry]) {
+        self.touched.lock().extend(entries.iter().map(|entry| entry.segment));
         self.watches.lock().lists.iter_mut().for_each(|(_, list)| list.extend_from_slice(entries));
+    }
+
+    /// Segments in which something was erased since the last call.
+    pub fn take_touched(&self) -> BTreeSet<u64> {
+        std::mem::take(&mut *self.touched.lock())
+    }
+
+    /// Why the journal takes no more changes, if it does not.
+    pub fn stopped(&self) -> Option<String> {
+        self.stopped.lock().clone()
+    }
+
+    /// Nothing is known any more of what is durable; the first reason stays.
+    pub fn stop(&self, because: &str) {
+        self.stopped.lock().get_or_insert_with(|| because.to_owned());
+    }
+
+    /// From now on the segment's readers get `file`.
+    pub fn replace_file(&self, number: u64, file: Arc<dyn DiskFile>) {
+        let mut files = self.open_files.lock();
+        files.retain(|(open, _)| *open != number);
+        files.truncate(OPEN_FILES_MAX - 1);
+        files.push((number, file));
     }
 
     pub fn take_watched(&self, id: u64) -> Vec<Entry> {

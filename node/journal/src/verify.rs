@@ -9,9 +9,11 @@
 use crate::content::{self, BodyState};
 use crate::disk::{DiskFile, read_vec};
 use crate::error::{Fault, Place, ReadError};
+use crate::header::MARKER_OMITTED;
 use crate::limits::DAMAGES_MAX;
 use crate::reader::Reader;
 use crate::record::{Head, ReadJournal};
+use crate::rewrite::is_mostly_erased;
 use crate::scan::Cursor;
 use crate::segment::{FOOTER, Footer, HEADER_BLOCK, SegmentHeader, seal_bytes, seal_len};
 use crate::shared::Sealed;
@@ -36,6 +38,9 @@ pub struct VerifyReport {
     /// The first `DAMAGES_MAX` damages.
     pub damages: Vec<Damage>,
     pub damages_total: u64,
+    /// Bytes of erased bodies that rewriting would give back, and in how many segments.
+    pub reclaimable: u64,
+    pub reclaimable_segments: u64,
     /// Bodies ordered to be erased that are still there, whole or in part: erase them again (the first `DAMAGES_MAX`).
     pub erasures_unfinished: Vec<u64>,
 }
@@ -65,6 +70,10 @@ struct Verification<'a> {
     head: Head,
     /// What the next segment must follow; unknown behind a damaged one.
     before: Option<Head>,
+    /// Records of this segment may have their bodies left out.
+    rewritten: bool,
+    /// Bytes of erased bodies in this segment.
+    zeros: u64,
     report: VerifyReport,
 }
 
@@ -77,11 +86,13 @@ impl Reader {
         is_erased: &dyn Fn(u64) -> bool,
         progress: &mut dyn FnMut(VerifyProgress),
     ) -> Result<VerifyReport, ReadError> {
+        let _not_rewritten = self.shared.rewriting.lock();
         let head = self.head();
         let first = crate::header::first_link(&head.journal_id);
         let before = Head { epoch: 1, batch: 0, position: 0, time_ms: 0, chain: first, ..head };
         let report = VerifyReport::default();
-        let mut verification = Verification { reader: self, is_erased, progress, head, before: Some(before), report };
+        let mut verification =
+            Verification { reader: self, is_erased, progress, head, before: Some(before), rewritten: false, zeros: 0, report };
         let mut number = 1;
         while let Some(extent) = self.extent(number)? {
             verification.segment(&extent)?;
@@ -119,6 +130,7 @@ impl Verification<'_> {
             self.before = None;
             return Ok(());
         };
+        self.zeros = 0;
         let mut cursor = Cursor::after(before);
         let mut offsets = Vec::new();
         let whole = self.records(extent, &mut cursor, &mut offsets)?;
@@ -126,6 +138,11 @@ impl Verification<'_> {
             self.damage(extent, extent.records_end.into(), cursor.last.position + 1, Fault::BatchIncomplete);
         }
         if extent.sealed.is_some() {
+            let size = extent.file.size().map_err(extent.io("asking for a segment's size"))?;
+            if is_mostly_erased(self.zeros, size) {
+                self.report.reclaimable += self.zeros;
+                self.report.reclaimable_segments += 1;
+            }
             self.seal(extent, whole.then_some((&offsets, &cursor.last)))?;
         }
         self.before = whole.then_some(cursor.last);
@@ -136,6 +153,7 @@ impl Verification<'_> {
     fn header(&mut self, extent: &Extent) -> Result<Option<Head>, ReadError> {
         let block = read_vec(&*extent.file, 0, HEADER_BLOCK).map_err(extent.io("reading a segment's header"))?;
         let parsed = SegmentHeader::parse(&block).ok().filter(|header| header.number == extent.number);
+        self.rewritten = parsed.is_none_or(|header| header.rewritten);
         match (parsed, self.before) {
             (Some(header), Some(before)) if header.before == before => {}
             (Some(_), Some(_)) => self.damage(extent, 0, 0, Fault::SegmentHeader("it does not follow the segment before")),
@@ -153,6 +171,10 @@ impl Verification<'_> {
             let bytes = window.at(offset).map_err(extent.io("reading records"))?;
             let position = cursor.last.position + 1;
             let parsed = match cursor.pass(bytes, self.reader.shared.seed) {
+                Ok(parsed) if parsed.omitted && !self.rewritten => {
+                    self.damage(extent, offset, position, Fault::Marker(MARKER_OMITTED));
+                    return Ok(false);
+                }
                 Ok(parsed) => parsed,
                 Err(fault) => {
                     self.damage(extent, offset, position, fault);
@@ -165,6 +187,9 @@ impl Verification<'_> {
                 drop(self.reader.shared.erasing.lock());
                 window.forget();
                 judged = content::judge(&parsed, window.at(offset).map_err(extent.io("reading records"))?);
+            }
+            if judged == Ok(BodyState::Erased) && !parsed.omitted {
+                self.zeros += u64::from(parsed.header.body_len);
             }
             self.judged(extent, offset, position, judged);
             offsets.push(offset as u32);

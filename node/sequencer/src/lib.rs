@@ -13,7 +13,7 @@ use startalk_domain::{
     context::{Ctx, IdCount, Random},
     domain::{LAYOUT, ReplayError},
     governance, handle, replay,
-    store::{Store, Tx},
+    store::{Store, Tx, checkpoint::Export},
 };
 use startalk_journal::{AppendError, AppendJournal, Draft, EraseError, Head, Journal, ReadJournal};
 use startalk_protocol::{
@@ -35,6 +35,13 @@ pub const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 const FLUSH_RECORDS: u64 = 20_000;
 /// Milliseconds between two flushes at most, if anything was written.
 const FLUSH_MS: u64 = 10_000;
+/// Records that wait in memory at most while a checkpoint is written; beyond them it is given up.
+const HELD_RECORDS_MAX: u64 = 100_000;
+/// Records between two checkpoints of the views at least: what a start with damaged views has to apply again. A home
+/// that never has so many never pays for one.
+pub const CHECKPOINT_RECORDS: u64 = 500_000;
+/// Bytes of the views' tree below which no checkpoint is written: making them again is quick.
+pub const CHECKPOINT_TREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Records between two looks at the free space.
 const FREE_SPACE_EVERY: u64 = 512;
 /// Milliseconds between two looks at the free space.
@@ -65,6 +72,23 @@ impl Log for Journal {
     }
 }
 
+/// Where checkpoints of the views are kept. Called on the write loop: must not block.
+pub trait Checkpoints: Send {
+    /// Writes one, on a thread of its own; flushes are held back until it is dropped.
+    fn write(&mut self, export: Export);
+    /// Removes those that end before a position, and one that is being written: they may name a person who is gone.
+    fn forget(&mut self, before: u64);
+}
+
+/// When checkpoints are made.
+struct Schedule {
+    checkpoints: Box<dyn Checkpoints>,
+    /// Position of the one begun last.
+    last: u64,
+    records: u64,
+    tree_bytes_min: u64,
+}
+
 /// The write loop cannot go on; the process must end, loudly.
 #[derive(Debug, thiserror::Error)]
 pub enum Fatal {
@@ -89,6 +113,11 @@ pub struct Sequencer<L> {
     free: FreeSpace,
     unflushed: u64,
     flushed_ms: u64,
+    schedule: Option<Schedule>,
+    /// Records that opening had to apply to the views.
+    applied: u64,
+    /// Position of the last record found while opening that erased a person, 0 for none.
+    person_erased: u64,
 }
 
 #[derive(Default)]
@@ -113,10 +142,22 @@ impl<L: Log> Sequencer<L> {
     /// [`Fatal`].
     pub fn open(log: L, views: Views, domain: DomainName, progress: impl FnMut(u64, u64)) -> Result<Self, Fatal> {
         let from = views.store.meta().position;
-        replay(&views.store, &*views.journal, progress)?;
+        let applied = replay(&views.store, &*views.journal, progress)?;
         let head = views.journal.head();
         let free = FreeSpace { reserve: FREE_BYTES_MIN, ..FreeSpace::default() };
-        let mut this = Self { log, views, domain, head, ids: IdCount::default(), free, unflushed: 0, flushed_ms: 0 };
+        let mut this = Self {
+            log,
+            views,
+            domain,
+            head,
+            ids: IdCount::default(),
+            free,
+            unflushed: 0,
+            flushed_ms: 0,
+            schedule: None,
+            applied,
+            person_erased: 0,
+        };
         this.repeat_erasures(from)?;
         Ok(this)
     }
@@ -125,6 +166,20 @@ impl<L: Log> Sequencer<L> {
     pub fn set_reserve(&mut self, bytes: u64) {
         self.free.reserve = bytes;
         self.free.checked_ms = 0;
+    }
+
+    /// From now on checkpoints of the views are made, every so many records, once their tree has so many bytes. `last` is
+    /// the position of the newest that there is.
+    pub fn set_checkpoints(&mut self, mut checkpoints: Box<dyn Checkpoints>, last: u64, records: u64, tree_bytes_min: u64) {
+        if self.person_erased > 0 {
+            checkpoints.forget(self.person_erased);
+        }
+        self.schedule = Some(Schedule { checkpoints, last, records, tree_bytes_min });
+    }
+
+    /// Records that opening had to apply to the views.
+    pub fn applied(&self) -> u64 {
+        self.applied
     }
 
     /// For queries.
@@ -224,7 +279,7 @@ impl<L: Log> Sequencer<L> {
     /// # Errors
     /// The tree's.
     pub fn close(mut self) -> Result<(), ReplayError> {
-        self.flush(self.head.time_ms);
+        self.flush_now(self.head.time_ms);
         self.views.store.sync()?;
         Ok(())
     }
@@ -237,6 +292,9 @@ impl<L: Log> Sequencer<L> {
             // A failure is repeated at the next start; what is erased is not shown meanwhile.
             let _ = self.log.erase(&erased);
         }
+        if let (Some(schedule), Some(position)) = (&mut self.schedule, person_erased_by(records)) {
+            schedule.checkpoints.forget(position);
+        }
         if self.flushed_ms == 0 {
             self.flushed_ms = now_ms;
         }
@@ -246,13 +304,38 @@ impl<L: Log> Sequencer<L> {
     }
 
     fn flush(&mut self, now_ms: u64) {
+        if self.views.store.is_held() && self.unflushed < HELD_RECORDS_MAX {
+            return;
+        }
+        if self.flush_now(now_ms) {
+            self.make_checkpoint();
+        }
+    }
+
+    /// Right after a flush: the tree is what the journal has, and stays so as long as flushes are held back.
+    fn make_checkpoint(&mut self) {
+        let Some(schedule) = &mut self.schedule else { return };
+        let due = self.head.position.saturating_sub(schedule.last) >= schedule.records;
+        if !due || self.views.store.disk_bytes() < schedule.tree_bytes_min {
+            return;
+        }
+        if let Some(export) = self.views.store.hold() {
+            // Whatever becomes of it: the next attempt is as far away as the next checkpoint.
+            schedule.last = self.head.position;
+            schedule.checkpoints.write(export);
+        }
+    }
+
+    fn flush_now(&mut self, now_ms: u64) -> bool {
         let mut tag = [0; 8];
         tag.copy_from_slice(&self.head.chain[..8]);
         // The journal has everything: a failed flush costs time at the next start, nothing else.
-        if self.views.store.flush(self.head.position, tag, LAYOUT).is_ok() {
+        let flushed = self.views.store.flush(self.head.position, tag, LAYOUT).is_ok();
+        if flushed {
             self.unflushed = 0;
         }
         self.flushed_ms = now_ms;
+        flushed
     }
 
     fn look_at_free_space(&mut self, now_ms: u64) {
@@ -270,6 +353,7 @@ impl<L: Log> Sequencer<L> {
             let Some(last) = records.last() else { break };
             position = last.header.position;
             let read = records.iter().map(Recorded::read).collect::<Result<Vec<_>, _>>().map_err(ReplayError::from)?;
+            self.person_erased = person_erased_by(&read).unwrap_or(self.person_erased);
             let erased: Vec<u64> = erased_by(&read).collect();
             if !erased.is_empty() {
                 let _ = self.log.erase(&erased);
@@ -287,6 +371,12 @@ fn erased_by(records: &[Recorded]) -> impl Iterator<Item = u64> + '_ {
             _ => &[],
         })
         .copied()
+}
+
+/// Position of the last record that took a person out of the views: copies of his name and profile must go too.
+fn person_erased_by(records: &[Recorded]) -> Option<u64> {
+    let gone = |r: &&Recorded| matches!(r.event, Event::AccountDeleted(..) | Event::PersonGone(..));
+    records.iter().rfind(gone).map(|r| r.position)
 }
 
 fn refuse(answers: Vec<(Reply, Result<Answer, Error>)>) {

@@ -60,7 +60,7 @@ pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u6
     copy_keys(&source.keys(), &target.keys())?;
     let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
     store::reaches(&source, &journal.reader())?;
-    let (records, damage) = verify(&journal.reader(), progress)?;
+    let Verified { records, damage, .. } = verify(&journal.reader(), progress)?;
     match damage.first() {
         None => Ok(records),
         Some(first) => bail!(
@@ -71,11 +71,19 @@ pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u6
     }
 }
 
-/// Reads every record of a journal and checks it against its hashes. Returns how many there are, and what is damaged.
+/// What reading a whole journal showed.
+pub struct Verified {
+    pub records: u64,
+    pub damage: Vec<String>,
+    /// Bytes that `startalk compact` would give back.
+    pub reclaimable: u64,
+}
+
+/// Reads every record of a journal and checks it against its hashes.
 ///
 /// # Errors
 /// What kept it from reading.
-pub fn verify(reader: &Reader, progress: &Progress) -> anyhow::Result<(u64, Vec<String>)> {
+pub fn verify(reader: &Reader, progress: &Progress) -> anyhow::Result<Verified> {
     let mut erased = std::collections::HashSet::new();
     let (mut position, head) = (0, reader.head().position);
     while position < head {
@@ -89,5 +97,6 @@ pub fn verify(reader: &Reader, progress: &Progress) -> anyhow::Result<(u64, Vec<
         }
     }
     let report = reader.verify(&|p| erased.contains(&p), &mut |p| progress(p.position, p.head))?;
-    Ok((head, report.damages.iter().map(|d| format!("{}: {}", d.place, d.fault)).collect()))
+    let damage = report.damages.iter().map(|d| format!("{}: {}", d.place, d.fault)).collect();
+    Ok(Verified { records: head, damage, reclaimable: report.reclaimable })
 }

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use startalk_domain::governance;
 use startalk_protocol::trust::Charter;
 
-use super::{Backend, Progress, backup};
+use super::{
+    Backend, Progress,
+    backup::{self, Verified},
+};
 use crate::{clock, folder};
 
 /// How long one endpoint may take to answer.
@@ -54,13 +57,25 @@ pub(super) fn examine(backend: &Backend, progress: &Progress) -> Value {
 
 fn journal(backend: &Backend, progress: &Progress) -> Finding {
     match backup::verify(&backend.reader, progress) {
-        Ok((records, damage)) if damage.is_empty() => Finding::new(
+        Ok(Verified { records, damage, reclaimable }) if damage.is_empty() && reclaimable > 0 => Finding::new(
+            "journal",
+            State::Good,
+            format!(
+                "{records} records, every one whole and in its place; `startalk compact` would give {} MB of erased bodies back",
+                reclaimable.div_ceil(1_000_000)
+            ),
+            format!(
+                "{records} 条记录，全部完整且次序正确；`startalk compact` 可收回已抹去正文的 {} MB",
+                reclaimable.div_ceil(1_000_000)
+            ),
+        ),
+        Ok(Verified { records, damage, .. }) if damage.is_empty() => Finding::new(
             "journal",
             State::Good,
             format!("{records} records, every one whole and in its place"),
             format!("{records} 条记录，全部完整且次序正确"),
         ),
-        Ok((_, damage)) => Finding::new(
+        Ok(Verified { damage, .. }) => Finding::new(
             "journal",
             State::Bad,
             format!("damaged in {} places: {}. Stop the node and restore the last good backup.", damage.len(), damage.join("; ")),

@@ -17,6 +17,8 @@ use startalk_domain::{Answer, Command, Views, command::PeerRule, directory, gove
 use startalk_protocol::{Code, DomainName, Error};
 use startalk_sequencer::Handle;
 
+use crate::compaction;
+
 /// One verb of the command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case")]
@@ -61,6 +63,7 @@ pub enum Request {
     Backup {
         to: PathBuf,
     },
+    Compact,
     Doctor,
     Status,
 }
@@ -145,6 +148,7 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
             Ok(json!({}))
         }
         Request::Backup { to } => backup::backup(backend, &to, progress).map_err(|e| failed(&e)),
+        Request::Compact => compaction::compact(&backend.reader, progress).map_err(|e| failed(&e.into())),
         Request::Doctor => Ok(doctor::examine(backend, progress)),
         Request::Status => Ok(policy(backend)),
     }

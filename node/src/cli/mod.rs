@@ -89,9 +89,11 @@ enum Verb {
     Backup { to: PathBuf },
     /// Bring a backup back into --data, verified / 校验备份并恢复到 --data
     Restore { from: PathBuf },
+    /// Give back the disk space of erased messages, also while it runs / 收回已抹去内容占用的磁盘空间，可在运行中进行
+    Compact,
     /// Look for what is wrong, and say what to do / 检查问题并给出办法
     Doctor,
-    /// Make the views again from the journal (the node must be stopped) / 由日志重建视图（须先停止节点）
+    /// Make the views again from the whole journal, without checkpoints (the node must be stopped) / 不用检查点，由完整日志重建视图（须先停止节点）
     Rebuild,
 }
 
@@ -182,6 +184,7 @@ impl Verb {
             Self::Peers => Request::Peers,
             Self::Key(KeyVerb::Rotate) | Self::Keys(KeyVerb::Rotate) => Request::KeysRotate,
             Self::Backup { to } => Request::Backup { to: std::path::absolute(to).unwrap_or_else(|_| to.clone()) },
+            Self::Compact => Request::Compact,
             Self::Doctor => Request::Doctor,
             Self::Up(_) | Self::Restore { .. } | Self::Rebuild | Self::Key(KeyVerb::Export) | Self::Keys(KeyVerb::Export) => {
                 return None;

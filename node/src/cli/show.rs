@@ -44,7 +44,12 @@ pub fn in_words(value: &Value, language: Language) -> String {
             "records restored and verified; the next `startalk up` begins a new epoch",
             "条记录已恢复并校验；下次 `startalk up` 将开始新纪元",
         ),
-        ("rebuilt", "records applied; the views are new", "条记录已应用；视图已重建"),
+        (
+            "rebuilt",
+            "records applied, from the first on and without checkpoints; the views are new",
+            "条记录已应用（从第一条起，不用检查点）；视图已重建",
+        ),
+        ("bytes_won", "bytes of disk space given back", "字节磁盘空间已收回"),
         ("records", "records", "条记录"),
     ] {
         if value["domain"].is_null() && value[field].is_u64() {

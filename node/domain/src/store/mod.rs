@@ -5,6 +5,7 @@
 //! may lose pages silently at a power cut: the digest (sum of all values' checks) shows it, and the views are rebuilt.
 //! Never decides anything.
 
+pub mod checkpoint;
 pub mod codec;
 mod key;
 mod tx;
@@ -96,6 +97,8 @@ pub struct Store {
     /// what the change left in `clean`.
     flushes: AtomicU64,
     damaged: AtomicBool,
+    /// A checkpoint is being written.
+    held: AtomicBool,
 }
 
 impl Store {
@@ -139,6 +142,7 @@ impl Store {
             meta: Mutex::new(meta),
             flushes: AtomicU64::new(0),
             damaged: AtomicBool::new(false),
+            held: AtomicBool::new(false),
         })
     }
 

@@ -364,4 +364,8 @@ impl DiskFile for FaultFile {
     fn sync_all(&self) -> io::Result<()> {
         self.sync_data()
     }
+
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(self.world.lock().names.values().any(|&id| id == self.id))
+    }
 }

@@ -24,6 +24,24 @@ impl Model {
     fn works_until_the_power_goes_off(&mut self, journal: &mut Journal, disk: &FaultDisk, random: &mut SplitMix64) {
         for _ in 0..random.below(14) {
             let head = journal.head();
+            let settled = journal.reader().settled_segments();
+            if settled > 0 && random.one_in(5) {
+                // Now and then with erasures that arrive in the middle of it.
+                let segment = 1 + random.below(settled);
+                let late = 1 + random.below(self.sure as u64);
+                self.ordered.insert(late);
+                let reader = journal.reader();
+                let mut erased = None;
+                let rewritten = reader.rewrite(segment, 0, &mut |_, _| {
+                    erased.get_or_insert_with(|| journal.erase(&[late]).is_ok());
+                });
+                if rewritten.is_err() || erased != Some(true) {
+                    assert!(disk.is_off(), "only the power cut fails a rewriting: {rewritten:?}");
+                    return;
+                }
+                self.erased.insert(late);
+                continue;
+            }
             if random.one_in(4) && self.sure > 0 {
                 // Often near the head: the last batch is the one that may be torn.
                 let near = if random.one_in(2) { self.sure as u64 } else { 4.min(self.sure as u64) };

@@ -265,6 +265,10 @@ impl DiskFile for SlowFile {
     fn sync_all(&self) -> io::Result<()> {
         self.file.sync_all()
     }
+
+    fn is_named(&self) -> io::Result<bool> {
+        self.file.is_named()
+    }
 }
 
 #[test]

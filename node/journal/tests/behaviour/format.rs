@@ -142,9 +142,12 @@ fn a_file_of_a_newer_version_is_refused_by_name() {
         disk.put(FIRST, &newer(version));
         let before = disk.file(FIRST);
         let error = Journal::open(disk.arc(), OPTIONS).err().expect("a newer version");
-        assert!(matches!(error, OpenError::NewerFormat { segment: 1, found, known: 1 } if found == version), "{error}");
+        assert!(
+            matches!(error, OpenError::NewerFormat { segment: 1, found, known: FORMAT_VERSION } if found == version),
+            "{error}"
+        );
         let words = error.to_string();
-        assert!(words.contains(&version.to_string()) && words.contains("up to 1"), "{words}");
+        assert!(words.contains(&version.to_string()) && words.contains(&format!("up to {FORMAT_VERSION}")), "{words}");
         assert_eq!(disk.file(FIRST), before, "it is not touched");
         let tiny = FaultDisk::new();
         tiny.put(FIRST, &newer(version)[..16]);
@@ -153,19 +156,19 @@ fn a_file_of_a_newer_version_is_refused_by_name() {
     // A newer build went on behind our segment, and left an erasing list that we might understand: nothing is touched.
     let disk = FaultDisk::new();
     disk.put(FIRST, &sealed_vector());
-    disk.put("0000000000000002.segment", &newer(2));
+    disk.put("0000000000000002.segment", &newer(FORMAT_VERSION + 1));
     let mut list = vec![0; 106_496];
     list.extend(parse_hex(LIST));
     disk.put("erasing", &list);
     let error = Journal::open(disk.arc(), OPTIONS).err().expect("a newer version");
-    assert!(matches!(error, OpenError::NewerFormat { segment: 2, found: 2, known: 1 }), "{error}");
+    assert!(matches!(error, OpenError::NewerFormat { segment: 2, found: 3, known: FORMAT_VERSION }), "{error}");
     assert_eq!((disk.file(FIRST), disk.counts().changes), (Some(sealed_vector()), 0));
 
     let disk = FaultDisk::new();
     disk.put(FIRST, &newer(0));
     assert!(matches!(Journal::open(disk.arc(), OPTIONS), Err(OpenError::Damaged { .. })));
-    let mut file = newer(2);
-    file[8] ^= 4;
+    let mut file = newer(FORMAT_VERSION + 1);
+    file[8] ^= 8;
     disk.put(FIRST, &file);
     let error = Journal::open(disk.arc(), OPTIONS).err().expect("a damaged version");
     assert!(matches!(error, OpenError::Damaged { .. }), "a flipped bit is not a newer version: {error}");

@@ -13,6 +13,7 @@ mod format;
 mod poison;
 mod reading;
 mod refusals;
+mod rewrite;
 mod segments;
 mod support;
 mod torn_batch;
