@@ -190,7 +190,7 @@ impl Node {
                 quota: Quota::default(),
                 on_ephemeral: Arc::new(on_ephemeral),
                 on_went_back: Arc::new(
-                    |domain: &DomainName| tracing::warn!(%domain, "a peer shows that this node went back in time; a new epoch has begun"),
+                    |domain: &DomainName| tracing::warn!(%domain, "a peer says to have of us what this node does not know: either this node is an older copy of itself, or the peer lies; what it may lack is sent to it again"),
                 ),
             })
         };

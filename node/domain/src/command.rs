@@ -13,6 +13,7 @@ use startalk_protocol::{
 use crate::{
     governance::Registration,
     groups::{GroupAct, GroupLink},
+    outbox::Restart,
 };
 
 /// A signed-in device, checked by whoever holds its connection and again by the rules.
@@ -281,6 +282,12 @@ pub enum Command {
         epoch: [u8; 16],
         sequence: u64,
         code: String,
+    },
+    /// What the peer says to have of ours does not fit the epoch `shown` to it: its outbox, and no other, takes a new one.
+    RestartLink {
+        peer: u64,
+        shown: [u8; 16],
+        restart: Restart,
     },
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 /// Records applied between two flushes while rebuilding.
 const REBUILD_STEP: usize = 4096;
 /// Bytes of records read at once while rebuilding.
@@ -109,6 +109,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::ReceiveItem { peer, epoch, item } => conversations::receive(tx, ctx, peer, epoch, &item),
         Command::PeerRecorded { peer, epoch, sequence } => outbox::recorded(tx, peer, epoch, sequence),
         Command::PeerRefused { peer, epoch, sequence, code } => outbox::refused(tx, ctx, peer, epoch, sequence, &code),
+        Command::RestartLink { peer, shown, restart } => outbox::restart(tx, ctx, peer, shown, &restart),
     }
 }
 

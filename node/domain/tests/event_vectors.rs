@@ -69,7 +69,7 @@ fn samples() -> Vec<Event> {
         Event::PeerRuleSet(pb::PeerRuleSet { peer: 1, rule: "allow".into(), forget_key: true }, None),
         Event::LinkItemClosed(pb::LinkItemClosed { r#in: link_in(1), code: "malformed".into() }, None),
         Event::LinkAcked(pb::LinkAcked { peer: 1, epoch: bytes(3, 16), sequence: 1 }, None),
-        Event::LinkRestarted(pb::LinkRestarted { peer: 1, epoch: bytes(9, 16), resent: 1, running: bytes(10, 32) }, None),
+        Event::LinkRestarted(pb::LinkRestarted { peer: 1, epoch: bytes(9, 16), resent: 1, running: bytes(10, 32), peers_word: false }, None),
         Event::PeerEpochBegan(pb::PeerEpochBegan { peer: 1, epoch: bytes(11, 16) }, None),
         Event::AccountCreated(pb::AccountCreated { account: 1, stream: 1, administrator: true, invitation: 1 }, salted(pb::AccountCreatedBody { name: "alice".into(), display_name: "Alice 爱丽丝".into() })),
         Event::SecretSet(pb::SecretSet { account: 1, what: "password".into(), replaces: 4 }, salted(pb::SecretSetBody { hashes: vec![Bytes::from_static(b"$argon2id$v=19$")] })),

@@ -73,7 +73,13 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
         13 => Command::BlockUser { account: actor.account, user: user(&name), blocked: random.below(2) == 0 },
         14 => Command::DecideRequest { account: actor.account, conversation, accept: random.below(3) > 0 },
         15 => Command::SetRecoveryCodes { account: actor.account, hashes: vec![[3; 32]] },
-        16 => Command::BeginEpoch { epoch: 2, reason: "test".into() },
+        16 if random.below(2) == 0 => Command::BeginEpoch { epoch: 2, reason: "test".into() },
+        16 => {
+            node.now_ms += 6 * 3_600_000; // so that a day has a few
+            let shown = startalk_domain::outbox::outbox(&node.store, 1).epoch;
+            let restart = startalk_domain::outbox::restart_after(&node.store, &*node.journal, 1).unwrap();
+            Command::RestartLink { peer: 1, shown, restart }
+        }
         17 => Command::PeerRecorded { peer: 1, epoch: startalk_domain::outbox::outbox(&node.store, 1).epoch, sequence },
         18 if random.below(15) == 0 => {
             people[who].alive = false;

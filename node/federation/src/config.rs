@@ -194,6 +194,6 @@ pub struct FederationConfig {
     pub quota: Quota,
     /// Takes what comes in and may be lost; must not block.
     pub on_ephemeral: Arc<dyn Fn(EphemeralIn) + Send + Sync>,
-    /// A peer showed that our history was cut and a new epoch has begun; must not block.
+    /// A peer says to have what we do not, and the outbox to it has begun a new epoch; must not block.
     pub on_went_back: Arc<dyn Fn(&DomainName) + Send + Sync>,
 }

@@ -191,6 +191,7 @@ impl Federation {
             }
             None => shown(domain, Some(number), peer.proof.clone(), &Status::default(), outbox.head(), outbox.acked, inbox),
         };
+        status.restarted_ms = outbox::restarts(store, number).last().copied();
         if denied {
             status.state = State::Denied;
         }
@@ -237,6 +238,7 @@ fn shown(
         refusals: status.refusals.clone(),
         two_copies_ms: status.two_copies_ms,
         went_back_ms: status.went_back_ms,
+        restarted_ms: None,
         over_quota_until_ms: status.over_quota_until_ms,
     }
 }

@@ -3,11 +3,7 @@
 //!
 //! One link at a time. Everything that it remembers begins anew with the process.
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use startalk_domain::{Command, directory, outbox};
 use startalk_link::Position;
@@ -220,7 +216,7 @@ impl Peer {
                 None
             }
             End::WeWentBack { theirs, epoch } => {
-                self.begin_epoch(theirs, epoch).await;
+                self.restart_link(theirs, epoch).await;
                 None
             }
             End::Lost(error) => {
@@ -275,29 +271,23 @@ impl Peer {
         self.slot.status.lock().failed(&self.slot.domain, error, now_ms);
     }
 
-    /// Our history was cut. One new epoch, however many peers show it; `epoch` is the one that this peer was shown.
-    async fn begin_epoch(&mut self, theirs: Position, epoch: [u8; 16]) {
+    /// The peer says to have what we do not: our outbox to it, and to nobody else, begins a new epoch. That is its word
+    /// only, so it is believed a few times a day. Whether the whole domain went back, our own devices prove.
+    async fn restart_link(&mut self, theirs: Position, epoch: [u8; 16]) {
         let shared = self.shared.clone();
-        let deciding = shared.went_back.lock().await;
         let number = self.slot.number();
-        let ours = outbox::outbox(&*shared.config.views.store, number);
-        if ours.epoch == epoch {
-            let reason = format!("{} has {} items of ours, we have {}", self.slot.domain, theirs.sequence, ours.head());
-            warn!("this domain went back in time: {reason}; a new epoch begins");
-            shared.paused.store(true, Ordering::Release);
-            let begun = ask(&shared.config.handle, Command::BeginEpoch { epoch: 0, reason }).await;
-            shared.paused.store(false, Ordering::Release);
-            shared.slots().iter().for_each(|slot| slot.changed());
-            match begun {
-                Ok(_) => (shared.config.on_went_back)(&self.slot.domain),
-                Err(error) => {
-                    error!("no new epoch could be begun: {error}");
-                    drop(deciding);
-                    return self.failed(error);
-                }
-            }
+        let views = shared.config.views.clone();
+        let after = tokio::task::spawn_blocking(move || outbox::restart_after(&*views.store, &*views.journal, number)).await;
+        let restarted = match after.unwrap_or(Err(Code::Internal.into())) {
+            Ok(restart) => ask(&shared.config.handle, Command::RestartLink { peer: number, shown: epoch, restart }).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = restarted {
+            warn!(domain = %self.slot.domain, "it says to have {} items of ours that we do not have; no new epoch: {error}", theirs.sequence);
+            return self.failed(error);
         }
-        info!(domain = %self.slot.domain, "linking again with the new epoch");
+        (shared.config.on_went_back)(&self.slot.domain);
+        info!(domain = %self.slot.domain, "linking again with a new epoch");
         (self.next_ms, self.wanted) = (0, true);
     }
 }

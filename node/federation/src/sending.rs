@@ -4,8 +4,6 @@
 //! Owns no item: everything is read from the journal again until it is acknowledged. Reads short ranges at once and long
 //! ones on a thread that may block.
 
-use std::sync::atomic::Ordering;
-
 use startalk_domain::{
     Command,
     outbox::{self, Outgoing},
@@ -74,9 +72,6 @@ impl Sending {
 
     /// Gives the link what there is and what it takes.
     pub(crate) fn push(&mut self, shared: &Shared, link: &mut Link) -> Result<(), Stop> {
-        if shared.paused.load(Ordering::Acquire) {
-            return Ok(());
-        }
         while self.job.is_none()
             && let Some(next) = link.next_to_push()
             && next <= self.head

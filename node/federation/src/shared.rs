@@ -4,10 +4,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -31,10 +28,6 @@ pub(crate) struct Shared {
     /// Domains that claimed to be somebody whom we do not know, and were not believed.
     strangers: Mutex<VecDeque<(DomainName, Vec<Refusal>)>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// Our history was cut and a new epoch is being begun: nothing is sent meanwhile.
-    pub(crate) paused: AtomicBool,
-    /// Held while it is decided whether a new epoch is needed.
-    pub(crate) went_back: tokio::sync::Mutex<()>,
     pub(crate) openings: Semaphore,
     pub(crate) proofs: Semaphore,
     /// Links that are open.
@@ -56,8 +49,6 @@ impl Shared {
             slots: RwLock::default(),
             strangers: Mutex::default(),
             tasks: Mutex::default(),
-            paused: AtomicBool::new(false),
-            went_back: tokio::sync::Mutex::default(),
             openings: Semaphore::new(OPENINGS_MAX),
             proofs: Semaphore::new(PROOFS_MAX),
             links: AtomicUsize::new(0),

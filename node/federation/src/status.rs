@@ -97,6 +97,8 @@ pub struct PeerStatus {
     pub two_copies_ms: Option<u64>,
     /// When it was seen last that its history had been cut.
     pub went_back_ms: Option<u64>,
+    /// When it said last to have of ours what we do not, and the outbox to it began a new epoch.
+    pub restarted_ms: Option<u64>,
     /// It sent more than a day's quota; its link is not read until then.
     pub over_quota_until_ms: Option<u64>,
 }

@@ -28,7 +28,7 @@ pub fn json(status: &PeerStatus) -> Value {
     json!({
         "domain": status.domain.as_str(), "state": code, "next_attempt_ms": next_attempt_ms, "lag": status.lag,
         "last_error": last_error, "last_contact_ms": status.last_contact_ms, "refusals": refusals,
-        "two_copies_ms": status.two_copies_ms, "went_back_ms": status.went_back_ms,
+        "two_copies_ms": status.two_copies_ms, "went_back_ms": status.went_back_ms, "restarted_ms": status.restarted_ms,
         "transport": status.transport.map(|t| format!("{t:?}").to_lowercase()),
     })
 }

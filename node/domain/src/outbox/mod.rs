@@ -6,6 +6,7 @@
 //! an item that no longer gives it (its body was erased) is withheld. federation-spec/03-link.md, 05-content.md
 //! Invariant: sequences of an outbox epoch are 1, 2, 3 …; the inbox cursor moves by one.
 
+mod epochs;
 mod items;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) use items::{
     account_gone_item, edit_item, group_invite_item, group_submission_item, introduce, marks_item, message_item, profile_item,
     recall_item,
 };
+pub use epochs::{Restart, restart_after, restarts};
+pub(crate) use epochs::{restart, restart_all};
 
 use crate::{
     command::Answer,
@@ -142,10 +145,16 @@ pub(crate) fn next(read: &impl Read, peer: u64, item: &[u8]) -> pb::LinkOut {
     }
 }
 
+/// Where items `from..=to` of the present epoch stand in the journal.
 fn positions(read: &impl Read, peer: u64, outbox: &Outbox, from: u64, to: u64) -> Vec<u64> {
-    let (first, last) = (outbox.skipped + from.max(1), (outbox.skipped + to).min(outbox.total));
+    positions_ever(read, peer, outbox, outbox.skipped + from.max(1), outbox.skipped + to)
+}
+
+/// Where items `first..=last` stand, counted from the first item ever.
+fn positions_ever(read: &impl Read, peer: u64, outbox: &Outbox, first: u64, last: u64) -> Vec<u64> {
+    let last = last.min(outbox.total);
     let mut out = Vec::new();
-    let mut index = first;
+    let mut index = first.max(1);
     while index <= last {
         let block = (index - 1) / BLOCK;
         let skip = usize::try_from((index - 1) % BLOCK).expect("below 64");
@@ -255,23 +264,6 @@ fn item_hash(record: &Recorded, peer: u64) -> Option<[u8; 32]> {
     record.event.link_outs().iter().find(|o| o.peer == peer).map(|o| array(&o.item_hash))
 }
 
-/// The node went back: every outbox begins a new epoch with what the peer may not have.
-pub(crate) fn restart_all(tx: &mut Tx, ctx: &Ctx, epoch: [u8; 16]) -> Result<(), Error> {
-    for peer in 1..=governance::numbers(tx).peer {
-        let outbox = outbox(tx, peer);
-        let resent = outbox.head() - outbox.acked;
-        let mut running = [0; 32];
-        for position in positions(tx, peer, &outbox, outbox.acked + 1, outbox.head()) {
-            let record = read_record(ctx.journal, position)?;
-            running = running_after(&running, &item_hash(&record, peer).ok_or(Code::Internal)?);
-        }
-        let facts =
-            pb::LinkRestarted { peer, epoch: Bytes::copy_from_slice(&epoch), resent, running: Bytes::copy_from_slice(&running) };
-        tx.emit(New { conversation: 0, event: Event::LinkRestarted(facts, None) });
-    }
-    Ok(())
-}
-
 /// The peer has durably recorded ours up to `sequence`.
 pub(crate) fn recorded(tx: &mut Tx, peer: u64, epoch: [u8; 16], sequence: u64) -> Result<Answer, Error> {
     let outbox = outbox(tx, peer);
@@ -325,23 +317,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 });
             }
         }
-        Event::LinkRestarted(f, _) => {
-            let mut moved_by = 0;
-            tx.change(outbox_key(f.peer), |o: &mut Outbox| {
-                let skipped = o.total - f.resent.min(o.total);
-                moved_by = skipped - o.skipped.min(skipped);
-                o.epoch = array(&f.epoch);
-                o.skipped = skipped;
-                o.running = array(&f.running);
-                o.acked = 0;
-            });
-            if !farewells(tx).is_empty() {
-                let renumber = |w: &mut (u64, u64)| w.1 = if w.0 == f.peer { w.1.saturating_sub(moved_by) } else { w.1 };
-                tx.change(farewells_key(), |all: &mut Vec<Farewell>| {
-                    all.iter_mut().for_each(|w| w.waits_for.iter_mut().for_each(renumber));
-                });
-            }
-        }
+        Event::LinkRestarted(f, _) => epochs::restarted(tx, record, f),
         Event::PeerEpochBegan(f, _) => {
             tx.put(inbox_key(f.peer), Inbox { epoch: array(&f.epoch), ..Inbox::default() });
         }

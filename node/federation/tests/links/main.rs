@@ -7,4 +7,5 @@ mod node;
 mod refusals;
 mod speed;
 mod trouble;
+mod went_back;
 mod world;

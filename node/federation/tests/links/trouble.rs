@@ -141,7 +141,8 @@ fn a_restored_copy_begins_a_new_epoch_and_loses_and_doubles_nothing() {
     until_heard(&b, &alice, "late 59");
     until_heard(&a, &bob, "answer 29");
     until_status(&a, &b, "all is acknowledged", |s| s.lag == 0);
-    let epoch = startalk_domain::governance::realm(&*a.views.store).link_epoch;
+    let to_b = |a: &Node| startalk_domain::outbox::outbox(&*a.views.store, 1).epoch;
+    let epoch = to_b(&a);
     let (who, _) = a.stop();
     let a = Node::start(who, copy, &others);
     assert!(heard(&a, &bob).iter().all(|w| w != "answer 29"), "the copy is older");
@@ -152,7 +153,7 @@ fn a_restored_copy_begins_a_new_epoch_and_loses_and_doubles_nothing() {
     until_heard(&a, &bob, "answer 29");
     assert_heard(&a, &bob, &["hi"], &list("answer", 30));
     assert_eq!(a.went_back.load(Ordering::Relaxed), 1);
-    assert_ne!(startalk_domain::governance::realm(&*a.views.store).link_epoch, epoch);
+    assert_ne!(to_b(&a), epoch, "the peer showed it");
     until_status(&b, &a, "it is shown", |s| s.went_back_ms.is_some());
     bob.say(&b, &alice.id, "go on");
     until_heard(&a, &bob, "go on");
