@@ -77,7 +77,9 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
         16 => {
             node.now_ms += 6 * 3_600_000; // so that a day has a few
             let shown = startalk_domain::outbox::outbox(&node.store, 1).epoch;
-            let restart = startalk_domain::outbox::restart_after(&node.store, &*node.journal, 1).unwrap();
+            let total = startalk_domain::outbox::epochs(&node.store, 1)[0];
+            let random_place = (random.below(3) > 0).then(|| random.below(total.before + total.count + 1));
+            let restart = startalk_domain::outbox::restart_after(&node.store, &*node.journal, 1, random_place).unwrap();
             Command::RestartLink { peer: 1, shown, restart }
         }
         17 => Command::PeerRecorded { peer: 1, epoch: startalk_domain::outbox::outbox(&node.store, 1).epoch, sequence },

@@ -8,6 +8,8 @@ use startalk_domain::{
     command::{LinkItem, MarkMove, PeerRule},
     conversations, delivery, directory, outbox,
 };
+use startalk_journal::ReadJournal;
+use startalk_protocol::limits;
 
 fn pair() -> (Node, Node) {
     (Node::new("a.example"), Node::new("b.example"))
@@ -240,7 +242,60 @@ fn after_going_back_everything_is_sent_again_and_nothing_doubles() {
     assert_eq!(out.head(), 7, "profile, five messages and the new one: none was known to be recorded there");
     deliver(&a, &mut b);
     assert_eq!(b.texts(bob.account, at_b), ["1", "2", "3", "4", "5", "6"]);
-    assert_eq!(outbox::running_at(&a.store, &*a.journal, 1, out.head()).unwrap(), Some(out.running));
+    let present = outbox::epochs(&a.store, 1)[0];
+    assert_eq!(outbox::running_of(&a.store, &*a.journal, 1, &present, &[out.head()]).unwrap(), [out.running]);
+}
+
+#[test]
+fn an_outbox_knows_its_former_epochs_and_a_peers_word_begins_few_new_ones() {
+    let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
+    let (alice, _) = (a.person("alice"), b.person("bob"));
+    for n in 1..=200 {
+        a.say(alice, "bob@b.example", n, &n.to_string());
+    }
+    deliver(&a, &mut b);
+    // Of what came, b has kept places by which a finds them again.
+    let first = outbox::epochs(&a.store, 1)[0];
+    let known = outbox::known(&b.store, 1);
+    let running = |a: &Node, epoch: &outbox::Epoch, at: &[u64]| outbox::running_of(&a.store, &*a.journal, 1, epoch, at).unwrap();
+    let sequences: Vec<u64> = known.iter().map(|k| k.sequence).collect();
+    assert_eq!(sequences, [64, 96, 128, 144, 160, 176, 192]);
+    assert_eq!(running(&a, &first, &sequences), known.iter().map(|k| k.running).collect::<Vec<_>>());
+
+    let word = |a: &mut Node, after| {
+        let restart = outbox::restart_after(&a.store, &*a.journal, 1, after).unwrap();
+        let shown = outbox::outbox(&a.store, 1).epoch;
+        a.say(alice, "bob@b.example", 1000 + a.now_ms % 1000, "meanwhile"); // after it was summed up
+        a.run(Command::RestartLink { peer: 1, shown, restart })
+    };
+    // Epochs that begin after an ack, before it, and at the very beginning: the numbers of each are found in all.
+    for after in [Some(150), Some(30), Some(0), None] {
+        a.now_ms += 1;
+        word(&mut a, after).unwrap();
+        let [present, former, ..] = outbox::epochs(&a.store, 1)[..] else { panic!() };
+        let out = outbox::outbox(&a.store, 1);
+        assert_eq!(
+            (present.epoch, present.before, present.before + present.count),
+            (out.epoch, after.unwrap_or(0), former.before + former.count)
+        );
+        assert_eq!(running(&a, &present, &[present.count, 1]).first(), Some(&out.running));
+        assert_eq!(outbox::epochs(&a.store, 1).last().map(|e| (e.epoch, e.before)), Some((first.epoch, 0)));
+        assert_eq!(running(&a, &first, &sequences), known.iter().map(|k| k.running).collect::<Vec<_>>());
+    }
+    assert_eq!(outbox::restarts(&a.store, 1).len(), 4);
+    assert_eq!(word(&mut a, None).unwrap_err().code.as_str(), "too-many");
+    a.now_ms += limits::LINK_RESTARTS_MS;
+    word(&mut a, Some(100)).unwrap();
+    let stale = Command::RestartLink {
+        peer: 1,
+        shown: first.epoch,
+        restart: outbox::restart_after(&a.store, &*a.journal, 1, None).unwrap(),
+    };
+    let head = a.journal.head().position;
+    a.ok(stale);
+    assert_eq!(a.journal.head().position, head, "it has another epoch by then");
+    a.now_ms += 1;
+    deliver(&a, &mut b);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod config;
 mod dial;
 mod federation;
 mod groups;
+mod history;
 mod live;
 mod opening;
 mod peer;

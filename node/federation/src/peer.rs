@@ -6,7 +6,6 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use startalk_domain::{Command, directory, outbox};
-use startalk_link::Position;
 use startalk_protocol::{Code, Error, error::Language};
 use tracing::{debug, error, info, warn};
 
@@ -15,7 +14,7 @@ use crate::{
     backoff::Backoff,
     config::Timings,
     dial,
-    live::{self, End, Lent, Origin},
+    live::{self, Apart, End, Lent, Origin},
     opening::Arrived,
     sending::Acks,
     shared::{Shared, millis},
@@ -215,8 +214,8 @@ impl Peer {
                 (self.next_ms, self.wanted) = (0, true);
                 None
             }
-            End::WeWentBack { theirs, epoch } => {
-                self.restart_link(theirs, epoch).await;
+            End::Apart { apart, epoch } => {
+                self.restart_link(apart, epoch).await;
                 None
             }
             End::Lost(error) => {
@@ -271,22 +270,26 @@ impl Peer {
         self.slot.status.lock().failed(&self.slot.domain, error, now_ms);
     }
 
-    /// The peer says to have what we do not: our outbox to it, and to nobody else, begins a new epoch. That is its word
-    /// only, so it is believed a few times a day. Whether the whole domain went back, our own devices prove.
-    async fn restart_link(&mut self, theirs: Position, epoch: [u8; 16]) {
+    /// What the peer says to have is no place of our present epoch: our outbox to it, and to nobody else, begins a new one,
+    /// where both histories parted. That is its word only, so it is believed a few times a day. Whether the whole domain went back, our own devices prove.
+    async fn restart_link(&mut self, apart: Apart, epoch: [u8; 16]) {
         let shared = self.shared.clone();
         let number = self.slot.number();
         let views = shared.config.views.clone();
-        let after = tokio::task::spawn_blocking(move || outbox::restart_after(&*views.store, &*views.journal, number)).await;
+        let after =
+            tokio::task::spawn_blocking(move || outbox::restart_after(&*views.store, &*views.journal, number, apart.after)).await;
         let restarted = match after.unwrap_or(Err(Code::Internal.into())) {
             Ok(restart) => ask(&shared.config.handle, Command::RestartLink { peer: number, shown: epoch, restart }).await,
             Err(error) => Err(error),
         };
         if let Err(error) = restarted {
-            warn!(domain = %self.slot.domain, "it says to have {} items of ours that we do not have; no new epoch: {error}", theirs.sequence);
+            let theirs = apart.theirs.map_or(0, |t| t.sequence);
+            warn!(domain = %self.slot.domain, "it says to have {theirs} items of ours, which fits nothing here; no new epoch: {error}");
             return self.failed(error);
         }
-        (shared.config.on_went_back)(&self.slot.domain);
+        if apart.went_back {
+            (shared.config.on_went_back)(&self.slot.domain);
+        }
         info!(domain = %self.slot.domain, "linking again with a new epoch");
         (self.next_ms, self.wanted) = (0, true);
     }

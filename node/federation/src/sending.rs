@@ -29,6 +29,8 @@ pub(crate) struct Sending {
     number: u64,
     epoch: [u8; 16],
     head: u64,
+    /// Up to here the peer has what the items do, from a former epoch: they go as hashes.
+    has: u64,
     job: Option<(u64, Job)>,
     /// A few items wait for more until then.
     push_at_ms: Option<u64>,
@@ -48,11 +50,16 @@ impl From<Error> for Stop {
 
 impl Sending {
     pub(crate) fn new(number: u64, epoch: [u8; 16]) -> Self {
-        Self { number, epoch, head: 0, job: None, push_at_ms: None }
+        Self { number, epoch, head: 0, has: 0, job: None, push_at_ms: None }
     }
 
     pub(crate) fn epoch(&self) -> [u8; 16] {
         self.epoch
+    }
+
+    /// The peer has what items up to this sequence do.
+    pub(crate) fn has(&mut self, up_to: u64) {
+        self.has = up_to;
     }
 
     /// When [`push`](Self::push) is to be called again, if that depends on time.
@@ -114,12 +121,15 @@ impl Sending {
         if self.look(shared).is_err() {
             return Err(Stop::OtherEpoch);
         }
-        let entry = |item| match item {
+        let entry = |(sequence, item)| match item {
+            Outgoing::Item(bytes) | Outgoing::Submission(bytes, _) if sequence <= self.has => {
+                Entry::Withheld(startalk_link::item_hash(&bytes))
+            }
             Outgoing::Item(bytes) => Entry::Item(bytes),
             Outgoing::Submission(bytes, hash) => Entry::Submission(bytes, hash),
             Outgoing::Withheld(hash) => Entry::Withheld(hash),
         };
-        if link.push(first, items.into_iter().map(entry)) == 0 && link.can_push() > 0 {
+        if link.push(first, (first..).zip(items).map(entry)) == 0 && link.can_push() > 0 {
             return Err(Error::new(Code::Internal).with("what", "the outbox has no item where it should have one").into());
         }
         self.check(shared, link)

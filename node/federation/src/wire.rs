@@ -5,7 +5,7 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use startalk_link::{Config, Link, Role};
+use startalk_link::{Config, HISTORY, Link, Role};
 use startalk_net::LinkStream;
 use startalk_protocol::{Code, DomainName, Error, limits::LINK_PING_MS};
 
@@ -15,6 +15,9 @@ use crate::{
     status::Transport,
     transport::{Io, Reader, Sender, Writer, split_tls},
 };
+
+/// What this node can do beyond the version.
+const FEATURES: [&str; 2] = [crate::config::GROUPS, HISTORY];
 
 /// A link and its connection.
 pub(crate) struct Wire {
@@ -74,7 +77,7 @@ impl Wire {
             record: identity.record.clone(),
             key: identity.key.clone(),
             instance: shared.config.instance,
-            features: vec![crate::config::GROUPS.to_owned()],
+            features: FEATURES.map(str::to_owned).to_vec(),
             role,
             tls_peer_key: Some(tls_key),
             datagrams,

@@ -82,10 +82,10 @@ fn ready() -> (Link, Link) {
     };
     let mut dialer = Link::new(config(0, Role::Dialer { peer: domain("b.example") }), 0);
     let mut acceptor = Link::new(config(1, Role::Acceptor), 0);
-    dialer.open(Position::start([1; 16]), None);
+    dialer.open(Position::start([1; 16]), None, Vec::new());
     acceptor.receive(&dialer.transmit().expect("a hello"), 0);
     acceptor.judge(Ok(vec![keys[0].public()]));
-    acceptor.open(Position::start([2; 16]), None);
+    acceptor.open(Position::start([2; 16]), None, Vec::new());
     dialer.receive(&acceptor.transmit().expect("a hello"), 0);
     dialer.judge(Ok(vec![keys[1].public()]));
     assert!(dialer.is_ready() && acceptor.is_ready());

@@ -9,7 +9,7 @@ use startalk_protocol::{
     signing::SecretKey,
 };
 
-use crate::{Config, Entry, Event, Link, Position, Role};
+use crate::{Config, Entry, Event, Link, Position, Role, Stand};
 
 /// The state that the bytes find.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +72,11 @@ fn link_in(state: State) -> Link {
         State::Accepting => {}
         State::Dialing => {
             link = Link::new(config("b.example", Role::Dialer { peer: domain("a.example") }), 0);
-            link.open(Position::start([b'b'; 16]), None);
+            link.open(Position::start([b'b'; 16]), None, Vec::new());
         }
         State::Unjudged | State::Ready => {
             let mut peer = Link::new(config("a.example", Role::Dialer { peer: domain("b.example") }), 0);
-            peer.open(Position::start([b'a'; 16]), None);
+            peer.open(Position::start([b'a'; 16]), None, Vec::new());
             link.receive(&peer.transmit().expect("a dialer's hello"), 0);
         }
     }
@@ -94,9 +94,12 @@ fn drive(link: &mut Link, judges: bool) -> usize {
         match event {
             Event::Hello { .. } if judges => {
                 link.judge(Ok(vec![SecretKey::from_seed([b'a'; 32]).public()]));
-                link.open(Position::start([b'b'; 16]), None);
+                link.open(Position::start([b'b'; 16]), None, Vec::new());
             }
-            Event::CompareHistory { position } => link.history((position.sequence % 2 == 0).then_some(position.running)),
+            Event::CompareHistory { received, .. } => link.history(match received {
+                Some(position) if position.sequence % 2 == 0 => Stand::At { position, has: 0 },
+                _ => Stand::Apart { after: None, went_back: true },
+            }),
             Event::Items { first, items, .. } => {
                 assert_eq!(items.first().map(|i| i.sequence), Some(first));
                 link.recorded(

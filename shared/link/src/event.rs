@@ -48,11 +48,13 @@ pub enum Event {
         /// What it has of ours.
         received: Option<Position>,
     },
-    /// The peer has this much of our present epoch. Answer with [`Link::history`](crate::Link::history): our running
-    /// hash at that sequence as the journal has it *now*, or `None` if there is no such item.
+    /// What the peer says to have of ours. Answer with [`Link::history`](crate::Link::history): where it
+    /// [`stand`](crate::stand)s in the journal as it is *now*.
     CompareHistory {
         /// The peer's cursor.
-        position: Position,
+        received: Option<Position>,
+        /// What else it has or had, the newest first; `None` if it cannot say.
+        known: Option<Vec<Position>>,
     },
     /// The peer began a new epoch; its items come from 1 again, and repeated ones are known by their message ids.
     NewPeerEpoch {
@@ -75,11 +77,15 @@ pub enum Event {
         /// Where we stand in the peer's items; the next one comes after it.
         receiving: Position,
     },
-    /// The peer's cursor shows that *our* history was cut. Begin a new epoch for this peer before anything more is
-    /// written for it. [`Event::Closed`] follows.
-    WeWentBack {
+    /// What the peer has is no place of our present epoch. Begin a new one for this peer, and for nobody else, before
+    /// anything more is written for it. [`Event::Closed`] follows.
+    Apart {
         /// What the peer has of ours.
-        theirs: Position,
+        theirs: Option<Position>,
+        /// As in [`Stand::Apart`](crate::Stand::Apart).
+        after: Option<u64>,
+        /// *Our* history was cut, or the peer lies; otherwise the peer went back behind our present epoch.
+        went_back: bool,
     },
     /// What the peer says to have sent is behind what we have of it, or differs. [`Event::Closed`] follows; the peer
     /// comes back with a new epoch.

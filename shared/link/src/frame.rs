@@ -144,7 +144,7 @@ mod tests {
         check(&[], Err(Code::Malformed));
         check(&[5 << 3 | 2, 0, 5 << 3 | 2, 0], Err(Code::Malformed));
         check(&[5 << 3 | 2, 1], Err(Code::Malformed));
-        check(&[9 << 3 | 2, 0], Err(Code::Malformed));
+        check(&[15 << 3 | 2, 0], Err(Code::Malformed));
         check(&[5 << 3, 1], Err(Code::Malformed));
         check(&[0xff; 16], Err(Code::Malformed));
     }

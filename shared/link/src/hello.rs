@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use startalk_protocol::{
     Code, DomainName, Error,
-    limits::{LINK_FEATURE_BYTES_MAX, LINK_FEATURES_MAX, RECORD_BYTES_MAX},
+    limits::{LINK_FEATURE_BYTES_MAX, LINK_FEATURES_MAX, LINK_KNOWN_MAX, RECORD_BYTES_MAX},
     pb::link::Hello,
 };
 
@@ -17,7 +17,16 @@ use crate::{
     event::Event,
     frame::malformed,
     position::Position,
+    stand::{HISTORY, known_from_wire},
 };
+
+/// Where both directions stand on our side, as our hello says.
+#[derive(Clone, Debug)]
+pub(crate) struct Positions {
+    pub(crate) sent: Position,
+    pub(crate) received: Option<Position>,
+    pub(crate) known: Vec<Position>,
+}
 
 /// A hello whose form is good and which is meant for us.
 #[derive(Clone, Debug)]
@@ -29,6 +38,8 @@ pub(crate) struct PeerHello {
     pub(crate) features: Vec<String>,
     pub(crate) sent: Position,
     pub(crate) received: Option<Position>,
+    /// What else it has or had of ours; `None` if it cannot say.
+    pub(crate) known: Option<Vec<Position>>,
 }
 
 impl PeerHello {
@@ -52,7 +63,9 @@ impl PeerHello {
 }
 
 /// Our hello.
-pub(crate) fn build(config: &Config, to: &DomainName, sent: &Position, received: Option<&Position>) -> Hello {
+pub(crate) fn build(config: &Config, to: &DomainName, positions: &Positions) -> Hello {
+    let Positions { sent, received, known } = positions;
+    let says_known = config.features.iter().any(|f| f == HISTORY);
     Hello {
         version_min: VERSION_MIN,
         version_max: VERSION_MAX,
@@ -63,6 +76,7 @@ pub(crate) fn build(config: &Config, to: &DomainName, sent: &Position, received:
         features: config.features.clone(),
         sent: Some(sent.to_wire()),
         received: Some(received.map(|p| p.to_wire()).unwrap_or_default()),
+        known: known.iter().filter(|_| says_known).take(LINK_KNOWN_MAX).map(|p| p.to_wire()).collect(),
     }
 }
 
@@ -97,6 +111,14 @@ pub(crate) fn read(hello: Hello, config: &Config) -> Result<PeerHello, Error> {
     if !hello.features.iter().all(|f| is_feature(f)) {
         return Err(malformed("the name of a feature"));
     }
+    let says_known = hello.features.iter().any(|f| f == HISTORY);
+    if says_known && hello.known.len() > LINK_KNOWN_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "known positions").with("max", LINK_KNOWN_MAX));
+    }
+    let known = known_from_wire(&hello.known).filter(|_| says_known);
+    if says_known && known.is_none() {
+        return Err(malformed("known positions after items"));
+    }
     let position = |p: Option<_>| p.as_ref().map_or(Ok(None), Position::from_wire);
     Ok(PeerHello {
         from,
@@ -106,6 +128,7 @@ pub(crate) fn read(hello: Hello, config: &Config) -> Result<PeerHello, Error> {
         features: hello.features,
         sent: position(hello.sent)?.ok_or_else(|| malformed("where the sender's outbox ends"))?,
         received: position(hello.received)?,
+        known,
     })
 }
 

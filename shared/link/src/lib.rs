@@ -28,6 +28,7 @@ mod receiving;
 mod second_link;
 mod sending;
 mod session;
+mod stand;
 
 pub use check::check;
 pub use config::{Config, Entry, Role, VERSION_MAX, VERSION_MIN};
@@ -35,3 +36,4 @@ pub use event::{Event, Incoming, Submissions};
 pub use link::Link;
 pub use position::{Position, item_hash, running_after};
 pub use second_link::{Other, Second, second_link};
+pub use stand::{HISTORY, History, Numbering, Stand, stand};

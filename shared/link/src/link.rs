@@ -16,10 +16,11 @@ use crate::{
     config::{Config, Entry, Role},
     event::Event,
     frame::{self, error_in, error_out, malformed},
-    hello,
+    hello::{self, Positions},
     opening::{Opening, Step, checked_keys},
     position::Position,
     session::Session,
+    stand::Stand,
 };
 
 /// One connection between two domains.
@@ -159,12 +160,13 @@ impl Link {
 
     // What the driver decides.
 
-    /// Who it is, is known: where our outbox to the peer ends, and what we durably have of the peer's. To be read
+    /// Who it is, is known: where our outbox to the peer ends, what we durably have of the peer's, and what else we know
+    /// of it, the newest first (said if [`HISTORY`](crate::HISTORY) is among our features). To be read
     /// when no other link with this peer carries items. Our hello goes out: a dialer's at once, an acceptor's when
     /// the peer is judged.
-    pub fn open(&mut self, sent: Position, received: Option<Position>) {
+    pub fn open(&mut self, sent: Position, received: Option<Position>, known: Vec<Position>) {
         if let Stage::Opening(opening) = &mut self.stage {
-            opening.open(sent, received);
+            opening.open(Positions { sent, received, known });
             self.go_on();
         }
     }
@@ -188,9 +190,9 @@ impl Link {
     }
 
     /// The driver's answer to [`Event::CompareHistory`].
-    pub fn history(&mut self, running_at: Option<[u8; 32]>) {
+    pub fn history(&mut self, stand: Stand) {
         if let Stage::Opening(opening) = &mut self.stage {
-            opening.answered(running_at);
+            opening.answered(stand);
             self.go_on();
         }
     }

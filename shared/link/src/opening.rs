@@ -15,17 +15,18 @@ use crate::{
     batch::{Direction, Keys},
     config::{Config, Role},
     event::Event,
-    hello::{self, PeerHello},
+    hello::{self, PeerHello, Positions},
     position::Position,
     receiving::Receiving,
     sending::Sending,
     session::Session,
+    stand::Stand,
 };
 
 #[derive(Debug)]
 pub(crate) struct Opening {
     started_ms: u64,
-    positions: Option<(Position, Option<Position>)>,
+    positions: Option<Positions>,
     hello: Option<PeerHello>,
     keys: Option<Keys>,
     hello_sent: bool,
@@ -36,11 +37,14 @@ pub(crate) struct Opening {
 #[derive(Clone, Copy, Debug)]
 enum OurHistory {
     Unknown,
-    Asked(Position),
+    Asked,
     /// It agrees up to here, and the peer has nothing after it.
     Same(Position),
-    /// The peer has this, and we do not.
-    Cut(Position),
+    /// What the peer has is no place of our present epoch.
+    Apart {
+        after: Option<u64>,
+        went_back: bool,
+    },
 }
 
 /// How an opening went on.
@@ -68,8 +72,8 @@ impl Opening {
         self.hello = Some(hello);
     }
 
-    pub(crate) fn open(&mut self, sent: Position, received: Option<Position>) {
-        self.positions.get_or_insert((sent, received));
+    pub(crate) fn open(&mut self, positions: Positions) {
+        self.positions.get_or_insert(positions);
     }
 
     /// The keys of a peer that was found good; wrong if the one that TLS showed is not among them.
@@ -79,43 +83,47 @@ impl Opening {
         Ok(())
     }
 
-    pub(crate) fn answered(&mut self, running: Option<[u8; 32]>) {
-        if let OurHistory::Asked(theirs) = self.our_history {
-            let same = running == Some(theirs.running);
-            self.our_history = if same { OurHistory::Same(theirs) } else { OurHistory::Cut(theirs) };
+    pub(crate) fn answered(&mut self, stand: Stand) {
+        if let OurHistory::Asked = self.our_history {
+            self.our_history = match stand {
+                Stand::At { position, .. } => OurHistory::Same(position),
+                Stand::Apart { after, went_back } => OurHistory::Apart { after, went_back },
+            };
         }
     }
 
     /// Our hello, once: a dialer's at once, an acceptor's only to a peer that was judged.
     pub(crate) fn hello_due(&mut self, config: &Config) -> Option<Hello> {
-        let (sent, received) = self.positions.as_ref().filter(|_| !self.hello_sent)?;
+        let positions = self.positions.as_ref().filter(|_| !self.hello_sent)?;
         let to = match &config.role {
             Role::Dialer { peer } => peer,
             Role::Acceptor => &self.hello.as_ref().filter(|_| self.keys.is_some())?.from,
         };
-        let hello = hello::build(config, to, sent, received.as_ref());
+        let hello = hello::build(config, to, positions);
         self.hello_sent = true;
         Some(hello)
     }
 
     /// Goes on as far as possible once both hellos are out and the peer is judged.
     pub(crate) fn step(&mut self, config: &Config, now_ms: u64, events: &mut impl Extend<Event>) -> Step {
-        let (Some((sent, received)), Some(hello), Some(keys), true) = (self.positions, &self.hello, &self.keys, self.hello_sent)
-        else {
+        let (Some(positions), Some(hello), Some(keys), true) = (&self.positions, &self.hello, &self.keys, self.hello_sent) else {
             return Step::Wait;
         };
+        let (sent, received) = (positions.sent, positions.received);
         if let OurHistory::Unknown = self.our_history {
-            self.our_history = compare_ours(&sent, hello.received);
-            if let OurHistory::Asked(position) = self.our_history {
-                events.extend([Event::CompareHistory { position }]);
+            self.our_history = compare_ours(&sent, hello);
+            if let OurHistory::Asked = self.our_history {
+                events.extend([Event::CompareHistory { received: hello.received, known: hello.known.clone() }]);
             }
         }
         let ours = match self.our_history {
-            OurHistory::Unknown | OurHistory::Asked(_) => return Step::Wait,
+            OurHistory::Unknown | OurHistory::Asked => return Step::Wait,
             OurHistory::Same(position) => Ok(position),
-            OurHistory::Cut(theirs) => {
-                events.extend([Event::WeWentBack { theirs }]);
-                Err(went_back(&config.domain, &sent, &theirs))
+            OurHistory::Apart { after, went_back: cut } => {
+                let theirs = hello.received;
+                events.extend([Event::Apart { theirs, after, went_back: cut }]);
+                let who = if cut { &config.domain } else { &hello.from };
+                Err(went_back(who, &sent, &theirs.unwrap_or(Position::start(sent.epoch))))
             }
         };
         let theirs = compare_theirs(&hello.from, &hello.sent, received, events);
@@ -144,10 +152,11 @@ pub(crate) fn checked_keys(config: &Config, peer: &DomainName, keys: &[[u8; 32]]
 }
 
 /// The head that we said may be outdated by now, so beyond it the journal is asked too.
-fn compare_ours(sent: &Position, theirs: Option<Position>) -> OurHistory {
-    match theirs {
-        Some(theirs) if theirs == *sent => OurHistory::Same(theirs),
-        Some(theirs) if theirs.epoch == sent.epoch && theirs.sequence > 0 => OurHistory::Asked(theirs),
+fn compare_ours(sent: &Position, hello: &PeerHello) -> OurHistory {
+    match hello.received {
+        Some(theirs) if theirs == *sent && theirs.sequence > 0 => OurHistory::Same(theirs),
+        Some(theirs) if theirs.sequence > 0 => OurHistory::Asked,
+        _ if hello.known.is_some() => OurHistory::Asked,
         _ => OurHistory::Same(Position::start(sent.epoch)),
     }
 }

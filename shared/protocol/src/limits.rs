@@ -156,6 +156,8 @@ pub const LINK_ASK_BYTES_MAX: usize = 64 * 1024;
 pub const LINK_ANSWERS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of notes on a link that the transport has not taken; past it they are dropped.
 pub const LINK_NOTES_BYTES_MAX: usize = 1024 * 1024;
+/// Places in the peer's former items that a hello names: some 6 kB of its frame.
+pub const LINK_KNOWN_MAX: usize = 96;
 /// New epochs that one peer's word makes us begin in [`LINK_RESTARTS_MS`]. An honest peer shows each restore once; one that
 /// lies makes us send to it again so often, and no more.
 pub const LINK_RESTARTS_MAX: usize = 4;

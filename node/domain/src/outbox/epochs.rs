@@ -21,9 +21,25 @@ use crate::{
     store::{Key, New, Read, Tx},
 };
 
+/// Former epochs kept for each peer: more than one that answers at all can make us forget in a fortnight.
+const FORMER_MAX: usize = 64;
+
+/// Which items an epoch numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Its name.
+    pub epoch: [u8; 16],
+    /// Items before its first one, from the first ever.
+    pub before: u64,
+    /// Its items.
+    pub count: u64,
+}
+
 /// What an outbox was before its present epoch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Past {
+    /// Epochs in which there was anything, the oldest first.
+    former: Vec<Epoch>,
     /// When this peer's word made a new epoch, the last few.
     restarts_ms: Vec<u64>,
 }
@@ -46,13 +62,64 @@ pub fn restarts(read: &impl Read, peer: u64) -> Vec<u64> {
     read.get::<Past>(&past_key(peer)).map(|p| p.restarts_ms.clone()).unwrap_or_default()
 }
 
-/// A new epoch that begins after what the peer is known to have recorded.
+/// The epochs of a peer's outbox: the present one, then former ones, the newest first.
+pub fn epochs(read: &impl Read, peer: u64) -> Vec<Epoch> {
+    let outbox = outbox(read, peer);
+    let former = read.get::<Past>(&past_key(peer)).map(|p| p.former.clone()).unwrap_or_default();
+    [present(&outbox)].into_iter().chain(former.into_iter().rev()).collect()
+}
+
+fn present(outbox: &Outbox) -> Epoch {
+    Epoch { epoch: outbox.epoch, before: outbox.skipped, count: outbox.head() }
+}
+
+/// Running hashes of an epoch of ours after these sequences, each of 1 to its count.
 ///
 /// # Errors
 /// `internal` if the journal cannot be read.
-pub fn restart_after(read: &impl Read, journal: &dyn ReadJournal, peer: u64) -> Result<Restart, Error> {
+pub fn running_of(
+    read: &impl Read,
+    journal: &dyn ReadJournal,
+    peer: u64,
+    epoch: &Epoch,
+    sequences: &[u64],
+) -> Result<Vec<[u8; 32]>, Error> {
     let outbox = outbox(read, peer);
-    restart_from(read, peer, &outbox, outbox.skipped + outbox.acked, |position| read_record(journal, position))
+    let mut known: Vec<(u64, [u8; 32])> = Vec::new();
+    let mut unknown = Vec::new();
+    for sequence in sequences {
+        let ever = epoch.before + sequence;
+        let position = positions_ever(read, peer, &outbox, ever, ever);
+        let record = read_record(journal, *position.first().ok_or(Code::Internal)?)?;
+        // A number that was given in an epoch with the same beginning has the same items before it, and so the same hash.
+        match record.event.link_outs().iter().find(|o| o.peer == peer && o.sequence == *sequence) {
+            Some(out) => known.push((*sequence, array(&out.running))),
+            None => unknown.push(*sequence),
+        }
+    }
+    // Items that an epoch sent again carry the hash of an older one: the sum is made from their hashes.
+    if let Some(last) = unknown.iter().max() {
+        let mut running = [0; 32];
+        for (sequence, position) in (1..).zip(positions_ever(read, peer, &outbox, epoch.before + 1, epoch.before + last)) {
+            let hash = item_hash(&read_record(journal, position)?, peer).ok_or(Code::Internal)?;
+            running = running_after(&running, &hash);
+            if unknown.contains(&sequence) {
+                known.push((sequence, running));
+            }
+        }
+    }
+    let of = |s: &u64| known.iter().find(|k| k.0 == *s).map(|k| k.1).ok_or_else(|| Code::Internal.into());
+    sequences.iter().map(of).collect()
+}
+
+/// A new epoch that begins after so many items ever; `None`: after what the peer is known to have recorded.
+///
+/// # Errors
+/// `internal` if the journal cannot be read.
+pub fn restart_after(read: &impl Read, journal: &dyn ReadJournal, peer: u64, after: Option<u64>) -> Result<Restart, Error> {
+    let outbox = outbox(read, peer);
+    let after = after.unwrap_or(outbox.skipped + outbox.acked);
+    restart_from(read, peer, &outbox, after, |position| read_record(journal, position))
 }
 
 fn restart_from(
@@ -134,26 +201,36 @@ fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Result<Recorded, Error> {
 
 /// Applies [`Event::LinkRestarted`].
 pub(super) fn restarted(tx: &mut Tx, record: &Recorded, facts: &pb::LinkRestarted) {
-    let (mut before, mut after) = (0, 0);
+    let (mut former, mut after) = (Epoch::default(), 0);
     tx.change(outbox_key(facts.peer), |o: &mut Outbox| {
-        before = o.skipped;
+        former = present(o);
         o.skipped = o.total - facts.resent.min(o.total);
         after = o.skipped;
         o.epoch = array(&facts.epoch);
         o.running = array(&facts.running);
         o.acked = 0;
     });
-    if facts.peers_word {
+    if facts.peers_word || former.count > 0 {
         tx.change(past_key(facts.peer), |past: &mut Past| {
-            past.restarts_ms.push(record.time_ms);
-            let surplus = past.restarts_ms.len().saturating_sub(limits::LINK_RESTARTS_MAX);
-            past.restarts_ms.drain(..surplus);
+            if facts.peers_word {
+                push(&mut past.restarts_ms, record.time_ms, limits::LINK_RESTARTS_MAX);
+            }
+            if former.count > 0 {
+                push(&mut past.former, former, FORMER_MAX);
+            }
         });
     }
     if !farewells(tx).is_empty() {
-        let renumber = |w: &mut (u64, u64)| w.1 = if w.0 == facts.peer { (before + w.1).saturating_sub(after) } else { w.1 };
+        let renumber =
+            |w: &mut (u64, u64)| w.1 = if w.0 == facts.peer { (former.before + w.1).saturating_sub(after) } else { w.1 };
         tx.change(farewells_key(), |all: &mut Vec<Farewell>| {
             all.iter_mut().for_each(|w| w.waits_for.iter_mut().for_each(renumber));
         });
     }
+}
+
+fn push<T>(list: &mut Vec<T>, new: T, max: usize) {
+    list.push(new);
+    let surplus = list.len().saturating_sub(max);
+    list.drain(..surplus);
 }

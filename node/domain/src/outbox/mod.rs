@@ -8,6 +8,7 @@
 
 mod epochs;
 mod items;
+mod known;
 
 use std::sync::Arc;
 
@@ -16,12 +17,13 @@ use serde::{Deserialize, Serialize};
 use startalk_journal::ReadJournal;
 use startalk_protocol::{Code, Error, pb::events as pb};
 
+pub use epochs::{Epoch, Restart, epochs, restart_after, restarts, running_of};
+pub(crate) use epochs::{restart, restart_all};
 pub(crate) use items::{
     account_gone_item, edit_item, group_invite_item, group_submission_item, introduce, marks_item, message_item, profile_item,
     recall_item,
 };
-pub use epochs::{Restart, restart_after, restarts};
-pub(crate) use epochs::{restart, restart_all};
+pub use known::known;
 
 use crate::{
     command::Answer,
@@ -201,35 +203,6 @@ pub fn items(
     Ok(out)
 }
 
-/// The running hash after `sequence` of the present epoch; `None` beyond the head.
-///
-/// # Errors
-/// `internal` if the journal cannot be read.
-pub fn running_at(read: &impl Read, journal: &dyn ReadJournal, peer: u64, sequence: u64) -> Result<Option<[u8; 32]>, Error> {
-    let outbox = outbox(read, peer);
-    if sequence > outbox.head() {
-        return Ok(None);
-    }
-    if sequence == outbox.head() {
-        return Ok(Some(outbox.running));
-    }
-    if let Some(position) = positions(read, peer, &outbox, sequence, sequence).first() {
-        let record = read_record(journal, *position)?;
-        // The same number in an earlier epoch can only be this number's, with nothing acknowledged and so skipped since.
-        if let Some(out) = record.event.link_outs().iter().find(|o| o.peer == peer && o.sequence == sequence) {
-            return Ok(Some(array(&out.running)));
-        }
-    }
-    // Items sent again in a new epoch carry the hash of the old one: the sum is made from their hashes.
-    let mut running = [0; 32];
-    for position in positions(read, peer, &outbox, 1, sequence) {
-        let record = read_record(journal, position)?;
-        let out = record.event.link_outs().iter().find(|o| o.peer == peer).ok_or(Code::Internal)?;
-        running = running_after(&running, &array(&out.item_hash));
-    }
-    Ok(Some(running))
-}
-
 /// Items of peers that were refused, as the last `records` of the journal show: (peer, sequence, code), of their present
 /// epochs. A peer may not have heard of them.
 ///
@@ -298,6 +271,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     }
     if let Some(link_in) = record.event.link_in() {
         let inbox = Inbox { epoch: array(&link_in.epoch), sequence: link_in.sequence, running: array(&link_in.running) };
+        known::moved(tx, link_in.peer, &inbox);
         tx.put(inbox_key(link_in.peer), inbox);
     }
     match &record.event {
@@ -319,6 +293,8 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         }
         Event::LinkRestarted(f, _) => epochs::restarted(tx, record, f),
         Event::PeerEpochBegan(f, _) => {
+            let was = inbox(tx, f.peer);
+            known::ended(tx, f.peer, &was);
             tx.put(inbox_key(f.peer), Inbox { epoch: array(&f.epoch), ..Inbox::default() });
         }
         _ => {}

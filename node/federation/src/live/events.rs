@@ -5,13 +5,14 @@
 use std::sync::atomic::Ordering;
 
 use startalk_domain::{Command, command::SubmissionProof, outbox};
-use startalk_link::{Entry, Event, Incoming, Position};
-use startalk_protocol::{Error, UserId, pb::link::Ephemeral};
+use startalk_link::{Entry, Event, Incoming, Position, Stand};
+use startalk_protocol::{Code, Error, UserId, pb::link::Ephemeral};
 use tracing::{debug, info};
 
-use super::{End, Live};
+use super::{Apart, End, Live};
 use crate::{
     config::{EPHEMERALS_PER_SECOND, EphemeralIn},
+    history,
     status::State,
     trust::{self, Judged},
 };
@@ -30,13 +31,7 @@ impl Live<'_> {
                     });
                     self.wire.link.judge(verdict);
                 }
-                Event::CompareHistory { position } => {
-                    let views = &self.shared.config.views;
-                    match outbox::running_at(&*views.store, &*views.journal, self.number, position.sequence) {
-                        Ok(running) => self.wire.link.history(running),
-                        Err(error) => self.wire.link.close(error),
-                    }
-                }
+                Event::CompareHistory { received, known } => self.compare(received, known).await,
                 Event::NewPeerEpoch { was, epoch } => {
                     info!(domain = %self.slot.domain, "the peer begins a new epoch after item {}", was.sequence);
                     self.slot.status.lock().went_back_ms = Some(self.shared.now());
@@ -48,7 +43,7 @@ impl Live<'_> {
                         return Some(end);
                     }
                 }
-                Event::WeWentBack { theirs } => self.went_back = Some(theirs),
+                Event::Apart { theirs, after, went_back } => self.apart = Some(Apart { theirs, after, went_back }),
                 Event::PeerWentBack { theirs, ours } => {
                     info!(domain = %self.slot.domain, "the peer went back: it says to have sent {}, we have {}", theirs.sequence, ours.sequence);
                     self.slot.status.lock().went_back_ms = Some(self.shared.now());
@@ -77,8 +72,8 @@ impl Live<'_> {
                     self.groups.noted(self.shared, &what);
                 }
                 Event::Closed { by_peer, error } => {
-                    return Some(match self.went_back {
-                        Some(theirs) => End::WeWentBack { theirs, epoch: self.sending.epoch() },
+                    return Some(match self.apart.take() {
+                        Some(apart) => End::Apart { apart, epoch: self.sending.epoch() },
                         None => End::Closed { by_peer, error },
                     });
                 }
@@ -92,6 +87,21 @@ impl Live<'_> {
         self.slot.status.lock().last_contact_ms = Some(self.shared.now());
         self.ends_ms = self.ends_ms.min(judged.key_ends_ms);
         assert_eq!(judged.number, self.number, "one domain has one number");
+    }
+
+    /// Where the peer stands in what we sent; reads more than a little only where histories differ.
+    async fn compare(&mut self, received: Option<Position>, known: Option<Vec<Position>>) {
+        let (views, number) = (self.shared.config.views.clone(), self.number);
+        let standing = tokio::task::spawn_blocking(move || history::standing(&views, number, received, known.as_deref()));
+        match standing.await.unwrap_or(Err(Code::Internal.into())) {
+            Ok(stand) => {
+                if let Stand::At { has, .. } = stand {
+                    self.sending.has(has);
+                }
+                self.wire.link.history(stand);
+            }
+            Err(error) => self.wire.link.close(error),
+        }
     }
 
     fn begin_peer_epoch(&mut self, epoch: [u8; 16]) {

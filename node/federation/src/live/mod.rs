@@ -43,12 +43,22 @@ pub(crate) enum End {
     Replaced(Arrived),
     /// It had served its time, or nobody used it and there are many.
     Retired,
-    /// Our outbox has a new epoch, or our own history was found to be cut: to be opened again at once.
+    /// Our outbox has a new epoch: to be opened again at once.
     OtherEpoch,
-    /// The peer has this of ours, and we do not.
-    WeWentBack { theirs: Position, epoch: [u8; 16] },
+    /// What the peer has is no place of `epoch`, which is our present one.
+    Apart { apart: Apart, epoch: [u8; 16] },
     /// The node stops.
     Stopped,
+}
+
+/// As the link says it.
+pub(crate) struct Apart {
+    /// What the peer has of ours.
+    pub(crate) theirs: Option<Position>,
+    /// A new epoch is to begin after this item; `None`: after the last known ack.
+    pub(crate) after: Option<u64>,
+    /// The peer has what we do not.
+    pub(crate) went_back: bool,
 }
 
 /// What the peer's task lends to a link.
@@ -84,7 +94,7 @@ struct Live<'a> {
     ends_ms: u64,
     traffic_ms: u64,
     ephemerals: (u64, u64),
-    went_back: Option<Position>,
+    apart: Option<Apart>,
 }
 
 /// Runs a link to its end. Says when it became ready, if it did.
@@ -95,8 +105,9 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
     let ours = outbox::outbox(store, number);
     let inbox = outbox::inbox(store, number);
     let sent = Position { epoch: ours.epoch, sequence: ours.head(), running: ours.running };
-    let received =
-        (inbox.epoch != [0; 16]).then_some(Position { epoch: inbox.epoch, sequence: inbox.sequence, running: inbox.running });
+    let place = |p: &outbox::Inbox| Position { epoch: p.epoch, sequence: p.sequence, running: p.running };
+    let received = (inbox.epoch != [0; 16]).then(|| place(&inbox));
+    let known = outbox::known(store, number).iter().rev().map(place).collect();
     let now_ms = shared.now();
     let mut live = Live {
         shared,
@@ -116,7 +127,7 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
         ends_ms: now_ms + millis(shared.config.timings.link_age),
         traffic_ms: now_ms,
         ephemerals: (0, 0),
-        went_back: None,
+        apart: None,
     };
     match origin {
         Origin::Dialed(found) => live.found = found,
@@ -126,7 +137,7 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
             live.accepted(&judged);
         }
     }
-    live.wire.link.open(sent, received);
+    live.wire.link.open(sent, received, known);
     let mut ready_ms = None;
     let end = live.drive(&mut ready_ms).await;
     shared.links.fetch_sub(usize::from(live.ready), Ordering::Relaxed);
@@ -177,7 +188,7 @@ impl Live<'_> {
         match &end {
             End::Closed { .. } | End::Lost(_) => {}
             End::Replaced(_) => wire.link.close(second_error(slot)),
-            End::OtherEpoch | End::WeWentBack { .. } => {
+            End::OtherEpoch | End::Apart { .. } => {
                 wire.link.close(Error::new(Code::WentBack).with("domain", &shared.config.domain));
             }
             End::Retired => wire.link.close(Code::IdleTimeout.into()),

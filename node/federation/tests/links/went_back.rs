@@ -4,9 +4,14 @@ use std::sync::atomic::Ordering;
 
 use startalk_domain::{Command, command::LinkItem, directory, governance, outbox};
 use startalk_federation::State;
+use startalk_journal::fault::FaultDisk;
 use startalk_protocol::{Code, limits::LINK_RESTARTS_MAX};
 
-use crate::{exchange::nodes, node::Node, world::*};
+use crate::{
+    exchange::{nodes, pair},
+    node::{Node, Who},
+    world::*,
+};
 
 /// The epoch of the outbox of `node` to `to`.
 fn epoch(node: &Node, to: &Node) -> [u8; 16] {
@@ -18,7 +23,7 @@ fn epoch(node: &Node, to: &Node) -> [u8; 16] {
 fn lie(liar: &Node, of: &Node) {
     let peer = directory::peer_number(&*liar.views.store, &of.who.name).unwrap();
     let inbox = outbox::inbox(&*liar.views.store, peer);
-    let item = LinkItem { sequence: inbox.sequence + 1, running: [0xee; 32], item: None };
+    let item = LinkItem { sequence: inbox.sequence + 1, running: [0xee; 32], item: None, proof: None };
     liar.run(Command::ReceiveItem { peer, epoch: inbox.epoch, item }).unwrap();
 }
 
@@ -58,4 +63,59 @@ fn a_peer_that_lies_is_sent_to_again_and_nobody_else_and_only_a_few_times_a_day(
     assert_eq!((epoch(&a, &b), a.went_back.load(Ordering::Relaxed)), (to_b, LINK_RESTARTS_MAX));
     alice.say(&a, &carol.id, "all is well here");
     until_heard(&c, &alice, "all is well here");
+}
+
+/// The same node, later, on another disk.
+fn on(node: Node, disk: Option<FaultDisk>, others: &[Who]) -> (Node, FaultDisk) {
+    let (who, was) = node.stop();
+    let copy = was.copy();
+    (Node::start(who, disk.unwrap_or(was), others), copy)
+}
+
+fn list(word: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{word} {n}")).collect()
+}
+
+#[test]
+fn two_restores_on_different_sides_in_a_row_lose_and_double_nothing() {
+    let ([a, b], mut alice, mut bob) = pair();
+    let others = [a.who.clone(), b.who.clone()];
+    befriend(&a, &mut alice, &b, &mut bob);
+    list("early", 40).iter().for_each(|words| alice.say(&a, &bob.id, words));
+    until_heard(&b, &alice, "early 39");
+    let (b, older) = on(b, None, &others);
+    list("late", 60).iter().for_each(|words| alice.say(&a, &bob.id, words));
+    until_heard(&b, &alice, "late 59");
+    until_status(&a, &b, "all is acknowledged", |s| s.lag == 0);
+    // A is restored with the program, which begins an epoch after what was acknowledged; B is put back by hand.
+    let (who, _) = b.stop();
+    let (a, _) = on(a, None, &others);
+    a.run(Command::BeginEpoch { epoch: 0, reason: "restored".into() }).unwrap();
+    let b = Node::start(who, older, &others);
+    assert!(!heard(&b, &alice).iter().any(|w| w == "late 0"), "the copy is older");
+    alice.say(&a, &bob.id, "after");
+    until_heard(&b, &alice, "after");
+    assert_heard(&b, &alice, &["hello"], &[list("early", 40), list("late", 60), vec!["after".into()]].concat());
+    assert_eq!(a.went_back.load(Ordering::Relaxed), 0, "nobody has what A does not know");
+}
+
+#[test]
+fn of_a_long_history_only_what_follows_the_parting_is_sent_again() {
+    let ([a, b], mut alice, mut bob) = pair();
+    let others = [a.who.clone(), b.who.clone()];
+    befriend(&a, &mut alice, &b, &mut bob);
+    list("early", 500).iter().for_each(|words| alice.say(&a, &bob.id, words));
+    until_heard(&b, &alice, "early 499");
+    // A copy of the running node's disk knows of no ack: all five hundred would be sent again.
+    let older = a.disk.copy();
+    list("late", 20).iter().for_each(|words| alice.say(&a, &bob.id, words));
+    until_heard(&b, &alice, "late 19");
+    let closed = events(&b, "LinkItemClosed");
+    let (a, _) = on(a, Some(older), &others);
+    list("after", 3).iter().for_each(|words| alice.say(&a, &bob.id, words));
+    until_heard(&b, &alice, "after 2");
+    assert_heard(&b, &alice, &["hello"], &[list("early", 500), list("late", 20), list("after", 3)].concat());
+    assert_eq!(a.went_back.load(Ordering::Relaxed), 1);
+    let again = events(&b, "LinkItemClosed") - closed;
+    assert!(again <= 20 + 2 * 16, "{again} were sent again although 20 were lost");
 }

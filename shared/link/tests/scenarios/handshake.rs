@@ -62,7 +62,7 @@ fn an_acceptor_says_nothing_before_it_has_judged() {
     assert_eq!(link.transmit(), None);
     link.receive(&framing::encode(&Frame { frame: Some(Kind::Hello(hello())) }), 0);
     assert!(matches!(link.event(), Some(Event::Hello { .. })));
-    link.open(node.sent(), None);
+    link.open(node.sent(), None, Vec::new());
     assert_eq!(link.transmit(), None);
     link.judge(node.verdict.clone());
     assert!(link.transmit().is_some());

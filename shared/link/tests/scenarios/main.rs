@@ -5,6 +5,7 @@ mod ephemerals;
 mod handshake;
 mod hostile;
 mod node;
+mod parted;
 mod timing;
 mod transfer;
 mod went_back;

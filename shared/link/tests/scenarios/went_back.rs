@@ -20,7 +20,7 @@ fn restored() -> World {
 }
 
 fn we_went_back(e: &Event) -> bool {
-    matches!(e, Event::WeWentBack { .. })
+    matches!(e, Event::Apart { went_back: true, .. })
 }
 
 fn peer_went_back(e: &Event) -> bool {
@@ -39,6 +39,8 @@ fn check(mut world: World, dialer: usize, behind: bool, expected: &[&str]) {
     assert!(world.nodes[B].saw(|e| matches!(e, Event::NewPeerEpoch { .. })));
     assert_eq!(world.nodes[B].texts(), expected);
     assert_eq!(world.nodes[B].durable.cursor, Some(world.nodes[A].sent()));
+    assert_eq!(world.nodes[A].durable.before, 4, "the last place that both have");
+    assert_eq!(world.nodes[B].durable.repeated, 1, "what follows it is sent again, and nothing else");
 }
 
 const TEN: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -87,6 +89,7 @@ fn both_went_back_at_once_and_both_learn_it() {
     world.meet(A);
     for node in &mut world.nodes {
         node.durable.outbox.truncate(5);
+        node.durable.acked = 5;
     }
     world.meet(B);
     assert!(world.nodes.iter().all(|n| n.saw(we_went_back) && n.saw(peer_went_back)));
@@ -114,10 +117,12 @@ fn a_restored_receiver_gets_again_what_it_lost() {
 #[test]
 fn an_epoch_begun_by_restore_is_no_error() {
     let mut world = restored();
-    world.nodes[A].durable.epoch = [77; 16];
+    world.nodes[A].begin_epoch(4);
     world.nodes[A].write("new");
     world.meet(A);
-    assert!(world.nodes[B].saw(|e| matches!(e, Event::NewPeerEpoch { was, epoch } if was.sequence == 10 && *epoch == [77; 16])));
+    let new = world.nodes[A].durable.epoch;
+    assert!(world.nodes[B].saw(|e| matches!(e, Event::NewPeerEpoch { was, epoch } if was.sequence == 10 && *epoch == new)));
+    assert!(!world.nodes[A].saw(|e| matches!(e, Event::Apart { .. })));
     assert_eq!(world.nodes[B].texts().last().map(String::as_str), Some("new"));
     assert_eq!(world.nodes[B].closed(), None);
 }
@@ -151,8 +156,9 @@ fn a_peer_that_closes_at_once_cannot_hide_that_we_went_back() {
 }
 
 #[test]
-fn a_cursor_in_an_older_epoch_means_from_the_beginning() {
+fn a_cursor_in_an_older_epoch_means_from_the_beginning_to_who_cannot_say_more() {
     let mut world = World::new();
+    world.nodes[B].features.clear();
     world.nodes[A].write("0");
     world.nodes[B].durable.cursor = Some(Position { sequence: 700, ..Position::start([3; 16]) });
     world.meet(A);

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use startalk_link::{Config, Entry, Link, Position, Role, batch::signed_bytes, item_hash};
+use startalk_link::{Config, Entry, HISTORY, Link, Position, Role, batch::signed_bytes, item_hash};
 use startalk_protocol::{
     Code, DomainName, Error, framing,
-    limits::{LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX},
+    limits::{LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX, LINK_KNOWN_MAX},
     pb::link::{
         Ack, Batch, Close, Ephemeral, Frame, Hello, Ping, Pong, Refused, entry::Entry as WireKind, ephemeral::Kind as What,
         frame::Frame as Kind,
@@ -26,13 +26,17 @@ pub fn domain(name: &str) -> DomainName {
 
 /// a.example, dialing b.example.
 fn dialer() -> Link {
+    dialer_with(&["example"])
+}
+
+fn dialer_with(features: &[&str]) -> Link {
     Link::new(
         Config {
             domain: domain("a.example"),
             record: Bytes::from_static(b"a signed record"),
             key: SecretKey::from_seed(SEED_A),
             instance: [1; 16],
-            features: vec!["example".to_owned()],
+            features: features.iter().map(|f| (*f).to_owned()).collect(),
             role: Role::Dialer { peer: domain("b.example") },
             tls_peer_key: None,
             datagrams: false,
@@ -46,8 +50,12 @@ fn after(items: &[&[u8]]) -> Position {
 }
 
 fn hello_bytes(sent: Position, received: Option<Position>) -> Bytes {
-    let mut link = dialer();
-    link.open(sent, received);
+    hello_with(&["example"], sent, received, Vec::new())
+}
+
+fn hello_with(features: &[&str], sent: Position, received: Option<Position>, known: Vec<Position>) -> Bytes {
+    let mut link = dialer_with(features);
+    link.open(sent, received, known);
     link.transmit().expect("a dialer speaks at once")
 }
 
@@ -76,20 +84,27 @@ pub fn running() -> Value {
 }
 
 pub fn hello() -> Value {
-    let case = |name: &str, sent: Position, received: Option<Position>| {
+    let case = |name: &str, features: &[&str], sent: Position, received: Option<Position>, known: Vec<Position>| {
         json!({
             "name": name, "version_min": 1, "version_max": 1, "from": "a.example", "to": "b.example",
-            "record": hex(b"a signed record"), "instance": hex(&[1; 16]), "features": ["example"],
+            "record": hex(b"a signed record"), "instance": hex(&[1; 16]), "features": features,
             "sent": position(&sent), "received": received.as_ref().map(position),
-            "stream": hex(&hello_bytes(sent, received)),
+            "known": known.iter().map(position).collect::<Vec<_>>(),
+            "stream": hex(&hello_with(features, sent, received, known)),
         })
     };
     let of_b = Position { sequence: 7, running: [9; 32], ..Position::start(EPOCH_B) };
+    let known = vec![
+        Position { sequence: 4, running: [8; 32], ..Position::start(EPOCH_B) },
+        Position { sequence: 900, running: [7; 32], ..Position::start([b'c'; 16]) },
+        Position { sequence: 896, running: [6; 32], ..Position::start([b'c'; 16]) },
+    ];
     json!({
         "about": "federation-spec/03-link.md §3: the first frame of a.example to b.example, with its length",
         "cases": [
-            case("first contact", Position::start(EPOCH_A), None),
-            case("with a history", after(&ITEMS), Some(of_b)),
+            case("first contact", &["example"], Position::start(EPOCH_A), None, Vec::new()),
+            case("with a history", &["example"], after(&ITEMS), Some(of_b), Vec::new()),
+            case("feature `history`: and what it knows beside its cursor", &[HISTORY], after(&ITEMS), Some(of_b), known),
         ],
     })
 }
@@ -111,8 +126,8 @@ fn batch_bytes(first: u64, entries: Vec<Entry>) -> Bytes {
         0,
     );
     let before = after(&ITEMS[..usize::try_from(first).expect("small") - 1]);
-    link.open(before, None);
-    peer.open(Position::start(EPOCH_B), (first > 1).then_some(before));
+    link.open(before, None, Vec::new());
+    peer.open(Position::start(EPOCH_B), (first > 1).then_some(before), Vec::new());
     peer.receive(&link.transmit().expect("a hello"), 0);
     while peer.event().is_some() {}
     peer.judge(Ok(vec![SecretKey::from_seed(SEED_A).public()]));
@@ -197,6 +212,13 @@ pub fn invalid() -> Value {
         &|h| h.sent.as_mut().expect("set").running = vec![1; 32].into(),
         Code::Malformed,
     );
+    let place =
+        startalk_protocol::pb::link::StreamPosition { epoch: EPOCH_B.to_vec().into(), sequence: 1, running: vec![9; 32].into() };
+    let historic = |h: &mut Hello, known: Vec<_>| (h.features, h.known) = (vec![HISTORY.to_owned()], known);
+    hello("97 known positions", &|h| historic(h, vec![place.clone(); LINK_KNOWN_MAX + 1]), Code::TooMany);
+    let nowhere = startalk_protocol::pb::link::StreamPosition { sequence: 0, running: vec![0; 32].into(), ..place.clone() };
+    hello("a known position before the first item", &|h| historic(h, vec![nowhere.clone()]), Code::Malformed);
+    hello("a known position that is none", &|h| historic(h, vec![Default::default()]), Code::Malformed);
     let length = |n: usize| u32::try_from(n).expect("small").to_be_bytes();
     cases.push(case("announces more than a hello may have", "new", &length(LINK_HELLO_BYTES_MAX + 1), Code::TooLarge));
     cases.push(case("a ping before the hello", "new", &frame(Kind::Ping(Ping { nonce: 1 })), Code::Malformed));
@@ -208,7 +230,7 @@ pub fn invalid() -> Value {
     let mut twice = length(two[0].len() - 4 + two[1].len() - 4).to_vec();
     two.iter().for_each(|f| twice.extend_from_slice(&f[4..]));
     cases.push(case("two fields in one frame", "ready", &twice, Code::Malformed));
-    cases.push(case("a frame of no known kind", "ready", &[0, 0, 0, 2, 9 << 3 | 2, 0], Code::Malformed));
+    cases.push(case("a frame of no known kind", "ready", &[0, 0, 0, 2, 15 << 3 | 2, 0], Code::Malformed));
     let mut batch = |name: &str, change: &dyn Fn(&mut Batch), code| {
         let stream = batch_bytes(4, vec![Entry::Item(Bytes::from_static(b"four")), Entry::Item(Bytes::from_static(b"five"))]);
         let Kind::Batch(mut batch) = inner(&stream) else { panic!("a batch") };

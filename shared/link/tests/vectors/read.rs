@@ -36,11 +36,15 @@ fn read((link, key): &mut (Link, Vec<u8>), stream: &[u8], received: Option<Posit
     while let Some(event) = link.event() {
         if let Event::Hello { .. } = event {
             link.judge(Ok(vec![key[..].try_into().expect("32 bytes")]));
-            link.open(Position::start(EPOCH_B), received);
+            link.open(Position::start(EPOCH_B), received, Vec::new());
         }
         events.push(event);
     }
     events
+}
+
+fn cases_of(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().expect("a list").iter()
 }
 
 fn cases(file: &Value) -> &Vec<Value> {
@@ -69,7 +73,13 @@ fn hellos_are_read_as_they_say() {
         };
         assert_eq!((from.as_str(), *version), ("a.example", 1));
         assert_eq!((record.to_vec(), instance.to_vec()), (unhex(&case["record"]), unhex(&case["instance"])));
-        assert_eq!(features, &["example"]);
+        let said: Vec<&str> = cases_of(&case["features"]).map(|f| f.as_str().unwrap()).collect();
+        assert_eq!(features, &said);
+        let asked = events.iter().find_map(|e| if let Event::CompareHistory { known, .. } = e { known.clone() } else { None });
+        assert_eq!(asked.is_some(), said.contains(&startalk_link::HISTORY));
+        let known: Vec<(u64, Vec<u8>)> = asked.iter().flatten().map(|k| (k.sequence, k.running.to_vec())).collect();
+        let expected = cases_of(&case["known"]).map(|k| (k["sequence"].as_u64().unwrap(), unhex(&k["running"])));
+        assert_eq!(known, expected.collect::<Vec<_>>());
         assert_eq!(
             (sent.sequence, sent.running.to_vec()),
             (case["sent"]["sequence"].as_u64().unwrap(), unhex(&case["sent"]["running"]))

@@ -21,6 +21,7 @@ fn the_spec_has_the_limits_of_the_code() {
         ("refusals in an ack", LINK_REFUSED_MAX as u64),
         ("features", LINK_FEATURES_MAX as u64),
         ("bytes of a feature's name", LINK_FEATURE_BYTES_MAX as u64),
+        ("known positions", LINK_KNOWN_MAX as u64),
         ("parameters of an error", LINK_ERROR_PARAMS_MAX as u64),
         ("bytes of a code, or of a parameter's name or value", LINK_ERROR_TEXT_BYTES_MAX as u64),
         ("bytes of an ephemeral's `Frame`", LINK_EPHEMERAL_BYTES_MAX as u64),
