@@ -283,6 +283,20 @@ pub enum Command {
         sequence: u64,
         code: String,
     },
+    /// The peer has been tried in vain since then, in milliseconds.
+    PeerSilent {
+        peer: u64,
+        since_ms: u64,
+    },
+    /// What waits for a peer that is silent or gone is given up, from this item ever; `More` says from where to go on.
+    GiveUpPeer {
+        peer: u64,
+        from: u64,
+    },
+    /// The peer has been heard.
+    PeerHeard {
+        peer: u64,
+    },
     /// What the peer says to have of ours does not fit the epoch `shown` to it: its outbox, and no other, takes a new one.
     RestartLink {
         peer: u64,

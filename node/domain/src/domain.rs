@@ -109,6 +109,9 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::ReceiveItem { peer, epoch, item } => conversations::receive(tx, ctx, peer, epoch, &item),
         Command::PeerRecorded { peer, epoch, sequence } => outbox::recorded(tx, peer, epoch, sequence),
         Command::PeerRefused { peer, epoch, sequence, code } => outbox::refused(tx, ctx, peer, epoch, sequence, &code),
+        Command::PeerSilent { peer, since_ms } => directory::silent(tx, peer, since_ms),
+        Command::GiveUpPeer { peer, from } => outbox::give_up(tx, ctx, peer, from),
+        Command::PeerHeard { peer } => directory::heard(tx, peer),
         Command::RestartLink { peer, shown, restart } => outbox::restart(tx, ctx, peer, shown, &restart),
     }
 }

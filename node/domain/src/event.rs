@@ -156,6 +156,8 @@ events! {
     14 LinkAcked Nothing;
     15 LinkRestarted Nothing;
     16 PeerEpochBegan Nothing;
+    17 PeerSilent Nothing;
+    18 PeerHeard Nothing;
     20 AccountCreated pb::AccountCreatedBody;
     21 SecretSet pb::SecretSetBody;
     22 ProfileSet pb::ProfileSetBody;

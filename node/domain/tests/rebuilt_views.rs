@@ -35,7 +35,7 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let conversation = conversations.get(random.below(conversations.len().max(1) as u64) as usize).copied().unwrap_or(1);
     let sequence = random.below(30) + 1;
     let name = format!("p{}@{}", random.below(5), ["a.example", "b.example"][random.below(2) as usize]);
-    let command = match random.below(30) {
+    let command = match random.below(33) {
         20..=22 => Command::Send {
             actor,
             to: Target::Conversation(conversation),
@@ -55,6 +55,9 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
             None => return,
         },
         29 => Command::SetConversation { account: actor.account, conversation, muted_until_ms: 7, mentions_only: true },
+        30 => Command::PeerSilent { peer: 1, since_ms: node.now_ms },
+        31 => Command::GiveUpPeer { peer: 1, from: 0 },
+        32 => Command::PeerHeard { peer: 1 },
         0..=8 => Command::Send {
             actor,
             to: Target::User(user(&name)),

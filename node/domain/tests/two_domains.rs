@@ -298,6 +298,66 @@ fn an_outbox_knows_its_former_epochs_and_a_peers_word_begins_few_new_ones() {
     deliver(&a, &mut b);
 }
 
+/// Gives up what waits for peer 1, in as many steps as it takes.
+fn give_up(node: &mut Node) -> usize {
+    let (mut from, mut steps) = (0, 1);
+    while let Answer::More { from: next, .. } = node.ok(Command::GiveUpPeer { peer: 1, from }) {
+        (from, steps) = (next, steps + 1);
+    }
+    steps
+}
+
+#[test]
+fn what_waits_for_a_silent_domain_is_given_up_and_what_it_must_hear_is_kept() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    let (at_a, first, _) = a.say(alice, "bob@b.example", 1, "arrives");
+    deliver(&a, &mut b);
+    let out = outbox::outbox(&a.store, 1);
+    a.ok(Command::PeerRecorded { peer: 1, epoch: out.epoch, sequence: out.head() });
+    for n in 2..=15 {
+        a.say(alice, "bob@b.example", n, &format!("waits {n}"));
+    }
+    a.ok(Command::Recall { actor: alice, conversation: at_a, sequence: first, counter: 16 });
+    let events = |node: &Node, name: &str| node.events().iter().filter(|e| **e == name).count();
+
+    assert_eq!((give_up(&mut a), events(&a, "ItemRefused")), (1, 0), "it is not known to be silent");
+    a.ok(Command::PeerSilent { peer: 1, since_ms: 5 });
+    a.ok(Command::PeerSilent { peer: 1, since_ms: 9 });
+    assert_eq!(directory::peer(&a.store, 1).unwrap().silent_since_ms, 5);
+    give_up(&mut a);
+    give_up(&mut a);
+    assert_eq!((events(&a, "ItemRefused"), events(&a, "PeerSilent")), (14, 2), "each sender is told once");
+    let refused = |a: &Node| a.messages(alice.account, at_a).iter().map(|m| m.refused.clone()).collect::<Vec<_>>();
+    assert_eq!(refused(&a), [vec![""], vec!["domain-dead"; 14]].concat());
+
+    // One more waits, and so was not given up when it comes back.
+    a.say(alice, "bob@b.example", 17, "still there?");
+    deliver(&a, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    assert_eq!(b.texts(bob.account, at_b), ["(gone)", "still there?"], "the recall came, the messages given up did not");
+    a.ok(Command::PeerHeard { peer: 1 });
+    a.ok(Command::PeerHeard { peer: 1 });
+    let peer = directory::peer(&a.store, 1).unwrap();
+    assert_eq!((peer.silent_since_ms, peer.given_up, events(&a, "PeerHeard")), (0, false, 1));
+    a.say(alice, "bob@b.example", 18, "good to see you");
+    deliver(&a, &mut b);
+    assert_eq!(b.texts(bob.account, at_b).last().unwrap(), "good to see you");
+}
+
+#[test]
+fn a_long_queue_is_given_up_in_steps() {
+    let mut a = Node::new("a.example");
+    let alice = a.person("alice");
+    for n in 1..=1200 {
+        a.say(alice, "bob@b.example", n, "waits");
+    }
+    a.ok(Command::PeerSilent { peer: 1, since_ms: 5 });
+    assert_eq!(give_up(&mut a), 3);
+    assert_eq!(a.events().iter().filter(|e| **e == "ItemRefused").count(), 1200);
+    assert!(directory::peer(&a.store, 1).unwrap().given_up);
+}
+
 #[test]
 fn a_message_offered_again_keeps_its_id_and_is_not_doubled() {
     let (mut a, mut b) = pair();

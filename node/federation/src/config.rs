@@ -74,8 +74,16 @@ pub struct Timings {
     pub backoff_most: Duration,
     /// The first wait after a refusal that will not go away by itself (a wrong key, a denied domain).
     pub refused_first: Duration,
-    /// Without any contact for so long, a peer is not dialed any more.
+    /// Tried in vain for so long, a peer's silence is written to the journal.
+    pub silent_after: Duration,
+    /// Tried in vain for so long, a peer is dialed every `dormant_retry` only.
     pub dormant_after: Duration,
+    /// See `dormant_after`.
+    pub dormant_retry: Duration,
+    /// Tried in vain for so long, what waits for a peer is given up, and it is dialed every `dead_retry` only.
+    pub dead_after: Duration,
+    /// See `dead_after`.
+    pub dead_retry: Duration,
     /// For connecting over one transport, all addresses together.
     pub connect: Duration,
     /// TLS over TCP is tried beside QUIC when QUIC has not answered for so long.
@@ -111,7 +119,11 @@ impl Default for Timings {
             backoff_first: Duration::from_secs(1),
             backoff_most: minutes(5),
             refused_first: minutes(1),
-            dormant_after: minutes(30 * 24 * 60),
+            silent_after: minutes(60),
+            dormant_after: minutes(24 * 60),
+            dormant_retry: minutes(60),
+            dead_after: minutes(30 * 24 * 60),
+            dead_retry: minutes(6 * 60),
             connect: Duration::from_secs(10),
             quic_head_start: Duration::from_secs(2),
             probe: Duration::from_millis(LINK_PROBE_MS),

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, pin::pin};
 
-use startalk_domain::directory;
+use startalk_domain::{Command, directory};
 use startalk_net::{
     ALPN_LINK, AddressGuard, Connect, ConnectError, Discovery, Found, LinkStream, NotFound, QuicConnection, Reason,
     TlsConnection, Verify, connect_quic, connect_tls,
@@ -19,6 +19,7 @@ use startalk_protocol::{
 use tokio::time::timeout;
 
 use crate::{
+    ask::ask,
     config::LinkIdentity,
     shared::{Shared, unreachable},
     slot::Slot,
@@ -99,6 +100,7 @@ async fn target(shared: &Shared, slot: &Slot) -> Result<Target, Error> {
     };
     match found {
         Ok(found) if found.proof.is_none() => Err(not_proven(&slot.domain, &found.steps)),
+        Ok(found) if found.record.charter().gone() => Err(gone(shared, slot, &found).await),
         Ok(found) => {
             let configured = configured(&found.steps);
             Ok(Target {
@@ -122,6 +124,15 @@ async fn target(shared: &Shared, slot: &Slot) -> Result<Target, Error> {
             let others = remembered.into_iter().filter(|e| !configured.contains(e)).collect();
             Ok(Target { keys, configured, others, found: None })
         }
+    }
+}
+
+/// Its charter says that it is no more: that is kept, and nothing is dialed.
+async fn gone(shared: &Shared, slot: &Slot, found: &Found) -> Error {
+    let proof = found.proof.map(|p| p.as_str().to_owned()).unwrap_or_default();
+    match ask(&shared.config.handle, Command::MeetPeer { record: Box::new(found.record.clone()), proof }).await {
+        Ok(_) => Error::new(Code::DomainGone).with("domain", &slot.domain),
+        Err(error) => error,
     }
 }
 

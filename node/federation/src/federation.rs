@@ -83,6 +83,11 @@ impl Federation {
                 Event::GroupSubmitted(facts, _) => self.group_of_another(facts.conversation),
                 Event::MarksMoved(facts, _) => facts.marks.iter().filter(|m| m.group).for_each(|m| self.marked(m.conversation)),
                 Event::EpochBegan(..) => self.0.slots().iter().for_each(|slot| slot.changed()),
+                Event::PeerPinned(facts, _) if facts.gone => {
+                    if let Some(slot) = self.0.slot(facts.peer) {
+                        slot.changed();
+                    }
+                }
                 Event::PeerRuleSet(facts, _) => {
                     if let Some(slot) = self.0.slot(facts.peer) {
                         slot.changed();
@@ -192,6 +197,10 @@ impl Federation {
             None => shown(domain, Some(number), peer.proof.clone(), &Status::default(), outbox.head(), outbox.acked, inbox),
         };
         status.restarted_ms = outbox::restarts(store, number).last().copied();
+        status.silent_since_ms = (peer.silent_since_ms != 0).then_some(peer.silent_since_ms);
+        if peer.gone_at != 0 {
+            status.state = State::Gone;
+        }
         if denied {
             status.state = State::Denied;
         }
@@ -239,6 +248,7 @@ fn shown(
         two_copies_ms: status.two_copies_ms,
         went_back_ms: status.went_back_ms,
         restarted_ms: None,
+        silent_since_ms: None,
         over_quota_until_ms: status.over_quota_until_ms,
     }
 }

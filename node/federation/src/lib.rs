@@ -2,7 +2,7 @@
 //! in and becomes commands. federation-spec/03-link.md, docs/design.md §5
 //!
 //! Owns one task per peer, its backoff, its open link and what `startalk peers` shows; keeps nothing durable itself (how
-//! long a peer has been silent begins anew with the process). Knows no rule: everything that changes the domain is a
+//! long a peer has been silent is told to the domain). Knows no rule: everything that changes the domain is a
 //! [`Command`](startalk_domain::Command) through the sequencer's handle, and everything sent is read from the journal.
 //! Never knows a client.
 //!

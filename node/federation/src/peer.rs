@@ -5,7 +5,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use startalk_domain::{Command, directory, outbox};
+use startalk_domain::{Answer, Command, directory, outbox};
 use startalk_protocol::{Code, Error, error::Language};
 use tracing::{debug, error, info, warn};
 
@@ -39,8 +39,12 @@ struct Peer {
     held_until_ms: u64,
     /// A link is wanted although there may be nothing to send.
     wanted: bool,
-    /// When it was heard, or when we began to listen.
-    contact_ms: u64,
+    /// Tried in vain since then.
+    vain_since_ms: Option<u64>,
+    /// When it was tried last.
+    tried_ms: u64,
+    /// An attempt has failed or something was decided, and nobody has looked yet at what waits.
+    to_look: bool,
 }
 
 enum Next {
@@ -61,7 +65,7 @@ pub(crate) async fn keep_running(shared: Arc<Shared>, slot: Arc<Slot>) {
 }
 
 async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
-    let now_ms = shared.now();
+    let vain_since_ms = silent_since(&shared, &slot);
     let mut peer = Peer {
         shared,
         slot,
@@ -71,7 +75,9 @@ async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
         refused: false,
         held_until_ms: 0,
         wanted: false,
-        contact_ms: now_ms,
+        vain_since_ms,
+        tried_ms: 0,
+        to_look: true,
     };
     loop {
         let mut link = match peer.next().await {
@@ -87,6 +93,14 @@ async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
     }
     peer.acks.write(&peer.shared, peer.slot.number()).await;
     peer.slot.status.lock().state = State::Idle;
+}
+
+/// As the journal has it. A peer that was not given up has some time left, however long we were not there ourselves.
+fn silent_since(shared: &Shared, slot: &Slot) -> Option<u64> {
+    let known = directory::peer(&*shared.config.views.store, slot.number()).filter(|p| p.silent_since_ms != 0)?;
+    let timings = &shared.config.timings;
+    let earliest = (shared.now() + millis(timings.silent_after)).saturating_sub(millis(timings.dead_after));
+    Some(if known.given_up { known.silent_since_ms } else { known.silent_since_ms.max(earliest) })
 }
 
 impl Peer {
@@ -106,14 +120,19 @@ impl Peer {
             if self.slot.take_reconnect() {
                 self.backoff.reset();
                 (self.next_ms, self.held_until_ms, self.wanted) = (0, 0, true);
-                self.contact_ms = self.shared.now();
             }
-            self.slot.take_items();
-            self.slot.take_changed();
+            if self.slot.take_items() && self.vain_ms() >= millis(self.timings().dormant_after) {
+                // Somebody has written: that is worth an attempt now, but not one for every message.
+                self.next_ms = self.next_ms.min(self.tried_ms + millis(self.timings().refused_first));
+            }
+            self.to_look |= self.slot.take_changed();
             self.slot.take_ephemerals(); // no link: dropped
             self.acks.write_if_due(&self.shared, self.slot.number());
+            if std::mem::take(&mut self.to_look) {
+                self.look_at_silence().await;
+            }
             let now_ms = self.shared.now();
-            let (state, dial_ms) = self.outlook(now_ms);
+            let (state, dial_ms) = self.outlook();
             if dial_ms.is_some_and(|at| at <= now_ms) {
                 return Next::Dial;
             }
@@ -132,27 +151,37 @@ impl Peer {
     }
 
     /// How things stand without a link, and when it is dialed, if at all.
-    fn outlook(&self, now_ms: u64) -> (State, Option<u64>) {
+    fn outlook(&self) -> (State, Option<u64>) {
         let store = &*self.shared.config.views.store;
         let number = self.slot.number();
-        if directory::peer(store, number).is_some_and(|p| p.state == directory::PeerState::Denied) {
+        let known = directory::peer(store, number);
+        if known.as_ref().is_some_and(|p| p.state == directory::PeerState::Denied) {
             return (State::Denied, None);
+        }
+        let given_up = known.as_ref().is_some_and(|p| p.given_up);
+        if known.is_some_and(|p| p.gone_at != 0) && !self.wanted {
+            return (State::Gone, None);
         }
         let outbox = outbox::outbox(store, number);
         let unacked = outbox.head() > self.acks.up_to(outbox.epoch).unwrap_or(outbox.acked);
         if !unacked && !self.wanted && !self.slot.has_groups() {
             return (State::Idle, None);
         }
-        if now_ms >= self.contact_ms + millis(self.timings().dormant_after) {
-            return (State::Dormant, None);
-        }
-        let at = self.next_ms.max(self.held_until_ms);
-        let state = if self.refused { State::Refused { next_attempt_ms: at } } else { State::BackingOff { next_attempt_ms: at } };
+        let next_attempt_ms = self.next_ms.max(self.held_until_ms);
+        let at = next_attempt_ms;
+        let vain_ms = self.vain_ms();
+        let state = match () {
+            () if given_up || vain_ms >= millis(self.timings().dead_after) => State::Dead { next_attempt_ms },
+            () if vain_ms >= millis(self.timings().dormant_after) => State::Dormant { next_attempt_ms },
+            () if self.refused => State::Refused { next_attempt_ms },
+            () => State::BackingOff { next_attempt_ms },
+        };
         (state, Some(at))
     }
 
     async fn dial(&mut self) -> Option<(Box<Wire>, Origin)> {
         self.wanted = false;
+        self.tried_ms = self.shared.now();
         self.slot.status.lock().state = State::Dialing;
         let (shared, slot) = (self.shared.clone(), self.slot.clone());
         let mut dialing = pin!(dial::dial(&shared, &slot));
@@ -178,7 +207,7 @@ impl Peer {
 
     fn take_in(&mut self, arrived: Arrived) -> Option<(Box<Wire>, Origin)> {
         let now_ms = self.shared.now();
-        self.contact_ms = now_ms;
+        self.vain_since_ms = None;
         self.backoff.reset();
         if now_ms < self.held_until_ms {
             let error = Error::new(Code::TwoCopies).with("domain", &self.slot.domain);
@@ -195,7 +224,7 @@ impl Peer {
         let now_ms = self.shared.now();
         self.slot.status.lock().link = None;
         if let Some(ready_ms) = ready_ms {
-            self.contact_ms = now_ms;
+            self.vain_since_ms = None;
             self.refused = false;
             if now_ms >= ready_ms + millis(self.timings().steady) {
                 self.backoff.reset();
@@ -257,6 +286,35 @@ impl Peer {
         }
     }
 
+    /// How long it has been tried in vain.
+    fn vain_ms(&self) -> u64 {
+        self.vain_since_ms.map_or(0, |since| self.shared.now().saturating_sub(since))
+    }
+
+    /// After a failure: what is to be remembered of the silence, and what waits is given up in the end.
+    async fn look_at_silence(&mut self) {
+        let (handle, store) = (&self.shared.config.handle, &*self.shared.config.views.store);
+        let number = self.slot.number();
+        let Some(known) = directory::peer(store, number) else { return };
+        if let Some(since_ms) = self.vain_since_ms
+            && known.silent_since_ms == 0
+            && self.vain_ms() >= millis(self.timings().silent_after)
+        {
+            // If it is not recorded now, the next failure says it again.
+            let _ = ask(handle, Command::PeerSilent { peer: number, since_ms }).await;
+        }
+        let over = known.gone_at != 0 || self.vain_ms() >= millis(self.timings().dead_after);
+        let present = outbox::epochs(store, number)[0];
+        if !over || (known.given_up && outbox::given_up(store, number) >= present.before + present.count) {
+            return;
+        }
+        warn!(domain = %self.slot.domain, "it has been silent for too long, or is no more: what waits for it is given up");
+        let mut from = 0;
+        while let Ok(Answer::More { from: next, .. }) = ask(handle, Command::GiveUpPeer { peer: number, from }).await {
+            from = next;
+        }
+    }
+
     /// Keeps why, and when to try again.
     fn failed(&mut self, error: Error) {
         let now_ms = self.shared.now();
@@ -264,7 +322,13 @@ impl Peer {
         let first = if self.refused { self.timings().refused_first } else { self.timings().backoff_first };
         let most = self.timings().backoff_most;
         let chance = self.shared.chance();
-        let wait = self.backoff.next(first, most, chance);
+        self.to_look = true;
+        self.vain_since_ms.get_or_insert(now_ms);
+        let wait = match self.vain_ms() {
+            vain if vain >= millis(self.timings().dead_after) => self.timings().dead_retry,
+            vain if vain >= millis(self.timings().dormant_after) => self.timings().dormant_retry,
+            _ => self.backoff.next(first, most, chance),
+        };
         self.next_ms = now_ms + millis(wait);
         debug!(domain = %self.slot.domain, code = error.code.as_str(), ?wait, "no link: {}", error.words(Language::English));
         self.slot.status.lock().failed(&self.slot.domain, error, now_ms);

@@ -27,8 +27,18 @@ pub enum State {
         /// When it is tried again.
         next_attempt_ms: u64,
     },
-    /// Silent for so long that it is not tried any more, until it comes or somebody asks for it.
-    Dormant,
+    /// Silent for so long that it is tried now and then only, until it comes, or somebody writes or asks for it.
+    Dormant {
+        /// When it is tried again.
+        next_attempt_ms: u64,
+    },
+    /// Silent for so long that what waited for it was given up.
+    Dead {
+        /// When it is tried again.
+        next_attempt_ms: u64,
+    },
+    /// Its charter says that it is no more.
+    Gone,
     /// An administrator decided not to talk to it.
     Denied,
 }
@@ -97,6 +107,8 @@ pub struct PeerStatus {
     pub two_copies_ms: Option<u64>,
     /// When it was seen last that its history had been cut.
     pub went_back_ms: Option<u64>,
+    /// Tried in vain since then; also from before this process started.
+    pub silent_since_ms: Option<u64>,
     /// When it said last to have of ours what we do not, and the outbox to it began a new epoch.
     pub restarted_ms: Option<u64>,
     /// It sent more than a day's quota; its link is not read until then.
@@ -149,6 +161,7 @@ pub(crate) fn is_refusal(code: Code) -> bool {
             | Code::TooMany
             | Code::UnsupportedVersion
             | Code::Expired
+            | Code::DomainGone
     )
 }
 

@@ -52,15 +52,15 @@ pub(crate) async fn judge(
     if record.domain() != from {
         return Err(Error::new(Code::WrongDomain).with("domain", record.domain()).with("asked", from));
     }
-    if record.charter().gone() {
-        return Err(Error::new(Code::UnknownDomain).with("domain", from).with("steps", "its charter says that it is no more"));
-    }
     let keys = valid_keys(&record, now_ms);
     let Some((_, key_ends_ms)) = keys.iter().find(|(key, _)| key == tls_key) else {
         return Err(Error::new(Code::WrongKey).with("what", "The connection").with("domain", from));
     };
     let key_ends_ms = u64::try_from(*key_ends_ms).unwrap_or(0);
     let pinned = known.and_then(|p| p.pinned());
+    if pinned.is_none() && record.charter().gone() {
+        return Err(Error::new(Code::DomainGone).with("domain", from)); // nobody here has known it
+    }
     let number = match (number, pinned) {
         (Some(number), Some(pinned)) if pinned == Pinned::of(&record) => number,
         (_, pinned) => {
@@ -74,6 +74,9 @@ pub(crate) async fn judge(
             }
         }
     };
+    if record.charter().gone() {
+        return Err(Error::new(Code::DomainGone).with("domain", from));
+    }
     shared.forget_stranger(from);
     let keys = keys.into_iter().map(|(key, _)| key).collect();
     Ok(Judged { number, keys, key_ends_ms, endpoints: record.endpoints().to_vec() })

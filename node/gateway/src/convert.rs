@@ -177,7 +177,7 @@ fn member(read: &impl Read, number: u64, marks: Marks) -> pb::Member {
         display_name: person.as_ref().map(|p| p.profile.display_name.clone()).unwrap_or_default(),
         delivered: marks.delivered,
         read: marks.read,
-        gone: person.is_none_or(|p| p.gone),
+        gone: directory::is_gone(read, number),
     }
 }
 

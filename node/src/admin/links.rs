@@ -12,7 +12,9 @@ pub fn json(status: &PeerStatus) -> Value {
         State::Dialing => ("dialing", None),
         State::BackingOff { next_attempt_ms } => ("backing-off", Some(next_attempt_ms)),
         State::Refused { next_attempt_ms } => ("refused", Some(next_attempt_ms)),
-        State::Dormant => ("dormant", None),
+        State::Dormant { next_attempt_ms } => ("dormant", Some(next_attempt_ms)),
+        State::Dead { next_attempt_ms } => ("dead", Some(next_attempt_ms)),
+        State::Gone => ("gone", None),
         State::Denied => ("denied", None),
     };
     let refusals: Vec<Value> = status
@@ -28,7 +30,7 @@ pub fn json(status: &PeerStatus) -> Value {
     json!({
         "domain": status.domain.as_str(), "state": code, "next_attempt_ms": next_attempt_ms, "lag": status.lag,
         "last_error": last_error, "last_contact_ms": status.last_contact_ms, "refusals": refusals,
-        "two_copies_ms": status.two_copies_ms, "went_back_ms": status.went_back_ms, "restarted_ms": status.restarted_ms,
+        "two_copies_ms": status.two_copies_ms, "went_back_ms": status.went_back_ms, "restarted_ms": status.restarted_ms, "silent_since_ms": status.silent_since_ms,
         "transport": status.transport.map(|t| format!("{t:?}").to_lowercase()),
     })
 }

@@ -119,7 +119,9 @@ fn state(code: &str, language: Language) -> &str {
         "dialing" => say(language, "connecting", "连接中"),
         "backing-off" => say(language, "waiting to try again", "等待重试"),
         "refused" => say(language, "refused", "被拒绝"),
-        "dormant" => say(language, "dormant", "休眠"),
+        "dormant" => say(language, "silent, tried now and then", "无回应，偶尔重试"),
+        "dead" => say(language, "silent for a month, given up", "一个月无回应，已放弃"),
+        "gone" => say(language, "is no more", "已不复存在"),
         "denied" => say(language, "denied", "已禁止"),
         other => other,
     }

@@ -108,6 +108,8 @@ codes! {
     OutOfOrder "out-of-order" retry true en "Item {got} came where {expected} was expected." zh "收到第 {got} 项，应为第 {expected} 项。";
     UnknownDomain "unknown-domain" retry true en "{domain} could not be found: {steps}" zh "找不到 {domain}：{steps}";
     Unreachable "unreachable" retry true en "{what} cannot be reached: {why}." zh "无法连接 {what}：{why}。";
+    DomainDead "domain-dead" retry false en "The other server could not be reached for a month; what waited for it was given up." zh "对方服务器已一个月无法连接，等待送达的内容已放弃。";
+    DomainGone "domain-gone" retry false en "The other server is no more: its owner has closed it for good." zh "对方服务器已不复存在：其所有者已将它永久关闭。";
     Failed "failed" retry false en "It failed: {why}" zh "操作失败：{why}";
     NotAllowedHere "not-allowed-here" retry false en "{what} is not possible here." zh "此处不能进行 {what}。";
     NotMember "not-a-member" retry false en "You are not in this group." zh "你不在此群中。";

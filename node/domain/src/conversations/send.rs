@@ -139,6 +139,9 @@ pub(super) fn may_write(tx: &Tx, ctx: &Ctx, direct: &Direct, account: u64) -> Re
     } else {
         let domain = directory::domain_of(tx, direct.peer).ok_or(Code::Internal)?;
         directory::number_or_refuse(tx, ctx, &domain)?;
+        if directory::is_gone(tx, other) {
+            return Err(Error::new(Code::DomainGone).with("domain", domain));
+        }
     }
     if contacts::blocks(tx, account, other, direct.peer) {
         return Err(Error::new(Code::NotAllowedHere).with("what", "writing to somebody whom you have blocked"));

@@ -2,7 +2,7 @@
 //! other domains ("peers") with what was pinned of them.
 //!
 //! Owns prefix `d`. Events: AccountCreated, PersonMet, ProfileSet, PersonGone, AccountDeleted, PeerMet, PeerPinned,
-//! PeerRuleSet. Names live in bodies only: after an erasure a person is a number without a name.
+//! PeerRuleSet, PeerSilent, PeerHeard. Names live in bodies only: after an erasure a person is a number without a name.
 //! Invariant: one number per person and per domain.
 
 mod peers;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use startalk_protocol::{AccountName, Code, Error, UserId, limits};
 
 pub use peers::{Peer, PeerState, domain_of, peer, peer_number, peers};
-pub(crate) use peers::{begin_peer, meet, number_or_meet, number_or_refuse, set_rule};
+pub(crate) use peers::{begin_peer, heard, meet, number_or_meet, number_or_refuse, set_rule, silent};
 
 use crate::{
     event::{Event, Recorded},
@@ -80,6 +80,11 @@ pub fn person(read: &impl Read, number: u64) -> Option<Arc<Person>> {
 /// The number of `name` in a domain ([`HERE`] or a peer), if there is such a person and they are not gone.
 pub fn person_number(read: &impl Read, peer: u64, name: &AccountName) -> Option<u64> {
     read.get::<u64>(&name_key(peer, name.as_str())).map(|n| *n)
+}
+
+/// Whether the person's account was deleted, or their whole domain is no more.
+pub fn is_gone(read: &impl Read, number: u64) -> bool {
+    person(read, number).is_none_or(|p| p.gone || peer(read, p.peer).is_some_and(|d| d.gone_at != 0))
 }
 
 /// The person's full id; `None` if the name was erased.

@@ -43,6 +43,12 @@ pub struct Peer {
     pub charter: Vec<u8>,
     /// How it was proven that the key is its.
     pub proof: String,
+    /// Tried in vain since then, milliseconds; 0: not known to be silent.
+    pub silent_since_ms: u64,
+    /// What waited for it was given up; nothing was heard since.
+    pub given_up: bool,
+    /// Position of the record since which its charter says that it is no more; 0: it does not.
+    pub gone_at: u64,
     pin: Option<Pin>,
 }
 
@@ -148,6 +154,7 @@ pub(crate) fn meet(tx: &mut Tx, ctx: &Ctx, record: &VerifiedRecord, proof: Strin
             charter_sequence: new.charter_sequence,
             record_sequence: new.record_sequence,
             proof,
+            gone: record.charter().gone(),
         };
         tx.emit(New { conversation: 0, event: Event::PeerPinned(facts, None) });
     }
@@ -170,6 +177,23 @@ pub(crate) fn set_rule(tx: &mut Tx, ctx: &Ctx, domain: &DomainName, rule: PeerRu
     Ok(Answer::Peer(peer))
 }
 
+/// The peer does not answer.
+pub(crate) fn silent(tx: &mut Tx, number: u64, since_ms: u64) -> Result<Answer, Error> {
+    if peer(tx, number).is_some_and(|p| p.silent_since_ms == 0) {
+        let facts = pb::PeerSilent { peer: number, since_ms: since_ms.max(1), given_up: false };
+        tx.emit(New { conversation: 0, event: Event::PeerSilent(facts, None) });
+    }
+    Ok(Answer::Done)
+}
+
+/// The peer was heard.
+pub(crate) fn heard(tx: &mut Tx, number: u64) -> Result<Answer, Error> {
+    if peer(tx, number).is_some_and(|p| p.silent_since_ms != 0) {
+        tx.emit(New { conversation: 0, event: Event::PeerHeard(pb::PeerHeard { peer: number }, None) });
+    }
+    Ok(Answer::Done)
+}
+
 /// The peer's items come in a new epoch, counted from the beginning.
 pub(crate) fn begin_peer(tx: &mut Tx, peer: u64, epoch: [u8; 16]) -> Result<Answer, Error> {
     if outbox::inbox(tx, peer).epoch != epoch {
@@ -187,6 +211,9 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         }
         Event::PeerPinned(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
             p.charter = f.charter.to_vec();
+            if f.gone != (p.gone_at != 0) {
+                p.gone_at = if f.gone { record.position } else { 0 };
+            }
             if !f.proof.is_empty() {
                 p.proof.clone_from(&f.proof);
             }
@@ -197,6 +224,12 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 charter_sequence: f.charter_sequence,
                 record_sequence: f.record_sequence,
             });
+        }),
+        Event::PeerSilent(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
+            (p.silent_since_ms, p.given_up) = (f.since_ms, f.given_up);
+        }),
+        Event::PeerHeard(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
+            (p.silent_since_ms, p.given_up) = (0, false);
         }),
         Event::PeerRuleSet(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
             p.state = match f.rule.as_str() {

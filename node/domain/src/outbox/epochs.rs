@@ -37,14 +37,16 @@ pub struct Epoch {
 
 /// What an outbox was before its present epoch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Past {
+pub(super) struct Past {
     /// Epochs in which there was anything, the oldest first.
     former: Vec<Epoch>,
     /// When this peer's word made a new epoch, the last few.
     restarts_ms: Vec<u64>,
+    /// Items whose messages, as far as they waited, were given up.
+    pub(super) given_up: u64,
 }
 
-fn past_key(peer: u64) -> Key {
+pub(super) fn past_key(peer: u64) -> Key {
     Key::numbers(PREFIX, b'h', &[peer])
 }
 
@@ -57,16 +59,20 @@ pub struct Restart {
     running: [u8; 32],
 }
 
+/// What was before.
+pub(super) fn past(read: &impl Read, peer: u64) -> Past {
+    read.get::<Past>(&past_key(peer)).map(|p| (*p).clone()).unwrap_or_default()
+}
+
 /// When this peer's word made us begin a new epoch, the last few times; milliseconds of journal time.
 pub fn restarts(read: &impl Read, peer: u64) -> Vec<u64> {
-    read.get::<Past>(&past_key(peer)).map(|p| p.restarts_ms.clone()).unwrap_or_default()
+    past(read, peer).restarts_ms
 }
 
 /// The epochs of a peer's outbox: the present one, then former ones, the newest first.
 pub fn epochs(read: &impl Read, peer: u64) -> Vec<Epoch> {
     let outbox = outbox(read, peer);
-    let former = read.get::<Past>(&past_key(peer)).map(|p| p.former.clone()).unwrap_or_default();
-    [present(&outbox)].into_iter().chain(former.into_iter().rev()).collect()
+    [present(&outbox)].into_iter().chain(past(read, peer).former.into_iter().rev()).collect()
 }
 
 fn present(outbox: &Outbox) -> Epoch {
@@ -191,7 +197,7 @@ fn emit(tx: &mut Tx, peer: u64, epoch: [u8; 16], restart: &Restart, peers_word: 
 }
 
 /// A record of the journal, or of the batch being made.
-fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Result<Recorded, Error> {
+pub(super) fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Result<Recorded, Error> {
     let first = tx.next_position() - tx.records().len() as u64;
     match position.checked_sub(first).and_then(|at| usize::try_from(at).ok()) {
         Some(at) => tx.records().get(at).cloned().ok_or_else(|| Code::Internal.into()),

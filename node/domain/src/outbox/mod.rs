@@ -1,12 +1,13 @@
 //! What goes to other domains and what came: per peer an outbox of journal positions, and a cursor of theirs.
 //!
 //! Owns prefix `o`. Reads every event that goes or came over a link (`link_outs`, `link_in`), LinkAcked, LinkRestarted,
-//! PeerEpochBegan, DomainBegan, EpochBegan. The event itself says where on the link it stands, so the outbox is a view
+//! PeerEpochBegan, PeerSilent, DomainBegan, EpochBegan. The event itself says where on the link it stands, so the outbox is a view
 //! and rebuilds identically. Items are encoded again from the record when they are sent; their hash is in the event, and
 //! an item that no longer gives it (its body was erased) is withheld. federation-spec/03-link.md, 05-content.md
 //! Invariant: sequences of an outbox epoch are 1, 2, 3 …; the inbox cursor moves by one.
 
 mod epochs;
+mod give_up;
 mod items;
 mod known;
 
@@ -19,11 +20,15 @@ use startalk_protocol::{Code, Error, pb::events as pb};
 
 pub use epochs::{Epoch, Restart, epochs, restart_after, restarts, running_of};
 pub(crate) use epochs::{restart, restart_all};
+pub(crate) use give_up::give_up;
+pub use give_up::given_up;
 pub(crate) use items::{
     account_gone_item, edit_item, group_invite_item, group_submission_item, introduce, marks_item, message_item, profile_item,
     recall_item,
 };
 pub use known::known;
+
+use epochs::{Past, past, past_key};
 
 use crate::{
     command::Answer,
@@ -81,7 +86,7 @@ pub enum Outgoing {
     Item(Bytes),
     /// The same of a group submission, and what the submission is known by.
     Submission(Bytes, [u8; 32]),
-    /// Erased since: its hash.
+    /// Erased or given up since: its hash.
     Withheld([u8; 32]),
 }
 
@@ -186,10 +191,13 @@ pub fn items(
 ) -> Result<Vec<Outgoing>, Error> {
     let outbox = outbox(read, peer);
     let (mut out, mut bytes) = (Vec::new(), 0);
-    for position in positions(read, peer, &outbox, from, to) {
+    let given_up = given_up(read, peer);
+    for (ever, position) in (outbox.skipped + from.max(1)..).zip(positions(read, peer, &outbox, from, to)) {
         let record = read_record(journal, position)?;
         let hash = item_hash(&record, peer).ok_or(Code::Internal)?;
-        let item = items::encode(read, journal, &record, peer).filter(|item| *blake3::hash(item).as_bytes() == hash);
+        let waits = ever > given_up || !give_up::is_given_up(read, &record);
+        let item = waits.then(|| items::encode(read, journal, &record, peer)).flatten();
+        let item = item.filter(|item| *blake3::hash(item).as_bytes() == hash);
         bytes += item.as_ref().map_or(32, Bytes::len);
         out.push(match (item, items::submission_hash(read, &record)) {
             (None, _) => Outgoing::Withheld(hash),
@@ -292,6 +300,10 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             }
         }
         Event::LinkRestarted(f, _) => epochs::restarted(tx, record, f),
+        Event::PeerSilent(f, _) if f.given_up => {
+            let total = outbox(tx, f.peer).total;
+            tx.change(past_key(f.peer), |past: &mut Past| past.given_up = total);
+        }
         Event::PeerEpochBegan(f, _) => {
             let was = inbox(tx, f.peer);
             known::ended(tx, f.peer, &was);

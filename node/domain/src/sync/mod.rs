@@ -241,9 +241,11 @@ pub fn changed_conversations(store: &Store, account: u64, after: u64) -> Vec<u64
     all
 }
 
-/// Whether what a person shows changed, or their account here went, after this position.
+/// Whether what a person shows changed, or their account here or their whole domain went, after this position.
 fn is_seen_anew(read: &impl Read, person: u64, after: u64) -> bool {
-    directory::person(read, person).is_some_and(|p| p.profile.position > after)
+    let person_changed =
+        |p: &directory::Person| p.profile.position > after || directory::peer(read, p.peer).is_some_and(|d| d.gone_at > after);
+    directory::person(read, person).is_some_and(|p| person_changed(&p))
         || accounts::account(read, person).is_some_and(|a| a.deleted && timeline::head(read, a.stream).position > after)
 }
 

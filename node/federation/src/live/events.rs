@@ -4,7 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
-use startalk_domain::{Command, command::SubmissionProof, outbox};
+use startalk_domain::{Command, command::SubmissionProof, directory, outbox};
 use startalk_link::{Entry, Event, Incoming, Position, Stand};
 use startalk_protocol::{Code, Error, UserId, pb::link::Ephemeral};
 use tracing::{debug, info};
@@ -87,6 +87,10 @@ impl Live<'_> {
         self.slot.status.lock().last_contact_ms = Some(self.shared.now());
         self.ends_ms = self.ends_ms.min(judged.key_ends_ms);
         assert_eq!(judged.number, self.number, "one domain has one number");
+        if directory::peer(&*self.shared.config.views.store, self.number).is_some_and(|p| p.silent_since_ms != 0) {
+            // If it is not recorded now, the next contact says it again.
+            self.shared.config.handle.submit(Command::PeerHeard { peer: self.number }, |_| {});
+        }
     }
 
     /// Where the peer stands in what we sent; reads more than a little only where histories differ.

@@ -218,8 +218,11 @@ impl Live<'_> {
         }
         if self.slot.take_changed() {
             let store = &*self.shared.config.views.store;
-            if directory::peer(store, self.number).is_some_and(|p| p.state == directory::PeerState::Denied) {
-                let error = Error::new(Code::DomainDenied).with("domain", &self.slot.domain);
+            let known = directory::peer(store, self.number);
+            let denied = known.as_ref().is_some_and(|p| p.state == directory::PeerState::Denied);
+            if denied || known.is_some_and(|p| p.gone_at != 0) {
+                let code = if denied { Code::DomainDenied } else { Code::DomainGone };
+                let error = Error::new(code).with("domain", &self.slot.domain);
                 self.wire.link.close(error.clone());
                 return Some(End::Closed { by_peer: false, error });
             }

@@ -5,6 +5,7 @@ mod exchange;
 mod groups;
 mod node;
 mod refusals;
+mod silence;
 mod speed;
 mod trouble;
 mod went_back;

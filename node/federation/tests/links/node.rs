@@ -1,7 +1,7 @@
 //! One node: journal, views, write loop, listeners and federation, as the binary puts them together.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
@@ -57,6 +57,8 @@ pub struct Who {
     pub other_record: Option<Bytes>,
     /// Drops what comes over UDP.
     pub no_udp: bool,
+    /// Its charter says that it is no more.
+    pub gone: bool,
     pub quota: Quota,
     pub timings: Timings,
 }
@@ -96,6 +98,7 @@ impl Who {
             record_sequence: Arc::new(AtomicI64::new(1)),
             other_record: None,
             no_udp: false,
+            gone: false,
             quota: Quota::default(),
             timings: timings(),
         }
@@ -113,8 +116,8 @@ impl Who {
             line: Vec::new(),
             link_keys: keys,
             recovery_hash: recovery_hash(&key(250).public()),
-            sequence: 1,
-            gone: false,
+            sequence: 1 + u64::from(self.gone),
+            gone: self.gone,
         };
         let record = RecordDraft {
             endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: u32::from(self.port) }],
@@ -140,10 +143,14 @@ impl Identity for Who {
     }
 }
 
+/// One that nothing listens on, and that no other test of this process was given.
 fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _in = runtime.enter();
-    bind(Listen::Address("127.0.0.1:0".parse().unwrap()), None).unwrap().port
+    std::iter::repeat_with(|| bind(Listen::Address("127.0.0.1:0".parse().unwrap()), None).unwrap().port)
+        .find(|port| GIVEN.lock().insert(*port))
+        .unwrap()
 }
 
 struct Seeded(SplitMix64);

@@ -246,22 +246,3 @@ fn links_that_are_made_anew_lose_and_double_nothing() {
         assert!(one.status(&other.who.name).unwrap().refusals.is_empty());
     }
 }
-
-#[test]
-fn a_peer_that_is_silent_for_long_is_left_alone_until_somebody_asks() {
-    trace();
-    let mut who = [Who::new(1), Who::new(2)];
-    who[0].timings.dormant_after = Duration::from_millis(400);
-    let a = Node::start(who[0].clone(), FaultDisk::new(), &who);
-    let (mut alice, b_name) = (person(&a, "alice"), who[1].name.clone());
-    alice.say(&a, &format!("bob@{b_name}").parse().unwrap(), "are you there?");
-    until("it is given up", || a.status(&b_name).is_some_and(|s| s.state == State::Dormant));
-    let b = Node::start(who[1].clone(), FaultDisk::new(), &who);
-    person(&b, "bob");
-    alice.say(&a, &format!("bob@{b_name}").parse().unwrap(), "still not?");
-    assert_eq!(a.status(&b_name).unwrap().state, State::Dormant);
-    a.federation.reconnect(&b_name).unwrap();
-    until_status(&a, &b, "it is reached", |s| s.lag == 0);
-    let unknown = a.federation.reconnect(&Who::new(5).name).unwrap_err();
-    assert_eq!(unknown.code, Code::UnknownDomain);
-}
