@@ -30,6 +30,7 @@ use crate::{
     folder::{Folder, write_file},
     keys::{FirstStart, Identity, Keys, Shows},
     listen::{Servers, endpoints_of},
+    metrics::{Batches, Metrics},
     store,
     told::{Told, url},
     words::say,
@@ -206,12 +207,15 @@ impl Node {
         let _ = gateway_slot.set(gateway.clone());
 
         let renew = identity.wanted();
+        let batches = Arc::new(Batches::default());
         let writer = {
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
+            let batches = batches.clone();
             Writer::start(
                 sequencer,
                 handle.clone(),
                 Box::new(move |records: &Arc<[Recorded]>| {
+                    batches.committed(records.len());
                     gateway.committed(records);
                     federation.committed(records);
                     if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
@@ -220,8 +224,12 @@ impl Node {
                 }),
             )?
         };
-        let backend =
+        let mut backend =
             backend(&folder, &views, reader, &handle, &domain, &public_url, &identity, &federation, &endpoints, &resolver);
+        let (gateway_seen, links_seen) = (gateway.clone(), federation.clone());
+        let seen =
+            Metrics { views: views.clone(), handle: handle.clone(), batches, gateway: gateway_seen, federation: links_seen };
+        backend.metrics = Arc::new(move || Some(seen.page()));
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
 
         let servers = Servers { gateway: gateway.clone(), federation: federation.clone(), tls };
@@ -388,6 +396,7 @@ fn backend(
         public_url: public_url.to_owned(),
         rotate: Arc::new(rotate),
         peers: Arc::new(peers),
+        metrics: Arc::new(|| None),
         endpoints: Arc::new(move || addresses.clone()),
         rebuilt: None,
     }

@@ -15,6 +15,7 @@ mod config;
 mod folder;
 mod keys;
 mod listen;
+mod metrics;
 mod offline;
 mod store;
 mod told;

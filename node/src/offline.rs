@@ -47,6 +47,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         folder: root,
         rotate: Arc::new(rotate),
         peers: Arc::new(|| json!([])),
+        metrics: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),
         rebuilt: opened.rebuilt,
     };

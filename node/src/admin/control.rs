@@ -1,5 +1,5 @@
 //! The control socket in the data folder: one JSON request a line, JSON lines back (`progress`, then `ok` or `error`).
-//! Whoever may open the folder may use it.
+//! Whoever may open the folder may use it. It also answers `GET /metrics`, for collectors that can ask a Unix socket.
 
 use std::{
     fs::File,
@@ -59,6 +59,15 @@ fn answer(stream: &UnixStream, backend: &Backend) {
     let mut line = String::new();
     let mut reader = BufReader::new(std::io::Read::take(stream, REQUEST_BYTES_MAX));
     if reader.read_line(&mut line).is_err() {
+        return;
+    }
+    if line.starts_with("GET /metrics ") {
+        // The rest of the request is read, so that closing the socket does not cut the answer off.
+        while matches!(reader.read_line(&mut line), Ok(n) if n > 2) {}
+        let page = (backend.metrics)().unwrap_or_default();
+        let head =
+            format!("HTTP/1.0 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}\r\n\r\n", page.len());
+        let _ = write!(&mut &*stream, "{head}{page}");
         return;
     }
     let result = match serde_json::from_str::<Request>(&line) {

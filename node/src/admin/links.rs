@@ -4,9 +4,12 @@ use serde_json::{Value, json};
 use startalk_federation::{PeerStatus, State};
 use startalk_protocol::{Error, error::Language};
 
-/// One peer's link.
-pub fn json(status: &PeerStatus) -> Value {
-    let (code, next_attempt_ms) = match status.state {
+/// Every state, by its code.
+pub const STATES: &[&str] = &["idle", "connected", "dialing", "backing-off", "refused", "dormant", "dead", "gone", "denied"];
+
+/// The state's code, and when the peer is tried next.
+pub fn state(status: &PeerStatus) -> (&'static str, Option<u64>) {
+    match status.state {
         State::Idle => ("idle", None),
         State::Connected => ("connected", None),
         State::Dialing => ("dialing", None),
@@ -16,7 +19,12 @@ pub fn json(status: &PeerStatus) -> Value {
         State::Dead { next_attempt_ms } => ("dead", Some(next_attempt_ms)),
         State::Gone => ("gone", None),
         State::Denied => ("denied", None),
-    };
+    }
+}
+
+/// One peer's link.
+pub fn json(status: &PeerStatus) -> Value {
+    let (code, next_attempt_ms) = state(status);
     let refusals: Vec<Value> = status
         .refusals
         .iter()

@@ -66,12 +66,16 @@ pub enum Request {
     Compact,
     Doctor,
     Status,
+    Metrics,
 }
 
 /// Replaces the link key: now, or (false) only if it is time.
 pub type Rotate = Arc<dyn Fn(bool) -> anyhow::Result<()> + Send + Sync>;
 /// The state of links, as JSON; empty when the node is stopped.
 pub type Peers = Arc<dyn Fn() -> Value + Send + Sync>;
+
+/// How the node does, as Prometheus reads it; `None` when it is stopped.
+pub type MetricsPage = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// What verbs work on.
 #[derive(Clone)]
@@ -92,6 +96,8 @@ pub struct Backend {
     pub rotate: Rotate,
     /// Links' states.
     pub peers: Peers,
+    /// How the node does.
+    pub metrics: MetricsPage,
     /// Endpoints that the record names, for `doctor`.
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Why the views had to be made anew just now, for `doctor` on a stopped node.
@@ -151,7 +157,13 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
         Request::Compact => compaction::compact(&backend.reader, progress).map_err(|e| failed(&e.into())),
         Request::Doctor => Ok(doctor::examine(backend, progress)),
         Request::Status => Ok(policy(backend)),
+        Request::Metrics => (backend.metrics)().map(|page| json!({ "metrics": page })).ok_or_else(stopped),
     }
+}
+
+/// There is no node to ask.
+pub fn stopped() -> Error {
+    Error::new(Code::Unreachable).with("what", "startalk").with("why", "the node is stopped")
 }
 
 fn failed(error: &anyhow::Error) -> Error {

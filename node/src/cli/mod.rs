@@ -12,7 +12,7 @@ use serde_json::Value;
 use startalk_protocol::{Error, error::Language};
 
 use crate::{
-    admin::{Progress, Request, backup, control},
+    admin::{self, Progress, Request, backup, control},
     boot, config,
     folder::{Folder, FolderError},
     keys::Keys,
@@ -79,6 +79,8 @@ enum Verb {
     },
     /// Links to other domains: state, lag, last error / 与其他域的链路：状态、延迟、最近错误
     Peers,
+    /// How the running node does, as Prometheus reads it / 运行状况，Prometheus 文本格式
+    Metrics,
     /// Keys / 密钥
     #[command(subcommand)]
     Key(KeyVerb),
@@ -182,6 +184,7 @@ impl Verb {
                 edit_seconds: *edit_seconds,
             },
             Self::Peers => Request::Peers,
+            Self::Metrics => Request::Metrics,
             Self::Key(KeyVerb::Rotate) | Self::Keys(KeyVerb::Rotate) => Request::KeysRotate,
             Self::Backup { to } => Request::Backup { to: std::path::absolute(to).unwrap_or_else(|_| to.clone()) },
             Self::Compact => Request::Compact,
@@ -203,6 +206,8 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
     if let Some(request) = verb.request() {
         let value = match control::ask(&data, &request, &progress) {
             Some(result) => result?,
+            // Only a running node has something to tell; the folder is not opened for it.
+            None if matches!(request, Request::Metrics) => return Err(admin::stopped().into()),
             None => offline::run(&data, request, &progress)?,
         };
         return show(&value, json, language);

@@ -31,6 +31,9 @@ pub fn in_words(value: &Value, language: Language) -> String {
         }
         return out + &format!("{}: {password}\n", t("password (to be changed after signing in)", "密码（登录后请修改）"));
     }
+    if let Some(page) = value["metrics"].as_str() {
+        return page.to_owned();
+    }
     if let Some(link) = value["link"].as_str() {
         return format!("{link}\n");
     }

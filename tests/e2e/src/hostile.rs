@@ -100,6 +100,7 @@ impl Mallory {
             record,
             instance: Bytes::from_static(&[9; 16]),
             features: Vec::new(),
+            known: Vec::new(),
             sent: Some(position(&start)),
             received: None,
         }

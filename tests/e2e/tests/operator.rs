@@ -103,6 +103,55 @@ async fn accounts_while_the_node_runs() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What collectors read: by the verb, and over the control socket as HTTP; not at the port that everybody may ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_of_a_running_node() -> anyhow::Result<()> {
+    let world = World::new()?;
+    let (mut a, b) = (world.node("a")?, world.node("b")?);
+    let alice = Person::register(&a.first_link, "alice").await?;
+    let bob = Person::register(&b.first_link, "bob").await?;
+    alice.say_many(&bob.user, 5).await?;
+    bob.hears_all_of(&alice).await?;
+    let page = || -> anyhow::Result<String> { Ok(a.ask(&["metrics"])?["metrics"].as_str().context("a page")?.to_owned()) };
+    let value = |page: &str, name: &str| {
+        let line = page.lines().find(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        line.and_then(|l| l.rsplit_once(' ')?.1.parse::<f64>().ok())
+    };
+    let peer = |name: &str, more: &str| format!("startalk_peer_{name}{{domain=\"{}\"{more}}}", b.domain);
+    until("all is acknowledged", || {
+        let waiting = page().ok().and_then(|p| value(&p, &peer("waiting_items", "")));
+        std::future::ready((waiting == Some(0.0), 0))
+    })
+    .await?;
+    let now = page()?;
+    let records = a.ask(&["policy"])?["records"].as_f64();
+    assert!(
+        value(&now, "startalk_journal_position") <= records && value(&now, "startalk_journal_position") > Some(10.0),
+        "{now}"
+    );
+    assert_eq!((value(&now, "startalk_connections"), value(&now, "startalk_epoch")), (Some(1.0), Some(1.0)), "{now}");
+    assert_eq!(value(&now, &peer("state", ",state=\"connected\"")), Some(1.0), "{now}");
+    assert_eq!(value(&now, "startalk_peers{state=\"connected\"}"), Some(1.0));
+    assert!(value(&now, &peer("last_contact_seconds", "")) > Some(1.7e9));
+    assert!(value(&now, "startalk_queue_commands").is_some());
+    let (count, all) = (value(&now, "startalk_batch_records_count"), value(&now, "startalk_batch_records_bucket{le=\"+Inf\"}"));
+    assert!(count == all && count >= Some(2.0) && value(&now, "startalk_batch_records_sum") >= count, "{now}");
+
+    let mut socket = std::os::unix::net::UnixStream::connect(a.data.join("control.sock"))?;
+    socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: startalk\r\n\r\n")?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("a head")?;
+    assert!(head.starts_with("HTTP/1.0 200 OK") && head.contains(&format!("content-length: {}", body.len())), "{head}");
+    assert_eq!(value(body, "startalk_epoch"), Some(1.0));
+    let (status, public) = http(a.port, "GET /metrics", "")?;
+    assert!(status != 200 && !public.contains("startalk_"), "{status} {public}");
+    a.stop()?;
+    assert!(a.refusal(&["metrics"])?.contains("the node is stopped"));
+    world.done();
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_verbs_on_a_stopped_node() -> anyhow::Result<()> {
     let world = World::new()?;
