@@ -35,8 +35,10 @@ struct Peer {
     next_ms: u64,
     /// The last failure was a refusal.
     refused: bool,
-    /// Two copies were seen: no link before then.
+    /// No link before then, also none that comes: two copies were seen, or it names what fits nothing once too often.
     held_until_ms: u64,
+    /// Why.
+    held_for: Error,
     /// A link is wanted although there may be nothing to send.
     wanted: bool,
     /// Tried in vain since then.
@@ -74,6 +76,7 @@ async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
         next_ms: 0,
         refused: false,
         held_until_ms: 0,
+        held_for: Code::TwoCopies.into(),
         wanted: false,
         vain_since_ms,
         tried_ms: 0,
@@ -210,7 +213,7 @@ impl Peer {
         self.vain_since_ms = None;
         self.backoff.reset();
         if now_ms < self.held_until_ms {
-            let error = Error::new(Code::TwoCopies).with("domain", &self.slot.domain);
+            let error = self.held_for.clone();
             self.slot.status.lock().failed(&self.slot.domain, error.clone(), now_ms);
             arrived.wire.dismiss(error, self.timings().farewell);
             return None;
@@ -266,6 +269,7 @@ impl Peer {
             Code::IdleTimeout if by_peer && was_ready => self.again(error),
             Code::TwoCopies => {
                 self.held_until_ms = self.shared.now() + millis(self.timings().two_copies);
+                self.held_for = Error::new(Code::TwoCopies).with("domain", &self.slot.domain);
                 self.failed(error);
             }
             Code::OlderRecord if by_peer => {
@@ -349,6 +353,9 @@ impl Peer {
         if let Err(error) = restarted {
             let theirs = apart.theirs.map_or(0, |t| t.sequence);
             warn!(domain = %self.slot.domain, "it says to have {theirs} items of ours, which fits nothing here; no new epoch: {error}");
+            // Looking for it costs us more than asking costs the peer.
+            self.held_until_ms = self.shared.now() + millis(self.timings().refused_first);
+            self.held_for = error.clone();
             return self.failed(error);
         }
         if apart.went_back {

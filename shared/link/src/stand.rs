@@ -4,7 +4,11 @@
 //! Pure; the driver lends its outbox. Invariant: a place is believed only if our own hash there is the peer's, or if it is
 //! the beginning of an epoch of which the peer has something: it had everything before it then.
 
-use startalk_protocol::{Error, pb::link::StreamPosition};
+use startalk_protocol::{
+    Error,
+    pb::link::StreamPosition,
+    sabotage::{self, Switch},
+};
 
 use crate::position::Position;
 
@@ -73,10 +77,11 @@ pub fn stand(history: &impl History, received: Option<Position>, known: Option<&
     // Who cannot tell what else it knows is believed to have what it acknowledged once.
     let sure = known.is_some() || proven;
     let unknown_epoch = known.is_some() && cursor.is_some_and(|c| all.iter().all(|n| n.epoch != c.epoch));
-    if unknown_epoch || (sure && found < present.before) {
+    let too_late = sure && found < present.before && !sabotage::is(Switch::FormerEpochsForgotten);
+    if unknown_epoch || too_late {
         return Ok(Stand::Apart { after: Some(found), went_back: unknown_epoch });
     }
-    let has = if sure { (found - present.before).min(present.count) } else { 0 };
+    let has = if sure { found.saturating_sub(present.before).min(present.count) } else { 0 };
     Ok(Stand::At { position: Position::start(present.epoch), has })
 }
 

@@ -40,6 +40,7 @@ switches! {
     IntervalsNotChecked "intervals-not-checked" "Members read what was said in a group while they were not in it.";
     FailedTooSoon "failed-too-soon" "What waits for a group's home is called failed before that is certain.";
     GroupRightsNotChecked "group-rights-not-checked" "A group's home records what its author may not do.";
+    FormerEpochsForgotten "former-epochs-forgotten" "A peer that has less than what comes before our present epoch is not noticed.";
     ClaimAnyDomain "claim-any-domain" "The key of a link is not compared with the charter.";
 }
 

@@ -45,6 +45,12 @@ pub const LIST: &[Caught] = &[
         "scenarios",
         "handshake::the_key_that_tls_showed_must_be_among_the_peers_keys",
     ),
+    caught(
+        Switch::FormerEpochsForgotten,
+        "startalk-link",
+        "scenarios",
+        "parted::two_restores_on_different_sides_in_a_row_lose_nothing",
+    ),
     caught(Switch::ViewsNotCompared, "startalk", "startalk", "store::tests::views_that_lost_a_page_are_made_anew"),
     caught(Switch::NoRollback, "startalk-domain", "one_domain", "a_command_that_fails_half_way_is_undone"),
     caught(Switch::SubmissionsNotProven, "startalk-domain", "groups", "a_third_domain_believes_no_home_what_it_says_of_others"),
