@@ -12,7 +12,7 @@ fn the_spec_has_the_limits_of_the_code() {
     let limits = limits.split("## ").next().expect("text");
     let rows = [
         ("bytes of a frame", LINK_FRAME_BYTES_MAX as u64),
-        ("bytes of a frame that is not a batch", LINK_SMALL_FRAME_BYTES_MAX as u64),
+        ("bytes of a frame that is not a batch, an answer or a note", LINK_SMALL_FRAME_BYTES_MAX as u64),
         ("bytes of the first frame", LINK_HELLO_BYTES_MAX as u64),
         ("bytes of a record", RECORD_BYTES_MAX as u64),
         ("bytes of an item", LINK_ITEM_BYTES_MAX as u64),
@@ -25,6 +25,9 @@ fn the_spec_has_the_limits_of_the_code() {
         ("parameters of an error", LINK_ERROR_PARAMS_MAX as u64),
         ("bytes of a code, or of a parameter's name or value", LINK_ERROR_TEXT_BYTES_MAX as u64),
         ("bytes of an ephemeral's `Frame`", LINK_EPHEMERAL_BYTES_MAX as u64),
+        ("questions without an answer, each way", LINK_ASKS_MAX as u64),
+        ("bytes of what is asked", LINK_ASK_BYTES_MAX as u64),
+        ("bytes of an `answer` or `note` frame", LINK_FRAME_BYTES_MAX as u64),
         ("milliseconds until the hello", LINK_HELLO_MS_MAX),
         ("milliseconds until ready", LINK_OPENING_MS_MAX),
         ("milliseconds of silence until a ping", LINK_PING_MS),
