@@ -1,7 +1,7 @@
 //! What waits for a domain that has been silent for a month, or is no more: its senders are told, and it is not sent any more.
 //!
 //! Only messages are given up, and they stay at their place in the outbox, as hashes. Recalls, deleted accounts and
-//! marks go on waiting: they are what a domain that comes back must still hear. docs/decisions/0012-silent-peers.md
+//! marks go on waiting: they are what a domain that comes back must still hear. docs/decisions/0014-silent-peers.md
 
 use startalk_protocol::{Code, Error, pb::events as pb};
 
