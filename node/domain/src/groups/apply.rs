@@ -11,8 +11,8 @@ use startalk_protocol::{
 };
 
 use super::{
-    CHUNK, FENCE, Group, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, changes_key, epoch_key, fence_key,
-    followed_key, group_key, id_key, join, log_key, members_key, number_key, persons_key, proof_key, receive, views,
+    CHUNK, FENCE, Group, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, changes_key, fence_key, followed_key,
+    group_key, id_key, join, log_key, members_key, number_key, persons_key, proof_key, receive, views,
     views::{Changes, Members, Persons},
     waiting_key,
 };
@@ -61,8 +61,6 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             (g.equivocated, g.position) = (true, record.position);
         }),
         Event::GroupProven(f, _) => tx.put(proof_key(f.peer), (record.position, f.signature.to_vec())),
-        Event::DomainBegan(..) => tx.put(epoch_key(), 1u32),
-        Event::EpochBegan(f, _) => tx.put(epoch_key(), f.epoch),
         Event::GroupSubmissionRefused(f, _) => {
             receive::remember(tx, f.conversation, f.peer, f.number, array(&f.hash), &f.code);
         }

@@ -2,7 +2,7 @@
 //!
 //! Owns prefix `p`. Events: GroupBegan, GroupRecorded, GroupMembersLearned, GroupSubmitted, GroupSubmissionEnded,
 //! GroupProven, GroupInvited, GroupInvitationDecided, GroupReplicaBegan, GroupSubmissionRefused, GroupLeaving,
-//! GroupEquivocated, EpochBegan. A group has one home, which puts everything that happens in it into one order and
+//! GroupEquivocated. A group has one home, which puts everything that happens in it into one order and
 //! checks rights once, at that moment ([`decide`]); every other domain with members keeps a replica, a copy of the log
 //! from where its first member joined ([`follow`]). The group's sequence is the conversation's, here and everywhere.
 //! Invariants: a record never changes its place; who reads a record was in the group at its place; a replica holds
@@ -102,8 +102,4 @@ fn followed_key(peer: u64) -> Key {
 
 fn proof_key(peer: u64) -> Key {
     Key::numbers(PREFIX, b'p', &[peer])
-}
-
-fn epoch_key() -> Key {
-    Key::numbers(PREFIX, b'e', &[])
 }

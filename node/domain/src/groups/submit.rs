@@ -12,7 +12,7 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-use super::{Group, Member, epoch_key, number_key, record::Submitted, record::record, rights, views};
+use super::{Group, Member, number_key, record::Submitted, record::record, rights, views};
 use crate::{
     command::{Actor, Answer},
     context::Ctx,
@@ -22,9 +22,9 @@ use crate::{
     store::{New, Read, Tx},
 };
 
-/// Submissions counted within one epoch of the journal; the epoch stands above, so that a node that went back never uses a
-/// number again.
-const EPOCH_SHIFT: u32 = 40;
+/// Numbers in a millisecond. The time stands above, so that a node that was restored from an older copy does not use a
+/// number again, whether it knows that it was or not.
+const NUMBERS_PER_MS: u64 = 1 << 16;
 
 /// Who does it, by which command.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ pub(super) fn perform(
     let leaves = matches!(action, Action::Leave(_));
     let now_ms = i64::try_from(ctx.now_ms).unwrap_or(i64::MAX);
     let submission = Submission {
-        number: next_number(tx, group.conversation),
+        number: next_number(tx, ctx, group.conversation),
         not_after_ms: if patient { 0 } else { now_ms.saturating_add(limits::GROUP_SUBMISSION_MS) },
         author,
         action: Some(action),
@@ -140,10 +140,9 @@ fn may_submit(
     }
 }
 
-fn next_number(read: &impl Read, conversation: u64) -> u64 {
+fn next_number(read: &impl Read, ctx: &Ctx, conversation: u64) -> u64 {
     let last = read.get::<u64>(&number_key(conversation)).map_or(0, |n| *n);
-    let epoch = read.get::<u32>(&epoch_key()).map_or(1, |e| *e);
-    last.max(u64::from(epoch) << EPOCH_SHIFT) + 1
+    (last + 1).max(ctx.now_ms.saturating_mul(NUMBERS_PER_MS))
 }
 
 /// What the home will have chained, of a submission of ours.
