@@ -245,6 +245,12 @@ pub enum Command {
         group: String,
         range: Box<Range>,
     },
+    /// The peer has entries of a group of this home beyond the log's end.
+    GroupBehind {
+        peer: u64,
+        group: String,
+        after: u64,
+    },
     /// How far members of the peer's have read in a group of this home: (member, sequence).
     MoveGroupMarks {
         peer: u64,

@@ -101,6 +101,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         }
         Command::BeginReplica { peer, group, pages } => groups::begin_replica(tx, ctx, peer, &group, pages),
         Command::FollowGroup { peer, group, range } => groups::follow(tx, ctx, peer, &group, *range),
+        Command::GroupBehind { peer, group, after } => groups::behind(tx, ctx, peer, &group, after),
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),
         Command::TellTime => governance::tell_time(tx, ctx),
         Command::MeetPeer { record, proof } => directory::meet(tx, ctx, &record, proof),

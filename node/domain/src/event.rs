@@ -193,6 +193,7 @@ events! {
     71 ConversationSet Nothing;
     72 GroupEquivocated Nothing;
     73 GroupInviteSent pb::GroupInviteSentBody;
+    74 GroupForked Nothing;
 }
 
 impl Event {

@@ -291,6 +291,8 @@ impl Town {
         let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
         a.meet(&b);
         b.meet(&a);
+        let charter = b.charter();
+        b.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
         let (mut alice, mut bob) = (Person::at(&mut a, "alice"), Person::at(&mut b, "bob"));
         let group_a = alice.create(&mut a, &["bob@b.example"]);
         let id = id_of(&a, group_a);
@@ -515,4 +517,45 @@ fn who_is_deleted_leaves_and_hands_over() {
     assert_eq!((member.role, groups::group(&node.store, group).unwrap().members), (Role::Owner, 1));
     let gone = groups::member_of(&node.store, group, alice.actor.account).unwrap();
     assert_eq!(gone.standing, Standing::Left);
+}
+
+#[test]
+fn a_home_that_went_back_and_its_followers_go_on_and_what_it_lost_stays_readable() {
+    for knows in [true, false] {
+        let mut town = Town::new();
+        town.b.ok(town.bob.say(town.group_b, "kept"));
+        town.exchange();
+        let copy = startalk_journal::ReadJournal::head(&*town.a.journal).position;
+        town.a.ok(town.alice.say(town.group_a, "lost at home"));
+        town.b.ok(town.bob.say(town.group_b, "lost at home too"));
+        town.exchange();
+        let bob = town.bob.actor.account;
+        let everything = ["kept", "lost at home", "lost at home too"];
+        assert_eq!(said(&town.b, bob, town.group_b), everything);
+
+        town.a = town.a.restored_to(copy);
+        if knows {
+            town.a.ok(Command::BeginEpoch { epoch: 2, reason: "restored".into() });
+        } else {
+            let peer = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+            let after = timeline::head(&town.b.store, town.group_b).sequence;
+            town.a.ok(Command::GroupBehind { peer, group: town.id.clone(), after });
+            town.a.ok(Command::GroupBehind { peer, group: town.id.clone(), after });
+        }
+        town.alice.counter += 10;
+        town.a.ok(town.alice.say(town.group_a, "after"));
+        follow(&town.a, &mut town.b, &town.id);
+        let renewed = groups::by_id(&town.b.store, &town.id.parse().unwrap()).unwrap();
+        assert_ne!(renewed, town.group_b);
+        follow(&town.a, &mut town.b, &town.id);
+        assert_eq!(said(&town.b, bob, town.group_b), everything, "nothing that bob had is gone");
+        assert_eq!(standing(&town.b, bob, town.group_b), "renewed");
+        assert_eq!(said(&town.b, bob, renewed), ["kept", "after"]);
+        assert_eq!(town.b.refused(town.bob.say(town.group_b, "hm")), "not-allowed-here");
+        town.b.ok(town.bob.say(renewed, "hello again"));
+        let items = startalk_domain::outbox::outbox(&town.b.store, 1);
+        assert!(items.head() > 0);
+        let events = town.a.events();
+        assert_eq!(events.iter().filter(|e| **e == "GroupEquivocated").count(), 0);
+    }
 }

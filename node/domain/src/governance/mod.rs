@@ -1,7 +1,7 @@
 //! The domain itself: its name and epoch, its charter, its policies, and the numbers given so far.
 //!
 //! Owns prefix `g`. Events: DomainBegan, EpochBegan, OwnCharterSigned, PolicySet, Erased (nothing kept); it also
-//! counts the numbers that AccountCreated, PersonMet, DeviceAdded, DirectOpened, GroupBegan, PeerMet and InvitationMade
+//! counts the numbers that AccountCreated, PersonMet, DeviceAdded, DirectOpened, GroupBegan, GroupForked, PeerMet and InvitationMade
 //! give.
 //! Invariant: a number is given once, to one thing, and never again.
 
@@ -207,6 +207,9 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         }
         Event::GroupBegan(f, _) => {
             tx.change(numbers_key(), |n: &mut Numbers| n.conversation = n.conversation.max(f.conversation));
+        }
+        Event::GroupForked(f, _) => {
+            tx.change(numbers_key(), |n: &mut Numbers| n.conversation = n.conversation.max(f.renewed));
         }
         Event::PeerMet(f, _) => tx.change(numbers_key(), |n: &mut Numbers| n.peer = n.peer.max(f.peer)),
         Event::InvitationMade(f, _) => {

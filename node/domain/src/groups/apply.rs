@@ -20,7 +20,7 @@ use crate::{
     directory::HERE,
     event::{Event, Raw, Recorded, Salted},
     governance::array,
-    store::Tx,
+    store::{Read, Tx},
 };
 
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
@@ -60,11 +60,32 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         Event::GroupEquivocated(f, _) => tx.change(group_key(f.conversation), |g: &mut Group| {
             (g.equivocated, g.position) = (true, record.position);
         }),
+        Event::GroupForked(f, _) => forked(tx, record.position, f),
         Event::GroupProven(f, _) => tx.put(proof_key(f.peer), (record.position, f.signature.to_vec())),
         Event::GroupSubmissionRefused(f, _) => {
             receive::remember(tx, f.conversation, f.peer, f.number, array(&f.hash), &f.code);
         }
         _ => join::apply(tx, record),
+    }
+}
+
+/// What we have stays where it is, and a new replica begins, with what waits for the home.
+fn forked(tx: &mut Tx, position: u64, f: &pb::GroupForked) {
+    let mut old = Group::default();
+    tx.change(group_key(f.conversation), |g: &mut Group| {
+        (g.begun, g.renewed, g.renewed_as, g.position) = (false, false, f.renewed, position);
+        old = g.clone();
+    });
+    let (conversation, id, home) = (f.renewed, old.id, old.home);
+    tx.put(id_key(&id), conversation);
+    tx.put(group_key(conversation), Group { conversation, id, home, renewed: true, position, ..Group::default() });
+    tx.put(log_key(conversation), Log::default());
+    tx.change(followed_key(home), |all: &mut Vec<u64>| insert(all, conversation));
+    let (waiting, number) = (views::waiting(tx, f.conversation), tx.get::<u64>(&number_key(f.conversation)));
+    tx.put(waiting_key(conversation), (*waiting).clone());
+    tx.remove(waiting_key(f.conversation));
+    if let Some(number) = number {
+        tx.put(number_key(conversation), *number);
     }
 }
 
@@ -473,7 +494,7 @@ fn replica_began(tx: &mut Tx, position: u64, f: &pb::GroupReplicaBegan, texts: O
     tx.change(group_key(f.conversation), |g: &mut Group| {
         (g.members, g.here) = (0, 0);
         g.peers.clear();
-        (g.begun, g.rights, g.position) = (true, rights, position);
+        (g.begun, g.renewed, g.rights, g.position) = (true, false, rights, position);
         (g.name, g.notice, g.description, g.avatar) = (texts.name, texts.notice, texts.description, texts.avatar);
         g.texts_at = [position; 4];
         g.pins = f.pins.clone();

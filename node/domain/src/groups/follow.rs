@@ -74,7 +74,7 @@ pub(crate) fn begin_replica(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, pag
     let malformed = || Error::new(Code::Malformed).with("expected", "what a replica begins with");
     let first = pages.first().ok_or_else(malformed)?;
     let base = first.base.clone().ok_or_else(malformed)?;
-    let wanted = waiting(tx, group.conversation).iter().any(|w| w.account != 0);
+    let wanted = group.renewed || !waiting(tx, group.conversation).is_empty();
     if group.begun || !wanted {
         return Ok(Answer::Done); // it has begun already
     }
@@ -171,10 +171,9 @@ pub(crate) fn follow(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, range: Ran
     let log = log(tx, conversation);
     for head in [&from, &at] {
         let differs = head.sequence == here && head.chain != log.chain[..];
-        if differs && head.home_epoch > log.epoch {
-            // It was restored from an older copy, says so, and what it does now is not what we have of it.
-            let home = directory::domain_of(tx, peer).ok_or(Code::Internal)?;
-            return Err(Error::new(Code::WentBack).with("domain", home).with("head", head.sequence).with("cursor", here));
+        // It was restored from an older copy, says so, and what it has there, or its end, is not what we have of it.
+        if head.home_epoch > log.epoch && (differs || at.sequence < here) {
+            return Ok(forked(tx, &group, head));
         }
         if differs && !sabotage::is(Switch::EquivocationUnnoticed) {
             return equivocated(tx, &group, &log, head);
@@ -198,6 +197,13 @@ pub(crate) fn follow(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, range: Ran
     }
     submit::ended(tx, conversation, at.time_ms);
     Ok(Answer::Done)
+}
+
+fn forked(tx: &mut Tx, group: &Group, head: &Head) -> Answer {
+    let renewed = governance::numbers(tx).conversation + 1;
+    let facts = pb::GroupForked { conversation: group.conversation, renewed, head: head.encode_to_vec().into() };
+    tx.emit(New { conversation: 0, event: Event::GroupForked(facts, None) });
+    Answer::Done
 }
 
 fn equivocated(tx: &mut Tx, group: &Group, log: &Log, theirs: &Head) -> Result<Answer, Error> {

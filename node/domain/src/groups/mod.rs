@@ -35,7 +35,7 @@ pub use model::{Change, Group, Joining, Link, Log, Member, PeerIn, Rights, Role,
 pub(crate) use read::from_record;
 pub use read::{Overview, changed_since, overview, pins, readers, waiting_messages};
 pub(crate) use receive::{Came, invite, submission};
-pub(crate) use record::new_epochs;
+pub(crate) use record::{behind, new_epochs};
 pub(crate) use say::{edit, erase_authored, recall, send};
 pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;

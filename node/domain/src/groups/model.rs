@@ -295,6 +295,10 @@ pub struct Group {
     pub destroyed: bool,
     /// Its home signed two histories; the replica goes no further.
     pub equivocated: bool,
+    /// Its home went back in time behind this replica: the group goes on in this conversation; 0: it did not.
+    pub renewed_as: u64,
+    /// This replica takes the place of one whose home went back: it is to begin although nobody here is joining.
+    pub renewed: bool,
     /// Sequences of pinned messages, oldest pin first.
     pub pins: Vec<u64>,
     /// Ways in.

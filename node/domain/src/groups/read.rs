@@ -62,6 +62,7 @@ impl Overview {
             Standing::In if self.group.destroyed => "destroyed",
             Standing::In if self.group.leaving.contains(&me.person) => "leaving",
             Standing::In if self.group.equivocated => "suspect",
+            Standing::In if self.group.renewed_as != 0 => "renewed",
             Standing::In => "member",
             Standing::Asked => "asked",
             Standing::Refused => "refused",

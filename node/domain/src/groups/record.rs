@@ -15,12 +15,14 @@ use super::{
     decide::{decide, superseded},
 };
 use crate::{
+    command::Answer,
     context::Ctx,
     directory::{self, HERE},
     erasure,
     event::{Event, Raw, Recorded, Salted},
     governance, outbox,
     store::{New, Tx},
+    timeline,
 };
 
 /// What is to be recorded, and by whom it was submitted.
@@ -122,14 +124,36 @@ pub(super) fn note_name(tx: &mut Tx, ctx: &mut Ctx, submission: &Submission, per
     }
 }
 
+/// A follower has more of a group's log than we do: either it lies, or we were restored from an older copy and do not know.
+/// A new epoch for this group harms nobody who has what we have, and tells the two apart for those who have more.
+pub(crate) fn behind(tx: &mut Tx, ctx: &Ctx, peer: u64, id: &str, after: u64) -> Result<Answer, Error> {
+    let group = super::following(tx, peer, id)?.group;
+    let head = timeline::head(tx, group.conversation).sequence;
+    let last = crate::conversations::record_of(tx, ctx, group.conversation, head);
+    let renewed = last.is_some_and(|record| is_new_epoch(&record));
+    if after > head && !renewed {
+        new_epoch(tx, group.conversation);
+    }
+    Ok(Answer::Done)
+}
+
+fn is_new_epoch(record: &Recorded) -> bool {
+    let Event::GroupRecorded(f, _) = &record.event else { return false };
+    Submission::decode(f.submission.as_ref()).is_ok_and(|s| matches!(s.action, Some(Action::NewEpoch(_))))
+}
+
+fn new_epoch(tx: &mut Tx, conversation: u64) {
+    let submission = Submission { action: Some(Action::NewEpoch(Default::default())), ..Default::default() };
+    let facts = pb::GroupRecorded { submission: submission.encode_to_vec().into(), ..Default::default() };
+    tx.emit(New { conversation, event: Event::GroupRecorded(facts, None) });
+}
+
 /// The node went back in time: each group of this home goes on in a new epoch, so that what was signed before and lost is
 /// never taken for what comes now.
 pub(crate) fn new_epochs(tx: &mut Tx) {
     for conversation in 1..=governance::numbers(tx).conversation {
         if super::group(tx, conversation).is_some_and(|g| g.is_home()) {
-            let submission = Submission { action: Some(Action::NewEpoch(Default::default())), ..Default::default() };
-            let facts = pb::GroupRecorded { submission: submission.encode_to_vec().into(), ..Default::default() };
-            tx.emit(New { conversation, event: Event::GroupRecorded(facts, None) });
+            new_epoch(tx, conversation);
         }
     }
 }

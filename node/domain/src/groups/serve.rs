@@ -45,7 +45,7 @@ pub fn following(read: &impl Read, peer: u64, id: &str) -> Result<Following, Err
 /// Entries after `after` that this peer may have, with the heads before and after them, unsigned.
 ///
 /// # Errors
-/// `no-such-conversation` for who follows nothing here; `out-of-order` beyond the log's end.
+/// `no-such-conversation` for who follows nothing here.
 pub fn range(views: &Views, peer: u64, id: &str, after: u64) -> Result<Range, Error> {
     // Looked at first: what is recorded later than this is not earlier, whatever the log is seen to hold below.
     let now_ms = i64::try_from(views.journal.head().time_ms).unwrap_or(i64::MAX);
@@ -54,7 +54,11 @@ pub fn range(views: &Views, peer: u64, id: &str, after: u64) -> Result<Range, Er
     let conversation = group.conversation;
     let head = timeline::head(store, conversation).sequence;
     if after > head {
-        return Err(Error::new(Code::OutOfOrder).with("got", after).with("expected", head));
+        // We went back behind what the peer has: where we are is all that there is to say.
+        let last = peer.stints.last().filter(|s| s.1 == 0 && s.0 <= head).ok_or(Code::NoSuchConversation)?;
+        assert!(last.0 <= head, "a stint that is open has begun");
+        let here = unsigned(&group, head, &chain_at(views, &group, head)?);
+        return Ok(Range { from: Some(here.clone()), at: Some(here), end: head, ..Range::default() });
     }
     let stint = peer.stints.iter().find(|(first, last)| after + 1 >= *first && (*last == 0 || after <= *last));
     let end = match stint {

@@ -131,6 +131,9 @@ fn may_submit(
     if views::waiting(tx, group.conversation).len() >= limits::GROUP_WAITING_MAX {
         return Err(Error::new(Code::TooMany).with("what", "waiting").with("max", limits::GROUP_WAITING_MAX));
     }
+    if group.renewed_as != 0 {
+        return Err(Error::new(Code::NotAllowedHere).with("what", "writing in the part of a group that its home has lost"));
+    }
     match me {
         Some(_) if !group.begun => Err(Error::new(Code::HomeUnknown).with("domain", home)),
         Some(me) if group.leaving.contains(&me.person) => Err(Code::NotMember.into()),

@@ -128,7 +128,7 @@ pub fn shared_with(read: &impl Read, peer: u64) -> Vec<u64> {
     let lives = |conversation: &u64| {
         let Some(group) = group(read, *conversation) else { return false };
         let follows = group.peers.iter().any(|p| p.peer == peer && p.members > 0);
-        let followed = group.home == peer && (group.here > 0 || !waiting(read, *conversation).is_empty());
+        let followed = group.home == peer && (group.here > 0 || group.renewed || !waiting(read, *conversation).is_empty());
         (group.is_home() && follows) || followed
     };
     followed_of(read, peer).iter().copied().filter(lives).collect()

@@ -110,6 +110,16 @@ impl Node {
         node
     }
 
+    /// The same node, put back to an older copy of its journal, which it does not know.
+    pub fn restored_to(&self, position: u64) -> Self {
+        let mut old = Self::new(self.name.as_str());
+        let kept: Vec<Record> = self.journal.0.lock().unwrap().iter().take(usize::try_from(position).unwrap()).cloned().collect();
+        (old.journal, old.store) = (Arc::new(List(Mutex::new(kept))), Arc::new(Store::temporary().unwrap()));
+        startalk_domain::replay(&old.store, &*old.journal, |_, _| {}).unwrap();
+        old.now_ms = self.now_ms + 1000;
+        old
+    }
+
     pub fn charter(&self) -> VerifiedCharter {
         let from = i64::try_from(START_MS).unwrap() - 3_600_000;
         let draft = CharterDraft {

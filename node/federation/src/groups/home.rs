@@ -30,6 +30,7 @@ impl Groups {
         self.jobs.spawn(async move {
             if let ask::Ask::Follow(follow) = &asked {
                 tell_time(&shared, follow.waits_for_ms).await;
+                tell_epoch(&shared, number, &group, follow.after).await;
             }
             let made = tokio::task::spawn_blocking(move || make(&shared, number, &group, asked)).await;
             let (answer, has) = match made {
@@ -94,6 +95,16 @@ async fn tell_time(shared: &Shared, waits_for_ms: i64) {
     let told_ms = i64::try_from(shared.config.views.journal.head().time_ms).unwrap_or(i64::MAX);
     if waits_for_ms != 0 && told_ms <= waits_for_ms && shared.now_signed() > waits_for_ms {
         let _ = submit(&shared.config.handle, Command::TellTime).await; // if not, it asks again
+    }
+}
+
+/// A follower has more than we do: if we went back in time, the log says so before the answer.
+async fn tell_epoch(shared: &Shared, peer: u64, group: &str, after: u64) {
+    let store = &*shared.config.views.store;
+    let conversation = group.parse().ok().and_then(|id| groups::by_id(store, &id));
+    if conversation.is_some_and(|c| timeline::head(store, c).sequence < after) {
+        let command = Command::GroupBehind { peer, group: group.to_owned(), after };
+        let _ = submit(&shared.config.handle, command).await; // if not, it asks again
     }
 }
 

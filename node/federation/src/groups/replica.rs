@@ -23,8 +23,9 @@ const PAGES_MAX: usize = limits::GROUP_MEMBERS_MAX as usize / limits::MEMBERS_PA
 
 /// Whether somebody here is in a group of this peer's, or waits for something there.
 pub(super) fn is_wanted(read: &impl Read, peer: u64, conversation: u64) -> bool {
-    groups::group(read, conversation)
-        .is_some_and(|g| g.home == peer && !g.equivocated && (g.begun || !groups::waiting(read, conversation).is_empty()))
+    groups::group(read, conversation).is_some_and(|g| {
+        g.home == peer && !g.equivocated && (g.begun || g.renewed || !groups::waiting(read, conversation).is_empty())
+    })
 }
 
 /// Whether the replica has to begin, or to begin again, because nobody here is in.
