@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Runs the vectors of federation-spec: `python3 check_vectors.py ../../federation-spec/vectors`."""
+
+import json
+import os
+import sys
+
+import link
+import trust
+import wire
+from errors import Refused
+
+FOLDER = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../../federation-spec/vectors")
+counts = {"held": 0, "failed": 0}
+h = bytes.fromhex
+
+
+def load(name):
+    with open(os.path.join(FOLDER, name)) as file:
+        return json.load(file)
+
+
+def expect(about, wanted, do):
+    """`wanted`: the code of a refusal, or None."""
+    try:
+        do()
+        got = None
+    except Refused as refused:
+        got = refused.code
+    counts["held" if got == wanted else "failed"] += 1
+    if got != wanted:
+        print(f"{about}: expected {wanted}, got {got}")
+
+
+def same(about, a, b):
+    expect(about, None, lambda: trust.check(a == b, f"{a!r} is not {b!r}"))
+
+
+def names():
+    for case in load("trust/valid/names.json"):
+        text = case["canonical"]
+        if case["kind"] == "root-key":
+            same(text, trust.key_name(h(case["text"])), text)
+        else:
+            account, _, domain = text.rpartition("@")
+            same(text, trust.is_domain(domain) and (case["kind"] == "domain" or trust.is_account(account)), True)
+    for case in load("trust/invalid/names.json"):
+        account, _, domain = case["text"].rpartition("@")
+        good = trust.is_domain(domain) and (case["kind"] == "domain" or trust.is_account(account))
+        same(case["text"], good, False)
+
+
+def trusted():
+    for folder in ("valid", "invalid"):
+        for c in load(f"trust/{folder}/signatures.json"):
+            args = (h(c["key"]), c["context"], h(c["bytes"]), h(c["signature"]), "vector")
+            expect(c["about"], None if folder == "valid" else "bad-signature", lambda: trust.verify(*args))
+        for c in load(f"trust/{folder}/charters.json"):
+            expect(c["about"], c.get("error"), lambda: trust.verify_charter(h(c["bytes"])))
+        for c in load(f"trust/{folder}/records.json"):
+            expect(c["about"], c.get("error"), lambda: trust.verify_record(h(c["bytes"]), c["now_ms"]))
+        for c in load(f"trust/{folder}/pins.json"):
+            expect(c["about"], c.get("error"), lambda: trust.follow(c["pinned"], trust.verify_record(h(c["record"]), c["now_ms"])))
+
+
+def links():
+    before = bytes(32)
+    for step in load("link/running.json")["steps"]:
+        before = link.running(before, trust.hash_of(h(step["item"])))
+        same(f"running {step['sequence']}", before.hex(), step["running"])
+    hellos, batches = load("link/hello.json")["cases"], load("link/batch.json")
+    for c in hellos:
+        position = lambda p: p and {"epoch": h(p["epoch"]), "sequence": p["sequence"], "running": h(p["running"])}  # noqa: E731
+        mine = wire.read("FRAME", h(c["stream"])[4:])["hello"]
+        same(c["name"], (mine["from"], mine["to"], mine["features"], mine["sent"]), (c["from"], c["to"], c["features"], position(c["sent"])))
+        same(c["name"], mine["received"] if mine["received"]["epoch"] else None, position(c["received"]))
+    for c in batches["cases"]:
+        batch = wire.read("FRAME", h(c["stream"])[4:])["batch"]
+        hashes = [e["withheld"] if e["item"] is None else trust.hash_of(e["item"]) for e in batch["entries"]]
+        signed = link.signed_bytes("a.example", "b.example", batch["epoch"], batch["first_sequence"], hashes)
+        same(c["name"], signed.hex(), c["signed"])
+        same(c["name"], trust.sign(h(batches["seed"]), batches["context"], signed).hex(), c["signature"])
+    for c in load("link/frames.json")["cases"]:
+        same(c["name"], link.frame(**wire.read("FRAME", h(c["stream"])[4:])).hex(), c["stream"])
+    for c in load("link/invalid.json")["cases"]:
+        expect(c["name"], c["code"], lambda: read_all(c, hellos, batches))
+
+
+def read_all(case, hellos, batches):
+    sent = {"epoch": b"b" * 16, "sequence": 0, "running": bytes(32)}
+    judge = lambda record: [h(batches["link_key"])]  # noqa: E731
+    b = link.Link("b.example", "a.example", b"record", bytes(16), sent, None, lambda sequence: None, judge)
+    before = hellos[0]["stream"] + batches["cases"][1]["stream"] if case["state"] == "ready" else ""
+    for _ in b.receive(h(before + case["stream"])):
+        pass
+
+
+names()
+trusted()
+links()
+print(f"{counts['held']} hold, {counts['failed']} do not")
+sys.exit(counts["failed"] > 0)
