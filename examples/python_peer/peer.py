@@ -240,7 +240,7 @@ class Peer:
 
     async def run(self):
         """Links one after the other, with growing pauses (§3.10)."""
-        say("domain", domain=self.me, user=f"{self.state.all['account']}@{self.me}")
+        say("domain", domain=self.me, user=f"{self.state.all['account']}@{self.me}", messages=len(self._lines(mine=False)))
         pause = 0.5
         while True:
             began = time.monotonic()

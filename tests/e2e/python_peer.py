@@ -63,6 +63,11 @@ class Peer:
     def said(self, event):
         return [line for line in self.lines if line["event"] == event]
 
+    def messages(self):
+        """How many are there: what it found when it started, and came since. It may be killed before it tells of one."""
+        starts = [n for n, line in enumerate(self.lines) if line["event"] == "domain"]
+        return self.lines[starts[-1]]["messages"] + sum(line["event"] == "message" for line in self.lines[starts[-1] :]) if starts else 0
+
     def until(self, holds, what):
         began = time.monotonic()
         with self.news:
@@ -112,7 +117,7 @@ def run(options, folder, python):
     program = lambda name: os.path.join(os.path.abspath(options.binaries), name)
     path = lambda name: os.path.join(folder, name)
     servers, n = [], options.messages
-    alice = peer = None
+    alice, peers = None, []
     try:
         hub = Server(program("startalk-hub"), ["--json", "--http", "127.0.0.1:0", "--allow-private-addresses"], path("hub.log"))
         servers.append(hub)
@@ -127,6 +132,7 @@ def run(options, folder, python):
 
         command = [python, os.path.join(PEER, "peer.py"), "--data", path("python"), "--to", alice_id, "--hub", hub_url, "--text", SAYS, "--read"]
         peer = Peer(command, path("python.log"), options.patience)
+        peers.append(peer)
         work = ["--send", str(n), "--edit", "2", "--recall", "3", "--pause", "20"]
         peer.start(*work, "--stay")
         alice.until(lambda: alice.requests, "the first contact")
@@ -141,10 +147,10 @@ def run(options, folder, python):
                 alice.post("send", to=visitor, text=f"alice {k}: 回信\nsecond line")
             if life < 2:
                 wanted = (life * n // 3) + n // 6
-                peer.until(lambda: len(peer.said("message")) >= wanted and len(alice.received) >= wanted, f"{wanted} messages each way")
-                there, here = len(alice.received), len(peer.said("message"))
+                peer.until(lambda: peer.messages() >= wanted and len(alice.received) >= wanted, f"{wanted} messages each way")
+                there, here = len(alice.received), peer.messages()
                 peer.kill()
-                print(f"killed with {there} of {n} messages at Alice and {here} of {n} at the peer told")
+                print(f"killed with {there} of {n} messages at Alice and {here} of {n} at the peer")
                 peer.start(*work, "--stay")
         alice.ask("wait_sent")
         alice.until(lambda: len({m["id"] for m in alice.received}) >= n, "the peer's messages at Alice")
@@ -163,13 +169,24 @@ def run(options, folder, python):
         peer.kill()
         peer.start(*work, "--expect", str(n))
         code = peer.end()
+
+        # Another, that is told an address instead of asking the hub, and is written to first.
+        second = Peer([*command, "--data", path("second"), "--hub", "", "--at", f"127.0.0.1:{node.told['port']}"], path("second.log"), options.patience)
+        peers.append(second)
+        second.start("--accept", "--expect", "3")
+        second.until(lambda: second.said("ready"), "a link without a hub")
+        for k in range(1, 4):
+            alice.post("send", to=second.said("domain")[0]["user"], text=f"second {k}")
+        second_code = second.end()
+        if [x["text"] for x in second.kept()[1]] != [f"second {k}" for k in range(1, 4)]:
+            raise Failed("the second peer does not hold Alice's three messages in their order")
         mine, theirs = peer.kept()
         page = alice.ask("history", conversation=conversation, limit=200)["messages"]
         client_code = alice.close()
-        return judge(n, alice, visitor, alice_id, mine, theirs, page) and (code, client_code) == (0, 0)
+        return judge(n, alice, visitor, alice_id, mine, theirs, page) and (code, second_code, client_code) == (0, 0, 0)
     finally:
-        if peer is not None:
-            peer.kill()
+        for one in peers:
+            one.kill()
         if alice is not None and alice.process.poll() is None:
             alice.process.kill()
             alice.process.wait()
