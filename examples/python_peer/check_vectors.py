@@ -8,7 +8,9 @@ import sys
 import link
 import trust
 import wire
+from conversation import Conversations
 from errors import Refused
+from state import State
 
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../../federation-spec/vectors")
 counts = {"held": 0, "failed": 0}
@@ -95,8 +97,61 @@ def read_all(case, hellos, batches):
         pass
 
 
+class Memory(State):
+    """A state that is nowhere but here: b.example with the account bob."""
+
+    def __init__(self):
+        self.all = {"domain": "b.example", "account": "bob", "time_ms": 0, "last_id": "", "profile_revision": 1, "peers": {}, "people": {}}
+
+    def commit(self):
+        pass
+
+
+def became(talk, now_ms, item):
+    """What becomes of an item: `effect`, `closed`, or the code with which it is refused."""
+    try:
+        event = None if item is None else talk._item("a.example", item, now_ms)
+    except Refused as refused:
+        return refused.code
+    return "effect" if event else "closed"
+
+
+def bob_does(talk, step):
+    if step["bob"] == "writes":
+        person = talk._person("alice@a.example", "accepted")
+        person["state"] = "accepted"
+        person["lines"].append({"id": step["id"], "mine": True, "content": "", "state": "sent", "edited": False})
+    elif step["bob"] == "blocks alice":
+        talk.state.all["blocked"] = ["alice@a.example"]
+    elif step["bob"] == "deletes the account":
+        talk.me = None
+    else:
+        talk.people["alice@a.example"]["state"] = {"accepts": "accepted", "turns down": "turned down"}[step["bob"]]
+
+
+def items():
+    vectors = load("items/items.json")
+    for case in vectors["cases"]:
+        talk = Conversations(Memory())
+        for n, step in enumerate(case["steps"], 1):
+            if "bob" in step:
+                bob_does(talk, step)
+            else:
+                item = None if step["item"] is None else h(step["item"])
+                same(f"{case['name']}, step {n}", became(talk, vectors["now_ms"], item), step["becomes"])
+    for case in load("items/content.json")["cases"]:
+        content = b"".join(h(part["hex"]) * part["times"] for part in case["content"])
+        for place in ("accepted", "request"):
+            talk = Conversations(Memory())
+            if place == "accepted":
+                bob_does(talk, {"bob": "writes", "id": "00" * 16})
+            message = {"from": "alice", "to": "bob", "message": {"id": bytes(15) + b"\1", "content": content}}
+            same(f"{case['name']}, {place}", became(talk, vectors["now_ms"], wire.write("ITEM", message)), case[place])
+
+
 names()
 trusted()
 links()
+items()
 print(f"{counts['held']} hold, {counts['failed']} do not")
 sys.exit(counts["failed"] > 0)

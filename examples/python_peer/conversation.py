@@ -147,7 +147,10 @@ class Conversations:
         check_content(message["content"], text_only=not accepted)
         check(len(message["reply_to"]) in (0, 16), "malformed", expected="reply_to")
         check(int.from_bytes(message["id"][:6], "big") <= now_ms + 300_000, "bad-value", field="id")
-        if item["to"] != self.me or (not accepted and not self._may_ask(user, person)):
+        if item["to"] != self.me:
+            return CLOSED
+        check(not (accepted and self._blocks(user)), "blocked", user=f"{self.me}@{self.state.all['domain']}")
+        if self._blocks(user) or (not accepted and not self._may_ask(user, person)):
             return CLOSED
         person = self._person(user, "accepted" if self.accept else "request")
         message_id = message["id"].hex()
@@ -159,6 +162,10 @@ class Conversations:
         person["last_id"] = max(message_id, person["last_id"])
         person["lines"].append({"id": message_id, "mine": False, "content": message["content"].hex(), "state": "there", "edited": False})
         return {"event": "message", "from": user, "id": message_id, "text": words(message["content"]), "request": person["state"] == "request"}
+
+    def _blocks(self, user):
+        blocked = self.state.all.get("blocked", [])
+        return user in blocked or "@" + user.split("@")[1] in blocked
 
     def _may_ask(self, user, person):
         if person is not None:
@@ -173,9 +180,9 @@ class Conversations:
 
     def _take_edit(self, user, item, edit, now_ms):
         line = self._theirs(user, item, edit["id"])
-        if line is None:
+        if line is None or self._blocks(user):
             return CLOSED
-        check_content(edit["content"], text_only=self.people[user]["state"] != "accepted")
+        check_content(edit["content"], text_only=self.people[user]["state"] == "request")
         line.update(content=edit["content"].hex(), edited=True)
         return {"event": "edited", "from": user, "id": line["id"], "text": words(edit["content"])}
 

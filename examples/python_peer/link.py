@@ -136,7 +136,7 @@ class Link:
         check(len(numbers) <= REFUSALS_MAX, "too-many", what="refusals", max=REFUSALS_MAX)
         good = numbers == sorted(set(numbers)) and all(n <= a["sequence"] for n in numbers) and all(r["error"] for r in a["refused"])
         check(good, "malformed", expected="refusals in order")
-        check(a["sequence"] < self.next_sequence or self.has(a["sequence"]), "out-of-order", got=a["sequence"], expected=self.next_sequence)
+        check(a["sequence"] < self.next_sequence, "out-of-order", got=a["sequence"], expected=self.next_sequence)
         self.acked = max(self.acked, a["sequence"])
         return "ack", a["sequence"], [(r["sequence"], r["error"]["code"]) for r in a["refused"]]
 
