@@ -53,11 +53,21 @@ class Stream(QuicConnectionProtocol):
         if isinstance(event, ConnectionTerminated) or getattr(event, "end_stream", False):
             self.came.put_nowait(None)
 
-    def write(self, data):
+    def write(self, data, end=False):
         if self.id is None:
             self.id = self._quic.get_next_available_stream_id()
-        self._quic.send_stream_data(self.id, data)
+        self._quic.send_stream_data(self.id, data, end_stream=end)
         self.transmit()
+
+    async def farewell(self, error):
+        """Why we close; the other has a second to take it (§3.1)."""
+        self.write(link.frame(close={"error": error}), end=True)
+        try:
+            async with asyncio.timeout(1):
+                while await self.came.get() is not None:
+                    pass
+        except TimeoutError:
+            pass
 
     def peer_key(self):
         key = self._quic.tls._peer_certificate.public_key()
@@ -145,9 +155,9 @@ class Peer:
             return await self._run(stream, over)
         except Refused as refused:
             say("closing", code=refused.code, params=refused.params)
-            stream.write(link.frame(close={"error": refused.message()}))
             if refused.code == "went-back" and refused.params["domain"] == self.me:
                 self.state.new_epoch(self.domain)
+            await stream.farewell(refused.message())
             raise ConnectionError(refused.code) from None
 
     async def _run(self, stream, over):
@@ -185,8 +195,7 @@ class Peer:
                 stream.write(batch)
                 said = now
             if self._finished():
-                stream.write(link.frame(close={"error": {"code": "stopping"}}))
-                return
+                return await stream.farewell({"code": "stopping"})
 
     def _on(self, over, name, *values):
         """One event of the link; returns what is to be written."""

@@ -41,7 +41,7 @@ def is_ace(label):
         shown = label[4:].encode().decode("punycode")
     except UnicodeError:
         return False
-    return not shown.isascii() and unicodedata.is_normalized("NFKC", shown) and "xn--" + shown.encode("punycode").decode() == label
+    return not shown.isascii() and shown.isprintable() and unicodedata.is_normalized("NFKC", shown) and "xn--" + shown.encode("punycode").decode() == label
 
 
 def is_account(text):
@@ -53,8 +53,7 @@ def is_host(text):
         address = ipaddress.ip_address(text)
     except ValueError:
         return text.isascii() and is_labels(text, 1) and text.split(".")[-1] != "alt"
-    usual = str(address) == text and "%" not in text
-    return usual and not address.is_unspecified and not address.is_multicast and text != "255.255.255.255"
+    return "%" not in text and not address.is_unspecified and not address.is_multicast and text != "255.255.255.255"
 
 
 def turns_text(character):
@@ -217,7 +216,7 @@ def follow(pin, record):
         check(charter["first_root_key"].hex() == pin["first_root_key"], "root-key-changed", domain=domain)
         if root != pin["root_key"]:
             step = next((s for s in charter["line"] if s["from"].hex() == pin["root_key"]), None)
-            check(step is not None and charter["sequence"] > pin["charter_sequence"], "root-key-changed", domain=domain)
+            check(step is not None and charter["sequence"] != pin["charter_sequence"], "root-key-changed", domain=domain)
             recovered = not step["recovery"] or hash_of(step["recovery"]).hex() == pin["recovery_hash"]
             check(recovered, "root-key-changed", domain=domain)
         older = charter["sequence"] < pin["charter_sequence"] or record["sequence"] < pin["record_sequence"]

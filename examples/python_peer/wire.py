@@ -87,7 +87,7 @@ def write(name, message):
 
 def read(name, data):
     """Refuses with `malformed` what is no message of this name."""
-    table, message = TABLES[name], {}
+    table, message, raw = TABLES[name], {}, {}
     for field, kind, *oneof in table.values():
         message[field] = [] if isinstance(kind, list) else None if oneof else DEFAULTS.get(kind)
     for number, wire_type, value in fields(data):
@@ -105,7 +105,9 @@ def read(name, data):
         elif plain == "signed":
             value -= (value >> 63) << 64
         elif plain in TABLES:
-            value = read(plain, value)
+            # One that comes twice is the two joined.
+            raw[number] = value if isinstance(kind, list) or message[field] is None else raw[number] + value
+            value = read(plain, raw[number])
         for other, _, *group in table.values():
             if oneof and group == oneof:
                 message[other] = None

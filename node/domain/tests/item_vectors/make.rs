@@ -219,6 +219,15 @@ fn edits_and_recalls(add: Add) {
         "an edit to another kind",
         vec![step("effect", message(1)), step("bad-value", coded.clone()), bob("accepts"), step("effect", coded.clone())],
     );
+    add(
+        "an edit and a recall after it was turned down",
+        vec![step("effect", message(1)), bob("turns down"), step("effect", coded.clone()), step("effect", recall(1))],
+    );
+    let mut recalled = vec![step("effect", message(1)), step("effect", recall(1))];
+    recalled.extend((2..=21).map(|n| step(if n == 21 { "closed" } else { "effect" }, message(n))));
+    add("what was recalled counts in a request", recalled);
+    let again = Item { to: "anybody".into(), ..item(profile(1, "Alice", "")) };
+    add("a profile to somebody", vec![step("effect", message(1)), whole("effect", &again)]);
     add("an edit of nothing to another kind", vec![step("closed", coded)]);
     add(
         "an edit by somebody blocked",

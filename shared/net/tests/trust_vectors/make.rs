@@ -353,6 +353,7 @@ fn charter() -> VerifiedCharter {
 }
 
 fn good_records() -> Value {
+    let full = Endpoint { host: "2001:db8:0:0:0:0:0:1".into(), port: 1 };
     let vector = |about: &str, now_ms: i64, draft: RecordDraft| {
         let record = sign_record(&key(100), &charter(), draft, NOW).unwrap();
         let endpoints: Vec<Value> = record.endpoints().iter().map(|e| json!({ "host": e.host, "port": e.port })).collect();
@@ -364,6 +365,7 @@ fn good_records() -> Value {
     };
     json!([
         vector("an ordinary record", NOW, record_draft(7)),
+        vector("an IPv6 address at full length", NOW, RecordDraft { endpoints: vec![full], ..record_draft(7) }),
         vector("in its last millisecond", NOW + 24 * HOUR - 1, record_draft(7)),
         vector(
             "48 hours and the allowed difference of clocks ahead",
@@ -430,6 +432,8 @@ fn bad_records() -> Value {
         host("a key name as host", &format!("{}.startalk.alt", "a".repeat(26)), 1),
         host("an address of no host", "0.0.0.0", 1),
         host("a group's address", "ff02::1", 1),
+        host("an address with a leading zero", "192.0.2.01", 1),
+        host("an address with a zone", "fe80::1%eth0", 1),
         host("half an address", "192.0.2", 1),
         host("brackets", "[2001:db8::1]", 1),
         host("a URL", "https://a.example", 1),
