@@ -204,6 +204,12 @@ pub fn invalid() -> Value {
     hello("no versions", &|h| (h.version_min, h.version_max) = (0, 0), Code::Malformed);
     hello("no record", &|h| h.record.clear(), Code::Malformed);
     hello("an instance of 15 bytes", &|h| h.instance = vec![1; 15].into(), Code::Malformed);
+    hello("versions the wrong way round", &|h| (h.version_min, h.version_max) = (2, 1), Code::Malformed);
+    hello("an account for a domain", &|h| h.from = "alice@a.example".into(), Code::Malformed);
+    hello("a record of 16385 bytes", &|h| h.record = vec![1; 16_385].into(), Code::TooLarge);
+    hello("an epoch of 15 bytes", &|h| h.sent.as_mut().expect("set").epoch = vec![1; 15].into(), Code::Malformed);
+    hello("has received in no epoch", &|h| h.received.as_mut().expect("set").sequence = 1, Code::Malformed);
+    hello("a feature of 33 letters", &|h| h.features = vec!["x".repeat(33)], Code::Malformed);
     hello("33 features", &|h| h.features = vec!["x".into(); 33], Code::TooMany);
     hello("a feature with a space", &|h| h.features = vec!["a b".into()], Code::Malformed);
     hello("does not say where its outbox ends", &|h| h.sent = None, Code::Malformed);
@@ -251,6 +257,9 @@ pub fn invalid() -> Value {
     batch("65 entries", &|b| b.entries = vec![b.entries[0].clone(); 65], Code::TooMany);
     batch("an empty item", &|b| b.entries[0].entry = Some(WireKind::Item(Bytes::new())), Code::Malformed);
     batch("a withheld hash of 31 bytes", &|b| b.entries[0].entry = Some(WireKind::Withheld(vec![1; 31].into())), Code::Malformed);
+    batch("a signature of 63 bytes", &|b| b.signature = vec![1; 63].into(), Code::Malformed);
+    batch("a link key of 31 bytes", &|b| b.link_key = vec![1; 31].into(), Code::Malformed);
+    batch("an entry that is neither", &|b| b.entries[0].entry = None, Code::Malformed);
     let signed_again = |first: u64, items: &[&[u8]]| {
         let hashes: Vec<[u8; 32]> = items.iter().map(|i| item_hash(i)).collect();
         let signed = signed_bytes(&domain("a.example"), &domain("b.example"), &EPOCH_A, first, &hashes);
@@ -269,6 +278,11 @@ pub fn invalid() -> Value {
     cases.push(case("counts from nought", "ready", &signed_again(0, &[b"zero"]), Code::Malformed));
     cases.push(case("an ack of what was never sent", "ready", &frame(ack(1, Vec::new())), Code::OutOfOrder));
     cases.push(case("a refusal of what is not acknowledged", "ready", &frame(ack(0, vec![refused(1)])), Code::Malformed));
+    let mut acked = |name: &str, ack: Ack, code| cases.push(case(name, "ready", &frame(Kind::Ack(ack)), code));
+    let none = || Ack { epoch: EPOCH_B.to_vec().into(), ..Ack::default() };
+    acked("an ack of another epoch", Ack { epoch: EPOCH_A.to_vec().into(), ..none() }, Code::Malformed);
+    acked("an ack of no epoch", Ack::default(), Code::Malformed);
+    acked("65 refusals", Ack { refused: (1..=65).map(refused).collect(), ..none() }, Code::TooMany);
     json!({
         "about": "b.example, accepting, with its outbox empty in epoch 6262…, reads `stream` and closes with `code`. State new: nothing was read before. State ready: it has read `hello.json` case 1, found link_key of `batch.json` to be a.example's only key, said hello, and read `batch.json` case 2",
         "cases": cases,

@@ -495,6 +495,12 @@ fn bad_pins() -> Value {
             record_of(2, CharterDraft { sequence: 2, ..recovered(&example()) }, 8),
         ),
         vector(
+            "a later root key under a lower sequence of the charter",
+            "older-record",
+            &Pinned { charter_sequence: 3, ..pinned.clone() },
+            record_of(2, recovered(&example()), 8),
+        ),
+        vector(
             "back to the key before",
             "root-key-changed",
             &Pinned::of(&record_of(3, followed(&example()), 7)),
