@@ -226,7 +226,7 @@ class Peer:
     def _act(self):
         """The next thing of the command line: in the outbox, and no more to be done, in one commit."""
         done = self.state.all["said"]
-        if done == len(self.actions):
+        if done >= len(self.actions):
             return
         verb, number = self.actions[done]
         words_of = self.options.text.replace("{n}", str(number))
@@ -244,7 +244,7 @@ class Peer:
 
     def _finished(self):
         peer = self.state.peer(self.domain)
-        sent = self.state.all["said"] == len(self.actions) and peer["acked"] == len(peer["outbox"])
+        sent = self.state.all["said"] >= len(self.actions) and peer["acked"] == len(peer["outbox"])
         return not self.options.stay and sent and len(self._lines(mine=False)) >= self.options.expect
 
     async def run(self):

@@ -150,6 +150,8 @@ def run(options, folder, python):
                 peer.until(lambda: peer.messages() >= wanted and len(alice.received) >= wanted, f"{wanted} messages each way")
                 there, here = len(alice.received), peer.messages()
                 peer.kill()
+                if life == 0:
+                    shutil.copytree(path("python"), path("older"))
                 print(f"killed with {there} of {n} messages at Alice and {here} of {n} at the peer")
                 peer.start(*work, "--stay")
         alice.ask("wait_sent")
@@ -169,6 +171,23 @@ def run(options, folder, python):
         peer.kill()
         peer.start(*work, "--expect", str(n))
         code = peer.end()
+        mine, theirs = peer.kept()
+
+        # The folder as it was at the first kill, put back: both sides find it out by themselves (chapter 3 §4). It hears
+        # again what it no longer knows, and what it says again has no second effect.
+        at_alice = [m["id"] for m in alice.received]
+        older = Peer([*command, "--data", path("older")], path("older.log"), options.patience)
+        peers.append(older)
+        known = len(older.kept()[1])
+        older.start("--stay")
+        # Alice's edit and recall are the last of hers in the outbox but marks.
+        older.until(lambda: older.messages() >= n and older.said("edited") and older.said("recalled"), "what the older copy did not know")
+        older.kill()
+        if not any("went-back" in json.dumps(line) for line in older.lines) or known >= n:
+            raise Failed(f"the older copy knew {known} of {n} messages and nobody noticed that it went back")
+        if older.kept()[1] != theirs or [m["id"] for m in alice.received] != at_alice:
+            raise Failed("after the older copy was put back the two ends do not agree")
+        print(f"put back a copy that knew {known} of Alice's {n}: it heard the rest, Alice nothing twice")
 
         # Another, that is told an address instead of asking the hub, and is written to first.
         second = Peer([*command, "--data", path("second"), "--hub", "", "--at", f"127.0.0.1:{node.told['port']}"], path("second.log"), options.patience)
@@ -180,7 +199,6 @@ def run(options, folder, python):
         second_code = second.end()
         if [x["text"] for x in second.kept()[1]] != [f"second {k}" for k in range(1, 4)]:
             raise Failed("the second peer does not hold Alice's three messages in their order")
-        mine, theirs = peer.kept()
         page = alice.ask("history", conversation=conversation, limit=200)["messages"]
         client_code = alice.close()
         return judge(n, alice, visitor, alice_id, mine, theirs, page) and (code, second_code, client_code) == (0, 0, 0)
