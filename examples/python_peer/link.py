@@ -134,7 +134,7 @@ class Link:
         check(a["epoch"] == self.sent["epoch"], "malformed", expected="epoch of the hello")
         numbers = [r["sequence"] for r in a["refused"]]
         check(len(numbers) <= REFUSALS_MAX, "too-many", what="refusals", max=REFUSALS_MAX)
-        good = numbers == sorted(set(numbers)) and all(n <= a["sequence"] for n in numbers) and all(r["error"] for r in a["refused"])
+        good = numbers == sorted(set(numbers)) and all(1 <= n <= a["sequence"] for n in numbers) and all(r["error"] for r in a["refused"])
         check(good, "malformed", expected="refusals in order")
         check(a["sequence"] < self.next_sequence, "out-of-order", got=a["sequence"], expected=self.next_sequence)
         self.acked = max(self.acked, a["sequence"])

@@ -107,9 +107,14 @@ class Peer:
             return answer.status, answer.read(16385)
 
     def announce(self):
-        if self.options.hub:
+        """With each attempt to dial; a hub that is away stops nobody whose place is known."""
+        if not self.options.hub:
+            return
+        try:
             status, _ = self._hub("/v1/announce", self.state.record(now_ms()))
             say("announced", domain=self.me, status=status)
+        except OSError as failed:
+            say("not_announced", why=str(failed))
 
     def places(self):
         if self.options.at:

@@ -282,6 +282,7 @@ pub fn invalid() -> Value {
     let none = || Ack { epoch: EPOCH_B.to_vec().into(), ..Ack::default() };
     acked("an ack of another epoch", Ack { epoch: EPOCH_A.to_vec().into(), ..none() }, Code::Malformed);
     acked("an ack of no epoch", Ack::default(), Code::Malformed);
+    acked("a refusal of nought", Ack { refused: vec![refused(0)], ..none() }, Code::Malformed);
     acked("65 refusals", Ack { refused: (1..=65).map(refused).collect(), ..none() }, Code::TooMany);
     json!({
         "about": "b.example, accepting, with its outbox empty in epoch 6262…, reads `stream` and closes with `code`. State new: nothing was read before. State ready: it has read `hello.json` case 1, found link_key of `batch.json` to be a.example's only key, said hello, and read `batch.json` case 2",
