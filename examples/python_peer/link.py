@@ -21,6 +21,12 @@ def is_position(p):
     return len(p["epoch"]) == 16 and len(p["running"]) == 32 and (p["sequence"] > 0 or p["running"] == bytes(32))
 
 
+def is_good(ephemeral, body):
+    """Any other is dropped and closes nothing (§3.8)."""
+    kinds = ephemeral["typing"] is not None or len(ephemeral["presence"] or "x" * 17) <= 16
+    return len(body) <= 512 and trust.is_account(ephemeral["from"]) and trust.is_account(ephemeral["to"]) and kinds
+
+
 def frame(**one):
     data = wire.write("FRAME", one)
     return len(data).to_bytes(4, "big") + data
@@ -80,7 +86,7 @@ class Link:
                 yield from self._batch(value)
             elif name == "ack":
                 yield self._ack(value)
-            else:
+            elif name != "ephemeral" or is_good(value, body):
                 yield name, value
 
     def _hello(self, h):

@@ -289,3 +289,47 @@ pub fn invalid() -> Value {
         "cases": cases,
     })
 }
+
+/// What a link takes without closing, and which items take effect.
+pub fn tolerated() -> Value {
+    let case = |name: &str, state: &str, takes: &[u64], stream: &[u8]| json!({ "name": name, "state": state, "takes": takes, "stream": hex(stream) });
+    let hello = |name: &str, change: &dyn Fn(&mut Hello)| {
+        let Kind::Hello(mut hello) = inner(&hello_bytes(Position::start(EPOCH_A), None)) else { panic!("a hello") };
+        change(&mut hello);
+        case(name, "new", &[], &frame(Kind::Hello(hello)))
+    };
+    let ephemeral = |name: &str, from: &str, kind: Option<What>| {
+        case(name, "ready", &[], &frame(Kind::Ephemeral(Ephemeral { from: from.into(), to: "bob".into(), kind })))
+    };
+    let typing = || Some(What::Typing(true));
+    let four = || batch_bytes(4, vec![Entry::Item(Bytes::from_static(b"four"))]);
+    // Field 99 behind the others, inside the only field of the frame.
+    let mut later = four()[4..].to_vec();
+    let tail = [0x9a, 0x06, 0x01, 0x2a];
+    let (length, at) = (later.len() - 3 + tail.len(), 1);
+    later.splice(at..at + 2, [u8::try_from(length & 127 | 128).expect("small"), u8::try_from(length >> 7).expect("small")]);
+    later.extend(tail);
+    let mut unknown = u32::try_from(later.len()).expect("small").to_be_bytes().to_vec();
+    unknown.extend(later);
+    let again = batch_bytes(1, ITEMS.iter().map(|i| Entry::Item(Bytes::from_static(i))).collect());
+    let several = [frame(Kind::Ping(Ping { nonce: 1 })), four(), frame(Kind::Pong(Pong { nonce: 2 }))].concat();
+    json!({
+        "about": "as in `invalid.json`, but the link stays open; `takes` are the sequences of the items that `stream` brings and that were not there before",
+        "cases": [
+            hello("received is absent", &|h| h.received = None),
+            hello("speaks later versions too", &|h| h.version_max = 9),
+            hello("32 features", &|h| h.features = (0..32).map(|n| format!("x{n}")).collect()),
+            hello("a feature twice", &|h| h.features = vec!["x".into(), "x".into()]),
+            case("the same batch again", "ready", &[], &again),
+            case("a batch with a field that is not known", "ready", &[4], &unknown),
+            case("a ping, a batch, and a pong that nobody waits for", "ready", &[4], &several),
+            case("a ping of nought", "ready", &[], &frame(Kind::Ping(Ping::default()))),
+            case("an ack of nothing", "ready", &[], &frame(ack(0, Vec::new()))),
+            ephemeral("typing", "alice", typing()),
+            ephemeral("typing by no account", "Alice", typing()),
+            ephemeral("an ephemeral of no kind", "alice", None),
+            ephemeral("an ephemeral that is too large", &"a".repeat(600), typing()),
+            ephemeral("a presence of 17 bytes", "alice", Some(What::Presence("x".repeat(17)))),
+        ],
+    })
+}
