@@ -5,6 +5,7 @@ import json
 import os
 import sys
 
+import group
 import link
 import trust
 import wire
@@ -154,9 +155,58 @@ def items():
             same(f"{case['name']}, {place}", became(talk, vectors["now_ms"], wire.write("ITEM", message)), case[place])
 
 
+def groups():
+    """A log, and that it is not taken with anything in it changed."""
+    v = load("groups/log.json")
+    same("group", group.group_id(h(v["entries"][0]["submission"])), v["group"])
+    for e in v["entries"]:
+        body = group.body_hash({"written": h(e["written"]) or None, "erased": None})
+        same(f"body {e['sequence']}", body.hex(), e["body_hash"])
+        same(f"submission {e['sequence']}", group.submission_hash(v["group"], h(e["submission"]), body).hex(), e["submission_hash"])
+    for head in v["heads"]:
+        same("head", group.head_bytes(wire.read("HEAD", h(head["head"]))).hex(), head["signed"])
+    hashes = [h(e["submission_hash"]) for e in v["entries"] if e["origin"]]
+    same("submissions", group.submissions_bytes(hashes).hex(), v["submissions"]["signed"])
+    replica = lambda **at: group.Replica(v["group"], trust.verify_charter(h(v["home_charter"])), **at)  # noqa: E731
+    whole = replica()
+    same("the range", [n for n, _, _ in whole.take(h(v["range"]))], [e["sequence"] for e in v["entries"]])
+    same("the chain", whole.chain.hex(), v["entries"][-1]["chain"])
+    for n in range(len(v["entries"])):
+        for field, value in (("submission", b""), ("decided", b"\x08\x09"), ("origin", "other.example"), ("time_ms", 1), ("written", b"x" * 20)):
+            changed = wire.read("RANGE", h(v["range"]))
+            changed["entries"][n][field] = value
+            if field == "written":
+                changed["entries"][n]["erased"] = None
+            same(f"entry {n + 1} with another {field}", taken(replica(), wire.write("RANGE", changed)), False)
+    for name, change in (
+        ("an entry left out", lambda r: r["entries"].pop(2)),
+        ("two entries exchanged", lambda r: r["entries"].insert(0, r["entries"].pop())),
+        ("no proof", lambda r: r["proofs"].clear()),
+        ("no charter", lambda r: r["charters"].clear()),
+        ("another head", lambda r: r["at"].update(sequence=7)),
+        ("a proof by the home", lambda r: r["proofs"][0].update(link_key=r["at"]["link_key"])),
+    ):
+        changed = wire.read("RANGE", h(v["range"]))
+        change(changed)
+        same(name, taken(replica(), wire.write("RANGE", changed)), False)
+    same("two histories", taken(replica(chain=b"x" * 32), h(v["range"])), "two histories")
+    same("another root key than the pinned", taken(replica(pins={"away.example": bytes(32)}), h(v["range"])), False)
+
+
+def taken(replica, data):
+    try:
+        replica.take(data)
+    except group.TwoHistories:
+        return "two histories"
+    except Refused:
+        return False
+    return True
+
+
 names()
 trusted()
 links()
 items()
+groups()
 print(f"{counts['held']} hold, {counts['failed']} do not")
 sys.exit(counts["failed"] > 0)

@@ -49,14 +49,14 @@ TABLES = {
     "ITEM": {
         1: ("salt", "bytes"), 2: ("from", "string"), 3: ("to", "string"), 4: ("time_ms", "signed"),
         5: ("message", "MESSAGE", "kind"), 6: ("edit", "EDIT", "kind"), 7: ("recall", "RECALL", "kind"),
-        8: ("marks", "MARKS", "kind"), 9: ("profile", "PROFILE", "kind"), 10: ("account_gone", "ACCOUNT_GONE", "kind"),
+        8: ("marks", "MARKS", "kind"), 9: ("profile", "PROFILE", "kind"), 10: ("account_gone", "EMPTY", "kind"),
     },
     "MESSAGE": {1: ("id", "bytes"), 2: ("content", "bytes"), 3: ("reply_to", "bytes")},
     "EDIT": {1: ("id", "bytes"), 2: ("content", "bytes")},
     "RECALL": {1: ("id", "bytes")},
     "MARKS": {1: ("delivered", "bytes"), 2: ("read", "bytes")},
     "PROFILE": {1: ("revision", "int"), 2: ("display_name", "string"), 3: ("avatar", "string"), 4: ("signature", "string")},
-    "ACCOUNT_GONE": {},
+    "EMPTY": {},
     # content.proto
     "CONTENT": {1: ("fallback", "string"), 2: ("text", "TEXT", "kind"), 3: ("code", "CODE", "kind"), 4: ("system", "SYSTEM", "kind")},
     "TEXT": {1: ("blocks", ["BLOCK"])},
@@ -64,6 +64,25 @@ TABLES = {
     "INLINE": {1: ("text", "string"), 2: ("marks", "int"), 3: ("link", "string"), 4: ("mention", "string")},
     "CODE": {1: ("language", "string"), 2: ("source", "string")},
     "SYSTEM": ERROR,
+    # group.proto: what a follower verifies
+    "SUBMISSION": {
+        1: ("number", "int"), 2: ("not_after_ms", "signed"), 3: ("author", "int"), 17: ("join", "EMPTY", "action"),
+        29: ("new_epoch", "EMPTY", "action"),
+    },
+    "PERSON": {1: ("name", "string"), 2: ("domain", "string"), 3: ("display_name", "string"), 4: ("word", "string")},
+    "GROUP_ENTRY": {
+        1: ("submission", "bytes"), 2: ("decided", "bytes"), 3: ("origin", "string"), 4: ("time_ms", "signed"),
+        5: ("written", "bytes", "body"), 6: ("erased", "bytes", "body"), 7: ("proof", "int"),
+    },
+    "PROOF": {1: ("domain", "string"), 2: ("link_key", "bytes"), 3: ("hashes", ["bytes"]), 4: ("signature", "bytes")},
+    "HEAD": {
+        1: ("group", "string"), 2: ("home_epoch", "int"), 3: ("sequence", "int"), 4: ("chain", "bytes"), 5: ("time_ms", "signed"),
+        6: ("link_key", "bytes"), 7: ("signature", "bytes"),
+    },
+    "RANGE": {
+        1: ("from", "HEAD"), 2: ("entries", ["GROUP_ENTRY"]), 3: ("proofs", ["PROOF"]), 4: ("charters", ["bytes"]), 5: ("at", "HEAD"),
+        6: ("end", "int"),
+    },
 }
 DEFAULTS = {"int": 0, "signed": 0, "bytes": b"", "string": ""}
 
