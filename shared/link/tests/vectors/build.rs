@@ -237,6 +237,8 @@ pub fn invalid() -> Value {
     two.iter().for_each(|f| twice.extend_from_slice(&f[4..]));
     cases.push(case("two fields in one frame", "ready", &twice, Code::Malformed));
     cases.push(case("a frame of no known kind", "ready", &[0, 0, 0, 2, 15 << 3 | 2, 0], Code::Malformed));
+    cases.push(case("a question, though no feature was agreed on", "ready", &[0, 0, 0, 4, 8 << 3 | 2, 2, 8, 1], Code::Malformed));
+    cases.push(case("a note, though no feature was agreed on", "ready", &[0, 0, 0, 2, 10 << 3 | 2, 0], Code::Malformed));
     let mut batch = |name: &str, change: &dyn Fn(&mut Batch), code| {
         let stream = batch_bytes(4, vec![Entry::Item(Bytes::from_static(b"four")), Entry::Item(Bytes::from_static(b"five"))]);
         let Kind::Batch(mut batch) = inner(&stream) else { panic!("a batch") };
