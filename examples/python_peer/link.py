@@ -100,6 +100,10 @@ class Link:
         check(all(re.fullmatch("[a-z0-9-]{1,32}", x) for x in h["features"]), "malformed", expected="feature")
         sent, received = h["sent"] or NOTHING, h["received"] or NOTHING
         check(len(h["instance"]) == 16 and is_position(sent) and (received == NOTHING or is_position(received)), "malformed", expected="position")
+        # Of the feature `history`, which we do not have, only the form is looked at.
+        known = h["known"] if "history" in h["features"] else []
+        check(len(known) <= 96, "too-many", what="known positions", max=96)
+        check(all(is_position(p) and p["sequence"] > 0 for p in known), "malformed", expected="known positions")
         self.keys = self.judge(h["record"])
         # Our own history first (§3.4).
         if received == NOTHING or received["epoch"] != self.sent["epoch"] or received["sequence"] == 0:

@@ -28,6 +28,7 @@ TABLES = {
     "HELLO": {
         1: ("version_min", "int"), 2: ("version_max", "int"), 3: ("from", "string"), 4: ("to", "string"), 5: ("record", "bytes"),
         6: ("instance", "bytes"), 7: ("features", ["string"]), 8: ("sent", "POSITION"), 9: ("received", "POSITION"),
+        10: ("known", ["POSITION"]),
     },
     "ENTRY": {1: ("item", "bytes", "entry"), 2: ("withheld", "bytes", "entry")},
     "BATCH": {
