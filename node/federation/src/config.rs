@@ -36,7 +36,7 @@ pub trait Identity: Send + Sync {
 }
 
 /// What a link can do beyond its version: questions and notes about groups, and submissions to them.
-pub const GROUPS: &str = "groups";
+pub const GROUPS: &str = startalk_link::FEATURE_GROUPS;
 
 /// Typing or presence from a person of another domain.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,9 @@ pub const VERSION_MIN: u32 = 1;
 /// The highest protocol version spoken here.
 pub const VERSION_MAX: u32 = 1;
 
+/// The feature that questions, answers and notes belong to.
+pub const FEATURE_GROUPS: &str = "groups";
+
 /// Who opened the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -9,14 +9,11 @@ use bytes::Bytes;
 use prost::Message;
 use startalk_protocol::{
     AccountName,
-    limits::{LINK_EPHEMERAL_BYTES_MAX, LINK_EPHEMERALS_QUEUED_MAX},
+    limits::{LINK_EPHEMERAL_BYTES_MAX, LINK_EPHEMERALS_QUEUED_MAX, LINK_PRESENCE_BYTES_MAX},
     pb::link::{Ephemeral, Frame, ephemeral::Kind as What, frame::Frame as Kind},
 };
 
 use crate::frame;
-
-/// Bytes of the longest presence, with room for later ones.
-const PRESENCE_BYTES_MAX: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Ephemerals {
@@ -66,7 +63,7 @@ fn push<T>(queue: &mut VecDeque<T>, one: T) {
 fn is_good(ephemeral: &Ephemeral) -> bool {
     let name = |s: &str| s.parse::<AccountName>().is_ok_and(|n| n.as_str() == s);
     let kind = match &ephemeral.kind {
-        Some(What::Presence(presence)) => presence.len() <= PRESENCE_BYTES_MAX,
+        Some(What::Presence(presence)) => presence.len() <= LINK_PRESENCE_BYTES_MAX,
         Some(What::Typing(_) | What::PresenceWanted(_)) => true,
         None => false,
     };

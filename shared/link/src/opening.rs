@@ -13,7 +13,7 @@ use startalk_protocol::{
 
 use crate::{
     batch::{Direction, Keys},
-    config::{Config, Role},
+    config::{Config, FEATURE_GROUPS, Role},
     event::Event,
     hello::{self, PeerHello, Positions},
     position::Position,
@@ -131,13 +131,14 @@ impl Opening {
             return Step::Close(ours.and(theirs).expect_err("one of the two went back"));
         };
         let features = hello.common_features(&config.features);
+        let groups = features.iter().any(|f| f == FEATURE_GROUPS);
         let (us, peer) = (config.domain.clone(), hello.from.clone());
         let outward = Direction { from: us.clone(), to: peer.clone(), epoch: sent.epoch };
         let inward = Direction { from: peer, to: us, epoch: hello.sent.epoch };
         let ready = Event::Ready { version: hello.version, features, send_from: send_from.sequence + 1, receiving: *receiving };
         events.extend([ready]);
         let sending = Sending::new(outward, config.key.clone(), *send_from);
-        Step::Ready(Box::new(Session::new(keys.clone(), sending, Receiving::new(inward, *receiving), now_ms)))
+        Step::Ready(Box::new(Session::new(keys.clone(), sending, Receiving::new(inward, *receiving), groups, now_ms)))
     }
 }
 

@@ -22,6 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) keys: Keys,
+    /// Whether both said the feature that questions, answers and notes belong to.
+    groups: bool,
     pub(crate) sending: Sending,
     pub(crate) receiving: Receiving,
     pub(crate) ephemerals: Ephemerals,
@@ -32,9 +34,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(keys: Keys, sending: Sending, receiving: Receiving, now_ms: u64) -> Self {
+    pub(crate) fn new(keys: Keys, sending: Sending, receiving: Receiving, groups: bool, now_ms: u64) -> Self {
         Self {
             keys,
+            groups,
             sending,
             receiving,
             ephemerals: Ephemerals::default(),
@@ -53,6 +56,9 @@ impl Session {
             Kind::Ephemeral(ephemeral) => self.ephemerals.received(ephemeral),
             Kind::Ping(ping) => self.pong = Some(ping.nonce),
             Kind::Pong(pong) => self.heartbeat.pong(pong.nonce),
+            Kind::Ask(_) | Kind::Answer(_) | Kind::Note(_) if !self.groups => {
+                return Err(malformed("no frame of a feature that was not agreed on"));
+            }
             Kind::Ask(ask) => return self.asks.asked(ask).map(Some),
             Kind::Answer(answer) => return self.asks.answered(answer).map(Some),
             Kind::Note(note) => return Ok(Some(Event::Noted(note.what))),

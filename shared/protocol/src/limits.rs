@@ -94,6 +94,8 @@ pub const LINK_ERROR_PARAMS_MAX: usize = 8;
 pub const LINK_ERROR_TEXT_BYTES_MAX: usize = 256;
 /// Bytes of an ephemeral, framed for a datagram: fits any path's packet.
 pub const LINK_EPHEMERAL_BYTES_MAX: usize = 512;
+/// Bytes of a presence on a link: the longest there is, with room for later ones.
+pub const LINK_PRESENCE_BYTES_MAX: usize = 16;
 /// Ephemerals waiting in one direction of a link; the oldest is dropped.
 pub const LINK_EPHEMERALS_QUEUED_MAX: usize = 256;
 /// Events waiting to be taken from a link; past it the link stops reading.

@@ -88,8 +88,9 @@ fn check_inline(inline: &Inline) -> Result<(), Error> {
     {
         return Err(bad("link", "https:, http: or mailto:, at most 2048 bytes"));
     }
-    let someone = inline.mention.is_empty() || inline.mention == "@all" || inline.mention.parse::<UserId>().is_ok();
-    if someone { Ok(()) } else { Err(bad("mention", "name@domain or @all")) }
+    let user = || inline.mention.parse::<UserId>().is_ok_and(|u| u.to_string() == inline.mention);
+    let someone = inline.mention.is_empty() || inline.mention == "@all" || user();
+    if someone { Ok(()) } else { Err(bad("mention", "name@domain in its one form, or @all")) }
 }
 
 fn check_code(code: &CodeBlock) -> Result<(), Error> {

@@ -99,7 +99,7 @@ fn effect(tx: &mut Tx, ctx: &mut Ctx, peer: u64, item: &LinkItem, link_in: &pb::
     let Some(bytes) = &item.item else { return Err(Closed::Silently) };
     let proof = item.proof.as_deref();
     let item = link::Item::decode(bytes.clone()).map_err(|_| Error::new(Code::Malformed).with("expected", "a link item"))?;
-    let from: AccountName = item.from.parse().map_err(|_| Error::new(Code::BadName).with("name", &item.from))?;
+    let from = account(&item.from).ok_or_else(|| Error::new(Code::BadName).with("name", &item.from))?;
     let origin = Origin { peer, from, to: item.to, time_ms: item.time_ms, link_in };
     match item.kind {
         Some(Kind::Message(m)) => message(tx, ctx, &origin, m),
@@ -124,7 +124,7 @@ struct Origin<'a> {
 
 fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) -> Result<(), Closed> {
     let id = message_id(&message.id)?;
-    let to = origin.to.parse::<AccountName>().ok();
+    let to = account(&origin.to);
     let account = to.as_ref().and_then(|to| accounts::by_name(tx, to)).filter(|a| a.is_live()).map(|a| a.account);
     let known = directory::person_number(tx, origin.peer, &origin.from);
     let existing = account.zip(known).and_then(|(a, from)| between(tx, a, from)).and_then(|c| direct(tx, c));
@@ -195,7 +195,7 @@ fn theirs(tx: &Tx, ctx: &Ctx, origin: &Origin, id: &Bytes) -> Result<(Direct, u6
 
 /// The conversation between the sender and the one addressed, and the sender's number.
 fn conversation(tx: &Tx, origin: &Origin) -> Result<(Direct, u64), Closed> {
-    let to: AccountName = origin.to.parse().map_err(|_| Closed::Silently)?;
+    let to = account(&origin.to).ok_or(Closed::Silently)?;
     let account = directory::person_number(tx, directory::HERE, &to).ok_or(Closed::Silently)?;
     let from = directory::person_number(tx, origin.peer, &origin.from).ok_or(Closed::Silently)?;
     let number = between(tx, account, from).ok_or(Closed::Silently)?;
@@ -227,15 +227,14 @@ fn recall(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, recall: &link::Recall) ->
 
 /// How far the sender has got with the messages of the one addressed.
 fn marks(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, marks: &link::Marks) -> Result<(), Closed> {
+    // Their form is judged before it matters whether there is a conversation.
+    let id = |bytes: &Bytes| if bytes.is_empty() { Ok(None) } else { message_id(bytes).map(Some) };
+    let (read, delivered) = (id(&marks.read)?, id(&marks.delivered)?);
     let (direct, from) = conversation(tx, origin)?;
-    let sequence = |id: &Bytes| -> Result<u64, Closed> {
-        if id.is_empty() {
-            return Ok(0);
-        }
-        let id = message_id(id)?;
-        Ok(locate(tx, |p| record_at(tx, ctx, p), direct.conversation, direct.a, id).unwrap_or(0))
+    let sequence = |id: Option<MessageId>| {
+        id.and_then(|id| locate(tx, |p| record_at(tx, ctx, p), direct.conversation, direct.a, id)).unwrap_or(0)
     };
-    let (read, delivered) = (sequence(&marks.read)?, sequence(&marks.delivered)?);
+    let (read, delivered) = (sequence(read), sequence(delivered));
     let mark = pb::Mark { conversation: direct.conversation, person: from, delivered: delivered.max(read), read, group: false };
     let now = crate::delivery::marks_of(tx, direct.conversation, from);
     if mark.delivered <= now.delivered && mark.read <= now.read {
@@ -276,6 +275,11 @@ fn gone(tx: &mut Tx, origin: &Origin) -> Result<(), Closed> {
     tx.emit(New { conversation: 0, event: Event::PersonGone(facts, None) });
     erasure::erase(tx, bodies, "account gone");
     Ok(())
+}
+
+/// What travels is in its one form already; what would have to be brought to it is no name.
+fn account(text: &str) -> Option<AccountName> {
+    text.parse().ok().filter(|name: &AccountName| name.as_str() == text)
 }
 
 fn message_id(bytes: &Bytes) -> Result<MessageId, Closed> {

@@ -204,6 +204,12 @@ pub fn invalid() -> Value {
     hello("no versions", &|h| (h.version_min, h.version_max) = (0, 0), Code::Malformed);
     hello("no record", &|h| h.record.clear(), Code::Malformed);
     hello("an instance of 15 bytes", &|h| h.instance = vec![1; 15].into(), Code::Malformed);
+    hello("versions the wrong way round", &|h| (h.version_min, h.version_max) = (2, 1), Code::Malformed);
+    hello("an account for a domain", &|h| h.from = "alice@a.example".into(), Code::Malformed);
+    hello("a record of 16385 bytes", &|h| h.record = vec![1; 16_385].into(), Code::TooLarge);
+    hello("an epoch of 15 bytes", &|h| h.sent.as_mut().expect("set").epoch = vec![1; 15].into(), Code::Malformed);
+    hello("has received in no epoch", &|h| h.received.as_mut().expect("set").sequence = 1, Code::Malformed);
+    hello("a feature of 33 letters", &|h| h.features = vec!["x".repeat(33)], Code::Malformed);
     hello("33 features", &|h| h.features = vec!["x".into(); 33], Code::TooMany);
     hello("a feature with a space", &|h| h.features = vec!["a b".into()], Code::Malformed);
     hello("does not say where its outbox ends", &|h| h.sent = None, Code::Malformed);
@@ -231,6 +237,8 @@ pub fn invalid() -> Value {
     two.iter().for_each(|f| twice.extend_from_slice(&f[4..]));
     cases.push(case("two fields in one frame", "ready", &twice, Code::Malformed));
     cases.push(case("a frame of no known kind", "ready", &[0, 0, 0, 2, 15 << 3 | 2, 0], Code::Malformed));
+    cases.push(case("a question, though no feature was agreed on", "ready", &[0, 0, 0, 4, 8 << 3 | 2, 2, 8, 1], Code::Malformed));
+    cases.push(case("a note, though no feature was agreed on", "ready", &[0, 0, 0, 2, 10 << 3 | 2, 0], Code::Malformed));
     let mut batch = |name: &str, change: &dyn Fn(&mut Batch), code| {
         let stream = batch_bytes(4, vec![Entry::Item(Bytes::from_static(b"four")), Entry::Item(Bytes::from_static(b"five"))]);
         let Kind::Batch(mut batch) = inner(&stream) else { panic!("a batch") };
@@ -251,6 +259,9 @@ pub fn invalid() -> Value {
     batch("65 entries", &|b| b.entries = vec![b.entries[0].clone(); 65], Code::TooMany);
     batch("an empty item", &|b| b.entries[0].entry = Some(WireKind::Item(Bytes::new())), Code::Malformed);
     batch("a withheld hash of 31 bytes", &|b| b.entries[0].entry = Some(WireKind::Withheld(vec![1; 31].into())), Code::Malformed);
+    batch("a signature of 63 bytes", &|b| b.signature = vec![1; 63].into(), Code::Malformed);
+    batch("a link key of 31 bytes", &|b| b.link_key = vec![1; 31].into(), Code::Malformed);
+    batch("an entry that is neither", &|b| b.entries[0].entry = None, Code::Malformed);
     let signed_again = |first: u64, items: &[&[u8]]| {
         let hashes: Vec<[u8; 32]> = items.iter().map(|i| item_hash(i)).collect();
         let signed = signed_bytes(&domain("a.example"), &domain("b.example"), &EPOCH_A, first, &hashes);
@@ -269,8 +280,58 @@ pub fn invalid() -> Value {
     cases.push(case("counts from nought", "ready", &signed_again(0, &[b"zero"]), Code::Malformed));
     cases.push(case("an ack of what was never sent", "ready", &frame(ack(1, Vec::new())), Code::OutOfOrder));
     cases.push(case("a refusal of what is not acknowledged", "ready", &frame(ack(0, vec![refused(1)])), Code::Malformed));
+    let mut acked = |name: &str, ack: Ack, code| cases.push(case(name, "ready", &frame(Kind::Ack(ack)), code));
+    let none = || Ack { epoch: EPOCH_B.to_vec().into(), ..Ack::default() };
+    acked("an ack of another epoch", Ack { epoch: EPOCH_A.to_vec().into(), ..none() }, Code::Malformed);
+    acked("an ack of no epoch", Ack::default(), Code::Malformed);
+    acked("a refusal of nought", Ack { refused: vec![refused(0)], ..none() }, Code::Malformed);
+    acked("65 refusals", Ack { refused: (1..=65).map(refused).collect(), ..none() }, Code::TooMany);
     json!({
         "about": "b.example, accepting, with its outbox empty in epoch 6262…, reads `stream` and closes with `code`. State new: nothing was read before. State ready: it has read `hello.json` case 1, found link_key of `batch.json` to be a.example's only key, said hello, and read `batch.json` case 2",
         "cases": cases,
+    })
+}
+
+/// What a link takes without closing, and which items take effect.
+pub fn tolerated() -> Value {
+    let case = |name: &str, state: &str, takes: &[u64], stream: &[u8]| json!({ "name": name, "state": state, "takes": takes, "stream": hex(stream) });
+    let hello = |name: &str, change: &dyn Fn(&mut Hello)| {
+        let Kind::Hello(mut hello) = inner(&hello_bytes(Position::start(EPOCH_A), None)) else { panic!("a hello") };
+        change(&mut hello);
+        case(name, "new", &[], &frame(Kind::Hello(hello)))
+    };
+    let ephemeral = |name: &str, from: &str, kind: Option<What>| {
+        case(name, "ready", &[], &frame(Kind::Ephemeral(Ephemeral { from: from.into(), to: "bob".into(), kind })))
+    };
+    let typing = || Some(What::Typing(true));
+    let four = || batch_bytes(4, vec![Entry::Item(Bytes::from_static(b"four"))]);
+    // Field 99 behind the others, inside the only field of the frame.
+    let mut later = four()[4..].to_vec();
+    let tail = [0x9a, 0x06, 0x01, 0x2a];
+    let (length, at) = (later.len() - 3 + tail.len(), 1);
+    later.splice(at..at + 2, [u8::try_from(length & 127 | 128).expect("small"), u8::try_from(length >> 7).expect("small")]);
+    later.extend(tail);
+    let mut unknown = u32::try_from(later.len()).expect("small").to_be_bytes().to_vec();
+    unknown.extend(later);
+    let again = batch_bytes(1, ITEMS.iter().map(|i| Entry::Item(Bytes::from_static(i))).collect());
+    let several = [frame(Kind::Ping(Ping { nonce: 1 })), four(), frame(Kind::Pong(Pong { nonce: 2 }))].concat();
+    json!({
+        "about": "as in `invalid.json`, but the link stays open; `takes` are the sequences of the items that `stream` brings and that were not there before",
+        "cases": [
+            hello("received is absent", &|h| h.received = None),
+            hello("speaks later versions too", &|h| h.version_max = 9),
+            hello("32 features", &|h| h.features = (0..32).map(|n| format!("x{n}")).collect()),
+            hello("a feature twice", &|h| h.features = vec!["x".into(), "x".into()]),
+            case("the same batch again", "ready", &[], &again),
+            case("a batch with a field that is not known", "ready", &[4], &unknown),
+            case("a ping, a batch, and a pong that nobody waits for", "ready", &[4], &several),
+            case("a ping of nought", "ready", &[], &frame(Kind::Ping(Ping::default()))),
+            case("an ack of nothing", "ready", &[], &frame(ack(0, Vec::new()))),
+            ephemeral("typing", "alice", typing()),
+            ephemeral("typing by no account", "Alice", typing()),
+            ephemeral("an ephemeral of no kind", "alice", None),
+            ephemeral("an ephemeral that is too large", &"a".repeat(600), typing()),
+            ephemeral("a presence of 17 bytes", "alice", Some(What::Presence("x".repeat(17)))),
+        ],
     })
 }

@@ -15,12 +15,13 @@ use serde_json::Value;
 type Build = fn() -> Value;
 
 /// The files, each with the function that makes it.
-const FILES: [(&str, Build); 5] = [
+const FILES: [(&str, Build); 6] = [
     ("running.json", build::running),
     ("hello.json", build::hello),
     ("batch.json", build::batch),
     ("frames.json", build::frames),
     ("invalid.json", build::invalid),
+    ("tolerated.json", build::tolerated),
 ];
 
 fn path(file: &str) -> PathBuf {

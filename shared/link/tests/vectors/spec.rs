@@ -28,6 +28,8 @@ fn the_spec_has_the_limits_of_the_code() {
         ("questions without an answer, each way", LINK_ASKS_MAX as u64),
         ("bytes of what is asked", LINK_ASK_BYTES_MAX as u64),
         ("bytes of an `answer` or `note` frame", LINK_FRAME_BYTES_MAX as u64),
+        ("bytes of a presence", LINK_PRESENCE_BYTES_MAX as u64),
+        ("bytes of the entries of a batch, about", LINK_BATCH_BYTES_MAX as u64),
         ("milliseconds until the hello", LINK_HELLO_MS_MAX),
         ("milliseconds until ready", LINK_OPENING_MS_MAX),
         ("milliseconds of silence until a ping", LINK_PING_MS),

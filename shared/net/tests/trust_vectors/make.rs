@@ -127,6 +127,8 @@ fn bad_names() -> Value {
         name("domain", "abcdefghijklmnopqrstuvwx18.startalk.alt"),
         name("domain", "abcdefghijklmnopqrstuvwxyz.other.alt"),
         name("domain", &format!("{}.example", "a".repeat(64))),
+        name("domain", "xn--a.example"),
+        name("domain", "xn--example-.org"),
         name("user", "alice"),
         name("user", "@example.org"),
         name("user", ".alice@example.org"),
@@ -164,7 +166,37 @@ fn good_signatures() -> Value {
         signature("a record's context", &key(100), Purpose::Record, b"record"),
         signature("a step from root key 1 to root key 2 of example.org", &key(1), Purpose::Succession, &step),
         signature("root key 1 names the recovery key of example.org", &key(1), Purpose::Succession, &commitment),
+        mixed("a key beside the main subgroup, of no small order: the cofactorless equation holds", "636861727465722034", HOLDS),
     ])
+}
+
+/// A key that is a point of the main subgroup and one of order 8 added. Made once by hand, as no library makes such.
+const MIXED: &str = "99555efe5dbf5b50b6fb4d8c38ee05c4ea8a97011c08e11366e8c8c00e8ce5d5";
+const HOLDS: &str = concat!(
+    "3e54c441927f9f0ee5e13e34f0b0404c5043651a8f4b7ef087a1c42262a85d0a",
+    "e47aa83aca925eb51899d54b8167186e58169220b59d15326f77ee26cbb31a02"
+);
+const HOLDS_TIMES_EIGHT: &str = concat!(
+    "3e54c441927f9f0ee5e13e34f0b0404c5043651a8f4b7ef087a1c42262a85d0a",
+    "cdd9556c912f61aca890733dc60fa8223ce6bf4a705a32d7fd2f3891247daa06"
+);
+/// Whose signatures hold with the neutral element as `R`, written in both ways.
+const USUAL: &str = "88aa55e6afeed8960a3191de78600347db8acd0a3795412f275f049b86260488";
+const NEUTRAL_R: &str = concat!(
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "85efe91cbd3676816487ec88fdb16e4fa2ba97c5e2907a6a6546d2b1df42d30e"
+);
+const NEUTRAL_R_UNREDUCED: &str = concat!(
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "da7d5e4443092777eae404ed86286544d5d4b1c5c73db3e209ee0f5fda1ec70a"
+);
+
+fn by_hand(about: &str, key: &str, bytes: &str, signature: &str) -> Value {
+    json!({ "about": about, "key": key, "context": "startalk charter v1", "bytes": bytes, "signature": signature })
+}
+
+fn mixed(about: &str, bytes: &str, signature: &str) -> Value {
+    by_hand(about, MIXED, bytes, signature)
 }
 
 fn bad_signatures() -> Value {
@@ -191,6 +223,9 @@ fn bad_signatures() -> Value {
         vector("63 bytes", &key(1).public(), b"charter", &good[..63]),
         vector("S not canonical", &key(1).public(), b"charter", &malleated),
         vector("a key of small order", &neutral, b"charter", &on_everything),
+        mixed("only eight times the equation holds", "636861727465722030", HOLDS_TIMES_EIGHT),
+        by_hand("R of small order", USUAL, "63686172746572", NEUTRAL_R),
+        by_hand("R of small order, y not reduced", USUAL, "63686172746572", NEUTRAL_R_UNREDUCED),
     ]
     .into()
 }
@@ -209,6 +244,9 @@ fn followed(domain: &DomainName) -> CharterDraft {
 fn good_charters() -> Value {
     let of_key = DomainName::of_key(&key(1).public());
     let two = vec![link_key(100), LinkKey { not_before_ms: NOW + 1000 * HOUR, not_after_ms: NOW + 2000 * HOUR, ..link_key(101) }];
+    let from_to =
+        |n, from: i64, to: i64| LinkKey { not_before_ms: NOW + from * HOUR, not_after_ms: NOW + to * HOUR, ..link_key(n) };
+    let chained = vec![from_to(100, 0, 100), from_to(101, 50, 150), from_to(102, 100, 200)];
     let vector = |about: &str, root: u8, draft: CharterDraft| {
         let charter = sign_charter(&key(root), draft).unwrap();
         json!({ "about": about, "bytes": hex(charter.bytes()), "says": super::said(&charter) })
@@ -216,6 +254,7 @@ fn good_charters() -> Value {
     json!([
         vector("a DNS name, its first root key", 1, draft(&example(), 1)),
         vector("a key name", 1, draft(&of_key, 1)),
+        vector("a third link key begins when the first ends", 1, CharterDraft { link_keys: chained, ..draft(&example(), 2) }),
         vector("two link keys that overlap", 1, CharterDraft { link_keys: two, ..draft(&example(), 2) }),
         vector("two steps", 3, followed(&example())),
         vector("a key name after two steps", 3, followed(&of_key)),
@@ -314,6 +353,7 @@ fn charter() -> VerifiedCharter {
 }
 
 fn good_records() -> Value {
+    let full = Endpoint { host: "2001:db8:0:0:0:0:0:1".into(), port: 1 };
     let vector = |about: &str, now_ms: i64, draft: RecordDraft| {
         let record = sign_record(&key(100), &charter(), draft, NOW).unwrap();
         let endpoints: Vec<Value> = record.endpoints().iter().map(|e| json!({ "host": e.host, "port": e.port })).collect();
@@ -325,6 +365,7 @@ fn good_records() -> Value {
     };
     json!([
         vector("an ordinary record", NOW, record_draft(7)),
+        vector("an IPv6 address at full length", NOW, RecordDraft { endpoints: vec![full], ..record_draft(7) }),
         vector("in its last millisecond", NOW + 24 * HOUR - 1, record_draft(7)),
         vector(
             "48 hours and the allowed difference of clocks ahead",
@@ -391,6 +432,8 @@ fn bad_records() -> Value {
         host("a key name as host", &format!("{}.startalk.alt", "a".repeat(26)), 1),
         host("an address of no host", "0.0.0.0", 1),
         host("a group's address", "ff02::1", 1),
+        host("an address with a leading zero", "192.0.2.01", 1),
+        host("an address with a zone", "fe80::1%eth0", 1),
         host("half an address", "192.0.2", 1),
         host("brackets", "[2001:db8::1]", 1),
         host("a URL", "https://a.example", 1),
@@ -450,6 +493,12 @@ fn bad_pins() -> Value {
             "root-key-changed",
             &pinned,
             record_of(2, CharterDraft { sequence: 2, ..recovered(&example()) }, 8),
+        ),
+        vector(
+            "a later root key under a lower sequence of the charter",
+            "older-record",
+            &Pinned { charter_sequence: 3, ..pinned.clone() },
+            record_of(2, recovered(&example()), 8),
         ),
         vector(
             "back to the key before",

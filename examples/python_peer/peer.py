@@ -1,0 +1,303 @@
+#!/usr/bin/env python3
+"""A tiny Startalk domain of one account that talks to one person of another domain. See README.md.
+
+This file has what is outside: the command line, the hub's HTTP (chapter 4), QUIC, clocks, pauses.
+"""
+
+import argparse
+import asyncio
+import datetime
+import json
+import random
+import secrets
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from aioquic.asyncio import QuicConnectionProtocol, connect
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import ConnectionTerminated, StreamDataReceived
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.x509.oid import NameOID
+
+import link
+import trust
+from conversation import Conversations, words
+from errors import Refused
+from state import State
+
+INSTANCE = secrets.token_bytes(16)
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+def say(event, **fields):
+    print(json.dumps({"event": event, **fields}, ensure_ascii=False), flush=True)
+
+
+class Stream(QuicConnectionProtocol):
+    """The first bidirectional stream of a connection, as a queue of bytes; None is its end."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self.came, self.id = asyncio.Queue(), None
+
+    def quic_event_received(self, event):
+        if isinstance(event, StreamDataReceived):
+            self.came.put_nowait(event.data)
+        if isinstance(event, ConnectionTerminated) or getattr(event, "end_stream", False):
+            self.came.put_nowait(None)
+
+    def write(self, data, end=False):
+        if self.id is None:
+            self.id = self._quic.get_next_available_stream_id()
+        self._quic.send_stream_data(self.id, data, end_stream=end)
+        self.transmit()
+
+    async def farewell(self, error):
+        """Why we close; the other has a second to take it (§3.1)."""
+        self.write(link.frame(close={"error": error}), end=True)
+        try:
+            async with asyncio.timeout(1):
+                while await self.came.get() is not None:
+                    pass
+        except TimeoutError:
+            pass
+
+    def peer_key(self):
+        key = self._quic.tls._peer_certificate.public_key()
+        return key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else b""
+
+
+class Peer:
+    def __init__(self, options):
+        self.options = options
+        self.state = State(options.data, options.account, now_ms())
+        self.me, self.user = self.state.all["domain"], options.to
+        self.domain = options.to.split("@")[1]
+        self.talk = Conversations(self.state, options.accept, options.read)
+        self.actions = [("send", n) for n in range(1, options.send + 1)]
+        self.actions += [("edit", n) for n in options.edit] + [("recall", n) for n in options.recall]
+
+    # --- who and where the other is
+
+    def judge(self, data, tls_key=None):
+        """A record of the other domain: verified, proven or following its pin, which moves on. Its link keys valid now."""
+        record = trust.verify_record(data, now_ms())
+        charter, peer = record["charter"], self.state.peer(self.domain)
+        trust.check(charter["domain"] == self.domain, "wrong-domain", domain=charter["domain"])
+        keys = [k["key"] for k in charter["link_keys"] if trust.valid_at(k, now_ms())]
+        trust.check(tls_key is None or tls_key in keys, "wrong-key", what="TLS", domain=self.domain)
+        if peer["pin"] is None:
+            line = [charter["root_key"]] + [step["from"] for step in charter["line"]]
+            configured = self.options.root.lower() in [f for k in line for f in (trust.letters(k), trust.hash_of(k).hex())]
+            by_name = self.domain.endswith(".alt") and not self.options.root
+            trust.check(configured or by_name, "not-proven", domain=self.domain)
+        peer["pin"] = trust.follow(peer["pin"], record)
+        self.state.commit()
+        return keys, record["endpoints"]
+
+    def _hub(self, path, body=None):
+        with urllib.request.urlopen(self.options.hub.rstrip("/") + path, data=body, timeout=10) as answer:
+            return answer.status, answer.read(16385)
+
+    def announce(self):
+        """With each attempt to dial; a hub that is away stops nobody whose place is known."""
+        if not self.options.hub:
+            return
+        try:
+            status, _ = self._hub("/v1/announce", self.state.record(now_ms()))
+            say("announced", domain=self.me, status=status)
+        except OSError as failed:
+            say("not_announced", why=str(failed))
+
+    def places(self):
+        if self.options.at:
+            host, _, port = self.options.at.rpartition(":")
+            return [(host, int(port))]
+        _, record = self._hub("/v1/domains/" + self.domain)
+        return [(e["host"], e["port"]) for e in self.judge(record)[1]]
+
+    # --- one link
+
+    def _tls(self):
+        """A certificate means nothing but its key (§3.1)."""
+        key = Ed25519PrivateKey.from_private_bytes(self.state.key("link"))
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "startalk")])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(90))
+        tls = QuicConfiguration(is_client=True, alpn_protocols=["startalk-link/1"], server_name=self.domain, verify_mode=ssl.CERT_NONE)
+        tls.certificate, tls.private_key = certificate.sign(key, None), key
+        return tls
+
+    async def dial(self):
+        """Tries the places in turn; returns when everything is done, raises when the link ends otherwise."""
+        for host, port in self.places():
+            try:
+                context = connect(host, port, configuration=self._tls(), create_protocol=Stream)
+                stream = await asyncio.wait_for(context.__aenter__(), 10)
+            except (OSError, asyncio.TimeoutError) as failed:
+                say("unreachable", host=host, port=port, why=repr(failed))
+                continue
+            try:
+                return await self.talk_over(stream)
+            finally:
+                await context.__aexit__(None, None, None)
+        raise ConnectionError("no place answered")
+
+    async def talk_over(self, stream):
+        judge = lambda data: self.judge(data, stream.peer_key())[0]  # noqa: E731
+        sent, received = self.state.sent(self.domain), self.state.received(self.domain)
+        has = lambda sequence: self.state.running_at(self.domain, sequence)  # noqa: E731
+        over = link.Link(self.me, self.domain, self.state.record(now_ms()), INSTANCE, sent, received, has, judge)
+        stream.write(over.hello)
+        try:
+            return await self._run(stream, over)
+        except Refused as refused:
+            say("closing", code=refused.code, params=refused.params)
+            if refused.code == "went-back" and refused.params["domain"] == self.me:
+                self.state.new_epoch(self.domain)
+            await stream.farewell(refused.message())
+            raise ConnectionError(refused.code) from None
+
+    async def _run(self, stream, over):
+        clock = asyncio.get_running_loop().time
+        began = heard = said = pinged = acted = marked = clock()
+        tick = min(0.2, max(self.options.pause / 1000, 0.005))
+        while True:
+            try:
+                data = await asyncio.wait_for(stream.came.get(), tick)
+            except asyncio.TimeoutError:
+                data = b""
+            if data is None:
+                raise ConnectionError("the connection ended")
+            now, heard = clock(), clock() if data else heard
+            for event in over.receive(data):
+                answer = self._on(over, *event)
+                if answer:
+                    stream.write(answer)
+                    said = clock()
+            if not over.ready:
+                trust.check(now - began < link.READY_WITHIN, "idle-timeout")
+                continue
+            trust.check(now - heard < link.DEAD_AFTER, "idle-timeout")
+            if max(now - heard, now - said) >= link.PING_AFTER and now - pinged >= link.PING_AFTER:
+                stream.write(link.frame(ping={"nonce": 1}))
+                said = pinged = now
+            if (now - acted) * 1000 >= self.options.pause:
+                acted = now
+                self._act()
+            if now - marked >= 1:
+                marked = now
+                self.talk.mark(now_ms())
+                self.state.commit()
+            while batch := over.batch(self._outbox(), self.state.key("link")):
+                stream.write(batch)
+                said = now
+            if self._finished():
+                return await stream.farewell({"code": "stopping"})
+
+    def _on(self, over, name, *values):
+        """One event of the link; returns what is to be written."""
+        if name == "ready":
+            self.talk.epoch = over.peer_epoch
+            say("ready", domain=self.domain)
+            first = max(over.taken - 2047, 1)
+            again = [(n, Refused(code)) for n, code in self.state.peer(self.domain)["refusals"] if n >= first][-link.REFUSALS_MAX :]
+            return over.ack(over.taken, again) if again else None
+        if name == "batch":
+            events, refusals = self.talk.take(self.domain, *values, now_ms())
+            for event in events:
+                say(**event)
+            return over.ack(over.taken, refusals)
+        if name == "ack":
+            for event in self.talk.acked(self.domain, *values):
+                say(**event)
+        if name == "ping":
+            return link.frame(pong=values[0])
+        if name == "ephemeral":
+            say("ephemeral", **{k: v for k, v in values[0].items() if v is not None})
+        if name == "closed":
+            raise ConnectionError(f"the peer closed: {values}")
+
+    def _outbox(self):
+        return [(e["item"] and bytes.fromhex(e["item"]), bytes.fromhex(e["hash"])) for e in self.state.peer(self.domain)["outbox"]]
+
+    def _act(self):
+        """The next thing of the command line: in the outbox, and no more to be done, in one commit."""
+        done = self.state.all["said"]
+        if done >= len(self.actions):
+            return
+        verb, number = self.actions[done]
+        words_of = self.options.text.replace("{n}", str(number))
+        if verb == "send":
+            self.talk.send(self.user, words_of, now_ms())
+        elif verb == "edit":
+            self.talk.edit(self.user, number, words_of + " (edited)", now_ms())
+        else:
+            self.talk.recall(self.user, number, now_ms())
+        self.state.all["said"] = done + 1
+        self.state.commit()
+
+    def _lines(self, mine):
+        return [x for x in self.state.all["people"].get(self.user, {"lines": []})["lines"] if x["mine"] == mine]
+
+    def _finished(self):
+        peer = self.state.peer(self.domain)
+        sent = self.state.all["said"] >= len(self.actions) and peer["acked"] == len(peer["outbox"])
+        return not self.options.stay and sent and len(self._lines(mine=False)) >= self.options.expect
+
+    async def run(self):
+        """Links one after the other, with growing pauses (§3.10)."""
+        say("domain", domain=self.me, user=f"{self.state.all['account']}@{self.me}", messages=len(self._lines(mine=False)))
+        pause = 0.5
+        while True:
+            began = time.monotonic()
+            try:
+                self.announce()
+                await self.dial()
+                return
+            except (OSError, Refused) as down:
+                pause = 0.5 if time.monotonic() - began > 10 else min(pause * 2, 60)
+                say("down", why=str(down), again_in_s=round(pause, 1))
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+
+    def show(self):
+        for mine in (True, False):
+            for n, x in enumerate(self._lines(mine), 1):
+                content = words(bytes.fromhex(x["content"])) if x["content"] else ""
+                say("line", mine=mine, number=n, id=x["id"], text=content, state=x["state"], edited=x["edited"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder for state.json: keys, outbox, cursor, conversations")
+    parser.add_argument("--to", required=True, metavar="NAME@DOMAIN", help="the person to talk to")
+    parser.add_argument("--hub", default="", help="where to announce, and to ask for the other domain")
+    parser.add_argument("--at", default="", metavar="HOST:PORT", help="where the other domain is, instead of asking the hub")
+    parser.add_argument("--root", default="", help="fingerprint of a root key of the other domain; not needed for key names")
+    parser.add_argument("--account", default="visitor", help="name of our account, the first time")
+    parser.add_argument("--send", type=int, default=0, metavar="N", help="send N messages in all, over all starts")
+    parser.add_argument("--text", default="hello {n}", help="what they say")
+    parser.add_argument("--edit", type=int, action="append", default=[], metavar="K", help="then edit the K-th of them")
+    parser.add_argument("--recall", type=int, action="append", default=[], metavar="K", help="then recall the K-th of them")
+    parser.add_argument("--pause", type=int, default=0, metavar="MS", help="between two of these")
+    parser.add_argument("--expect", type=int, default=0, metavar="M", help="end when M messages are here and ours are acknowledged")
+    parser.add_argument("--stay", action="store_true", help="do not end by itself")
+    parser.add_argument("--accept", action="store_true", help="accept first contacts as they come")
+    parser.add_argument("--read", action="store_true", help="mark as read what comes")
+    parser.add_argument("--show", action="store_true", help="only print what the folder holds")
+    options = parser.parse_args()
+    peer = Peer(options)
+    if options.show:
+        return peer.show()
+    asyncio.run(peer.run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

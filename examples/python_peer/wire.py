@@ -1,0 +1,171 @@
+"""Protocol buffers by hand: the messages of federation-spec/proto as tables, a reader and a writer.
+
+A message is a dict. Fields that are absent have their default when read; of a message or a member of a oneof that is None.
+"""
+
+from errors import Refused
+
+ERROR = {1: ("code", "string"), 2: ("params", ["PARAM"])}
+TABLES = {
+    # trust.proto
+    "LINK_KEY": {1: ("key", "bytes"), 2: ("not_before_ms", "signed"), 3: ("not_after_ms", "signed")},
+    "SUCCESSION": {n: (name, "bytes") for n, name in enumerate(("from", "to", "signature", "recovery", "commitment"), 1)},
+    "CHARTER": {
+        1: ("domain", "string"), 2: ("root_key", "bytes"), 3: ("line", ["SUCCESSION"]), 4: ("link_keys", ["LINK_KEY"]),
+        5: ("recovery_hash", "bytes"), 6: ("sequence", "int"), 7: ("gone", "int"), 8: ("recovery_commitment", "bytes"),
+    },
+    "SIGNED_CHARTER": {1: ("charter", "bytes"), 2: ("signature", "bytes")},
+    "ENDPOINT": {1: ("host", "string"), 2: ("port", "int")},
+    "RECORD": {
+        1: ("charter", "bytes"), 2: ("endpoints", ["ENDPOINT"]), 3: ("sequence", "int"), 4: ("not_after_ms", "signed"),
+        5: ("display_name", "string"), 6: ("description", "string"), 7: ("listed", "int"), 8: ("registration", "string"),
+    },
+    "SIGNED_RECORD": {1: ("record", "bytes"), 2: ("link_key", "bytes"), 3: ("signature", "bytes")},
+    # link.proto: frames
+    "PARAM": {1: ("key", "string"), 2: ("value", "string")},
+    "ERROR": ERROR,
+    "POSITION": {1: ("epoch", "bytes"), 2: ("sequence", "int"), 3: ("running", "bytes")},
+    "HELLO": {
+        1: ("version_min", "int"), 2: ("version_max", "int"), 3: ("from", "string"), 4: ("to", "string"), 5: ("record", "bytes"),
+        6: ("instance", "bytes"), 7: ("features", ["string"]), 8: ("sent", "POSITION"), 9: ("received", "POSITION"),
+        10: ("known", ["POSITION"]),
+    },
+    "ENTRY": {1: ("item", "bytes", "entry"), 2: ("withheld", "bytes", "entry")},
+    "BATCH": {
+        1: ("epoch", "bytes"), 2: ("first_sequence", "int"), 3: ("entries", ["ENTRY"]), 4: ("link_key", "bytes"), 5: ("signature", "bytes"),
+    },
+    "REFUSED": {1: ("sequence", "int"), 2: ("error", "ERROR")},
+    "ACK": {1: ("epoch", "bytes"), 2: ("sequence", "int"), 3: ("refused", ["REFUSED"])},
+    "EPHEMERAL": {
+        1: ("from", "string"), 2: ("to", "string"),
+        3: ("typing", "int", "kind"), 4: ("presence", "string", "kind"), 5: ("presence_wanted", "int", "kind"),
+    },
+    "NONCE": {1: ("nonce", "int")},
+    "CLOSE": {1: ("error", "ERROR")},
+    "FRAME": {
+        1: ("hello", "HELLO", "frame"), 2: ("batch", "BATCH", "frame"), 3: ("ack", "ACK", "frame"), 4: ("ephemeral", "EPHEMERAL", "frame"),
+        5: ("ping", "NONCE", "frame"), 6: ("pong", "NONCE", "frame"), 7: ("close", "CLOSE", "frame"),
+    },
+    # link.proto: items
+    "ITEM": {
+        1: ("salt", "bytes"), 2: ("from", "string"), 3: ("to", "string"), 4: ("time_ms", "signed"),
+        5: ("message", "MESSAGE", "kind"), 6: ("edit", "EDIT", "kind"), 7: ("recall", "RECALL", "kind"),
+        8: ("marks", "MARKS", "kind"), 9: ("profile", "PROFILE", "kind"), 10: ("account_gone", "EMPTY", "kind"),
+    },
+    "MESSAGE": {1: ("id", "bytes"), 2: ("content", "bytes"), 3: ("reply_to", "bytes")},
+    "EDIT": {1: ("id", "bytes"), 2: ("content", "bytes")},
+    "RECALL": {1: ("id", "bytes")},
+    "MARKS": {1: ("delivered", "bytes"), 2: ("read", "bytes")},
+    "PROFILE": {1: ("revision", "int"), 2: ("display_name", "string"), 3: ("avatar", "string"), 4: ("signature", "string")},
+    "EMPTY": {},
+    # content.proto
+    "CONTENT": {1: ("fallback", "string"), 2: ("text", "TEXT", "kind"), 3: ("code", "CODE", "kind"), 4: ("system", "SYSTEM", "kind")},
+    "TEXT": {1: ("blocks", ["BLOCK"])},
+    "BLOCK": {1: ("kind", "int"), 2: ("inlines", ["INLINE"]), 3: ("level", "int")},
+    "INLINE": {1: ("text", "string"), 2: ("marks", "int"), 3: ("link", "string"), 4: ("mention", "string")},
+    "CODE": {1: ("language", "string"), 2: ("source", "string")},
+    "SYSTEM": ERROR,
+    # group.proto: what a follower verifies
+    "SUBMISSION": {
+        1: ("number", "int"), 2: ("not_after_ms", "signed"), 3: ("author", "int"), 17: ("join", "EMPTY", "action"),
+        29: ("new_epoch", "EMPTY", "action"),
+    },
+    "PERSON": {1: ("name", "string"), 2: ("domain", "string"), 3: ("display_name", "string"), 4: ("word", "string")},
+    "GROUP_ENTRY": {
+        1: ("submission", "bytes"), 2: ("decided", "bytes"), 3: ("origin", "string"), 4: ("time_ms", "signed"),
+        5: ("written", "bytes", "body"), 6: ("erased", "bytes", "body"), 7: ("proof", "int"),
+    },
+    "PROOF": {1: ("domain", "string"), 2: ("link_key", "bytes"), 3: ("hashes", ["bytes"]), 4: ("signature", "bytes")},
+    "HEAD": {
+        1: ("group", "string"), 2: ("home_epoch", "int"), 3: ("sequence", "int"), 4: ("chain", "bytes"), 5: ("time_ms", "signed"),
+        6: ("link_key", "bytes"), 7: ("signature", "bytes"),
+    },
+    "RANGE": {
+        1: ("from", "HEAD"), 2: ("entries", ["GROUP_ENTRY"]), 3: ("proofs", ["PROOF"]), 4: ("charters", ["bytes"]), 5: ("at", "HEAD"),
+        6: ("end", "int"),
+    },
+}
+DEFAULTS = {"int": 0, "signed": 0, "bytes": b"", "string": ""}
+
+
+def write(name, message):
+    """Fields in the order of their numbers; defaults are left out."""
+    out = bytearray()
+    for number, (field, kind, *oneof) in TABLES[name].items():
+        value = message.get(field)
+        for one in value or [] if isinstance(kind, list) else [value]:
+            plain = kind[0] if isinstance(kind, list) else kind
+            if one is None or (one == DEFAULTS.get(plain) and not oneof and not isinstance(kind, list)):
+                continue
+            if plain in ("int", "signed"):
+                out += _varint(number << 3) + _varint(int(one))
+                continue
+            data = one.encode() if plain == "string" else one if plain == "bytes" else write(plain, one)
+            out += _varint(number << 3 | 2) + _varint(len(data)) + data
+    return bytes(out)
+
+
+def read(name, data):
+    """Refuses with `malformed` what is no message of this name."""
+    table, message, raw = TABLES[name], {}, {}
+    for field, kind, *oneof in table.values():
+        message[field] = [] if isinstance(kind, list) else None if oneof else DEFAULTS.get(kind)
+    for number, wire_type, value in fields(data):
+        if number not in table:
+            continue
+        field, kind, *oneof = table[number]
+        plain = kind[0] if isinstance(kind, list) else kind
+        if wire_type != (0 if plain in ("int", "signed") else 2):
+            raise Refused("malformed", expected=name.lower())
+        if plain == "string":
+            try:
+                value = value.decode()
+            except UnicodeDecodeError:
+                raise Refused("malformed", expected="UTF-8") from None
+        elif plain == "signed":
+            value -= (value >> 63) << 64
+        elif plain in TABLES:
+            # One that comes twice is the two joined.
+            raw[number] = value if isinstance(kind, list) or message[field] is None else raw[number] + value
+            value = read(plain, raw[number])
+        for other, _, *group in table.values():
+            if oneof and group == oneof:
+                message[other] = None
+        message[field] = message[field] + [value] if isinstance(kind, list) else value
+    return message
+
+
+def fields(data):
+    """(number, wire type, value) of each field."""
+    at = 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == 0:
+            value, at = _read_varint(data, at)
+        elif wire_type in (1, 2, 5):
+            length, at = _read_varint(data, at) if wire_type == 2 else ({1: 8, 5: 4}[wire_type], at)
+            value, at = data[at : at + length], at + length
+        if number == 0 or wire_type not in (0, 1, 2, 5) or at > len(data):
+            raise Refused("malformed", expected="protobuf")
+        yield number, wire_type, value
+
+
+def _varint(value):
+    value &= (1 << 64) - 1
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def _read_varint(data, at):
+    value = 0
+    for n in range(10):
+        if at + n >= len(data):
+            break
+        value |= (data[at + n] & 127) << 7 * n
+        if data[at + n] < 128:
+            return value & (1 << 64) - 1, at + n + 1
+    raise Refused("malformed", expected="varint")
