@@ -99,7 +99,7 @@ fn samples() -> Vec<Event> {
         Event::GroupRecorded(pb::GroupRecorded { submission: submission(), decided: bytes(0x08, 0), origin: 1, origin_domain: "b.example".into(), time_ms: 1_799_999_999_000, person: 2, peer: 1, device: 1, counter: 8, submitted_at: 7, proof: 6, r#in: link_in(7), head: bytes(0x0a, 0) }, salted(Raw(text("to all 致大家")))),
         Event::GroupMembersLearned(pb::GroupMembersLearned { conversation: 9, members: vec![pb::LearnedMember { member: 3, person: 2, peer: 1, role: 2, muted_until_ms: 5, changed: 4, outside: true }] }, None),
         Event::GroupSubmitted(pb::GroupSubmitted { conversation: 9, submission: submission(), account: 1, device: 1, counter: 9, out: Some(link_out(6)) }, salted(pb::GroupSubmittedBody { written: text("on its way"), secret: Bytes::from_static(b"secret") })),
-        Event::GroupSubmissionEnded(pb::GroupSubmissionEnded { conversation: 9, number: 1, code: "muted".into(), account: 1, device: 1, counter: 9 }, None),
+        Event::GroupSubmissionEnded(pb::GroupSubmissionEnded { conversation: 9, number: 1, code: "muted".into(), account: 1, device: 1, counter: 9, home_time_ms: 5 }, None),
         Event::GroupProven(pb::GroupProven { peer: 1, link_key: bytes(18, 32), hashes: vec![bytes(19, 32)], signature: bytes(20, 64) }, None),
         Event::GroupInvited(pb::GroupInvited { account: 1, group: GROUP.into(), home: 1, r#in: link_in(8) }, salted(pb::GroupInvitedBody { name: "群".into(), inviter: "bob@b.example".into() })),
         Event::GroupInvitationDecided(pb::GroupInvitationDecided { account: 1, group: GROUP.into(), accepted: true }, None),

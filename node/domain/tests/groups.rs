@@ -399,6 +399,14 @@ fn failed_is_said_when_it_is_certain_and_not_before() {
     assert!(town.b.events().contains(&"GroupSubmissionEnded"));
     let refused = deliver(&town.b, &mut town.a);
     assert_eq!(refused.iter().map(|r| r.1).collect::<Vec<_>>(), ["expired"], "and the home never takes it any more");
+    // A home that recorded it after all, with an earlier time than it has sworn to, is not believed.
+    town.a.ok(town.alice.say(town.group_a, "later"));
+    let after = timeline::head(&town.b.store, town.group_b).sequence;
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+    let mut earlier = served(&town.a, at_home, &town.id, after);
+    earlier.entries[0].time_ms -= 24 * 3600 * 1000;
+    let give = Command::FollowGroup { peer: 1, group: town.id.clone(), range: Box::new(earlier) };
+    assert_eq!(town.b.run(give).unwrap_err().code, Code::Malformed);
 }
 
 #[test]

@@ -52,7 +52,13 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             tx.put(number_key(f.conversation), number);
             tx.change(waiting_key(f.conversation), |all: &mut Vec<Waiting>| all.push(waits));
         }
-        Event::GroupSubmissionEnded(f, _) => ended(tx, f.conversation, f.number),
+        Event::GroupSubmissionEnded(f, _) => {
+            ended(tx, f.conversation, f.number);
+            if f.home_time_ms != 0 {
+                // What was called failed must not come after all.
+                tx.change(log_key(f.conversation), |l: &mut Log| l.time_ms = l.time_ms.max(f.home_time_ms));
+            }
+        }
         Event::GroupLeaving(f, _) => tx.change(group_key(f.conversation), |g: &mut Group| {
             insert(&mut g.leaving, f.account);
             g.position = record.position;

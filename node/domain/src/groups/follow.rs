@@ -188,6 +188,10 @@ pub(crate) fn follow(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, range: Ran
     }
     let proofs = Proofs::new(tx, ctx, &range);
     let mut state = (log.epoch, log.chain);
+    let times = std::iter::once(log.time_ms).chain(entries.iter().map(|e| e.time_ms)).chain(std::iter::once(at.time_ms));
+    if !times.is_sorted() {
+        return Err(Error::new(Code::Malformed).with("expected", "times that do not go back"));
+    }
     for (index, entry) in entries.iter().enumerate() {
         let sequence = here + 1 + index as u64;
         state = take(tx, ctx, &proofs, &group, entry, sequence, state, (index + 1 == entries.len()).then_some(&at))?;

@@ -331,7 +331,7 @@ pub struct Log {
     pub epoch: u32,
     /// After the last record.
     pub chain: [u8; 32],
-    /// Home time of the last record.
+    /// Home time of the last record; of a replica: the home has said that no later record is earlier than this.
     pub time_ms: i64,
     /// Replica: bytes of the last head that the home signed; empty at home.
     pub signed: Vec<u8>,

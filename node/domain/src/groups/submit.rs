@@ -157,7 +157,7 @@ pub(super) fn hash(group: &Group, submission: &[u8], written: &[u8]) -> Option<[
 /// The home refused our submission at this position of the journal.
 pub(crate) fn refused(tx: &mut Tx, facts: &pb::GroupSubmitted, code: &str) -> Result<Answer, Error> {
     let number = Submission::decode(facts.submission.as_ref()).map_err(|_| Code::Internal)?.number;
-    end(tx, facts.conversation, number, code);
+    end(tx, facts.conversation, number, code, 0);
     Ok(Answer::Done)
 }
 
@@ -166,15 +166,16 @@ pub(crate) fn ended(tx: &mut Tx, conversation: u64, home_time_ms: i64) {
     for waits in views::waiting(tx, conversation).iter() {
         let over = waits.not_after_ms != 0 && home_time_ms > waits.not_after_ms;
         if over || sabotage::is(Switch::FailedTooSoon) {
-            end(tx, conversation, waits.number, Code::Expired.as_str());
+            end(tx, conversation, waits.number, Code::Expired.as_str(), home_time_ms);
         }
     }
 }
 
-fn end(tx: &mut Tx, conversation: u64, number: u64, code: &str) {
+fn end(tx: &mut Tx, conversation: u64, number: u64, code: &str, home_time_ms: i64) {
     if let Some(waits) = views::waiting(tx, conversation).iter().find(|w| w.number == number) {
         let (account, device, counter) = (waits.account, waits.device, waits.counter);
-        let facts = pb::GroupSubmissionEnded { conversation, number, code: code.into(), account, device, counter };
+        let code = code.to_owned();
+        let facts = pb::GroupSubmissionEnded { conversation, number, code, account, device, counter, home_time_ms };
         tx.emit(New { conversation: 0, event: Event::GroupSubmissionEnded(facts, None) });
     }
 }
