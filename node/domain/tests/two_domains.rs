@@ -284,6 +284,12 @@ fn an_outbox_knows_its_former_epochs_and_a_peers_word_begins_few_new_ones() {
     }
     assert_eq!(outbox::restarts(&a.store, 1).len(), 4);
     assert_eq!(word(&mut a, None).unwrap_err().code.as_str(), "too-many");
+    for pause in [1, 2, 4] {
+        a.now_ms += pause * limits::LINK_RESTART_PAUSE_MS - 1;
+        assert_eq!(word(&mut a, None).unwrap_err().code.as_str(), "too-many", "the pause doubles");
+        a.now_ms += 1;
+        word(&mut a, None).unwrap();
+    }
     a.now_ms += limits::LINK_RESTARTS_MS;
     word(&mut a, Some(100)).unwrap();
     let stale = Command::RestartLink {

@@ -160,8 +160,12 @@ pub const LINK_ANSWERS_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const LINK_NOTES_BYTES_MAX: usize = 1024 * 1024;
 /// Places in the peer's former items that a hello names: some 6 kB of its frame.
 pub const LINK_KNOWN_MAX: usize = 96;
-/// New epochs that one peer's word makes us begin in [`LINK_RESTARTS_MS`]. An honest peer shows each restore once; one that
-/// lies makes us send to it again so often, and no more.
+/// New epochs that one peer's word makes us begin in [`LINK_RESTARTS_MS`] without waiting. An honest peer shows each restore
+/// once; only two copies of a domain that run at once make more. Each further one waits twice as long as the one before.
 pub const LINK_RESTARTS_MAX: usize = 4;
+/// How long the first of the further ones waits after the one before it: a minute.
+pub const LINK_RESTART_PAUSE_MS: u64 = 60 * 1000;
+/// New epochs of a link that are remembered; the pauses have grown to days by then.
+pub const LINK_RESTARTS_KEPT: usize = 16;
 /// The time in which they are counted: a day.
 pub const LINK_RESTARTS_MS: u64 = 24 * 3600 * 1000;

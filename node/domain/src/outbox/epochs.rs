@@ -172,7 +172,9 @@ pub(crate) fn restart(tx: &mut Tx, ctx: &mut Ctx, peer: u64, shown: [u8; 16], re
         return Ok(Answer::Done); // it has another one since
     }
     let day = ctx.now_ms.saturating_sub(limits::LINK_RESTARTS_MS);
-    if restarts(tx, peer).iter().filter(|at| **at > day).count() >= limits::LINK_RESTARTS_MAX {
+    let lately: Vec<u64> = restarts(tx, peer).into_iter().filter(|at| *at > day).collect();
+    let pause_ms = lately.len().checked_sub(limits::LINK_RESTARTS_MAX).map_or(0, |more| limits::LINK_RESTART_PAUSE_MS << more);
+    if lately.last().is_some_and(|last| ctx.now_ms < last + pause_ms) {
         let error = Error::new(Code::TooMany).with("what", "new epochs of the link in a day");
         return Err(error.with("max", limits::LINK_RESTARTS_MAX));
     }
@@ -219,7 +221,7 @@ pub(super) fn restarted(tx: &mut Tx, record: &Recorded, facts: &pb::LinkRestarte
     if facts.peers_word || former.count > 0 {
         tx.change(past_key(facts.peer), |past: &mut Past| {
             if facts.peers_word {
-                push(&mut past.restarts_ms, record.time_ms, limits::LINK_RESTARTS_MAX);
+                push(&mut past.restarts_ms, record.time_ms, limits::LINK_RESTARTS_KEPT);
             }
             if former.count > 0 {
                 push(&mut past.former, former, FORMER_MAX);
