@@ -58,6 +58,8 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 // What was called failed must not come after all.
                 tx.change(log_key(f.conversation), |l: &mut Log| l.time_ms = l.time_ms.max(f.home_time_ms));
             }
+            // Devices that were not there find the group among what changed, and what waited no longer waiting.
+            tx.change(group_key(f.conversation), |g: &mut Group| g.position = record.position);
         }
         Event::GroupLeaving(f, _) => tx.change(group_key(f.conversation), |g: &mut Group| {
             insert(&mut g.leaving, f.account);

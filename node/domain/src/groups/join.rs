@@ -114,7 +114,10 @@ pub(crate) fn decide_invitation(
         return same_again(tx, ctx, position, by, known, &Action::Join(Join {}), None);
     }
     let all = invitations(tx, actor.account);
-    let invited = all.iter().find(|i| i.group == id.as_str()).ok_or(Code::NoSuchConversation)?;
+    let Some(invited) = all.iter().find(|i| i.group == id.as_str()) else {
+        // Declined before, or withdrawn: there is nothing left to decline.
+        return if accept { Err(Code::NoSuchConversation.into()) } else { Ok(Answer::Done) };
+    };
     let stream = crate::accounts::account(tx, actor.account).map_or(0, |a| a.stream);
     let facts = pb::GroupInvitationDecided { account: actor.account, group: id.to_string(), accepted: accept };
     let answer = if accept { come_in(tx, ctx, by, id, invited.home, Bytes::new(), String::new())? } else { Answer::Done };

@@ -22,6 +22,7 @@ mod rights;
 mod say;
 mod serve;
 mod submit;
+mod told;
 mod views;
 
 pub use act::{Banned, GroupAct, Text};
@@ -32,13 +33,13 @@ pub use join::{GroupLink, Invited, invitations};
 pub(crate) use join::{decide_invitation, join};
 pub(crate) use leave::depart;
 pub use model::{Change, Group, Joining, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, Who};
-pub(crate) use read::from_record;
-pub use read::{Overview, changed_since, overview, pins, readers, waiting_messages};
+pub use read::{Overview, changed_since, from_record, overview, pins, readers, waiting_message, waiting_messages, word_of};
 pub(crate) use receive::{Came, invite, submission};
 pub(crate) use record::{behind, new_epochs};
 pub(crate) use say::{edit, erase_authored, recall, send};
 pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;
+pub use told::{Told, told};
 pub use views::{
     by_id, change_of, followed_of, group, is_member, local_members, log, member, member_of, members_from, number_of, of_reader,
     shared_with, time_wanted, waiting,

@@ -126,7 +126,7 @@ pub(super) fn bodies(tx: &Tx, ctx: &Ctx, conversation: u64, sequence: u64) -> Ve
 }
 
 /// The entry at this record as people see it; `None` if it only changes others.
-pub(crate) fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Recorded) -> Option<Message> {
+pub fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Recorded) -> Option<Message> {
     let Event::GroupRecorded(f, body) = &record.event else { return None };
     let submission = Submission::decode(f.submission.as_ref()).ok()?;
     let conversation = record.conversation;
@@ -168,6 +168,17 @@ pub(crate) fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Rec
         action => message.content = Some(line(store, conversation, f, action.as_ref(), written().unwrap_or_default())),
     }
     Some(message)
+}
+
+/// The word with which somebody asked to be admitted; empty if there is none, or none any more.
+pub fn word_of(journal: &dyn ReadJournal, member: &Member) -> String {
+    let last = member.named_at.last().and_then(|at| Recorded::read(&journal.read(*at).ok()?).ok());
+    let written = match last.map(|record| record.event) {
+        Some(Event::GroupRecorded(_, body)) => body.map(|b| b.value.0),
+        Some(Event::GroupSubmitted(_, body)) => body.map(|b| b.value.written),
+        _ => None,
+    };
+    written.and_then(|w| wire::Person::decode(w.as_ref()).ok()).map(|p| p.word).unwrap_or_default()
 }
 
 /// What our submission at this position says.
@@ -257,7 +268,8 @@ pub fn waiting_messages(store: &Store, journal: &dyn ReadJournal, conversation: 
     own.filter_map(|w| waiting_message(store, journal, w.position)).take(limits::PAGE_MESSAGES_MAX).collect()
 }
 
-fn waiting_message(store: &Store, journal: &dyn ReadJournal, position: u64) -> Option<Message> {
+/// The message in our submission at this position; `None` if it is none.
+pub fn waiting_message(store: &Store, journal: &dyn ReadJournal, position: u64) -> Option<Message> {
     let record = Recorded::read(&journal.read(position).ok()?).ok()?;
     let Event::GroupSubmitted(f, body) = &record.event else { return None };
     let Some(Action::Message(m)) = Submission::decode(f.submission.as_ref()).ok()?.action else { return None };

@@ -135,6 +135,9 @@ pub(super) fn same_again(
         id = MessageId::from_slice(&m.id).map_err(|_| Code::Internal)?;
         m.id = Bytes::copy_from_slice(&[0; 16]);
     }
+    if let (Action::MakeLink(link), Action::MakeLink(asked)) = (&mut done, action) {
+        link.not_after_ms = asked.not_after_ms; // reckoned from the moment of asking
+    }
     // What was written may be erased by now; then the rest decides.
     let differs = said.is_some_and(|said| written.is_some_and(|written| said != written));
     if there != conversation || done != *action || differs {
