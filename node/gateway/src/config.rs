@@ -7,7 +7,7 @@ use startalk_domain::Views;
 use startalk_protocol::{AccountName, DomainName, UserId};
 use startalk_sequencer::Handle;
 
-use crate::edge;
+use crate::{edge, groups::RemoteReaders};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -39,6 +39,8 @@ pub struct GatewayConfig {
     pub remote: Arc<dyn RemoteEphemera>,
     /// This domain's signed record as it is now: the bytes of `trust.SignedRecord`.
     pub record: Arc<dyn Fn() -> Bytes + Send + Sync>,
+    /// Who has read a message of a group whose home is another domain; `None`: only what is known here is told.
+    pub remote_readers: Option<RemoteReaders>,
 }
 
 impl GatewayConfig {
@@ -56,6 +58,7 @@ impl GatewayConfig {
             random: edge::randomness(),
             remote: Arc::new(Silence),
             record: Arc::new(Bytes::new),
+            remote_readers: None,
         }
     }
 }

@@ -167,7 +167,7 @@ pub(crate) fn done(_: Answer) -> Frame {
     Frame::Done(pb::Done {})
 }
 
-fn sent(answer: Answer) -> Frame {
+pub(crate) fn sent(answer: Answer) -> Frame {
     match answer {
         Answer::Sent { conversation, sequence, id, time_ms } => {
             let (id, time_ms) = (bytes::Bytes::copy_from_slice(&id.0), convert::signed(time_ms));

@@ -18,7 +18,8 @@ use startalk_protocol::{
 /// The protocol version that is spoken, and the only one so far.
 pub(crate) const VERSION: u32 = 1;
 /// What this node can do beyond the first version; clients ask by name.
-pub(crate) const FEATURES: &[&str] = &["direct", "edit", "recall", "marks", "typing", "presence", "recovery-codes", "federation"];
+pub(crate) const FEATURES: &[&str] =
+    &["direct", "edit", "recall", "marks", "typing", "presence", "recovery-codes", "federation", "groups"];
 
 /// The bytes of a frame that answers `reply_to`.
 pub(crate) fn frame(reply_to: u64, frame: Frame) -> Bytes {
@@ -119,6 +120,29 @@ fn group(overview: &groups::Overview) -> pb::Conversation {
         time_ms: signed(overview.time_ms),
         group: Some(shown),
         ..pb::Conversation::default()
+    }
+}
+
+/// An invitation into a group.
+pub(crate) fn group_invitation(read: &impl Read, invited: &groups::Invited) -> pb::GroupInvitation {
+    pb::GroupInvitation {
+        group: invited.group.clone(),
+        home: directory::domain_of(read, invited.home).map(|d| d.to_string()).unwrap_or_default(),
+        name: invited.name.clone(),
+        inviter: invited.inviter.clone(),
+        time_ms: signed(invited.time_ms),
+    }
+}
+
+/// A member of a group. `word`: of who asks to be admitted.
+pub(crate) fn group_member(read: &impl Read, member: &groups::Member, word: String) -> pb::GroupMember {
+    pb::GroupMember {
+        member: member.member,
+        user: shown(directory::user_id(read, member.person)),
+        display_name: directory::person(read, member.person).map(|p| p.profile.display_name.clone()).unwrap_or_default(),
+        role: role(member.role).to_owned(),
+        muted_until_ms: member.muted_until_ms,
+        word,
     }
 }
 

@@ -103,16 +103,16 @@ impl Inner {
             Asked::SignIn(_) | Asked::Resume(_) | Asked::Register(_) | Asked::Recover(_) => {
                 session.answered(id, Err(Error::new(Code::NotAllowedHere).with("what", "signing in twice on one connection")));
             }
-            Asked::CreateGroup(_)
-            | Asked::ActInGroup(_)
-            | Asked::JoinGroup(_)
-            | Asked::ListGroupInvitations(_)
-            | Asked::DecideGroupInvitation(_)
-            | Asked::ListMembers(_)
-            | Asked::ListPins(_)
-            | Asked::ListGroupLinks(_)
-            | Asked::GetReaders(_)
-            | Asked::SetConversation(_) => session.answered(id, Err(Code::NotAllowedHere.into())),
+            Asked::CreateGroup(request) => self.create_group(session, me, id, request),
+            Asked::ActInGroup(request) => self.act_in_group(session, me, id, request),
+            Asked::JoinGroup(request) => self.join_group(session, me, id, request),
+            Asked::ListGroupInvitations(_) => session.answer(id, self.list_group_invitations(me)),
+            Asked::DecideGroupInvitation(request) => self.decide_group_invitation(session, me, id, &request),
+            Asked::ListMembers(request) => self.list_members(session, me, id, request),
+            Asked::ListPins(request) => self.list_pins(session, me, id, request.conversation),
+            Asked::ListGroupLinks(request) => session.answered(id, self.list_group_links(me, request.conversation)),
+            Asked::GetReaders(request) => self.get_readers(session, me, id, request),
+            Asked::SetConversation(request) => self.set_conversation(session, me, id, &request),
             Asked::Hello(_) | Asked::Ping(_) => session.answered(id, Err(Code::Internal.into())),
         }
     }

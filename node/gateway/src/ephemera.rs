@@ -7,9 +7,9 @@
 use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use parking_lot::Mutex;
-use startalk_domain::{accounts, contacts, conversations, conversations::Direct, directory};
+use startalk_domain::{accounts, contacts, conversations, conversations::Direct, directory, groups};
 use startalk_protocol::{
-    AccountName, Code, Error, UserId,
+    AccountName, Error, UserId,
     pb::client::{self as pb, server_frame::Frame},
 };
 
@@ -176,12 +176,18 @@ impl Inner {
     pub(crate) fn typing(&self, session: &Session, identity: &Identity, request: &pb::Typing) -> Result<Frame, Error> {
         let account = identity.actor.account;
         let store = &*self.config.views.store;
-        let direct =
-            conversations::direct(store, request.conversation).filter(|d| d.has(account)).ok_or(Code::NoSuchConversation)?;
         let done = Ok(Frame::Done(pb::Done {}));
         let now_ms = self.now_ms();
         let last_ms = session.typed_ms.load(Ordering::Relaxed);
         let too_soon = if request.typing { now_ms.saturating_sub(last_ms) < TYPING_EVERY_MS } else { last_ms == 0 };
+        let Some(direct) = conversations::direct(store, request.conversation).filter(|d| d.has(account)) else {
+            let overview = groups::overview(store, account, request.conversation)?;
+            if !too_soon && overview.standing() == "member" {
+                session.typed_ms.store(if request.typing { now_ms } else { 0 }, Ordering::Relaxed);
+                self.typing_in_group(account, request.conversation, &identity.user, request.typing);
+            }
+            return done;
+        };
         let other = direct.other(account);
         if too_soon || other == account || !self.open(&direct) {
             return done;
@@ -198,7 +204,7 @@ impl Inner {
         done
     }
 
-    fn tell_typing(&self, account: u64, conversation: u64, user: &str, typing: bool) {
+    pub(crate) fn tell_typing(&self, account: u64, conversation: u64, user: &str, typing: bool) {
         let now = pb::TypingNow { conversation, user: user.to_owned(), typing };
         let frame = convert::frame(0, Frame::TypingNow(now));
         self.registry.each(account, |session| session.push(&frame, self.config.limits.outbox_bytes));

@@ -5,7 +5,7 @@
 //! Invariant: `pushed` is a position up to which every live session's outbox has had everything.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -36,7 +36,7 @@ const TOLD_OF_BLOCK_MAX: usize = 500;
 pub(crate) struct Names(Mutex<HashMap<u64, Arc<str>>>);
 
 impl Names {
-    fn of(&self, read: &impl Read, person: u64) -> Arc<str> {
+    pub(crate) fn of(&self, read: &impl Read, person: u64) -> Arc<str> {
         let mut all = self.0.lock();
         if let Some(name) = all.get(&person) {
             return name.clone();
@@ -57,7 +57,11 @@ impl Names {
 impl Inner {
     /// See the module.
     pub(crate) fn fan_out(&self, records: &[Recorded]) {
-        records.iter().for_each(|record| self.tell(record));
+        let mut otherwise = BTreeSet::new();
+        records.iter().for_each(|record| self.tell(record, &mut otherwise));
+        if let Some(first) = records.first() {
+            self.groups_otherwise(&otherwise, first.position);
+        }
         if let Some(last) = records.last() {
             self.pushed.store(last.position, Ordering::Release);
         }
@@ -77,7 +81,9 @@ impl Inner {
             session.dirty.store(false, Ordering::Release);
         }
         // Read after the marks were taken off: what is pushed from here on marks the session again.
-        let Some(cursor) = self.cursor(self.pushed.load(Ordering::Acquire)) else { return };
+        let pushed = self.pushed.load(Ordering::Acquire);
+        let reached = self.crowds.untold().map_or(pushed, |untold| pushed.min(untold.saturating_sub(1)));
+        let Some(cursor) = self.cursor(reached) else { return };
         let frame = convert::frame(0, Frame::Cursor(pb::Cursor { cursor }));
         for session in sessions {
             session.push(&frame, self.config.limits.outbox_bytes);
@@ -92,28 +98,29 @@ impl Inner {
     }
 
     /// Something journaled, to one session.
-    fn push(&self, session: &Arc<Session>, frame: &Bytes) {
+    pub(crate) fn push(&self, session: &Arc<Session>, frame: &Bytes) {
         session.push(frame, self.config.limits.outbox_bytes);
         self.soil(session);
     }
 
     /// The session's cursor is behind.
-    fn soil(&self, session: &Arc<Session>) {
+    pub(crate) fn soil(&self, session: &Arc<Session>) {
         if session.live.load(Ordering::Acquire) && !session.dirty.swap(true, Ordering::AcqRel) {
             self.dirty.lock().push(session.clone());
         }
     }
 
     /// Something journaled, to all sessions of an account.
-    fn push_to(&self, account: u64, frame: &Bytes) {
+    pub(crate) fn push_to(&self, account: u64, frame: &Bytes) {
         self.registry.each(account, |session| self.push(session, frame));
     }
 
-    fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.config.views.store
     }
 
-    fn tell(&self, record: &Recorded) {
+    /// One record. `otherwise` collects groups that are otherwise to everybody in them.
+    fn tell(&self, record: &Recorded, otherwise: &mut BTreeSet<u64>) {
         match &record.event {
             Event::MessageAdded(facts, body) => self.added(record, facts, body.as_ref().map(|b| &b.value.0)),
             Event::MessageEdited(facts, _) => self.changed(record.conversation, facts.target),
@@ -127,6 +134,14 @@ impl Inner {
                     self.info(facts.b, facts.conversation);
                 }
             }
+            Event::GroupRecorded(facts, _) => self.group_recorded(record, facts, otherwise),
+            Event::GroupSubmitted(facts, _) => self.group_submitted(record, facts),
+            Event::GroupSubmissionEnded(facts, _) => self.group_submission_ended(facts),
+            Event::GroupInvited(facts, _) => self.group_invited(facts),
+            Event::GroupLeaving(facts, _) => self.info(facts.account, facts.conversation),
+            Event::GroupReplicaBegan(events::GroupReplicaBegan { conversation, .. }, _)
+            | Event::GroupEquivocated(events::GroupEquivocated { conversation, .. }, _) => drop(otherwise.insert(*conversation)),
+            Event::ConversationSet(facts, _) => self.info(facts.account, facts.conversation),
             Event::RequestDecided(facts, _) => self.info(facts.account, facts.conversation),
             Event::BlockSet(facts, _) => self.blocked(facts),
             Event::ProfileSet(facts, _) => self.profile(facts.person),
@@ -187,6 +202,9 @@ impl Inner {
     }
 
     fn marked(&self, mark: &events::Mark) {
+        if mark.group {
+            return self.group_marked(mark);
+        }
         let Some(direct) = conversations::direct(self.store(), mark.conversation) else { return };
         if !direct.local_members().any(|account| self.registry.has(account)) {
             return;
@@ -198,7 +216,7 @@ impl Inner {
     }
 
     /// A conversation as one of its members sees it now.
-    fn info(&self, account: u64, conversation: u64) {
+    pub(crate) fn info(&self, account: u64, conversation: u64) {
         if !self.registry.has(account) {
             return;
         }

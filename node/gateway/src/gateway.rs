@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use crate::{
-    config::GatewayConfig, connection::Connection, ephemera::Presences, fan_out::Names, framing::Framing, guard::Guard,
-    marks::Marks, registry::Registry, session::Session, web, websocket::WebSocket,
+    config::GatewayConfig, connection::Connection, crowd::Crowds, ephemera::Presences, fan_out::Names, framing::Framing,
+    guard::Guard, marks::Marks, registry::Registry, session::Session, web, websocket::WebSocket,
 };
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.
@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     pub marks: Marks,
     pub presences: Presences,
     pub names: Names,
+    pub crowds: Crowds,
     /// Everything up to this position was handed to the sessions that want it.
     pub pushed: AtomicU64,
     /// Sessions to which something was pushed since they were told a cursor.
@@ -77,6 +78,7 @@ impl Gateway {
             marks: Marks::default(),
             presences: Presences::default(),
             names: Names::default(),
+            crowds: Crowds::default(),
             pushed: AtomicU64::new(pushed),
             dirty: Mutex::default(),
             seen: Mutex::default(),
@@ -240,6 +242,7 @@ impl Inner {
     }
 
     fn on_tick(self: &Arc<Self>, ticks: u64) {
+        self.tell_late_groups();
         self.tell_cursors();
         let limits = &self.config.limits;
         let every =

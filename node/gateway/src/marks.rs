@@ -50,9 +50,15 @@ impl Inner {
     pub(crate) fn mark(self: &Arc<Self>, session: &Session, identity: &Identity, request: &pb::Mark) -> Result<Frame, Error> {
         let (account, conversation) = (identity.actor.account, request.conversation);
         let store = &*self.config.views.store;
-        let direct = conversations::direct(store, conversation).filter(|d| d.has(account)).ok_or(Code::NoSuchConversation)?;
-        let head = timeline::head(store, conversation).sequence;
-        let now = delivery::marks_of(store, conversation, account);
+        // In a group nobody else is told; who wants to know asks.
+        let direct = conversations::direct(store, conversation).filter(|d| d.has(account));
+        let (now, head) = match &direct {
+            Some(_) => {
+                let head = timeline::head(store, conversation).sequence;
+                (delivery::marks_of(store, conversation, account), head)
+            }
+            None => self.group_marks(account, conversation)?,
+        };
         let waiting = self.marks.of(account, conversation);
         let known = (now.delivered.max(waiting.0), now.read.max(waiting.1));
         let read = request.read.min(head).max(known.1);
@@ -66,7 +72,8 @@ impl Inner {
         }
         let marks = pb::MarksNow { user: identity.user.to_string(), delivered, read };
         let frame = convert::pushed(conversation, What::Marks(marks));
-        for member in direct.local_members() {
+        let told = direct.map_or_else(|| vec![account], |d| d.local_members().collect());
+        for member in told {
             self.registry.each(member, |other| {
                 if other.number != session.number {
                     other.push(&frame, self.config.limits.outbox_bytes);

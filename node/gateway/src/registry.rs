@@ -1,6 +1,12 @@
 //! Who is connected: sessions by account, in shards so that a sign-in does not hold up the write loop's pushes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use parking_lot::RwLock;
 
@@ -12,6 +18,8 @@ const SHARDS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Registry {
     shards: [RwLock<HashMap<u64, Vec<Arc<Session>>>>; SHARDS],
+    /// Grows when an account comes or goes.
+    generation: AtomicU64,
 }
 
 impl Registry {
@@ -27,6 +35,9 @@ impl Registry {
             return false;
         }
         sessions.push(session.clone());
+        if sessions.len() == 1 {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
         true
     }
 
@@ -40,6 +51,7 @@ impl Registry {
         let empty = sessions.is_empty();
         if empty {
             shard.remove(&account);
+            self.generation.fetch_add(1, Ordering::AcqRel);
         }
         removed && empty
     }
@@ -49,6 +61,11 @@ impl Registry {
         if let Some(sessions) = self.shard(account).read().get(&account) {
             sessions.iter().for_each(&mut each);
         }
+    }
+
+    /// Another number whenever another set of accounts is connected.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Whether anybody of `account` is connected.

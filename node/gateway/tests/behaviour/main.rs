@@ -3,6 +3,7 @@
 mod chat;
 mod entry;
 mod ephemera;
+mod groups;
 mod hostile;
 mod support;
 mod sync;

@@ -1,0 +1,248 @@
+//! What happens in groups, to everybody connected who may see it.
+//!
+//! Owns, for each group in use, the accounts here that are in it and which of them are connected: made anew when the
+//! group's last change moved or somebody came or went, so that a message costs per connected member. Large groups hear
+//! that the group itself is otherwise at the next tick, all changes at once; until then no cursor covers it. Invariant:
+//! nobody is pushed what their stretches in the group do not hold.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use startalk_domain::{Recorded, conversations, directory::HERE, groups, groups::Group, store::Store};
+use startalk_protocol::pb::{
+    client::{self as pb, pushed::What},
+    events,
+};
+
+use crate::{convert, gateway::Inner, registry::Registry};
+
+/// Groups whose members are remembered; beyond it all are let go.
+const CROWDS_MAX: usize = 2000;
+/// Connected members who are told at once that the group is otherwise; more of them hear it at the next tick.
+const TOLD_AT_ONCE_MAX: usize = 200;
+/// Members of the largest group in which typing is told.
+const TYPING_MEMBERS_MAX: u64 = 200;
+
+/// Accounts and the sequence from which they are in.
+type Members = Arc<[(u64, u64)]>;
+
+struct Crowd {
+    /// Of the group's last change.
+    position: u64,
+    members: Members,
+    /// Of the registry.
+    generation: u64,
+    connected: Members,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Crowds {
+    all: Mutex<HashMap<u64, Crowd>>,
+    /// Groups that are otherwise, and since which position; told at the next tick.
+    late: Mutex<BTreeMap<u64, u64>>,
+}
+
+impl Crowds {
+    /// Members of the group who are connected now.
+    fn connected(&self, store: &Store, registry: &Registry, group: &Group) -> Members {
+        let (conversation, generation) = (group.conversation, registry.generation());
+        let mut all = self.all.lock();
+        let known = all.get(&conversation).filter(|c| c.position == group.position);
+        if let Some(crowd) = known.filter(|c| c.generation == generation) {
+            return crowd.connected.clone();
+        }
+        let members = known.map(|c| c.members.clone()).unwrap_or_else(|| members(store, conversation));
+        let connected: Members = members.iter().filter(|m| registry.has(m.0)).copied().collect();
+        if all.len() >= CROWDS_MAX && !all.contains_key(&conversation) {
+            all.clear();
+        }
+        all.insert(conversation, Crowd { position: group.position, members, generation, connected: connected.clone() });
+        connected
+    }
+
+    /// The first position that not everybody connected has been told of.
+    pub(crate) fn untold(&self) -> Option<u64> {
+        self.late.lock().values().min().copied()
+    }
+}
+
+/// Accounts here that are in now and do not leave.
+fn members(store: &Store, conversation: u64) -> Members {
+    let snapshot = store.snapshot();
+    let Some(group) = groups::group(&snapshot, conversation) else { return Members::from([]) };
+    let here = |m: &groups::Member| m.peer == HERE && m.is_in() && !group.leaving.contains(&m.person);
+    let (members, _) = groups::members_from(&snapshot, conversation, 0, usize::MAX, here);
+    members.iter().map(|m| (m.person, m.stints.last().map_or(0, |s| s.0))).collect()
+}
+
+impl Inner {
+    fn crowd(&self, conversation: u64) -> Option<(Arc<Group>, Members)> {
+        let store = &*self.config.views.store;
+        let group = groups::group(store, conversation)?;
+        let connected = self.crowds.connected(store, &self.registry, &group);
+        Some((group, connected))
+    }
+
+    /// An entry of a group's log. `otherwise` collects groups that are otherwise to everybody.
+    pub(crate) fn group_recorded(&self, record: &Recorded, f: &events::GroupRecorded, otherwise: &mut BTreeSet<u64>) {
+        let conversation = record.conversation;
+        let told = groups::told(self.store(), conversation, f);
+        // Whoever came in hears of the group before anything said in it.
+        told.persons.iter().for_each(|person| self.info(*person, conversation));
+        if told.shown {
+            self.group_shown(record, f);
+        }
+        if told.target != 0 {
+            self.group_changed(conversation, told.target);
+        }
+        if told.everybody {
+            otherwise.insert(conversation);
+        }
+    }
+
+    /// A message, or a line by the system.
+    fn group_shown(&self, record: &Recorded, f: &events::GroupRecorded) {
+        let (conversation, sequence) = (record.conversation, record.sequence);
+        let Some((_, crowd)) = self.crowd(conversation) else { return };
+        if crowd.is_empty() {
+            return;
+        }
+        let views = &self.config.views;
+        let Some(message) = groups::from_record(&views.store, &*views.journal, record) else { return };
+        // A message of this home was answered with its place; a line's words, or a place that the home gave, were not.
+        let is_answered = f.submitted_at == 0 && f.device != 0 && !message.id.0.iter().all(|b| *b == 0);
+        let mut for_all: Option<Bytes> = None;
+        for (account, _) in crowd.iter().filter(|m| m.1 <= sequence) {
+            if *account == message.author {
+                let own = convert::pushed(conversation, What::Message(convert::message(message.clone(), *account)));
+                self.registry.each(*account, |session| {
+                    if is_answered && session.identity().is_some_and(|i| i.actor.device == f.device) {
+                        self.soil(session);
+                    } else {
+                        self.push(session, &own);
+                    }
+                });
+                continue;
+            }
+            let frame =
+                for_all.get_or_insert_with(|| convert::pushed(conversation, What::Message(convert::message(message.clone(), 0))));
+            self.push_to(*account, frame);
+        }
+    }
+
+    /// A message of a group as it is now.
+    fn group_changed(&self, conversation: u64, target: u64) {
+        let Some((_, crowd)) = self.crowd(conversation) else { return };
+        if crowd.is_empty() {
+            return;
+        }
+        let views = &self.config.views;
+        let Some(message) = conversations::single(&views.store, &*views.journal, conversation, target) else { return };
+        let reacted: BTreeSet<u64> = message.reactions.iter().flat_map(|r| r.persons.iter().copied()).collect();
+        let encode = |reader: u64| convert::pushed(conversation, What::Changed(convert::message(message.clone(), reader)));
+        let mut for_all: Option<Bytes> = None;
+        for (account, from) in crowd.iter() {
+            let earlier = || groups::member_of(self.store(), conversation, *account).is_some_and(|m| m.may_read(target));
+            if *from > target && !earlier() {
+                continue;
+            }
+            if *account == message.author || reacted.contains(account) {
+                self.push_to(*account, &encode(*account));
+            } else {
+                self.push_to(*account, for_all.get_or_insert_with(|| encode(0)));
+            }
+        }
+    }
+
+    /// These groups are otherwise, since this position at the earliest.
+    pub(crate) fn groups_otherwise(&self, otherwise: &BTreeSet<u64>, since: u64) {
+        for conversation in otherwise {
+            let Some((_, crowd)) = self.crowd(*conversation) else { continue };
+            if crowd.len() > TOLD_AT_ONCE_MAX {
+                self.crowds.late.lock().entry(*conversation).or_insert(since);
+            } else {
+                crowd.iter().for_each(|m| self.info(m.0, *conversation));
+            }
+        }
+    }
+
+    /// On each tick, before cursors are told: what large groups have not heard.
+    pub(crate) fn tell_late_groups(&self) {
+        let late: Vec<u64> = self.crowds.late.lock().keys().copied().collect();
+        for conversation in late {
+            // It stays on the list until all were told, and with what happens meanwhile until the next tick.
+            let begun = self.pushed.load(std::sync::atomic::Ordering::Acquire);
+            if let Some((_, crowd)) = self.crowd(conversation) {
+                crowd.iter().for_each(|m| self.info(m.0, conversation));
+            }
+            let mut late = self.crowds.late.lock();
+            if self.group_position(conversation) > begun {
+                late.insert(conversation, begun + 1);
+            } else {
+                late.remove(&conversation);
+            }
+        }
+    }
+
+    fn group_position(&self, conversation: u64) -> u64 {
+        groups::group(self.store(), conversation).map_or(0, |g| g.position)
+    }
+
+    /// Something that waits for the group's home: to the author's other devices; who joins sees the group.
+    pub(crate) fn group_submitted(&self, record: &Recorded, f: &events::GroupSubmitted) {
+        let views = &self.config.views;
+        if groups::member_of(&*views.store, f.conversation, f.account).is_none_or(|m| !m.is_in()) {
+            self.info(f.account, f.conversation);
+        }
+        if !self.registry.has(f.account) {
+            return;
+        }
+        let Some(message) = groups::waiting_message(&views.store, &*views.journal, record.position) else { return };
+        let frame = convert::pushed(f.conversation, What::Waiting(convert::message(message, f.account)));
+        self.registry.each(f.account, |session| {
+            if session.identity().is_some_and(|i| i.actor.device == f.device) {
+                self.soil(session); // it has its answer
+            } else {
+                self.push(session, &frame);
+            }
+        });
+    }
+
+    /// What waited will never be recorded.
+    pub(crate) fn group_submission_ended(&self, f: &events::GroupSubmissionEnded) {
+        let ended = pb::Ended { device: f.device, counter: f.counter, code: f.code.clone() };
+        self.push_to(f.account, &convert::pushed(f.conversation, What::Ended(ended)));
+        self.info(f.account, f.conversation);
+    }
+
+    /// Somebody of another domain invites an account here.
+    pub(crate) fn group_invited(&self, f: &events::GroupInvited) {
+        let all = groups::invitations(self.store(), f.account);
+        if let Some(invited) = all.iter().find(|i| i.group == f.group) {
+            let invitation = convert::group_invitation(self.store(), invited);
+            self.push_to(f.account, &convert::pushed(0, What::GroupInvitation(invitation)));
+        }
+    }
+
+    /// A member's marks: to their own devices alone.
+    pub(crate) fn group_marked(&self, mark: &events::Mark) {
+        if self.registry.has(mark.person) {
+            let user = self.names.of(self.store(), mark.person).to_string();
+            let marks = pb::MarksNow { user, delivered: mark.delivered, read: mark.read };
+            self.push_to(mark.person, &convert::pushed(mark.conversation, What::Marks(marks)));
+        }
+    }
+
+    /// Tells members here that one of them is typing, where that is not too many.
+    pub(crate) fn typing_in_group(&self, account: u64, conversation: u64, user: &str, typing: bool) {
+        let Some((group, crowd)) = self.crowd(conversation) else { return };
+        if group.members <= TYPING_MEMBERS_MAX {
+            crowd.iter().filter(|m| m.0 != account).for_each(|m| self.tell_typing(m.0, conversation, user, typing));
+        }
+    }
+}
