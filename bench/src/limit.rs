@@ -118,7 +118,7 @@ impl Templates {
             content: vec![0; content_bytes].into(),
             ..pb::Message::default()
         };
-        let pushed = pb::Pushed { conversation: 150, what: Some(pb::pushed::What::Message(message)) };
+        let pushed = pb::Pushed { conversation: 150, what: Some(pb::pushed::What::Message(message)), record: 0 };
         let mut pushed = pb::ServerFrame { reply_to: 0, frame: Some(Frame::Pushed(pushed)) }.encode_to_vec();
         pushed.truncate(pushed.len() - content_bytes);
         Self { sent, pushed }

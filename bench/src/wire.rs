@@ -174,7 +174,7 @@ mod tests {
         let sent = Sent { conversation: 3, sequence: 300, id: vec![1; 16].into(), time_ms: 5 };
         assert_eq!(read(&encode(9, Frame::Sent(sent))), Heard::Sent { reply_to: 9, sequence: 300 });
         let message = Message { sequence: 7, author: "a@b".into(), content: "said".into(), ..Message::default() };
-        let pushed = encode(0, Frame::Pushed(Pushed { conversation: 1, what: Some(What::Message(message)) }));
+        let pushed = encode(0, Frame::Pushed(Pushed { conversation: 1, what: Some(What::Message(message)), record: 0 }));
         assert_eq!(read(&pushed), Heard::Message { sequence: 7, content: b"said" });
         assert_eq!(read(&encode(4, Frame::Error(Error::default()))), Heard::Refused);
         assert_eq!(read(&encode(0, Frame::Cursor(Cursor::default()))), Heard::Other);

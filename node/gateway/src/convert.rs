@@ -28,7 +28,13 @@ pub(crate) fn frame(reply_to: u64, frame: Frame) -> Bytes {
 
 /// The bytes of something that happened.
 pub(crate) fn pushed(conversation: u64, what: pb::pushed::What) -> Bytes {
-    frame(0, Frame::Pushed(pb::Pushed { conversation, what: Some(what) }))
+    frame(0, Frame::Pushed(pb::Pushed { conversation, what: Some(what), record: 0 }))
+}
+
+/// The bytes of a message as it is now; `record`: the number of what changed it.
+pub(crate) fn changed(conversation: u64, record: u64, message: pb::Message) -> Bytes {
+    let what = Some(pb::pushed::What::Changed(message));
+    frame(0, Frame::Pushed(pb::Pushed { conversation, what, record }))
 }
 
 /// The bytes of the last frame of a session.

@@ -98,7 +98,7 @@ impl Inner {
             self.group_shown(record, f);
         }
         if told.target != 0 {
-            self.group_changed(conversation, told.target);
+            self.group_changed(record, told.target, told.shown);
         }
         if told.everybody {
             otherwise.insert(conversation);
@@ -136,7 +136,10 @@ impl Inner {
     }
 
     /// A message of a group as it is now.
-    fn group_changed(&self, conversation: u64, target: u64) {
+    fn group_changed(&self, record: &Recorded, target: u64, shown: bool) {
+        let conversation = record.conversation;
+        // A pin's own number is that of the line that tells of it.
+        let number = if shown { 0 } else { record.sequence };
         let Some((_, crowd)) = self.crowd(conversation) else { return };
         if crowd.is_empty() {
             return;
@@ -144,7 +147,7 @@ impl Inner {
         let views = &self.config.views;
         let Some(message) = conversations::single(&views.store, &*views.journal, conversation, target) else { return };
         let reacted: BTreeSet<u64> = message.reactions.iter().flat_map(|r| r.persons.iter().copied()).collect();
-        let encode = |reader: u64| convert::pushed(conversation, What::Changed(convert::message(message.clone(), reader)));
+        let encode = |reader: u64| convert::changed(conversation, number, convert::message(message.clone(), reader));
         let mut for_all: Option<Bytes> = None;
         for (account, from) in crowd.iter() {
             let earlier = || groups::member_of(self.store(), conversation, *account).is_some_and(|m| m.may_read(target));

@@ -123,9 +123,9 @@ impl Inner {
     fn tell(&self, record: &Recorded, otherwise: &mut BTreeSet<u64>) {
         match &record.event {
             Event::MessageAdded(facts, body) => self.added(record, facts, body.as_ref().map(|b| &b.value.0)),
-            Event::MessageEdited(facts, _) => self.changed(record.conversation, facts.target),
-            Event::MessageRecalled(facts, _) => self.changed(record.conversation, facts.target),
-            Event::ItemRefused(facts, _) => self.changed(record.conversation, facts.target),
+            Event::MessageEdited(facts, _) => self.changed(record, facts.target),
+            Event::MessageRecalled(facts, _) => self.changed(record, facts.target),
+            Event::ItemRefused(facts, _) => self.changed(record, facts.target),
             Event::MarksMoved(facts, _) => facts.marks.iter().for_each(|m| self.marked(m)),
             Event::MarksSent(facts, _) => facts.mark.iter().for_each(|m| self.marked(m)),
             Event::DirectOpened(facts, _) => {
@@ -188,7 +188,8 @@ impl Inner {
     }
 
     /// A message as it is now.
-    fn changed(&self, conversation: u64, sequence: u64) {
+    fn changed(&self, record: &Recorded, sequence: u64) {
+        let conversation = record.conversation;
         let Some(direct) = conversations::direct(self.store(), conversation) else { return };
         if !direct.local_members().any(|account| self.registry.has(account)) {
             return;
@@ -197,7 +198,7 @@ impl Inner {
         let Some(message) = conversations::single(&views.store, &*views.journal, conversation, sequence) else { return };
         for account in direct.local_members().filter(|a| self.registry.has(*a)) {
             let message = convert::message(message.clone(), account);
-            self.push_to(account, &convert::pushed(conversation, What::Changed(message)));
+            self.push_to(account, &convert::changed(conversation, record.sequence, message));
         }
     }
 

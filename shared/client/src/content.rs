@@ -9,6 +9,8 @@ use startalk_protocol::{
     pb::content::{self as pb, Block, Content, Inline, Text, block, content::Kind},
 };
 
+use crate::lines;
+
 /// A text of paragraphs, one per line; tabs are kept, other control characters left out.
 pub fn text(plain: &str) -> Bytes {
     let block = |line: &str| {
@@ -18,6 +20,56 @@ pub fn text(plain: &str) -> Bytes {
     };
     let text = Text { blocks: plain.lines().map(block).collect() };
     encoded(Content { fallback: String::new(), kind: Some(Kind::Text(text)) })
+}
+
+/// As [`text`], in which these words call somebody: each a word of the text such as `@Ann`, and whom it means,
+/// `name@domain` or `@all`.
+pub fn text_with_mentions(plain: &str, mentions: &[(String, String)]) -> Bytes {
+    let inlines = |line: &str| {
+        let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+        let (mut inlines, mut rest, mut plain) = (Vec::new(), line.as_str(), String::new());
+        while let Some(next) = rest.chars().next() {
+            let called = mentions.iter().filter(|(word, _)| !word.is_empty() && rest.starts_with(word.as_str()));
+            match called.max_by_key(|(word, _)| word.len()) {
+                Some((word, user)) => {
+                    if !plain.is_empty() {
+                        inlines.push(Inline { text: std::mem::take(&mut plain), ..Inline::default() });
+                    }
+                    inlines.push(Inline { text: word.clone(), mention: user.clone(), ..Inline::default() });
+                    rest = &rest[word.len()..];
+                }
+                None => {
+                    plain.push(next);
+                    rest = &rest[next.len_utf8()..];
+                }
+            }
+        }
+        if !plain.is_empty() {
+            inlines.push(Inline { text: plain, ..Inline::default() });
+        }
+        inlines
+    };
+    let blocks = plain.lines().map(|line| Block { inlines: inlines(line), ..Block::default() }).collect();
+    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })) })
+}
+
+/// Whom a text calls: `name@domain`, or `@all`.
+pub fn mentions(bytes: &[u8]) -> Vec<String> {
+    match Content::decode(bytes).ok().and_then(|c| c.kind) {
+        Some(Kind::Text(text)) => {
+            let all = text.blocks.into_iter().flat_map(|b| b.inlines).map(|i| i.mention);
+            all.filter(|m| !m.is_empty()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Code and parameters of a line by the system.
+pub fn system(bytes: &[u8]) -> Option<(String, std::collections::BTreeMap<String, String>)> {
+    match Content::decode(bytes).ok()?.kind? {
+        Kind::System(system) => Some((system.code, system.params.into_iter().collect())),
+        _ => None,
+    }
 }
 
 /// A piece of code; the language may be empty.
@@ -74,6 +126,11 @@ impl Shown {
 
 /// Reads a content's bytes.
 pub fn show(bytes: &[u8], language: Language) -> Shown {
+    show_by(bytes, language, "", &str::to_owned)
+}
+
+/// As [`show`], of a message by `author`; `name` says how a person is called.
+pub fn show_by(bytes: &[u8], language: Language, author: &str, name: &dyn Fn(&str) -> String) -> Shown {
     if bytes.is_empty() {
         return Shown::Nothing;
     }
@@ -90,7 +147,7 @@ pub fn show(bytes: &[u8], language: Language) -> Shown {
         Ok(Content { fallback, kind }) => match kind {
             Some(Kind::Text(text)) => Shown::Text(lines(&text).join("\n")),
             Some(Kind::Code(code)) => Shown::Code { language: code.language, source: code.source },
-            Some(Kind::System(system)) if fallback.is_empty() => Shown::System(system_words(&system)),
+            Some(Kind::System(system)) if fallback.is_empty() => Shown::System(system_words(system, language, author, name)),
             Some(Kind::System(_)) => Shown::System(fallback),
             None => unknown(&fallback),
         },
@@ -125,7 +182,11 @@ fn inline(inline: &Inline) -> String {
     }
 }
 
-fn system_words(system: &pb::System) -> String {
+fn system_words(system: pb::System, language: Language, author: &str, name: &dyn Fn(&str) -> String) -> String {
+    let system_params = system.params.clone().into_iter().collect();
+    if let Some(words) = lines::words(&system.code, &system_params, language, author, name) {
+        return words;
+    }
     let params: Vec<String> = system.params.iter().map(|(k, v)| format!("{k}={v}")).collect();
     if params.is_empty() { system.code.clone() } else { format!("{} ({})", system.code, params.join(", ")) }
 }
@@ -140,6 +201,16 @@ mod tests {
             assert_eq!(show(&text(plain), Language::English), Shown::Text(plain.to_owned()));
         }
         assert_eq!(show(&text("bell\u{7}"), Language::English).plain(), "bell");
+    }
+
+    #[test]
+    fn mentions_stand_in_their_places() {
+        let called = |word: &str, user: &str| (word.to_owned(), user.to_owned());
+        let all = [called("@安", "an@a.example"), called("@安娜", "anna@a.example"), called("@all", "@all")];
+        let bytes = text_with_mentions("@安娜 和 @安: 看\n@all!", &all);
+        assert_eq!(show(&bytes, Language::English), Shown::Text("@安娜 和 @安: 看\n@all!".to_owned()));
+        assert_eq!(mentions(&bytes), ["anna@a.example", "an@a.example", "@all"]);
+        assert_eq!(text_with_mentions("plain\n\ntext", &[]), text("plain\n\ntext"));
     }
 
     #[test]

@@ -71,6 +71,7 @@ struct Fill {
 pub(crate) struct Book {
     entries: HashMap<u64, Entry>,
     by_user: HashMap<String, u64>,
+    by_group: HashMap<String, u64>,
     fill_max: u64,
     /// A whole sync was heard: a conversation that appears is a new one.
     complete: bool,
@@ -121,6 +122,21 @@ impl Book {
         self.by_user.get(user).copied()
     }
 
+    /// The group's id; empty for a conversation of two.
+    pub fn group_id(&self, conversation: u64) -> &str {
+        self.get(conversation).and_then(|c| c.group.as_ref()).map_or("", |g| g.group.as_str())
+    }
+
+    /// The number that a group has here.
+    pub fn of_group(&self, id: &str) -> Option<u64> {
+        self.by_group.get(id).copied()
+    }
+
+    /// Whether a stretch before what was told is still being asked for.
+    pub fn has_hole(&self, conversation: u64) -> bool {
+        self.entries.get(&conversation).is_some_and(|e| e.gap || e.fill.is_some())
+    }
+
     fn entry(&mut self, conversation: u64) -> &mut Entry {
         let synced = self.complete;
         self.entries.entry(conversation).or_insert_with(|| Entry {
@@ -135,7 +151,13 @@ impl Book {
         if let Some(peer) = &overview.peer {
             self.by_user.insert(peer.user.clone(), overview.conversation);
         }
+        if let Some(group) = &overview.group {
+            self.by_group.insert(group.group.clone(), overview.conversation);
+        }
         let entry = self.entry(overview.conversation);
+        if let Some(first) = overview.group.as_ref().map(|g| g.first).filter(|f| *f > entry.covered + 1) {
+            entry.cover(first - 1); // what was said before one came is not to be had
+        }
         overview.head = overview.head.max(entry.overview.head);
         overview.time_ms = overview.time_ms.max(entry.overview.time_ms);
         overview.read = overview.read.max(entry.overview.read);
@@ -347,6 +369,7 @@ mod tests {
             conversation: Some(conversation),
             messages: messages.iter().map(|s| message(*s)).collect(),
             changed: Vec::new(),
+            waiting: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use startalk_protocol::{
     Error, MessageId,
-    pb::client::{Conversation, Message, Profile},
+    pb::client::{Conversation, GroupInvitation, Invitation, Message, Profile},
 };
 
 use crate::ClientError;
@@ -34,6 +34,14 @@ pub enum CommandKind {
     Edit,
     /// Taking a message back.
     Recall,
+    /// A new group.
+    CreateGroup,
+    /// Something done in a group.
+    Act,
+    /// Coming into a group by a link.
+    JoinGroup,
+    /// Following an invitation into a group, or not.
+    DecideGroupInvitation,
 }
 
 impl CommandKind {
@@ -43,6 +51,10 @@ impl CommandKind {
             Self::Send => "send",
             Self::Edit => "edit",
             Self::Recall => "recall",
+            Self::CreateGroup => "create_group",
+            Self::Act => "act",
+            Self::JoinGroup => "join_group",
+            Self::DecideGroupInvitation => "decide_group_invitation",
         }
     }
 }
@@ -59,7 +71,37 @@ pub enum Event {
         /// What.
         message: Message,
     },
-    /// A message as it is now: edited, recalled or refused.
+    /// A message of another device of this account that the group's home has not recorded yet: sequence 0, known by
+    /// device and number. It comes again as a message, or as [`Event::Ended`].
+    Waiting {
+        /// Where.
+        conversation: u64,
+        /// What.
+        message: Message,
+    },
+    /// What another device of this account did in a group will never be recorded.
+    Ended {
+        /// Where.
+        conversation: u64,
+        /// Which device.
+        device: u64,
+        /// Its number of the command.
+        counter: u64,
+        /// Why.
+        error: Error,
+    },
+    /// Somebody of another domain invites to a group.
+    GroupInvitation(GroupInvitation),
+    /// A link into a group was made by a command of this device.
+    GroupLink {
+        /// The command's number.
+        counter: u64,
+        /// Which group.
+        conversation: u64,
+        /// The link, and how long it is good.
+        invitation: Invitation,
+    },
+    /// A message as it is now: edited, recalled, refused, reacted to or pinned.
     Changed {
         /// Where.
         conversation: u64,
@@ -123,7 +165,8 @@ pub enum Event {
         kind: CommandKind,
         /// Where.
         conversation: u64,
-        /// Of the message, or of the record of the change.
+        /// Of the message, or of the record of the change. 0: this domain has it, and the group's home, another domain,
+        /// has not recorded it yet; it is told again with its place, or as failed.
         sequence: u64,
         /// Of the message.
         id: Option<MessageId>,

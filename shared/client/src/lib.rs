@@ -15,6 +15,7 @@ mod conversations;
 mod dial;
 mod error;
 mod event;
+mod lines;
 mod options;
 mod outbox;
 mod session;

@@ -14,7 +14,9 @@ use bytes::Bytes;
 use prost::Message;
 use startalk_protocol::{
     Code, Error, MessageId, limits,
-    pb::client::{Edit, Recall, Send, Sent, client_frame::Frame},
+    pb::client::{
+        ActInGroup, CreateGroup, DecideGroupInvitation, Edit, Invitation, JoinGroup, Recall, Send, Sent, client_frame::Frame,
+    },
 };
 
 use crate::{
@@ -52,6 +54,10 @@ pub struct Outgoing {
     pub reply_to: Bytes,
     /// Sequence of the message that is edited or recalled.
     pub target: u64,
+    /// In a group: sequence of the message that it answers; 0: none.
+    pub reply_sequence: u64,
+    /// This domain has it; the group's home has not recorded it yet.
+    pub waiting: bool,
     /// When it was accepted, by this device's clock.
     pub time_ms: i64,
 }
@@ -86,10 +92,27 @@ pub(crate) struct Outbox {
     outstanding_max: usize,
 }
 
+/// A kind's number in the log.
+pub(crate) fn number_of(kind: CommandKind) -> u32 {
+    match kind {
+        CommandKind::Send => 1,
+        CommandKind::Edit => 2,
+        CommandKind::Recall => 3,
+        CommandKind::CreateGroup => 4,
+        CommandKind::Act => 5,
+        CommandKind::JoinGroup => 6,
+        CommandKind::DecideGroupInvitation => 7,
+    }
+}
+
 pub(crate) fn kind_of(queued: &Queued) -> CommandKind {
     match queued.kind {
         2 => CommandKind::Edit,
         3 => CommandKind::Recall,
+        4 => CommandKind::CreateGroup,
+        5 => CommandKind::Act,
+        6 => CommandKind::JoinGroup,
+        7 => CommandKind::DecideGroupInvitation,
         _ => CommandKind::Send,
     }
 }
@@ -210,6 +233,53 @@ impl Outbox {
             time_ms: sent.time_ms,
             again: !queued.known_id.is_empty(),
         })
+    }
+
+    /// The node did what has no place in a conversation: it made a link, or nothing was left to be done.
+    pub fn answered_otherwise(&mut self, counter: u64, invitation: Option<Invitation>) -> Option<Event> {
+        let conversation = self.pending.get(&counter)?.conversation;
+        let event = self.answered(counter, &Sent { conversation, ..Sent::default() })?;
+        Some(invitation.map_or(event, |invitation| Event::GroupLink { counter, conversation, invitation }))
+    }
+
+    /// An own message that waited for the group's home has its place.
+    pub fn placed(&mut self, counter: u64, sent: &Sent) -> Option<Event> {
+        let device = self.device;
+        let waits = |s: &&mut Said| s.sequence == 0 && s.queued.counter == counter && s.queued.device == device;
+        let said = self.ring.iter_mut().rev().find(waits)?;
+        (said.conversation, said.sequence, said.time_ms) = (sent.conversation, sent.sequence, sent.time_ms);
+        let Sent { conversation, sequence, id, time_ms } = sent.clone();
+        self.unwritten.push(encoded(What::Answered(Answered { counter, conversation, sequence, id, time_ms })));
+        Some(Event::Sent {
+            counter,
+            kind: CommandKind::Send,
+            conversation,
+            sequence,
+            id: MessageId::from_slice(&sent.id).ok(),
+            time_ms,
+            again: false,
+        })
+    }
+
+    /// An own message that waited for the group's home will never be recorded.
+    pub fn never_placed(&mut self, counter: u64, error: Error, unconfirmed: bool) -> Option<Event> {
+        let waits = |s: &Said| s.sequence == 0 && s.queued.counter == counter && s.queued.device == self.device;
+        let conversation = self.ring.iter().find(|s| waits(s))?.conversation;
+        self.unwritten.push(encoded(What::Forgotten(Forgotten { counter })));
+        self.forget(counter);
+        Some(Event::Failed { counter, kind: CommandKind::Send, conversation, to: String::new(), error, unconfirmed })
+    }
+
+    /// Own messages that wait for a group's home, oldest first.
+    pub fn waiting(&self) -> impl Iterator<Item = &Said> {
+        self.ring.iter().filter(|s| s.sequence == 0 && s.queued.device == self.device)
+    }
+
+    /// After a node was restored, a group has this number.
+    pub fn renumber(&mut self, counter: u64, conversation: u64) {
+        if let Some(queued) = self.pending.get_mut(&counter) {
+            queued.conversation = conversation;
+        }
     }
 
     /// The node refused it: for good, or it is tried again later.
@@ -337,7 +407,14 @@ impl Outbox {
     fn done(&mut self, answered: &Answered) {
         self.attempts.remove(&answered.counter);
         self.delayed.remove(&answered.counter);
-        let Some(queued) = self.pending.remove(&answered.counter) else { return };
+        let Some(queued) = self.pending.remove(&answered.counter) else {
+            // Answered before, while the group's home had not recorded it.
+            let waits = |s: &&mut Said| s.sequence == 0 && s.queued.counter == answered.counter;
+            if let Some(said) = self.ring.iter_mut().rev().find(waits) {
+                (said.sequence, said.time_ms) = (answered.sequence, answered.time_ms);
+            }
+            return;
+        };
         match kind_of(&queued) {
             CommandKind::Send => {
                 self.ring_bytes += queued.content.len();
@@ -346,6 +423,7 @@ impl Outbox {
             }
             CommandKind::Edit => self.change(queued.conversation, queued.target, queued.content),
             CommandKind::Recall => self.change(queued.conversation, queued.target, Bytes::new()),
+            CommandKind::CreateGroup | CommandKind::Act | CommandKind::JoinGroup | CommandKind::DecideGroupInvitation => {}
         }
         while self.ring.len() > RING_MESSAGES || self.ring_bytes > RING_BYTES {
             let Some(oldest) = self.ring.pop_front() else { break };
@@ -373,22 +451,34 @@ impl Outbox {
 }
 
 fn frame(queued: &Queued) -> Frame {
-    let Queued { counter, conversation, to, content, reply_to, known_id, target, .. } = queued.clone();
+    let Queued { counter, conversation, to, content, reply_to, known_id, target, reply_sequence, command, .. } = queued.clone();
     match kind_of(queued) {
         // By person where the person is known: a number may mean another conversation after a node was restored.
         CommandKind::Send if !to.is_empty() => {
-            Frame::Send(Send { conversation: 0, to, counter, content, reply_to, known_id, reply_sequence: 0 })
+            Frame::Send(Send { conversation: 0, to, counter, content, reply_to, known_id, reply_sequence })
         }
-        CommandKind::Send => Frame::Send(Send { conversation, to, counter, content, reply_to, known_id, reply_sequence: 0 }),
+        CommandKind::Send => Frame::Send(Send { conversation, to, counter, content, reply_to, known_id, reply_sequence }),
         CommandKind::Edit => Frame::Edit(Edit { conversation, sequence: target, counter, content }),
         CommandKind::Recall => Frame::Recall(Recall { conversation, sequence: target, counter }),
+        // Written by ourselves: what cannot be read any more is empty, and the node says what it expected.
+        CommandKind::CreateGroup => {
+            Frame::CreateGroup(CreateGroup { counter, ..CreateGroup::decode(command).unwrap_or_default() })
+        }
+        CommandKind::Act => {
+            Frame::ActInGroup(ActInGroup { counter, conversation, ..ActInGroup::decode(command).unwrap_or_default() })
+        }
+        CommandKind::JoinGroup => Frame::JoinGroup(JoinGroup { counter, ..JoinGroup::decode(command).unwrap_or_default() }),
+        CommandKind::DecideGroupInvitation => Frame::DecideGroupInvitation(DecideGroupInvitation {
+            counter,
+            ..DecideGroupInvitation::decode(command).unwrap_or_default()
+        }),
     }
 }
 
 impl From<&Queued> for Outgoing {
     fn from(queued: &Queued) -> Self {
         let kind = kind_of(queued);
-        let Queued { counter, conversation, to, content, reply_to, target, time_ms, .. } = queued.clone();
-        Self { counter, kind, conversation, to, content, reply_to, target, time_ms }
+        let Queued { counter, conversation, to, content, reply_to, target, time_ms, reply_sequence, .. } = queued.clone();
+        Self { counter, kind, conversation, to, content, reply_to, target, time_ms, reply_sequence, waiting: false }
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content};
 
-use super::{Answer, Client, Command, shape};
+use super::{Answer, Client, Command, groups, shape};
 
 impl Client<'_> {
     /// Goes on as the device in the folder, if there is one.
@@ -124,6 +124,13 @@ impl Client<'_> {
                 let (accepted, wait) = accept(&session, command).await;
                 self.accepted(id, accepted, wait).await
             }
+            command if command.is_numbered() => {
+                self.numbers.lock().await.in_flight = true;
+                match groups::accept(&session, command).await {
+                    Ok((accepted, wait)) => self.accepted(id, accepted, wait).await,
+                    Err(_) => self.accepted(id, Err(ClientError::Input("a command of a group".to_owned())), false).await,
+                }
+            }
             command => {
                 let (output, asking) = (self.output.clone(), ask(session, command));
                 tokio::spawn(async move {
@@ -153,10 +160,21 @@ impl Client<'_> {
 /// Has the session accept a command; also whether its answer is what became of it.
 async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError>, bool) {
     match command {
-        Command::Send { to, conversation, text, code, language, reply_to, wait } => {
+        Command::Send { to, conversation, text, code, language, reply_to, reply_sequence, mentions, wait } => {
             let accepted = async {
-                let content = content_of(text, code, &language)?;
+                let content = match (text, mentions.is_empty()) {
+                    (Some(text), false) if code.is_none() => {
+                        content::text_with_mentions(&text, &mentions.into_iter().collect::<Vec<_>>())
+                    }
+                    (text, _) => content_of(text, code, &language)?,
+                };
                 let reply_to = unhex(&reply_to)?;
+                if reply_sequence != 0 {
+                    return match (to.is_empty(), conversation, reply_to.is_empty()) {
+                        (true, 1.., true) => session.send_in_group(conversation, content, reply_sequence).await,
+                        _ => Err(ClientError::Input("`reply_sequence` with `conversation` alone".to_owned())),
+                    };
+                }
                 let target = match (to.is_empty(), conversation) {
                     (false, 0) => Target::User(user_of(&to, session)?),
                     (true, 1..) => Target::Conversation(conversation),
@@ -184,7 +202,7 @@ fn content_of(text: Option<String>, code: Option<String>, language: &str) -> Res
 }
 
 /// A user's id; of the own domain if it names none.
-fn user_of(text: &str, session: &Session) -> Result<startalk_client::UserId, ClientError> {
+pub(super) fn user_of(text: &str, session: &Session) -> Result<startalk_client::UserId, ClientError> {
     let domain = session.user().split_once('@').map_or("", |(_, domain)| domain);
     let whole = if text.contains('@') { text.to_owned() } else { format!("{text}@{domain}") };
     whole.parse().map_err(|_| ClientError::Input("name@domain".to_owned()))
@@ -250,6 +268,24 @@ async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
         Command::Typing { conversation, typing } => session.typing(conversation, typing).await.map(done),
         Command::SetPresence { state } => session.set_presence(&state).await.map(done),
         Command::Outbox {} => session.outbox().await.map(|all| list("outbox", all.iter().map(shape::outgoing).collect())),
+        Command::GroupInvitations {} => {
+            session.group_invitations().await.map(|all| list("invitations", all.iter().map(shape::group_invitation).collect()))
+        }
+        Command::Members { conversation, from, limit, asked } => {
+            session.members(conversation, from, limit, asked).await.map(|m| shape::members(&m))
+        }
+        Command::Pins { conversation } => {
+            session.pins(conversation).await.map(|all| list("messages", all.iter().map(shape::message).collect()))
+        }
+        Command::GroupLinks { conversation } => {
+            session.group_links(conversation).await.map(|all| list("links", all.iter().map(shape::group_link).collect()))
+        }
+        Command::Readers { conversation, sequence } => {
+            session.readers(conversation, sequence).await.map(|r| json!({ "count": r.count, "of": r.of, "users": r.users }))
+        }
+        Command::SetConversation { conversation, muted_until_ms, mentions_only } => {
+            session.set_conversation(conversation, muted_until_ms, mentions_only).await.map(done)
+        }
         Command::WaitSynced {} => {
             session.synced().await;
             Ok(json!({}))

@@ -2,6 +2,8 @@
 //!
 //! A field that is not known is an error: a typing mistake is not silently something else.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -54,6 +56,10 @@ pub(super) enum Command {
         #[serde(default)]
         reply_to: String,
         #[serde(default)]
+        reply_sequence: u64,
+        #[serde(default)]
+        mentions: BTreeMap<String, String>,
+        #[serde(default)]
         wait: bool,
     },
     Edit {
@@ -71,6 +77,156 @@ pub(super) enum Command {
         sequence: u64,
         #[serde(default)]
         wait: bool,
+    },
+    CreateGroup {
+        name: String,
+        #[serde(default)]
+        members: Vec<String>,
+        #[serde(default)]
+        wait: bool,
+    },
+    AddMember {
+        conversation: u64,
+        user: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    LeaveGroup {
+        conversation: u64,
+        #[serde(default)]
+        wait: bool,
+    },
+    RemoveMember {
+        conversation: u64,
+        user: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    BanFromGroup {
+        conversation: u64,
+        user: String,
+        #[serde(default)]
+        lift: bool,
+        #[serde(default)]
+        wait: bool,
+    },
+    SetRole {
+        conversation: u64,
+        user: String,
+        role: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    MuteMember {
+        conversation: u64,
+        user: String,
+        #[serde(default)]
+        until_ms: i64,
+        #[serde(default)]
+        wait: bool,
+    },
+    SetGroupText {
+        conversation: u64,
+        text: String,
+        value: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    SetGroupRights {
+        conversation: u64,
+        post: String,
+        add: String,
+        at_all: String,
+        pin: String,
+        texts: String,
+        joining: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    MakeGroupLink {
+        conversation: u64,
+        #[serde(default)]
+        uses: u32,
+        #[serde(default)]
+        valid_ms: i64,
+        #[serde(default)]
+        wait: bool,
+    },
+    RevokeGroupLink {
+        conversation: u64,
+        link: u64,
+        #[serde(default)]
+        wait: bool,
+    },
+    DestroyGroup {
+        conversation: u64,
+        #[serde(default)]
+        wait: bool,
+    },
+    Admit {
+        conversation: u64,
+        user: String,
+        #[serde(default)]
+        refuse: bool,
+        #[serde(default)]
+        wait: bool,
+    },
+    React {
+        conversation: u64,
+        sequence: u64,
+        emoji: String,
+        #[serde(default)]
+        remove: bool,
+        #[serde(default)]
+        wait: bool,
+    },
+    Pin {
+        conversation: u64,
+        sequence: u64,
+        #[serde(default)]
+        remove: bool,
+        #[serde(default)]
+        wait: bool,
+    },
+    JoinGroup {
+        link: String,
+        #[serde(default)]
+        word: String,
+        #[serde(default)]
+        wait: bool,
+    },
+    DecideGroupInvitation {
+        group: String,
+        accept: bool,
+        #[serde(default)]
+        wait: bool,
+    },
+    GroupInvitations {},
+    Members {
+        conversation: u64,
+        #[serde(default)]
+        from: u64,
+        #[serde(default)]
+        limit: u32,
+        #[serde(default)]
+        asked: bool,
+    },
+    Pins {
+        conversation: u64,
+    },
+    GroupLinks {
+        conversation: u64,
+    },
+    Readers {
+        conversation: u64,
+        sequence: u64,
+    },
+    SetConversation {
+        conversation: u64,
+        #[serde(default)]
+        muted_until_ms: i64,
+        #[serde(default)]
+        mentions_only: bool,
     },
     Mark {
         conversation: u64,
@@ -154,6 +310,32 @@ pub(super) enum Command {
     Quit {
         wait: Option<bool>,
     },
+}
+
+impl Command {
+    /// Whether it is about a group, and goes through the outbox.
+    pub fn is_numbered(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateGroup { .. }
+                | Self::AddMember { .. }
+                | Self::LeaveGroup { .. }
+                | Self::RemoveMember { .. }
+                | Self::BanFromGroup { .. }
+                | Self::SetRole { .. }
+                | Self::MuteMember { .. }
+                | Self::SetGroupText { .. }
+                | Self::SetGroupRights { .. }
+                | Self::MakeGroupLink { .. }
+                | Self::RevokeGroupLink { .. }
+                | Self::DestroyGroup { .. }
+                | Self::Admit { .. }
+                | Self::React { .. }
+                | Self::Pin { .. }
+                | Self::JoinGroup { .. }
+                | Self::DecideGroupInvitation { .. }
+        )
+    }
 }
 
 fn one() -> u32 {

@@ -6,6 +6,7 @@
 mod account;
 mod answer;
 mod command;
+mod groups;
 mod output;
 mod shape;
 
@@ -149,7 +150,7 @@ async fn pass_on(mut events: Events, output: &Output, numbers: &Mutex<Numbers>) 
 impl Numbers {
     /// Adds the lines of an event.
     fn tell(&mut self, event: Event, text: &mut String) {
-        let (Event::Sent { counter, .. } | Event::Failed { counter, .. }) = &event else {
+        let (Event::Sent { counter, .. } | Event::Failed { counter, .. } | Event::GroupLink { counter, .. }) = &event else {
             return push(text, &shape::event(&event, None));
         };
         match self.ids.remove(counter) {

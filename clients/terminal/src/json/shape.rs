@@ -5,8 +5,11 @@
 use serde_json::{Value, json};
 use startalk_client::{
     ClientError, Error, Event, Language, Outgoing, State,
-    content::{Shown, show},
-    wire_types::{Conversation, Device, Member, Message, Page, Profile, Welcome},
+    content::{self as contents, Shown, show_by},
+    wire_types::{
+        Conversation, Device, Group, GroupInvitation, GroupLink, GroupMember, Member, Members, Message, Page, Profile, Reaction,
+        Welcome,
+    },
 };
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -49,8 +52,16 @@ pub(super) fn wire_error(e: &Error) -> Value {
 }
 
 /// What a content says.
-fn content(bytes: &[u8], into: &mut Value) {
-    let shown = show(bytes, Language::English);
+fn content(bytes: &[u8], author: &str, into: &mut Value) {
+    let shown = show_by(bytes, Language::English, author, &str::to_owned);
+    if let Some((code, params)) = contents::system(bytes) {
+        into["system"] = json!({ "code": code, "params": params });
+        into["text_zh"] = show_by(bytes, Language::Chinese, author, &str::to_owned).plain().into();
+    }
+    let called = contents::mentions(bytes);
+    if !called.is_empty() {
+        into["mentions"] = called.into();
+    }
     into["kind"] = shown.kind().into();
     into["text"] = shown.plain().into();
     if let Shown::Code { language, .. } = shown {
@@ -71,8 +82,11 @@ pub(super) fn message(m: &Message) -> Value {
         "refused": m.refused,
         "device": m.device,
         "counter": m.counter,
+        "reply_sequence": m.reply_sequence,
+        "reactions": m.reactions.iter().map(reaction).collect::<Vec<_>>(),
+        "pinned": m.pinned,
     });
-    content(&m.content, &mut value);
+    content(&m.content, &m.author, &mut value);
     value
 }
 
@@ -100,7 +114,67 @@ pub(super) fn conversation(c: &Conversation) -> Value {
         "request": c.request,
         "blocked": c.blocked,
         "time_ms": c.time_ms,
+        "group": c.group.as_ref().map(group),
+        "muted_until_ms": c.muted_until_ms,
+        "mentions_only": c.mentions_only,
     })
+}
+
+fn group(g: &Group) -> Value {
+    let rights = g.rights.clone().unwrap_or_default();
+    json!({
+        "group": g.group,
+        "home": g.home,
+        "name": g.name,
+        "notice": g.notice,
+        "description": g.description,
+        "avatar": g.avatar,
+        "members": g.members,
+        "rights": {
+            "post": rights.post,
+            "add": rights.add,
+            "at_all": rights.at_all,
+            "pin": rights.pin,
+            "texts": rights.texts,
+            "joining": rights.joining,
+        },
+        "role": g.role,
+        "standing": g.standing,
+        "first": g.first,
+        "muted_until_ms": g.muted_until_ms,
+        "asked": g.asked,
+    })
+}
+
+fn reaction(r: &Reaction) -> Value {
+    json!({ "emoji": r.emoji, "count": r.count, "mine": r.mine, "users": r.users })
+}
+
+pub(super) fn members(m: &Members) -> Value {
+    let one = |m: &GroupMember| {
+        json!({
+            "member": m.member,
+            "user": m.user,
+            "display_name": m.display_name,
+            "role": m.role,
+            "muted_until_ms": m.muted_until_ms,
+            "word": m.word,
+        })
+    };
+    json!({
+        "conversation": m.conversation,
+        "members": m.members.iter().map(one).collect::<Vec<_>>(),
+        "next": m.next,
+        "count": m.count,
+    })
+}
+
+pub(super) fn group_link(l: &GroupLink) -> Value {
+    json!({ "link": l.link, "maker": l.maker, "uses": l.uses, "used": l.used, "not_after_ms": l.not_after_ms })
+}
+
+pub(super) fn group_invitation(i: &GroupInvitation) -> Value {
+    json!({ "group": i.group, "home": i.home, "name": i.name, "inviter": i.inviter, "time_ms": i.time_ms })
 }
 
 pub(super) fn profile(p: &Profile) -> Value {
@@ -131,8 +205,10 @@ pub(super) fn outgoing(o: &Outgoing) -> Value {
         "to": o.to,
         "target": o.target,
         "time_ms": o.time_ms,
+        "reply_sequence": o.reply_sequence,
+        "waiting": o.waiting,
     });
-    content(&o.content, &mut value);
+    content(&o.content, "", &mut value);
     value
 }
 
@@ -158,6 +234,26 @@ pub(super) fn event(event: &Event, command_id: Option<&Value>) -> Value {
         Event::Changed { conversation, message: m } => {
             json!({ "event": "changed", "conversation": conversation, "message": message(m) })
         }
+        Event::Waiting { conversation, message: m } => {
+            json!({ "event": "waiting", "conversation": conversation, "message": message(m) })
+        }
+        Event::Ended { conversation, device, counter, error: e } => json!({
+            "event": "ended",
+            "conversation": conversation,
+            "device": device,
+            "counter": counter,
+            "error": wire_error(e),
+        }),
+        Event::GroupInvitation(i) => json!({ "event": "group_invitation", "invitation": group_invitation(i) }),
+        Event::GroupLink { counter, conversation, invitation } => json!({
+            "event": "group_link",
+            "command_id": command_id,
+            "counter": counter,
+            "conversation": conversation,
+            "link": invitation.link,
+            "not_after_ms": invitation.not_after_ms,
+            "uses": invitation.uses,
+        }),
         Event::Marks { conversation, user, delivered, read } => {
             json!({ "event": "marks", "conversation": conversation, "user": user, "delivered": delivered, "read": read })
         }

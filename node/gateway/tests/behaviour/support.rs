@@ -346,7 +346,7 @@ impl Client {
 
     pub async fn message(&mut self) -> (u64, pb::Message) {
         self.expect("a message", |frame| match frame {
-            Frame::Pushed(pb::Pushed { conversation, what: Some(pb::pushed::What::Message(m)) }) => {
+            Frame::Pushed(pb::Pushed { conversation, what: Some(pb::pushed::What::Message(m)), .. }) => {
                 Some((*conversation, m.clone()))
             }
             _ => None,

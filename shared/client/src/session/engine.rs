@@ -20,8 +20,8 @@ use super::Item;
 use crate::{
     Account, ClientError, Options,
     conversations::Book,
-    event::{Event, State},
-    outbox::{Outbox, Outgoing},
+    event::{CommandKind, Event, State},
+    outbox::{Outbox, Outgoing, kind_of},
     session::went_back::GoneBack,
     store::{KnownHome, Queued, Store},
 };
@@ -97,6 +97,8 @@ pub(crate) struct Engine {
     pub(super) asks: VecDeque<Deferred>,
     pub(super) marks: HashMap<u64, (u64, u64)>,
     pub(super) marks_since: Option<i64>,
+    /// Own messages that waited for a group's home and do not any more: recorded, or lost.
+    pub(super) unaccounted: Vec<(u64, u64)>,
     pub(super) gaps_since: Option<i64>,
     pub(super) gone_back: Option<GoneBack>,
     pub(super) synced: bool,
@@ -129,6 +131,7 @@ impl Engine {
             asks: VecDeque::new(),
             marks: HashMap::new(),
             marks_since: None,
+            unaccounted: Vec::new(),
             gaps_since: None,
             gone_back: None,
             synced: false,
@@ -208,13 +211,27 @@ impl Engine {
             {
                 // What became of it is told by itself; its answer was lost, or is on its way.
                 let Message { sequence, id, time_ms, counter, .. } = message.clone();
+                let is_line = self.outbox.get(counter).is_some_and(|q| kind_of(q) != CommandKind::Send);
                 self.sent(counter, &Sent { conversation: *conversation, sequence, id, time_ms });
-                continue;
+                if !is_line {
+                    continue; // a line of the system is told besides
+                }
+            }
+            if let Event::Message { conversation, message } = &event
+                && message.device == self.account.device
+            {
+                let Message { sequence, id, time_ms, counter, .. } = message.clone();
+                let sent = Sent { conversation: *conversation, sequence, id, time_ms };
+                if let Some(placed) = self.outbox.placed(counter, &sent) {
+                    self.events.push_back(Item::Event(placed));
+                    continue;
+                }
             }
             if let Event::Message { conversation, message } = &event
                 && self.mark_delivered
                 && message.author != self.account.user
-                && !self.book.get(*conversation).is_some_and(|c| c.request || c.delivered >= message.sequence)
+                // In groups nobody is told what was delivered.
+                && !self.book.get(*conversation).is_some_and(|c| c.request || c.group.is_some() || c.delivered >= message.sequence)
             {
                 let mark = self.marks.entry(*conversation).or_default();
                 mark.0 = mark.0.max(message.sequence);
@@ -281,7 +298,10 @@ impl Engine {
             Command::Mark { conversation, delivered, read } => self.mark(conversation, delivered, read),
             Command::Hint(frame) => self.put(frame),
             Command::Conversations(reply) => drop(reply.send(self.book.conversations())),
-            Command::Outbox(reply) => drop(reply.send(self.outbox.pending().map(Outgoing::from).collect())),
+            Command::Outbox(reply) => {
+                let waiting = self.outbox.waiting().map(|s| Outgoing { waiting: true, ..Outgoing::from(&s.queued) });
+                drop(reply.send(waiting.chain(self.outbox.pending().map(Outgoing::from)).collect()));
+            }
             Command::Barrier(reply) | Command::Close(reply) => drop(reply.send(())),
         }
     }
@@ -291,6 +311,9 @@ impl Engine {
             self.book.peer(queued.conversation).unwrap_or_default().clone_into(&mut queued.to);
         } else if queued.conversation == 0 {
             queued.conversation = self.book.with(&queued.to).unwrap_or(0);
+        }
+        if kind_of(&queued) == CommandKind::Send {
+            self.book.group_id(queued.conversation).clone_into(&mut queued.group);
         }
         queued.time_ms = now_ms;
         self.dirty = true;

@@ -3,17 +3,23 @@
 //! Every method passes one command to the session's task; none touches a socket or a file.
 
 use bytes::Bytes;
+use prost::Message as _;
 use startalk_protocol::{
     UserId,
     pb::client::{
-        self as pb, Conversation, Device, History, Invitation, Page, Profile, client_frame::Frame as Ask,
-        server_frame::Frame as Answer,
+        self as pb, Conversation, Device, GroupInvitation, GroupLink, History, Invitation, Members, Message, Page, Profile,
+        Readers, act_in_group::Act, client_frame::Frame as Ask, server_frame::Frame as Answer,
     },
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Status, engine::Command};
-use crate::{Account, ClientError, event::CommandKind, outbox::Outgoing, store::Queued};
+use crate::{
+    Account, ClientError,
+    event::CommandKind,
+    outbox::{Outgoing, number_of},
+    store::Queued,
+};
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +104,23 @@ asks! {
     /// A link that lets people in.
     make_invitation(uses: u32, valid_ms: i64) -> Invitation
         = Ask::MakeInvitation(pb::MakeInvitation { uses, valid_ms }) => Answer::Invitation(i) => i;
+    /// Invitations into groups that wait for a decision.
+    group_invitations() -> Vec<GroupInvitation>
+        = Ask::ListGroupInvitations(pb::ListGroupInvitations {}) => Answer::GroupInvitations(i) => i.invitations;
+    /// Who is in a group, from a member number on; or, with `asked`, who waits to be admitted.
+    members(conversation: u64, from: u64, limit: u32, asked: bool) -> Members
+        = Ask::ListMembers(pb::ListMembers { conversation, from, limit, asked }) => Answer::Members(m) => m;
+    /// What is pinned in a group, the oldest pin first.
+    pins(conversation: u64) -> Vec<Message> = Ask::ListPins(pb::ListPins { conversation }) => Answer::Pins(p) => p.messages;
+    /// Links into a group.
+    group_links(conversation: u64) -> Vec<GroupLink>
+        = Ask::ListGroupLinks(pb::ListGroupLinks { conversation }) => Answer::GroupLinks(l) => l.links;
+    /// Who has read a message of a group.
+    readers(conversation: u64, sequence: u64) -> Readers
+        = Ask::GetReaders(pb::GetReaders { conversation, sequence }) => Answer::Readers(r) => r;
+    /// Sets how one wants to hear of a conversation.
+    set_conversation(conversation: u64, muted_until_ms: i64, mentions_only: bool) -> ()
+        = Ask::SetConversation(pb::SetConversation { conversation, muted_until_ms, mentions_only }) => _ => ();
     /// Deletes the account.
     delete_account(password: &str, erase_messages: bool) -> ()
         = Ask::DeleteAccount(pb::DeleteAccount { password: password.to_owned(), erase_messages }) => Answer::Done(_) => ();
@@ -157,12 +180,53 @@ impl Session {
         self.accept(CommandKind::Recall, Queued { conversation, target: sequence, ..Queued::default() }).await
     }
 
+    /// Accepts a message in a group that answers the one at a sequence (0: none).
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn send_in_group(&self, conversation: u64, content: Bytes, reply_sequence: u64) -> Result<u64, ClientError> {
+        self.accept(CommandKind::Send, Queued { conversation, content, reply_sequence, ..Queued::default() }).await
+    }
+
+    /// Accepts beginning a group with these people.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn create_group(&self, name: &str, members: &[UserId]) -> Result<u64, ClientError> {
+        let members = members.iter().map(ToString::to_string).collect();
+        let command = pb::CreateGroup { counter: 0, name: name.to_owned(), members }.encode_to_vec().into();
+        self.accept(CommandKind::CreateGroup, Queued { command, ..Queued::default() }).await
+    }
+
+    /// Accepts something to be done in a group.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn act(&self, conversation: u64, act: Act) -> Result<u64, ClientError> {
+        let command = pb::ActInGroup { conversation, counter: 0, act: Some(act) }.encode_to_vec().into();
+        self.accept(CommandKind::Act, Queued { conversation, command, ..Queued::default() }).await
+    }
+
+    /// Accepts coming into a group by a link; `word` is for who decides.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn join_group(&self, link: &str, word: &str) -> Result<u64, ClientError> {
+        let command = pb::JoinGroup { counter: 0, link: link.trim().to_owned(), word: word.to_owned() }.encode_to_vec().into();
+        self.accept(CommandKind::JoinGroup, Queued { command, ..Queued::default() }).await
+    }
+
+    /// Accepts following an invitation into a group, or letting it go.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn decide_group_invitation(&self, group: &str, accept: bool) -> Result<u64, ClientError> {
+        let command = pb::DecideGroupInvitation { counter: 0, group: group.to_owned(), accept }.encode_to_vec().into();
+        self.accept(CommandKind::DecideGroupInvitation, Queued { command, ..Queued::default() }).await
+    }
+
     async fn accept(&self, kind: CommandKind, mut queued: Queued) -> Result<u64, ClientError> {
-        queued.kind = match kind {
-            CommandKind::Send => 1,
-            CommandKind::Edit => 2,
-            CommandKind::Recall => 3,
-        };
+        queued.kind = number_of(kind);
         let (reply, answer) = oneshot::channel();
         self.outbox.send(Command::Accept { queued, reply }).await.map_err(|_| ClientError::Ended)?;
         answer.await.map_err(|_| ClientError::Ended)?

@@ -4,11 +4,12 @@
 //! through is told after its pages.
 
 use bytes::Bytes;
+use prost::Message as _;
 use startalk_protocol::{
     Code, Error,
     pb::client::{
-        Conversation, MarksNow, Member, Pushed, Sent, ServerFrame, Sync, SyncPage, client_frame::Frame as Ask,
-        pushed::What as PushedWhat, server_frame::Frame as Answer,
+        ActInGroup, Conversation, Ended, MarksNow, Member, Message, Pushed, Sent, ServerFrame, Sync, SyncPage, act_in_group,
+        client_frame::Frame as Ask, pushed::What as PushedWhat, server_frame::Frame as Answer,
     },
 };
 
@@ -16,7 +17,13 @@ use super::{
     engine::{Engine, Reply, Waiting},
     went_back::GoneBack,
 };
-use crate::{ClientError, conversations::Book, event::Event};
+use crate::{
+    ClientError,
+    conversations::Book,
+    event::{CommandKind, Event},
+    outbox::kind_of,
+    store::Queued,
+};
 
 /// Pushes held back during a sync; past it they are told at once.
 const EARLY_MAX: usize = 10_000;
@@ -42,6 +49,12 @@ impl Engine {
         }
         match (link.waiting.remove(&frame.reply_to), answer) {
             (Some(Waiting::Command(counter)), Answer::Sent(sent)) => self.sent(counter, &sent),
+            (Some(Waiting::Command(counter)), answer @ (Answer::Invitation(_) | Answer::Done(_))) => {
+                let invitation = if let Answer::Invitation(i) = answer { Some(i) } else { None };
+                let event = self.outbox.answered_otherwise(counter, invitation);
+                self.dirty = true;
+                self.tell(event);
+            }
             (Some(Waiting::Command(counter)), Answer::Error(e)) => {
                 let event = self.outbox.refused(counter, e.into(), now_ms);
                 self.tell(event);
@@ -53,6 +66,7 @@ impl Engine {
                 let mut events = Vec::new();
                 self.book.filled(conversation, page, &mut events);
                 self.tell(events);
+                self.account_for();
                 self.dirty = true;
             }
             (Some(Waiting::Check(check)), answer) => {
@@ -106,7 +120,9 @@ impl Engine {
             let begun = self.book.set_overview(begun).clone();
             self.tell([Event::Conversation(begun)]);
         }
-        self.book.note(sent.conversation, sent.sequence, sent.time_ms);
+        if sent.sequence != 0 && self.outbox.get(counter).is_none_or(is_no_line) {
+            self.book.note(sent.conversation, sent.sequence, sent.time_ms);
+        }
         let event = self.outbox.answered(counter, sent);
         self.dirty = true;
         self.tell(event);
@@ -117,11 +133,15 @@ impl Engine {
             self.went_back();
         }
         let mut events = Vec::new();
-        for conversation in page.conversations {
+        for mut conversation in page.conversations {
+            let waiting = std::mem::take(&mut conversation.waiting);
+            let number = conversation.conversation.as_ref().map_or(0, |c| c.conversation);
             self.book.synced(conversation, &mut events);
+            self.still_waiting(number, waiting, &mut events);
         }
         events.extend(page.me.map(Event::Profile));
         self.tell(events);
+        self.account_for();
         if page.last {
             if !page.cursor.is_empty() {
                 self.cursor = page.cursor;
@@ -143,6 +163,35 @@ impl Engine {
         }
         if self.gone_back.is_none() {
             self.ready();
+        }
+    }
+
+    /// What waits for a group's home, as the node has it; what this device thought to wait and does not is to be found.
+    fn still_waiting(&mut self, conversation: u64, waiting: Vec<Message>, events: &mut Vec<Event>) {
+        let device = self.account.device;
+        let gone = self.outbox.waiting().filter(|s| s.conversation == conversation).map(|s| s.queued.counter);
+        let gone = gone.filter(|c| !waiting.iter().any(|m| m.device == device && m.counter == *c));
+        self.unaccounted.extend(gone.map(|counter| (conversation, counter)));
+        for message in waiting {
+            let known = message.device == device
+                && (self.outbox.get(message.counter).is_some()
+                    || self.outbox.waiting().any(|s| s.queued.counter == message.counter));
+            if !known {
+                events.push(Event::Waiting { conversation, message });
+            }
+        }
+    }
+
+    /// What waited, does not any more, and is not among what was told, will not come.
+    fn account_for(&mut self) {
+        for (conversation, counter) in std::mem::take(&mut self.unaccounted) {
+            if self.book.has_hole(conversation) {
+                self.unaccounted.push((conversation, counter));
+            } else {
+                let error = Error::new(Code::Expired).with("what", "the message");
+                let event = self.outbox.never_placed(counter, error, true);
+                self.tell(event);
+            }
         }
     }
 
@@ -169,6 +218,7 @@ impl Engine {
         self.to_keep = None;
         self.gone_back = Some(GoneBack::default());
         self.tell([Event::WentBack]);
+        self.unaccounted.clear();
         self.fail_what_means_numbers();
     }
 
@@ -210,7 +260,12 @@ impl Engine {
         let (conversation, mut events) = (pushed.conversation, Vec::new());
         match pushed.what {
             Some(PushedWhat::Message(message)) => self.book.pushed(conversation, message, &mut events),
-            Some(PushedWhat::Changed(message)) => events.push(Event::Changed { conversation, message }),
+            Some(PushedWhat::Changed(message)) => {
+                if pushed.record != 0 {
+                    self.book.note(conversation, pushed.record, 0); // a number that is no message's
+                }
+                events.push(Event::Changed { conversation, message });
+            }
             Some(PushedWhat::Marks(marks)) => {
                 self.book.marks(conversation, &self.account.user, &marks);
                 events.push(Event::Marks { conversation, user: marks.user, delivered: marks.delivered, read: marks.read });
@@ -226,8 +281,37 @@ impl Engine {
                 events.push(Event::Profile(profile));
             }
             Some(PushedWhat::DeviceRevoked(d)) => events.push(Event::DeviceRevoked { device: d.device }),
-            Some(PushedWhat::Waiting(_) | PushedWhat::Ended(_) | PushedWhat::GroupInvitation(_)) | None => {}
+            Some(PushedWhat::Waiting(message)) => events.push(Event::Waiting { conversation, message }),
+            Some(PushedWhat::Ended(ended)) => self.ended_there(conversation, &ended, &mut events),
+            Some(PushedWhat::GroupInvitation(invitation)) => events.push(Event::GroupInvitation(invitation)),
+            None => {}
         }
         self.tell(events);
+    }
+
+    fn ended_there(&mut self, conversation: u64, ended: &Ended, events: &mut Vec<Event>) {
+        let Ended { device, counter, .. } = *ended;
+        let error = Error::new(ended.code.parse().unwrap_or(Code::Internal));
+        let event = if device != self.account.device {
+            Some(Event::Ended { conversation, device, counter, error })
+        } else if self.outbox.get(counter).is_some() {
+            self.outbox.fail(counter, error) // its answer was lost
+        } else {
+            let message = self.outbox.never_placed(counter, error.clone(), false);
+            let (kind, to) = (CommandKind::Act, String::new());
+            message.or(Some(Event::Failed { counter, kind, conversation, to, error, unconfirmed: false }))
+        };
+        events.extend(event);
+    }
+}
+
+/// Whether what the command adds to the conversation is no line of the system, which is told by itself.
+fn is_no_line(queued: &Queued) -> bool {
+    match kind_of(queued) {
+        CommandKind::Send | CommandKind::Edit | CommandKind::Recall => true,
+        CommandKind::Act => {
+            ActInGroup::decode(queued.command.clone()).is_ok_and(|a| matches!(a.act, Some(act_in_group::Act::React(_))))
+        }
+        CommandKind::CreateGroup | CommandKind::JoinGroup | CommandKind::DecideGroupInvitation => false,
     }
 }

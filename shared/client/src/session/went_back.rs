@@ -33,9 +33,19 @@ struct Check {
 }
 
 impl Engine {
-    /// Edits and recalls name a message by numbers that may mean another one now; so do sends without a person.
+    /// Edits, recalls and acts name things by numbers that may mean others now; so do sends without a person or a group.
+    /// What waited for a group's home was lost with its number, and may have been recorded.
     pub(super) fn fail_what_means_numbers(&mut self) {
-        let means_numbers = |q: &Queued| kind_of(q) != CommandKind::Send || q.to.is_empty();
+        let means_numbers = |q: &Queued| match kind_of(q) {
+            CommandKind::Send => q.to.is_empty() && q.group.is_empty(),
+            CommandKind::Edit | CommandKind::Recall | CommandKind::Act => true,
+            CommandKind::CreateGroup | CommandKind::JoinGroup | CommandKind::DecideGroupInvitation => false,
+        };
+        let waiting: Vec<u64> = self.outbox.waiting().map(|s| s.queued.counter).collect();
+        for counter in waiting {
+            let event = self.outbox.never_placed(counter, Code::WentBack.into(), true);
+            self.tell(event);
+        }
         let doomed: Vec<u64> = self.outbox.pending().filter(|q| means_numbers(q)).map(|q| q.counter).collect();
         for counter in doomed {
             let event = self.outbox.fail(counter, Code::WentBack.into());
@@ -45,17 +55,19 @@ impl Engine {
 
     /// All conversations are known: asks for the messages of the ring.
     pub(super) fn begin_checks(&mut self) {
+        self.renumber_groups();
         let mut gone_back = GoneBack::default();
         for said in self.outbox.ring() {
             let recalled = said.queued.content.is_empty();
-            let there = self.book.with(&said.queued.to).and_then(|c| self.book.get(c)).filter(|c| c.head >= said.sequence);
+            let number = self.number_of(&said.queued);
+            let there = number.and_then(|c| self.book.get(c)).filter(|c| c.head >= said.sequence);
             match there {
                 Some(conversation) => {
                     let check =
                         gone_back.checks.entry(conversation.conversation).or_insert_with(|| Check { left: BTreeMap::new() });
                     check.left.insert((said.sequence, said.queued.counter), (said.id.clone(), recalled));
                 }
-                None if !recalled && !said.queued.to.is_empty() => gone_back.missing.push(said.queued.counter),
+                None if !recalled && number.is_some() | !said.queued.to.is_empty() => gone_back.missing.push(said.queued.counter),
                 None => {}
             }
         }
@@ -66,6 +78,30 @@ impl Engine {
         }
         if conversations.is_empty() {
             self.offer_again(0);
+        }
+    }
+
+    /// The conversation that a command goes to, by what does not change.
+    fn number_of(&self, queued: &Queued) -> Option<u64> {
+        if queued.group.is_empty() { self.book.with(&queued.to) } else { self.book.of_group(&queued.group) }
+    }
+
+    /// What is still to be said in groups goes to the numbers that they have now.
+    fn renumber_groups(&mut self) {
+        let in_groups: Vec<(u64, Option<u64>)> = self
+            .outbox
+            .pending()
+            .filter(|q| !q.group.is_empty() && kind_of(q) == CommandKind::Send)
+            .map(|q| (q.counter, self.book.of_group(&q.group)))
+            .collect();
+        for (counter, number) in in_groups {
+            match number {
+                Some(number) => self.outbox.renumber(counter, number),
+                None => {
+                    let event = self.outbox.fail(counter, Code::WentBack.into());
+                    self.tell(event);
+                }
+            }
         }
     }
 
@@ -109,6 +145,7 @@ impl Engine {
         if let Err(e) = self.outbox.offer_again(&mut *self.store, &missing) {
             tracing::error!("messages that the node lost could not be offered again: {e}");
         }
+        self.renumber_groups();
         for (conversation, target, known_id) in recalled {
             let queued = Queued { kind: 3, conversation, target, known_id, ..Queued::default() };
             if let Err(e) = self.accept(queued, now_ms) {

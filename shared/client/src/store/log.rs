@@ -35,7 +35,7 @@ pub(crate) mod record {
 pub(crate) struct Queued {
     #[prost(uint64, tag = "1")]
     pub counter: u64,
-    /// 1 send, 2 edit, 3 recall.
+    /// 1 send, 2 edit, 3 recall, 4 a group begun, 5 an act in a group, 6 joining one, 7 deciding an invitation.
     #[prost(uint32, tag = "2")]
     pub kind: u32,
     #[prost(uint64, tag = "3")]
@@ -59,6 +59,15 @@ pub(crate) struct Queued {
     /// The device that it was accepted on: the numbers of another mean nothing to the node.
     #[prost(uint64, tag = "10")]
     pub device: u64,
+    /// Kinds 4 to 7: the whole command as the wire has it, without its number.
+    #[prost(bytes = "bytes", tag = "11")]
+    pub command: Bytes,
+    /// In a group instead of `reply_to`.
+    #[prost(uint64, tag = "12")]
+    pub reply_sequence: u64,
+    /// The group's id: its number here may change when a node is restored.
+    #[prost(string, tag = "13")]
+    pub group: String,
 }
 
 /// The node did it.

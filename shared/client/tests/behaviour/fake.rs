@@ -112,6 +112,11 @@ impl Talk {
     }
 
     fn overview(&self) -> Conversation {
+        if self.peer == GROUP {
+            let group = pb::Group { group: GROUP.to_owned(), standing: "member".to_owned(), first: 1, ..pb::Group::default() };
+            let group = Some(group);
+            return Conversation { conversation: self.number, group, head: self.head(), time_ms: 1, ..Conversation::default() };
+        }
         let peer = Some(Member { user: self.peer.clone(), ..Member::default() });
         Conversation { conversation: self.number, peer, head: self.head(), time_ms: 1, ..Conversation::default() }
     }
@@ -134,6 +139,8 @@ pub struct Journal {
     next_id: u64,
 }
 
+/// The one group; by its id among the conversations.
+pub const GROUP: &str = "abcdefghijklmnopqrstuvwxyz";
 pub const ME: &str = "me@fake.example";
 const DEVICE: u64 = 7;
 const TOKEN: [u8; 32] = [9; 32];
@@ -147,6 +154,9 @@ pub struct State {
     pub seen: HashMap<u64, Bytes>,
     pub revoked: bool,
     pub connections: u64,
+    /// What we say in the group waits for its home.
+    pub home_is_away: bool,
+    waiting: Vec<Message>,
     pub syncs: Vec<Bytes>,
     live: Vec<mpsc::UnboundedSender<ServerFrame>>,
     kill: Vec<mpsc::UnboundedSender<()>>,
@@ -182,6 +192,37 @@ impl Node {
             recalled: false,
         };
         state.append(talk, record)
+    }
+
+    /// The group, which we are in.
+    pub fn group(&self) -> u64 {
+        let mut state = self.state();
+        let talk = state.talk_with(GROUP);
+        state.journal.talks[talk].number
+    }
+
+    /// The group's home records everything that waited.
+    pub fn home_records(&self) {
+        let mut state = self.state();
+        let talk = state.talk_with(GROUP);
+        let number = state.journal.talks[talk].number;
+        for waits in std::mem::take(&mut state.waiting) {
+            let Message { id, author, content, device, counter, .. } = waits;
+            let sequence = state.append(talk, Record::Said { id, author, content, device, counter, recalled: false });
+            let message = state.journal.talks[talk].message(sequence).unwrap();
+            state.push(Pushed { conversation: number, what: Some(What::Message(message)), record: 0 });
+        }
+    }
+
+    /// The group's home refuses everything that waited.
+    pub fn home_refuses(&self, code: &str) {
+        let mut state = self.state();
+        let talk = state.talk_with(GROUP);
+        let number = state.journal.talks[talk].number;
+        for waits in std::mem::take(&mut state.waiting) {
+            let ended = pb::Ended { device: waits.device, counter: waits.counter, code: code.to_owned() };
+            state.push(Pushed { conversation: number, what: Some(What::Ended(ended)), record: 0 });
+        }
     }
 
     /// A sequence passes without a message.
@@ -276,7 +317,17 @@ impl Node {
                 if self.state().journal.epoch != epoch {
                     return;
                 }
-                let is_command = matches!(frame, Some(Ask::Send(_) | Ask::Edit(_) | Ask::Recall(_)));
+                let is_command = matches!(
+                    frame,
+                    Some(
+                        Ask::Send(_)
+                            | Ask::Edit(_)
+                            | Ask::Recall(_)
+                            | Ask::ActInGroup(_)
+                            | Ask::CreateGroup(_)
+                            | Ask::JoinGroup(_)
+                    )
+                );
                 if is_command && self.chance(faults.cut_before) {
                     return;
                 }
@@ -322,7 +373,7 @@ impl State {
         let number = self.journal.talks.len() as u64 + 1;
         self.journal.talks.push(Talk { number, peer: peer.to_owned(), records: Vec::new() });
         let info = self.journal.talks[self.journal.talks.len() - 1].overview();
-        self.push(Pushed { conversation: number, what: Some(What::Info(info)) });
+        self.push(Pushed { conversation: number, what: Some(What::Info(info)), record: 0 });
         self.journal.talks.len() - 1
     }
 
@@ -333,7 +384,7 @@ impl State {
         if let Some(message) = self.journal.talks[talk].message(sequence)
             && message.device != DEVICE
         {
-            self.push(Pushed { conversation: number, what: Some(What::Message(message)) });
+            self.push(Pushed { conversation: number, what: Some(What::Message(message)), record: 0 });
         }
         if !self.faults.few_cursors {
             let cursor = self.cursor();
@@ -387,6 +438,35 @@ impl State {
                 self.syncs.push(sync.cursor.clone());
                 self.live.push(push.clone());
                 self.sync(&sync.cursor).into_iter().flat_map(|p| one(Answer::SyncPage(p))).collect()
+            }
+            Ask::ActInGroup(act) => {
+                let bytes = prost::Message::encode_to_vec(&act).into();
+                let is_link = matches!(act.act, Some(pb::act_in_group::Act::MakeLink(_)));
+                let answer = self.execute(act.counter, bytes, |state| {
+                    let talk = state.talk_with(GROUP);
+                    Some((talk, state.append(talk, Record::Other), Bytes::new()))
+                });
+                let link = format!("https://fake.example/group/{}", act.counter);
+                let invitation = Answer::Invitation(pb::Invitation { link, ..pb::Invitation::default() });
+                one(if is_link && matches!(answer, Answer::Sent(_)) { invitation } else { answer })
+            }
+            Ask::CreateGroup(create) => {
+                let bytes = prost::Message::encode_to_vec(&create).into();
+                one(self.execute(create.counter, bytes, |state| {
+                    let talk = state.talk_with(GROUP);
+                    Some((talk, state.append(talk, Record::Other), Bytes::new()))
+                }))
+            }
+            Ask::Send(send) if self.home_is_away && send.conversation != 0 => {
+                let (counter, content) = (send.counter, send.content.clone());
+                let bytes = prost::Message::encode_to_vec(&send).into();
+                one(self.execute(counter, bytes, |state| {
+                    let (talk, id) = (state.talk_with(GROUP), state.new_id());
+                    let author = ME.to_owned();
+                    let waits = Message { id: id.clone(), author, content, device: DEVICE, counter, ..Message::default() };
+                    state.waiting.push(waits);
+                    Some((talk, 0, id))
+                }))
             }
             Ask::Send(send) => {
                 let counter = send.counter;
@@ -479,12 +559,13 @@ impl State {
         let mut pages: Vec<SyncPage> = Vec::new();
         for talk in &self.journal.talks {
             let news = self.journal.log[after..].iter().filter(|c| **c == talk.number).count() as u64;
-            if after > 0 && news == 0 {
+            if after > 0 && news == 0 && talk.peer != GROUP {
                 continue;
             }
             let from = (talk.head() + 1).saturating_sub(news.clamp(0, 10));
             let messages = talk.between(from, talk.head());
-            let page = ConversationPage { conversation: Some(talk.overview()), messages, changed: Vec::new() };
+            let waiting = if talk.peer == GROUP { self.waiting.clone() } else { Vec::new() };
+            let page = ConversationPage { conversation: Some(talk.overview()), messages, changed: Vec::new(), waiting };
             pages.push(SyncPage { conversations: vec![page], went_back, ..SyncPage::default() });
         }
         pages.push(SyncPage { last: true, cursor: self.cursor(), went_back, ..SyncPage::default() });

@@ -4,5 +4,6 @@
 mod cuts;
 mod fake;
 mod files;
+mod groups;
 mod requests;
 mod restores;

@@ -57,6 +57,7 @@ impl App {
                 self.synced = true;
                 return self.fetch_previews();
             }
+            Event::Waiting { .. } | Event::Ended { .. } | Event::GroupInvitation(_) | Event::GroupLink { .. } => {}
             Event::WentBack => self.on_went_back(),
             Event::DeviceRevoked { .. } => {}
             sent @ (Event::Sent { .. } | Event::Failed { .. }) => self.on_outcome(sent),
