@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crossterm::event::KeyEvent;
 use startalk_client::{
     ClientError, Event, Language, Outgoing, State, UserId,
-    wire_types::{Conversation, Invitation, Page},
+    wire_types::{Conversation, GroupInvitation, GroupLink, Invitation, Members, Message, Page, Readers, act_in_group::Act},
 };
 
 use super::{
     chat::{Chat, Mine},
     editor::Editor,
     form::{Filled, Form},
+    group::Sheet,
     words::Word,
 };
 
@@ -44,6 +45,16 @@ pub enum Input {
     Opened(Result<Conversation, ClientError>),
     /// An invitation was made.
     Invited(Result<Invitation, ClientError>),
+    /// Who is in a group, or asks to be.
+    Members { asked: bool, result: Result<Members, ClientError> },
+    /// Links into a group.
+    Links { conversation: u64, result: Result<Vec<GroupLink>, ClientError> },
+    /// What is pinned.
+    Pins(Result<Vec<Message>, ClientError>),
+    /// Who has read a message.
+    Readers(Result<Readers, ClientError>),
+    /// Invitations that wait.
+    Invitations(Result<Vec<GroupInvitation>, ClientError>),
     /// Something was done, or not.
     Done(Result<(), ClientError>),
     /// Time passed.
@@ -56,11 +67,31 @@ pub enum Effect {
     /// Get in.
     Enter(Box<Filled>),
     /// Say something.
-    Send { local: u64, conversation: u64, content: bytes::Bytes, reply_to: bytes::Bytes },
+    Send { local: u64, conversation: u64, content: bytes::Bytes, reply_to: bytes::Bytes, reply_sequence: u64 },
     /// Say something else instead.
     Edit { local: u64, conversation: u64, sequence: u64, content: bytes::Bytes },
     /// Take something back.
     Recall { local: u64, conversation: u64, sequence: u64 },
+    /// Do something in a group.
+    Act { local: u64, conversation: u64, act: Box<Act> },
+    /// Begin a group.
+    CreateGroup { local: u64, name: String, members: Vec<UserId> },
+    /// Come into a group by a link.
+    JoinGroup { local: u64, link: String, word: String },
+    /// Follow an invitation, or let it go.
+    DecideInvitation { local: u64, group: String, accept: bool },
+    /// Ask who is in a group, or asks to be.
+    Members { conversation: u64, asked: bool },
+    /// Ask for links into a group.
+    Links { conversation: u64 },
+    /// Ask what is pinned.
+    Pins { conversation: u64 },
+    /// Ask who has read a message.
+    Readers { conversation: u64, sequence: u64 },
+    /// Ask which invitations wait.
+    Invitations,
+    /// Hear of a conversation otherwise.
+    SetConversation { conversation: u64, muted_until_ms: i64, mentions_only: bool },
     /// Tell what was seen.
     Mark { conversation: u64, read: u64 },
     /// Ask for messages before a sequence; 0: the newest.
@@ -116,6 +147,8 @@ pub enum Dialog {
     SignOut,
     /// Something to read, or to copy.
     Text(String),
+    /// Something about groups.
+    Group(Sheet),
 }
 
 /// What drawing found out, for the next key.
@@ -166,6 +199,10 @@ pub struct App {
     pub notice: Option<(String, i64)>,
     /// By user.
     pub presence: HashMap<String, String>,
+    /// What people are called, by user.
+    pub names: HashMap<String, String>,
+    /// Into groups, waiting for a decision.
+    pub invitations: Vec<GroupInvitation>,
     /// From drawing.
     pub layout: Layout,
     /// The server's address, as it was given.
@@ -202,6 +239,8 @@ impl App {
             synced: false,
             notice: None,
             presence: HashMap::new(),
+            names: HashMap::new(),
+            invitations: Vec::new(),
             layout: Layout::default(),
             next_local: 1,
             early: BTreeMap::new(),
@@ -256,6 +295,22 @@ impl App {
         self.chats.get_mut(&self.open?)
     }
 
+    /// How a person is called, who is not oneself.
+    pub fn name_of(&self, user: &str) -> String {
+        let shown = self.names.get(user).map(|n| n.trim()).filter(|n| !n.is_empty());
+        super::wrap::harmless(shown.unwrap_or(user)).replace('\n', " ")
+    }
+
+    /// The same; oneself is "you".
+    pub fn called(&self, user: &str) -> String {
+        if user == self.me { self.word(Word::You).to_owned() } else { self.name_of(user) }
+    }
+
+    /// A message as one piece of text, people by their names.
+    pub fn plain(&self, message: &Message) -> String {
+        super::chat::plain_by(&message.content, self.language, &message.author, &|user| self.called(user))
+    }
+
     /// Numbers in the order of the list: requests first, then by time.
     pub fn list(&self) -> Vec<u64> {
         let wanted = self.filter.as_ref().map(|f| f.text().to_lowercase()).unwrap_or_default();
@@ -289,10 +344,14 @@ impl App {
         self.focus = Focus::Chat;
         let Some(chat) = self.chats.get_mut(&conversation) else { return Vec::new() };
         chat.anchor = None;
+        let mut effects = Vec::new();
+        if chat.info.group.is_some() {
+            effects.push(Effect::Members { conversation, asked: false });
+        }
         if (chat.low == 0 || chat.messages.len() < 20 && chat.low > 1) && !chat.loading && chat.info.head > 0 {
             chat.loading = true;
-            return vec![Effect::History { conversation, before: chat.low }];
+            effects.push(Effect::History { conversation, before: chat.low });
         }
-        Vec::new()
+        effects
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use startalk_client::{
     ClientError, CommandKind, Error, Language, Outgoing,
-    content::{Shown, show},
-    wire_types::{Conversation, Message, Page},
+    content::{self, Shown, show_by},
+    wire_types::{Conversation, GroupMember, Message, Page},
 };
 
 use super::editor::Editor;
@@ -27,6 +27,12 @@ pub struct Mine {
     pub content: bytes::Bytes,
     /// Id of the message that it answers.
     pub reply_to: bytes::Bytes,
+    /// Sequence of the message that it answers, in a group; 0: none.
+    pub reply_sequence: u64,
+    /// Our node has it; the group's home has not recorded it yet.
+    pub waiting: bool,
+    /// The device that wrote it; 0: this one.
+    pub device: u64,
     /// When it was written.
     pub time_ms: i64,
     /// Why it was not sent, and whether it may have been nevertheless.
@@ -61,6 +67,12 @@ pub struct Chat {
     pub loading: bool,
     /// The other is writing until then.
     pub typing_until_ms: i64,
+    /// Who is.
+    pub typing_user: String,
+    /// Of a group, as far as was asked for.
+    pub members: Vec<GroupMember>,
+    /// Words of the draft that call somebody, and whom.
+    pub calls: Vec<(String, String)>,
     /// What is being written.
     pub draft: Editor,
     /// The message that the draft answers: id and sequence.
@@ -92,6 +104,10 @@ impl Chat {
 
     /// How the other is called.
     pub fn name(&self) -> String {
+        if let Some(group) = &self.info.group {
+            let named = if group.name.trim().is_empty() { &group.group } else { &group.name };
+            return super::wrap::harmless(named.trim()).replace('\n', " ");
+        }
         let peer = self.info.peer.as_ref();
         let shown = peer.map(|p| p.display_name.trim()).filter(|n| !n.is_empty());
         super::wrap::harmless(shown.unwrap_or_else(|| self.peer())).replace('\n', " ")
@@ -157,7 +173,8 @@ impl Chat {
     pub fn unread(&self, me: &str) -> u64 {
         let read = self.info.read;
         if self.low != 0 && self.low <= read + 1 {
-            return self.messages.range(read + 1..).filter(|(_, m)| m.author != me && !m.recalled).count() as u64;
+            let counts = |m: &Message| m.author != me && !m.recalled && content::system(&m.content).is_none();
+            return self.messages.range(read + 1..).filter(|(_, m)| counts(m)).count() as u64;
         }
         let loaded = self.messages.range(read + 1..).filter(|(_, m)| m.author == me).count() as u64;
         self.info.head.saturating_sub(read + loaded)
@@ -188,7 +205,11 @@ impl Chat {
 
     /// The newest message of mine that can be changed, at or before the chosen one.
     pub fn last_of(&self, me: &str) -> Option<u64> {
-        self.messages.iter().rev().find(|(_, m)| m.author == me && !m.recalled).map(|(s, _)| *s)
+        self.messages
+            .iter()
+            .rev()
+            .find(|(_, m)| m.author == me && !m.recalled && content::system(&m.content).is_none())
+            .map(|(s, _)| *s)
     }
 
     /// One of mine was accepted, by number.
@@ -200,31 +221,70 @@ impl Chat {
 
     /// One of mine was confirmed: it takes its place.
     pub fn confirmed(&mut self, counter: u64, sequence: u64, id: bytes::Bytes, time_ms: i64, me: &str) -> bool {
-        let Some(at) = self.mine.iter().position(|m| m.counter == Some(counter)) else { return false };
-        let Mine { content, reply_to, .. } = self.mine.remove(at);
-        self.add(Message { sequence, id, author: me.to_owned(), time_ms, content, reply_to, counter, ..Message::default() });
+        let Some(at) = self.mine.iter().position(|m| m.counter == Some(counter) && m.device == 0) else { return false };
+        if sequence == 0 {
+            self.mine[at].waiting = true;
+            return true;
+        }
+        let Mine { content, reply_to, reply_sequence, .. } = self.mine.remove(at);
+        let author = me.to_owned();
+        self.add(Message { sequence, id, author, time_ms, content, reply_to, reply_sequence, counter, ..Message::default() });
         true
     }
 
     /// One of mine was refused.
     pub fn failed(&mut self, counter: u64, error: Error, unconfirmed: bool) -> bool {
-        let Some(mine) = self.mine.iter_mut().find(|m| m.counter == Some(counter)) else { return false };
+        let Some(mine) = self.mine.iter_mut().find(|m| m.counter == Some(counter) && m.device == 0) else { return false };
+        mine.waiting = false;
         mine.failed = Some((ClientError::Refused(error), unconfirmed));
         true
+    }
+
+    /// Another device of mine wrote it, and the group's home has not recorded it.
+    pub fn waits(&mut self, message: Message, local: u64) {
+        let Message { device, counter, content, reply_sequence, time_ms, .. } = message;
+        let known = |m: &Mine| m.counter == Some(counter) && m.device == device;
+        if !self.mine.iter().any(known) {
+            let (counter, reply_to) = (Some(counter), bytes::Bytes::new());
+            self.mine.push(Mine {
+                local,
+                counter,
+                content,
+                reply_to,
+                reply_sequence,
+                waiting: true,
+                device,
+                time_ms,
+                failed: None,
+            });
+        }
+    }
+
+    /// What another device of mine wrote has its place, or will never have one.
+    pub fn waited(&mut self, device: u64, counter: u64) {
+        if device != 0 {
+            self.mine.retain(|m| !(m.device == device && m.counter == Some(counter)));
+        }
     }
 
     /// What an earlier process left to be sent.
     pub fn left(&mut self, outgoing: Outgoing, local: u64) {
         if outgoing.kind == CommandKind::Send && !self.mine.iter().any(|m| m.counter == Some(outgoing.counter)) {
-            let Outgoing { counter, content, reply_to, time_ms, .. } = outgoing;
-            self.mine.push(Mine { local, counter: Some(counter), content, reply_to, time_ms, failed: None });
+            let Outgoing { counter, content, reply_to, time_ms, reply_sequence, waiting, .. } = outgoing;
+            let counter = Some(counter);
+            self.mine.push(Mine { local, counter, content, reply_to, reply_sequence, waiting, device: 0, time_ms, failed: None });
         }
     }
 }
 
 /// A content as one piece of text.
 pub fn plain(content: &[u8], language: Language) -> String {
-    let text = match show(content, language) {
+    plain_by(content, language, "", &str::to_owned)
+}
+
+/// The same, of a message by `author`, where `name` says how people are called.
+pub fn plain_by(content: &[u8], language: Language, author: &str, name: &dyn Fn(&str) -> String) -> String {
+    let text = match show_by(content, language, author, name) {
         Shown::Code { source, .. } => format!("`{source}`"),
         shown => shown.plain().to_owned(),
     };
@@ -278,6 +338,9 @@ mod tests {
             counter: None,
             content: startalk_client::content::text("x"),
             reply_to: bytes::Bytes::new(),
+            reply_sequence: 0,
+            waiting: false,
+            device: 0,
             time_ms: 1,
             failed: None,
         });

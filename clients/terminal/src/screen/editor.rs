@@ -66,6 +66,11 @@ impl Editor {
         (seen, at)
     }
 
+    /// What stands before the cursor.
+    pub fn up_to_cursor(&self) -> &str {
+        &self.text[..self.cursor]
+    }
+
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()

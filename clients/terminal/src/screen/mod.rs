@@ -8,6 +8,7 @@ mod chat;
 mod draw;
 mod editor;
 mod form;
+mod group;
 mod runner;
 mod time;
 mod update;

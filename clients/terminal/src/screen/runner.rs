@@ -82,7 +82,13 @@ impl Runner {
                     }
                 });
             }
-            Effect::Send { .. } | Effect::Edit { .. } | Effect::Recall { .. } => {
+            Effect::Send { .. }
+            | Effect::Edit { .. }
+            | Effect::Recall { .. }
+            | Effect::Act { .. }
+            | Effect::CreateGroup { .. }
+            | Effect::JoinGroup { .. }
+            | Effect::DecideInvitation { .. } => {
                 if let Some(outbox) = &self.outbox {
                     let _ = outbox.send(effect);
                 }
@@ -122,7 +128,16 @@ async fn begin(session: Session, events: Events, started: &mpsc::Sender<Started>
 
 async fn send(session: &Session, inputs: &mpsc::Sender<Input>, effect: Effect) {
     let (local, result) = match effect {
-        Effect::Send { local, conversation, content, reply_to } => (local, session.send(conversation, content, reply_to).await),
+        Effect::Send { local, conversation, content, reply_to, reply_sequence } if reply_to.is_empty() => {
+            (local, session.send_in_group(conversation, content, reply_sequence).await)
+        }
+        Effect::Send { local, conversation, content, reply_to, .. } => {
+            (local, session.send(conversation, content, reply_to).await)
+        }
+        Effect::Act { local, conversation, act } => (local, session.act(conversation, *act).await),
+        Effect::CreateGroup { local, name, members } => (local, session.create_group(&name, &members).await),
+        Effect::JoinGroup { local, link, word } => (local, session.join_group(&link, &word).await),
+        Effect::DecideInvitation { local, group, accept } => (local, session.decide_group_invitation(&group, accept).await),
         Effect::Edit { local, conversation, sequence, content } => (local, session.edit(conversation, sequence, content).await),
         Effect::Recall { local, conversation, sequence } => (local, session.recall(conversation, sequence).await),
         _ => return,
@@ -137,6 +152,20 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
         Effect::History { conversation, before } => {
             let result = session.history(conversation, before, 0, PAGE).await;
             return Some(Input::Page { conversation, result });
+        }
+        Effect::Members { conversation, asked } => {
+            return Some(Input::Members { asked, result: session.members(conversation, 0, 0, asked).await });
+        }
+        Effect::Links { conversation } => {
+            return Some(Input::Links { conversation, result: session.group_links(conversation).await });
+        }
+        Effect::Pins { conversation } => return Some(Input::Pins(session.pins(conversation).await)),
+        Effect::Readers { conversation, sequence } => {
+            return Some(Input::Readers(session.readers(conversation, sequence).await));
+        }
+        Effect::Invitations => return Some(Input::Invitations(session.group_invitations().await)),
+        Effect::SetConversation { conversation, muted_until_ms, mentions_only } => {
+            return Some(Input::Done(session.set_conversation(conversation, muted_until_ms, mentions_only).await));
         }
         Effect::Open(user) => return Some(Input::Opened(session.open_conversation(&user).await)),
         Effect::Decide { conversation, accept } => return Some(Input::Done(session.decide_request(conversation, accept).await)),

@@ -76,7 +76,7 @@ fn entry<'a>(app: &App, chat: &Chat, width: usize, chosen: bool) -> [Line<'a>; 2
     let name_columns = width.saturating_sub(columns(&time) + 2);
     let first = vec![
         Span::styled(marker, accent()),
-        Span::styled(fit(&chat.name(), name_columns), name_style),
+        Span::styled(fit(&titled(chat), name_columns), name_style),
         Span::styled(format!(" {time}"), dim()),
     ];
     let (text, style) = preview(app, chat);
@@ -90,6 +90,15 @@ fn entry<'a>(app: &App, chat: &Chat, width: usize, chosen: bool) -> [Line<'a>; 2
         ));
     }
     [Line::from(first), Line::from(second)]
+}
+
+/// Its name; of a group also how many are in, and whether one hears of it.
+fn titled(chat: &Chat) -> String {
+    let silent = if chat.info.muted_until_ms > 0 { " 🔕" } else { "" };
+    match &chat.info.group {
+        Some(group) => format!("{} ({}){silent}", chat.name(), group.members),
+        None => format!("{}{silent}", chat.name()),
+    }
 }
 
 fn preview(app: &App, chat: &Chat) -> (String, Style) {
@@ -111,11 +120,17 @@ fn preview(app: &App, chat: &Chat) -> (String, Style) {
     let Some((waiting, text)) = chat.preview(app.language) else { return (String::new(), dim()) };
     let mine = waiting || chat.messages.last_key_value().is_some_and(|(_, m)| m.author == app.me);
     let text = text.replace('\n', " ");
+    let last = chat.messages.last_key_value().map(|(_, m)| m);
+    let author = last.map_or("", |m| m.author.as_str());
+    let is_line = !waiting && last.is_some_and(|m| startalk_client::content::system(&m.content).is_some());
+    let line = last.filter(|_| is_line).map(|m| app.plain(m).replace('\n', " ")).unwrap_or_default();
     let recalled = !waiting && chat.messages.last_key_value().is_some_and(|(_, m)| m.recalled);
     let text = match (recalled, mine) {
         (true, true) => app.word(Word::RecalledByYou).to_owned(),
-        (true, false) => app.with(Word::RecalledBy, &[&chat.name()]),
+        (true, false) => app.with(Word::RecalledBy, &[&app.name_of(author)]),
+        (false, _) if is_line => line,
         (false, true) => format!("{}: {text}", app.word(Word::You)),
+        (false, false) if chat.info.group.is_some() => format!("{}: {text}", app.name_of(author)),
         (false, false) => text,
     };
     (text, dim())

@@ -4,6 +4,7 @@
 
 mod dialogs;
 mod form;
+mod groups;
 mod list;
 mod timeline;
 
@@ -99,10 +100,7 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
     .areas(area);
     frame.render_widget(header(app, chat, usize::from(top.width)), top);
     if let Some(banner) = banner {
-        frame.render_widget(
-            Paragraph::new(Line::styled(cut(&banner, usize::from(under.width)), Style::new().fg(Color::Magenta))),
-            under,
-        );
+        frame.render_widget(Paragraph::new(Line::styled(cut(&banner.0, usize::from(under.width)), banner.1)), under);
     }
     composer(frame, app, chat, bottom, text_columns);
     let shown = timeline::shown(app, chat, usize::from(middle.width), usize::from(middle.height));
@@ -115,11 +113,14 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
     }
 }
 
-fn banner(app: &App, chat: &Chat) -> Option<String> {
-    if chat.info.request {
-        Some(app.with(Word::RequestBanner, &[&harmless(chat.peer())]))
+fn banner(app: &App, chat: &Chat) -> Option<(String, Style)> {
+    let style = Style::new().fg(Color::Magenta);
+    if let Some(group) = &chat.info.group {
+        groups::banner(app, group)
+    } else if chat.info.request {
+        Some((app.with(Word::RequestBanner, &[&harmless(chat.peer())]), style))
     } else if chat.info.blocked {
-        Some(app.word(Word::BlockedBanner).to_owned())
+        Some((app.word(Word::BlockedBanner).to_owned(), style))
     } else {
         None
     }
@@ -128,6 +129,18 @@ fn banner(app: &App, chat: &Chat) -> Option<String> {
 fn header<'a>(app: &App, chat: &Chat, width: usize) -> Paragraph<'a> {
     let name = chat.name();
     let mut spans = vec![Span::styled(cut(&name, width * 2 / 3), bold())];
+    if let Some(group) = &chat.info.group {
+        let own = app.me.split_once('@').is_some_and(|(_, domain)| domain == group.home);
+        spans.push(Span::styled(format!("  {}", app.with(Word::MemberCount, &[&group.members.to_string()])), dim()));
+        if !own {
+            spans.push(Span::styled(format!("  {}", group.home), dim()));
+        }
+        if chat.typing_until_ms > app.now_ms {
+            let words = app.with(Word::TypingUser, &[&app.name_of(&chat.typing_user)]);
+            spans.push(Span::styled(format!("  {words}"), accent()));
+        }
+        return Paragraph::new(Line::from(spans));
+    }
     if name != chat.peer() {
         spans.push(Span::styled(format!("  {}", harmless(chat.peer())), dim()));
     }
@@ -145,11 +158,12 @@ fn composer(frame: &mut Frame<'_>, app: &App, chat: &Chat, area: Rect, text_colu
     let above = if chat.editing.is_some() {
         app.word(Word::Editing).to_owned()
     } else if let Some(message) = chat.reply_to.and_then(|s| chat.messages.get(&s)) {
-        let text = super::chat::plain(&message.content, app.language).replace('\n', " ");
-        let who = if message.author == app.me { app.word(Word::You).to_owned() } else { chat.name() };
+        let text = app.plain(message).replace('\n', " ");
+        let who = if message.author == chat.peer() { chat.name() } else { app.called(&message.author) };
         app.with(Word::ReplyingTo, &[&who, &cut(&text, text_columns / 3)])
     } else {
-        String::new()
+        let called: Vec<String> = app.candidates().into_iter().map(|c| c.0).collect();
+        if called.is_empty() { String::new() } else { format!("{}  (Tab)", called.join("  ")) }
     };
     let active = app.focus == Focus::Chat && app.dialog.is_none();
     let style = if active { Style::new() } else { dim() };

@@ -3,7 +3,7 @@
 //! A message's rows: a divider where a day begins, author and time where a group begins, what it answers, what it says.
 
 use ratatui::{
-    style::{Color, Style},
+    style::{Color, Modifier, Style},
     text::{Line, Span},
 };
 use startalk_client::{
@@ -15,7 +15,7 @@ use startalk_client::{
 use super::{accent, alarm, bold, dim};
 use crate::screen::{
     app::App,
-    chat::{Anchor, Chat, Mine, Progress, plain},
+    chat::{Anchor, Chat, Mine, Progress},
     time::Moment,
     words::Word,
     wrap::{columns, cut, harmless, wrap},
@@ -124,20 +124,31 @@ fn rows_of<'a>(app: &App, chat: &Chat, sequence: u64, message: &Message, width: 
         let words = if message.author == app.me {
             app.word(Word::RecalledByYou).to_owned()
         } else {
-            app.with(Word::RecalledBy, &[&chat.name()])
+            let name = if message.author == chat.peer() { chat.name() } else { app.name_of(&message.author) };
+            app.with(Word::RecalledBy, &[&name])
         };
         rows.push(centred(&words, width));
         return rows;
     }
-    let groups = |b: &Message| b.author == message.author && !b.recalled && message.time_ms - b.time_ms < GROUP_MS;
+    if startalk_client::content::system(&message.content).is_some() {
+        let words = app.plain(message).replace('\n', " ");
+        let gutter = if chat.chosen == Some(sequence) { "▌ " } else { "" };
+        rows.extend(wrap(&words, width.saturating_sub(4)).into_iter().map(|r| centred(&format!("{gutter}{r}"), width)));
+        return rows;
+    }
+    let is_line = |b: &Message| startalk_client::content::system(&b.content).is_some();
+    let groups = |b: &Message| !is_line(b) && b.author == message.author && !b.recalled && message.time_ms - b.time_ms < GROUP_MS;
     if new_day || !before.is_some_and(groups) {
         rows.push(heading(app, chat, &message.author, message.time_ms, message.sent_ms));
     }
     let gutter = if chat.chosen == Some(sequence) { "▌ " } else { "  " };
-    if !message.reply_to.is_empty() {
-        rows.push(quote(app, chat, &message.reply_to, gutter, width));
+    if !message.reply_to.is_empty() || message.reply_sequence != 0 {
+        rows.push(quote(app, chat, &message.reply_to, message.reply_sequence, gutter, width));
     }
     let mut tail = Vec::new();
+    if message.pinned {
+        tail.push(Span::styled(" 📌", accent()));
+    }
     if message.edited_ms != 0 {
         tail.push(Span::styled(format!(" ({})", app.word(Word::Edited)), dim()));
     }
@@ -145,7 +156,26 @@ fn rows_of<'a>(app: &App, chat: &Chat, sequence: u64, message: &Message, width: 
         tail.extend(state(app, chat, message));
     }
     rows.extend(body(app, &message.content, gutter, tail, width));
+    if !message.reactions.is_empty() {
+        rows.push(reactions(message, gutter, width));
+    }
     rows
+}
+
+/// Emoji and how many chose each; one's own stand out.
+fn reactions<'a>(message: &Message, gutter: &str, width: usize) -> Line<'a> {
+    let mut spans = vec![Span::raw(gutter.to_owned())];
+    let mut used = columns(gutter);
+    for reaction in &message.reactions {
+        let words = format!(" {} {} ", harmless(&reaction.emoji), reaction.count);
+        used += columns(&words) + 1;
+        if used > width {
+            break;
+        }
+        spans.push(Span::styled(words, if reaction.mine { accent().add_modifier(Modifier::REVERSED) } else { dim() }));
+        spans.push(Span::raw(" "));
+    }
+    Line::from(spans)
 }
 
 fn rows_of_mine<'a>(app: &App, chat: &Chat, mine: &Mine, follows: bool, width: usize) -> Vec<Line<'a>> {
@@ -153,10 +183,14 @@ fn rows_of_mine<'a>(app: &App, chat: &Chat, mine: &Mine, follows: bool, width: u
     if !follows {
         rows.push(heading(app, chat, &app.me, mine.time_ms, 0));
     }
-    if !mine.reply_to.is_empty() {
-        rows.push(quote(app, chat, &mine.reply_to, "  ", width));
+    if !mine.reply_to.is_empty() || mine.reply_sequence != 0 {
+        rows.push(quote(app, chat, &mine.reply_to, mine.reply_sequence, "  ", width));
     }
     let tail = match &mine.failed {
+        None if mine.waiting => {
+            let home = chat.info.group.as_ref().map_or("", |g| g.home.as_str());
+            vec![Span::styled(format!(" ⋯ {}", app.with(Word::WaitingForHome, &[home])), dim())]
+        }
         None => vec![Span::styled(format!(" ⋯ {}", app.word(Word::Pending)), dim())],
         Some(_) => Vec::new(),
     };
@@ -189,7 +223,7 @@ fn heading<'a>(app: &App, chat: &Chat, author: &str, time_ms: i64, sent_ms: i64)
     } else if author == chat.peer() {
         chat.name()
     } else {
-        harmless(author)
+        app.name_of(author)
     };
     let style = if mine { bold().fg(Color::Green) } else { bold().fg(Color::Cyan) };
     let mut time = Moment::of(time_ms, app.offset_seconds).clock();
@@ -200,12 +234,16 @@ fn heading<'a>(app: &App, chat: &Chat, author: &str, time_ms: i64, sent_ms: i64)
     Line::from(vec![Span::styled(name, style), Span::styled(format!("  {time}"), dim())])
 }
 
-fn quote<'a>(app: &App, chat: &Chat, id: &[u8], gutter: &str, width: usize) -> Line<'a> {
-    let words = match chat.messages.values().rev().find(|m| m.id == id) {
+fn quote<'a>(app: &App, chat: &Chat, id: &[u8], sequence: u64, gutter: &str, width: usize) -> Line<'a> {
+    let source = match sequence {
+        0 => chat.messages.values().rev().find(|m| m.id == id),
+        sequence => chat.messages.get(&sequence),
+    };
+    let words = match source {
         None => app.word(Word::InReplyToUnknown).to_owned(),
         Some(m) => {
-            let who = if m.author == app.me { app.word(Word::You).to_owned() } else { chat.name() };
-            format!("{}: {}", app.with(Word::InReplyTo, &[&who]), plain(&m.content, app.language).replace('\n', " "))
+            let who = if m.author == chat.peer() { chat.name() } else { app.called(&m.author) };
+            format!("{}: {}", app.with(Word::InReplyTo, &[&who]), app.plain(m).replace('\n', " "))
         }
     };
     Line::styled(format!("{gutter}┃ {}", cut(&words, width.saturating_sub(4))), dim())

@@ -1,10 +1,14 @@
 //! Answers to what was asked.
 
-use startalk_client::{ClientError, DialError, Language, Outgoing, State, steps_in_words, wire_types::Conversation};
+use startalk_client::{
+    ClientError, Code, DialError, Language, Outgoing, State, steps_in_words,
+    wire_types::{Conversation, Invitation, Message},
+};
 
 use crate::screen::{
     app::{App, Dialog, Effect, Focus, Input, Mode},
     form::Step,
+    group::Sheet,
     time::Moment,
     words::Word,
 };
@@ -40,10 +44,54 @@ impl App {
                 let until = format!("{} {}", until.calendar(), until.clock());
                 self.dialog = Some(Dialog::Text(self.with(Word::Invitation, &[&until, &invitation.link])));
             }
+            Input::Members { asked, result: Ok(members) } => return self.on_members(members, asked),
+            Input::Links { conversation, result: Ok(links) } => {
+                if let Some(Dialog::Group(Sheet::Panel(panel))) = &mut self.dialog
+                    && panel.conversation == conversation
+                {
+                    panel.links = links;
+                }
+            }
+            Input::Pins(Ok(messages)) => {
+                let pin = |m: &Message| format!("{}: {}", self.called(&m.author), self.plain(m).replace('\n', " "));
+                let all: Vec<String> = messages.iter().map(pin).collect();
+                let words = if all.is_empty() { self.word(Word::NoPins).to_owned() } else { all.join("\n") };
+                self.dialog = Some(Dialog::Text(words));
+            }
+            Input::Readers(Ok(readers)) => {
+                let names: Vec<String> = readers.users.iter().map(|u| self.called(u)).collect();
+                let counts = [readers.count.to_string(), readers.of.to_string(), names.join(", ")];
+                let words = self.with(Word::ReadBy, &[&counts[0], &counts[1], &counts[2]]);
+                self.dialog = Some(Dialog::Text(words));
+            }
+            Input::Invitations(Ok(invitations)) => self.invitations = invitations,
+            Input::Members { result: Err(e), .. } | Input::Links { result: Err(e), .. } => {
+                // Of a group that one is not in any more there is nothing to be learnt.
+                if !matches!(&e, ClientError::Refused(e) if e.code == Code::NotMember) {
+                    self.fault(&e);
+                }
+            }
+            Input::Pins(Err(e)) | Input::Readers(Err(e)) | Input::Invitations(Err(e)) => self.fault(&e),
             Input::Opened(Err(e)) | Input::Invited(Err(e)) | Input::Done(Err(e)) => self.fault(&e),
             _ => {}
         }
         Vec::new()
+    }
+
+    /// A link into a group, to be copied or photographed.
+    pub(super) fn show_link(&mut self, invitation: &Invitation) {
+        let until = match invitation.not_after_ms {
+            0 => self.word(Word::ForEver).to_owned(),
+            ms => {
+                let until = Moment::of(ms, self.offset_seconds);
+                format!("{} {}", until.calendar(), until.clock())
+            }
+        };
+        let words = self.with(Word::GroupLinkText, &[&until, &invitation.link]);
+        let picture = qrcode::QrCode::with_error_correction_level(invitation.link.as_bytes(), qrcode::EcLevel::L);
+        let picture = picture.map(|code| code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build());
+        let rows = picture.map(|p| p.lines().map(str::to_owned).collect()).unwrap_or_default();
+        self.dialog = Some(Dialog::Group(Sheet::Link(words, rows)));
     }
 
     fn fault(&mut self, error: &ClientError) {

@@ -1,6 +1,6 @@
 //! What the session tells.
 
-use startalk_client::{CommandKind, Event, State, wire_types::Conversation};
+use startalk_client::{CommandKind, Event, State, content, wire_types::Conversation};
 
 use crate::screen::{
     app::{App, Effect, Mode},
@@ -30,7 +30,12 @@ impl App {
             Event::Message { conversation, message } => {
                 let chat = self.entry(conversation);
                 chat.typing_until_ms = 0;
+                chat.waited(message.device, message.counter);
+                let is_line = content::system(&message.content).is_some();
                 chat.add(message);
+                if is_line && self.open == Some(conversation) {
+                    return vec![Effect::Members { conversation, asked: false }]; // who is in may be otherwise
+                }
             }
             Event::Changed { conversation, message } => self.entry(conversation).change(message),
             Event::Marks { conversation, user, delivered, read } => {
@@ -45,19 +50,39 @@ impl App {
             Event::Conversation(info) => self.describe(info),
             Event::Gap { conversation, before, .. } => self.entry(conversation).gap(before),
             Event::Profile(profile) => {
+                self.names.insert(profile.user.clone(), profile.display_name.clone());
                 let named = self.chats.values_mut().filter_map(|c| c.info.peer.as_mut()).filter(|p| p.user == profile.user);
                 named.for_each(|p| p.display_name.clone_from(&profile.display_name));
             }
-            Event::Typing { conversation, typing, .. } => {
+            Event::Typing { conversation, typing, user } => {
                 let until = if typing { self.now_ms + TYPING_MS } else { 0 };
-                self.entry(conversation).typing_until_ms = until;
+                let chat = self.entry(conversation);
+                (chat.typing_until_ms, chat.typing_user) = (until, user);
             }
             Event::Presence { user, state } => drop(self.presence.insert(user, state)),
             Event::SyncDone => {
                 self.synced = true;
-                return self.fetch_previews();
+                let mut effects = self.fetch_previews();
+                effects.push(Effect::Invitations);
+                return effects;
             }
-            Event::Waiting { .. } | Event::Ended { .. } | Event::GroupInvitation(_) | Event::GroupLink { .. } => {}
+            Event::Waiting { conversation, message } => {
+                let local = self.local();
+                self.entry(conversation).waits(message, local);
+            }
+            Event::Ended { conversation, device, counter, error } => {
+                self.entry(conversation).waited(device, counter);
+                self.say(error.words(self.language));
+            }
+            Event::GroupInvitation(invitation) => {
+                self.say(self.with(Word::InvitesYou, &[&invitation.inviter, &invitation.name, &invitation.home]));
+                crate::screen::group::without(&mut self.invitations, &invitation.group);
+                self.invitations.push(invitation);
+            }
+            Event::GroupLink { ref invitation, .. } => {
+                self.show_link(invitation);
+                self.on_outcome(event);
+            }
             Event::WentBack => self.on_went_back(),
             Event::DeviceRevoked { .. } => {}
             sent @ (Event::Sent { .. } | Event::Failed { .. }) => self.on_outcome(sent),
@@ -92,7 +117,9 @@ impl App {
         self.say(self.word(Word::WentBackNotice).to_owned());
         for chat in std::mem::take(&mut self.chats).into_values() {
             if !chat.draft.is_empty() || !chat.mine.is_empty() {
-                self.kept.insert(chat.peer().to_owned(), (chat.draft, chat.mine));
+                if chat.info.group.is_none() {
+                    self.kept.insert(chat.peer().to_owned(), (chat.draft, chat.mine));
+                }
             }
         }
         self.open = None;
@@ -102,6 +129,9 @@ impl App {
     }
 
     fn describe(&mut self, info: Conversation) {
+        if let Some(peer) = info.peer.as_ref().filter(|p| !p.display_name.is_empty()) {
+            self.names.insert(peer.user.clone(), peer.display_name.clone());
+        }
         let kept = info.peer.as_ref().and_then(|p| self.kept.remove(&p.user));
         let chat = self.entry(info.conversation);
         chat.describe(info);
@@ -150,7 +180,15 @@ impl App {
                 self.gather(*counter, *conversation);
                 (*counter, self.entry(*conversation).confirmed(*counter, *sequence, id, *time_ms, &me))
             }
-            Event::Sent { counter, .. } => (*counter, self.changes.remove(counter).is_some()),
+            Event::Sent { counter, kind, conversation, .. } => {
+                let known = self.changes.remove(counter).is_some();
+                if known && matches!(kind, CommandKind::CreateGroup | CommandKind::JoinGroup) && *conversation != 0 {
+                    self.entry(*conversation);
+                    self.chosen = Some(*conversation);
+                }
+                (*counter, known)
+            }
+            Event::GroupLink { counter, .. } => (*counter, self.changes.remove(counter).is_some()),
             Event::Failed { counter, kind: CommandKind::Send, error, unconfirmed, .. } => {
                 (*counter, self.chats.values_mut().any(|c| c.failed(*counter, error.clone(), *unconfirmed)))
             }

@@ -7,6 +7,7 @@ use crate::screen::{
     app::{App, Dialog, Effect, Focus, Mode},
     editor::Editor,
     form::{Form, Step},
+    group::Sheet,
     words::Word,
 };
 
@@ -67,7 +68,9 @@ impl App {
         let one_line = || text.trim().replace(['\r', '\n'], " ");
         match (&mut self.mode, &mut self.dialog) {
             (Mode::Form(form), _) if !form.busy => form.current().insert(&one_line()),
-            (Mode::Chats, Some(Dialog::NewConversation(editor))) => editor.insert(&one_line()),
+            (Mode::Chats, Some(Dialog::NewConversation(editor) | Dialog::Group(Sheet::Prompt(_, editor)))) => {
+                editor.insert(&one_line());
+            }
             (Mode::Chats, None) if self.focus == Focus::Chat => {
                 if let Some(chat) = self.chat_mut() {
                     chat.draft.insert(text);
@@ -105,6 +108,12 @@ impl App {
             self.dialog = None;
             return Vec::new();
         }
+        if let Dialog::Group(_) = dialog {
+            return match self.dialog.take() {
+                Some(Dialog::Group(sheet)) => self.sheet_key(sheet, key),
+                _ => Vec::new(),
+            };
+        }
         if key.code != KeyCode::Enter {
             if let Dialog::NewConversation(editor) = dialog {
                 edit(editor, key);
@@ -112,7 +121,7 @@ impl App {
             return Vec::new();
         }
         match self.dialog.take() {
-            None | Some(Dialog::Help | Dialog::Text(_)) => Vec::new(),
+            None | Some(Dialog::Help | Dialog::Text(_) | Dialog::Group(_)) => Vec::new(),
             Some(Dialog::NewConversation(editor)) => self.begin(editor),
             Some(Dialog::Recall { conversation, sequence }) => {
                 let local = self.local();

@@ -8,6 +8,7 @@ use crate::screen::{
     app::{App, Dialog, Effect, Focus},
     chat::{Anchor, Mine, plain},
     editor::Editor,
+    group::is_above,
     words::Word,
 };
 
@@ -48,6 +49,7 @@ impl App {
             KeyCode::Char('/') => self.filter = Some(Editor::default()),
             KeyCode::Char('?') => self.dialog = Some(Dialog::Help),
             KeyCode::Char('i') => return vec![Effect::Invite],
+            KeyCode::Char(letter @ ('g' | 'l' | 'v')) => return self.list_letter_of_groups(letter),
             _ => {}
         }
         Vec::new()
@@ -76,7 +78,7 @@ impl App {
             KeyCode::Char('y') if chat.info.request => vec![Effect::Decide { conversation, accept: true }],
             KeyCode::Char('x') if chat.info.request => vec![Effect::Decide { conversation, accept: false }],
             KeyCode::Char('b') if chat.info.blocked => vec![Effect::Block { user, blocked: false }],
-            KeyCode::Char('b') => {
+            KeyCode::Char('b') if !user.is_empty() => {
                 self.dialog = Some(Dialog::Block(user));
                 Vec::new()
             }
@@ -86,6 +88,9 @@ impl App {
 
     pub(super) fn chat_key(&mut self, key: KeyEvent) -> Vec<Effect> {
         let (control, alt) = (key.modifiers.contains(KeyModifiers::CONTROL), key.modifiers.contains(KeyModifiers::ALT));
+        if let Some(effects) = self.group_key(key) {
+            return effects;
+        }
         let (columns, rows) = (self.layout.composer_columns, self.layout.timeline_rows as i64);
         let Some(chat) = self.chat_mut() else { return Vec::new() };
         match key.code {
@@ -148,21 +153,29 @@ impl App {
         }
         chat.draft.take();
         chat.told_typing_ms = 0;
-        let content = content_of(&text);
+        let content = content_of(&text, &std::mem::take(&mut chat.calls));
         if let Some(sequence) = chat.editing.take() {
             return vec![Effect::Edit { local, conversation, sequence, content }];
         }
-        let reply_to = chat.reply_to.take().and_then(|s| chat.messages.get(&s)).map(|m| m.id.clone()).unwrap_or_default();
+        let answered = chat.reply_to.take().and_then(|s| chat.messages.get(&s));
+        let (reply_to, reply_sequence) = match answered {
+            Some(message) if chat.info.group.is_some() => (bytes::Bytes::new(), message.sequence),
+            Some(message) => (message.id.clone(), 0),
+            None => (bytes::Bytes::new(), 0),
+        };
         (chat.anchor, chat.chosen) = (None, None);
         chat.mine.push(Mine {
             local,
             counter: None,
             content: content.clone(),
             reply_to: reply_to.clone(),
+            reply_sequence,
+            waiting: false,
+            device: 0,
             time_ms: now_ms,
             failed: None,
         });
-        vec![Effect::Send { local, conversation, content, reply_to }]
+        vec![Effect::Send { local, conversation, content, reply_to, reply_sequence }]
     }
 
     /// Sends again what failed.
@@ -173,8 +186,8 @@ impl App {
         let conversation = chat.info.conversation;
         for (i, mine) in chat.mine.iter_mut().filter(|m| m.failed.is_some()).enumerate() {
             (mine.local, mine.counter, mine.failed) = (next + 1 + i as u64, None, None);
-            let Mine { local, content, reply_to, .. } = mine.clone();
-            effects.push(Effect::Send { local, conversation, content, reply_to });
+            let Mine { local, content, reply_to, reply_sequence, .. } = mine.clone();
+            effects.push(Effect::Send { local, conversation, content, reply_to, reply_sequence });
         }
         self.next_local += effects.len() as u64;
         effects
@@ -236,7 +249,8 @@ impl App {
     fn recall(&mut self) {
         let me = self.me.clone();
         let Some(chat) = self.chat_mut() else { return };
-        let mine = |s: &u64| chat.messages.get(s).is_some_and(|m| m.author == me && !m.recalled);
+        let above = chat.info.group.as_ref().is_some_and(|g| is_above(&g.role));
+        let mine = |s: &u64| chat.messages.get(s).is_some_and(|m| (m.author == me || above) && !m.recalled);
         let conversation = chat.info.conversation;
         match chat.chosen.filter(mine).or(chat.last_of(&me)) {
             Some(sequence) => self.dialog = Some(Dialog::Recall { conversation, sequence }),
@@ -246,13 +260,13 @@ impl App {
 }
 
 /// Text, or code if it stands between lines of three backticks.
-fn content_of(text: &str) -> bytes::Bytes {
+fn content_of(text: &str, calls: &[(String, String)]) -> bytes::Bytes {
     let fenced = text.strip_prefix("```").and_then(|t| t.strip_suffix("```")).and_then(|t| t.split_once('\n'));
     match fenced {
         Some((language, source)) if !source.trim().is_empty() && !language.contains('`') => {
             content::code(language.trim(), source.strip_suffix('\n').unwrap_or(source))
         }
-        _ => content::text(text),
+        _ => content::text_with_mentions(text, calls),
     }
 }
 

@@ -5,6 +5,9 @@
 mod answers;
 mod events;
 mod form_keys;
+mod groups;
 mod keys;
 #[cfg(test)]
 mod tests;
+
+pub(super) use groups::QUICK;
