@@ -170,7 +170,7 @@ pub(crate) fn done(_: Answer) -> Frame {
 pub(crate) fn sent(answer: Answer) -> Frame {
     match answer {
         Answer::Sent { conversation, sequence, id, time_ms } => {
-            let (id, time_ms) = (bytes::Bytes::copy_from_slice(&id.0), convert::signed(time_ms));
+            let (id, time_ms) = (convert::id(id), convert::signed(time_ms));
             Frame::Sent(pb::Sent { conversation, sequence, id, time_ms })
         }
         _ => Frame::Error(Error::new(Code::Internal).into()),

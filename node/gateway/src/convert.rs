@@ -11,7 +11,7 @@ use startalk_domain::{
     sync::{Overview, View},
 };
 use startalk_protocol::{
-    Error, UserId, limits,
+    Error, MessageId, UserId, limits,
     pb::client::{self as pb, server_frame::Frame},
 };
 
@@ -59,12 +59,17 @@ pub(crate) fn welcome(read: &impl Read, now_ms: u64) -> pb::Welcome {
     }
 }
 
+/// A message's id; empty for what is none.
+pub(crate) fn id(id: MessageId) -> Bytes {
+    if id.0 == [0; 16] { Bytes::new() } else { Bytes::copy_from_slice(&id.0) }
+}
+
 /// A message as `reader` sees it: where it came from is said of their own only.
 pub(crate) fn message(message: Message, reader: u64) -> pb::Message {
     let own = message.author == reader;
     pb::Message {
         sequence: message.sequence,
-        id: Bytes::copy_from_slice(&message.id.0),
+        id: id(message.id),
         author: shown(message.author_id),
         time_ms: signed(message.time_ms),
         sent_ms: message.sent_ms,

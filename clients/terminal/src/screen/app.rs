@@ -81,7 +81,7 @@ pub enum Effect {
     /// Follow an invitation, or let it go.
     DecideInvitation { local: u64, group: String, accept: bool },
     /// Ask who is in a group, or asks to be.
-    Members { conversation: u64, asked: bool },
+    Members { conversation: u64, asked: bool, from: u64 },
     /// Ask for links into a group.
     Links { conversation: u64 },
     /// Ask what is pinned.
@@ -308,7 +308,13 @@ impl App {
 
     /// A message as one piece of text, people by their names.
     pub fn plain(&self, message: &Message) -> String {
-        super::chat::plain_by(&message.content, self.language, &message.author, &|user| self.called(user))
+        let name = |user: &str| if user == self.me { self.word(Word::YouInLine).to_owned() } else { self.name_of(user) };
+        let text = super::chat::plain_by(&message.content, self.language, &message.author, &name);
+        // A line may begin with "you".
+        match (message.author == self.me, text.strip_prefix(self.word(Word::YouInLine))) {
+            (true, Some(rest)) => format!("{}{rest}", self.word(Word::YouBegins)),
+            _ => text,
+        }
     }
 
     /// Numbers in the order of the list: requests first, then by time.
@@ -346,7 +352,7 @@ impl App {
         chat.anchor = None;
         let mut effects = Vec::new();
         if chat.info.group.is_some() {
-            effects.push(Effect::Members { conversation, asked: false });
+            effects.push(Effect::Members { conversation, asked: false, from: 0 });
         }
         if (chat.low == 0 || chat.messages.len() < 20 && chat.low > 1) && !chat.loading && chat.info.head > 0 {
             chat.loading = true;

@@ -153,8 +153,8 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
             let result = session.history(conversation, before, 0, PAGE).await;
             return Some(Input::Page { conversation, result });
         }
-        Effect::Members { conversation, asked } => {
-            return Some(Input::Members { asked, result: session.members(conversation, 0, 0, asked).await });
+        Effect::Members { conversation, asked, from } => {
+            return Some(Input::Members { asked, result: session.members(conversation, from, 0, asked).await });
         }
         Effect::Links { conversation } => {
             return Some(Input::Links { conversation, result: session.group_links(conversation).await });

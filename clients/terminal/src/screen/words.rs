@@ -69,6 +69,8 @@ words! {
     Today "今天" "Today";
     Yesterday "昨天" "Yesterday";
     You "我" "You";
+    YouInLine "你" "you";
+    YouBegins "你" "You";
     SentAt "发出于 {}" "sent {}";
     Online "在线" "online";
     Connecting "正在连接…" "connecting…";

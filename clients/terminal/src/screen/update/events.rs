@@ -34,7 +34,7 @@ impl App {
                 let is_line = content::system(&message.content).is_some();
                 chat.add(message);
                 if is_line && self.open == Some(conversation) {
-                    return vec![Effect::Members { conversation, asked: false }]; // who is in may be otherwise
+                    return vec![Effect::Members { conversation, asked: false, from: 0 }]; // who is in may be otherwise
                 }
             }
             Event::Changed { conversation, message } => self.entry(conversation).change(message),

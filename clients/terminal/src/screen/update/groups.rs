@@ -18,6 +18,8 @@ use crate::screen::{
 
 /// A link made here is good for so long, in milliseconds: seven days.
 const LINK_VALID_MS: i64 = 7 * 24 * 3600 * 1000;
+/// Members of one group that are kept for the panel and for calling them.
+const MEMBERS_SHOWN_MAX: usize = 2000;
 /// Emoji that have a key of their own.
 pub(in crate::screen) const QUICK: [&str; 6] = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
 
@@ -127,7 +129,7 @@ impl App {
 
     fn open_panel(&mut self, conversation: u64) -> Vec<Effect> {
         self.dialog = Some(Dialog::Group(Sheet::Panel(Panel { conversation, ..Panel::default() })));
-        vec![Effect::Members { conversation, asked: false }]
+        vec![Effect::Members { conversation, asked: false, from: 0 }]
     }
 
     fn panel_key(&mut self, mut panel: Panel, key: KeyEvent) -> Vec<Effect> {
@@ -159,8 +161,8 @@ impl App {
                 };
                 (panel.tab, panel.at) = (next, 0);
                 effects.push(match next {
-                    Tab::Members => Effect::Members { conversation, asked: false },
-                    Tab::Asked => Effect::Members { conversation, asked: true },
+                    Tab::Members => Effect::Members { conversation, asked: false, from: 0 },
+                    Tab::Asked => Effect::Members { conversation, asked: true, from: 0 },
                     Tab::Links => Effect::Links { conversation },
                 });
             }
@@ -355,7 +357,15 @@ impl App {
             self.names.insert(member.user.clone(), member.display_name.clone());
         }
         if !asked {
-            self.entry(conversation).members = members.members;
+            let next = members.next;
+            let from = members.members.first().map_or(0, |m| m.member);
+            let known = &mut self.entry(conversation).members;
+            known.retain(|m| from > 1 && m.member < from);
+            known.extend(members.members);
+            // All of a group of ordinary size; of a larger one, the first.
+            if next != 0 && known.len() < MEMBERS_SHOWN_MAX {
+                return vec![Effect::Members { conversation, asked, from: next }];
+            }
         } else if let Some(Dialog::Group(Sheet::Panel(panel))) = &mut self.dialog
             && panel.conversation == conversation
         {

@@ -4,7 +4,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 use startalk_client::{
     ClientError, Code, CommandKind, Error, Event, Language, MessageId, State, content,
-    wire_types::{Conversation, Member, Message, Page},
+    wire_types::{
+        Conversation, Group, GroupInvitation, GroupMember, GroupRights, Invitation, Member, Members, Message, Page, Reaction,
+        act_in_group::Act,
+    },
 };
 
 use crate::screen::{
@@ -404,4 +407,233 @@ fn after_the_node_went_back_old_numbers_are_forgotten() {
         Event::Sent { counter: 30, kind: CommandKind::Send, conversation: 5, sequence: 2, id: None, time_ms: NOON, again: true },
     );
     assert_eq!(app.update(Input::Tick, NOON), [Effect::History { conversation: 5, before: 0 }]);
+}
+
+const GROUP: u64 = 9;
+
+fn garden(role: &str, standing: &str, asked: u64) -> Conversation {
+    let rights = GroupRights {
+        post: "members".into(),
+        add: "members".into(),
+        at_all: "administrators".into(),
+        pin: "administrators".into(),
+        texts: "administrators".into(),
+        joining: "approval".into(),
+    };
+    let group = Group {
+        group: "a".repeat(26),
+        home: "far.example".into(),
+        name: "花园小队 Garden".into(),
+        members: 3,
+        rights: Some(rights),
+        role: role.into(),
+        standing: standing.into(),
+        first: 1,
+        asked,
+        ..Group::default()
+    };
+    Conversation { conversation: GROUP, group: Some(group), head: 0, time_ms: NOON, ..Conversation::default() }
+}
+
+fn member(number: u64, user: &str, name: &str, role: &str) -> GroupMember {
+    GroupMember { member: number, user: user.into(), display_name: name.into(), role: role.into(), ..GroupMember::default() }
+}
+
+/// The group is open, and its members are known.
+fn in_garden(language: Language, role: &str) -> App {
+    let mut app = running(language);
+    tell(&mut app, Event::Conversation(garden(role, "member", 0)));
+    while app.chosen != Some(GROUP) {
+        key(&mut app, KeyCode::Down);
+    }
+    let effects = key(&mut app, KeyCode::Enter);
+    assert!(effects.contains(&Effect::Members { conversation: GROUP, asked: false, from: 0 }), "{effects:?}");
+    let members = vec![
+        member(1, ME, "Alice", role),
+        member(2, BOB, "鲍勃 Bob", "administrator"),
+        member(3, "zoe@far.example", "Zoë 👩‍🚀", "member"),
+    ];
+    let result = Ok(Members { conversation: GROUP, members, next: 0, count: 3 });
+    app.update(Input::Members { asked: false, result }, NOON);
+    app
+}
+
+fn line(sequence: u64, author: &str, code: &str, who: &str) -> Message {
+    // Content { system: System { code, params: { who } } }, by hand: the client only reads such contents.
+    let field = |tag: u8, bytes: &[u8]| [&[tag, u8::try_from(bytes.len()).unwrap()][..], bytes].concat();
+    let entry = [field(0x0a, b"who"), field(0x12, who.as_bytes())].concat();
+    let system = [field(0x0a, code.as_bytes()), field(0x12, &entry)].concat();
+    let content = field(0x22, &system).into();
+    Message { sequence, author: author.to_owned(), content, time_ms: NOON, ..Message::default() }
+}
+
+#[test]
+fn a_group_shows_who_says_what_and_its_lines_in_words() {
+    for (language, expected) in [
+        (Language::English, ["3 members", "鲍勃 Bob added Zoë 👩‍🚀", "You removed 鲍勃 Bob", "Reply to Zoë 👩‍🚀: hi"]),
+        (Language::Chinese, ["3 人", "鲍勃 Bob 将 Zoë 👩‍🚀 加入此群", "你 将 鲍勃 Bob 移出此群", "回复 Zoë 👩‍🚀: hi"]),
+    ] {
+        let mut app = in_garden(language, "owner");
+        said(&mut app, GROUP, line(1, BOB, "group-added", "zoe@far.example"));
+        let reaction = |emoji: &str, count, mine| Reaction { emoji: emoji.into(), count, mine, ..Reaction::default() };
+        let reactions = vec![reaction("👍", 2, true), reaction("🎉", 1, false)];
+        said(&mut app, GROUP, Message { reactions, pinned: true, ..message(2, "zoe@far.example", "hi") });
+        said(&mut app, GROUP, Message { reply_sequence: 2, ..message(3, ME, "welcome") });
+        said(&mut app, GROUP, line(4, ME, "group-removed", BOB));
+        let shown = screen(&mut app, 100, 24);
+        for words in expected.iter().chain(&["花园小队 Garden (3)", "far.example", "👍 2", "🎉 1", "hi 📌"]) {
+            assert!(shown.contains(words), "{words}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_the_home_says_so_and_takes_its_place_or_fails() {
+    let mut app = in_garden(Language::English, "member");
+    type_text(&mut app, "slow");
+    let effects = key(&mut app, KeyCode::Enter);
+    let [Effect::Send { local, conversation: GROUP, .. }] = &effects[..] else { panic!("{effects:?}") };
+    app.update(Input::Accepted { local: *local, result: Ok(5) }, NOON);
+    let sent = |sequence| Event::Sent {
+        counter: 5,
+        kind: CommandKind::Send,
+        conversation: GROUP,
+        sequence,
+        id: Some(MessageId([7; 16])),
+        time_ms: NOON,
+        again: false,
+    };
+    tell(&mut app, sent(0));
+    assert!(screen(&mut app, 100, 24).contains("slow ⋯ waiting for far.example"));
+    tell(&mut app, sent(8));
+    let shown = screen(&mut app, 100, 24);
+    assert!(shown.contains("slow ✓") && !shown.contains("waiting"), "{shown}");
+    // Another device of mine says something there.
+    let waits =
+        Message { device: 44, counter: 5, author: ME.into(), content: content::text("from my phone"), ..Message::default() };
+    tell(&mut app, Event::Waiting { conversation: GROUP, message: waits.clone() });
+    assert!(screen(&mut app, 100, 24).contains("from my phone ⋯ waiting"));
+    said(&mut app, GROUP, Message { sequence: 9, time_ms: NOON, ..waits });
+    let shown = screen(&mut app, 100, 24);
+    assert_eq!((shown.matches("from my phone").count(), shown.contains("waiting")), (2, false), "list and timeline: {shown}");
+}
+
+#[test]
+fn members_are_called_by_name() {
+    let mut app = in_garden(Language::English, "member");
+    type_text(&mut app, "hi @zo");
+    assert!(screen(&mut app, 100, 24).contains("@Zoë_👩‍🚀  (Tab)"));
+    key(&mut app, KeyCode::Tab);
+    type_text(&mut app, "look");
+    let effects = key(&mut app, KeyCode::Enter);
+    let Some(Effect::Send { content, .. }) = effects.iter().find(|e| matches!(e, Effect::Send { .. })) else { panic!() };
+    assert_eq!(text_of(content), "hi @Zoë_👩‍🚀 look");
+    assert_eq!(content::mentions(content), ["zoe@far.example"]);
+    type_text(&mut app, "@every");
+    assert!(app.candidates().is_empty(), "not everybody may call everybody");
+}
+
+#[test]
+fn the_panel_does_what_its_keys_say() {
+    for language in [Language::English, Language::Chinese] {
+        let mut app = in_garden(language, "owner");
+        control(&mut app, 'g');
+        let shown = screen(&mut app, 100, 30);
+        for words in ["花园小队 Garden", "鲍勃 Bob", "Zoë 👩‍🚀", "far.example"] {
+            assert!(shown.contains(words), "{words}\n{shown}");
+        }
+        let act = |effects: &[Effect]| match effects {
+            [Effect::Act { conversation: GROUP, act, .. }] => (**act).clone(),
+            other => panic!("{other:?}"),
+        };
+        key(&mut app, KeyCode::Down);
+        key(&mut app, KeyCode::Down);
+        let Act::SetRole(role) = act(&key(&mut app, KeyCode::Char('r'))) else { panic!() };
+        assert_eq!((role.user.as_str(), role.role.as_str()), ("zoe@far.example", "administrator"));
+        assert!(key(&mut app, KeyCode::Char('x')).is_empty(), "asks first");
+        assert_eq!(act(&key(&mut app, KeyCode::Enter)), Act::Remove("zoe@far.example".into()));
+        control(&mut app, 'g');
+        key(&mut app, KeyCode::Char('g'));
+        (0..5).for_each(|_| drop(key(&mut app, KeyCode::Down)));
+        key(&mut app, KeyCode::Right);
+        let Act::SetRights(rights) = act(&key(&mut app, KeyCode::Enter)) else { panic!() };
+        assert_eq!(rights.joining, "closed");
+        control(&mut app, 'g');
+        key(&mut app, KeyCode::Char('a'));
+        type_text(&mut app, "carol，dave@far.example");
+        let added: Vec<Act> = key(&mut app, KeyCode::Enter)
+            .into_iter()
+            .map(|e| if let Effect::Act { act, .. } = e { *act } else { panic!("{e:?}") })
+            .collect();
+        assert_eq!(added, [Act::Add("carol@home.example".into()), Act::Add("dave@far.example".into())]);
+        let invitation = Invitation { link: "https://far.example/group/x#y".into(), not_after_ms: 0, uses: 0 };
+        tell(&mut app, Event::GroupLink { counter: 3, conversation: GROUP, invitation });
+        let shown = screen(&mut app, 100, 40);
+        assert!(shown.contains("https://far.example/group/x#y") && shown.contains('█'), "{shown}");
+    }
+}
+
+#[test]
+fn groups_begin_are_joined_and_invitations_decided() {
+    let mut app = running(Language::English);
+    key(&mut app, KeyCode::Char('g'));
+    type_text(&mut app, "Team");
+    key(&mut app, KeyCode::Enter);
+    type_text(&mut app, "bob zoe@far.example");
+    let effects = key(&mut app, KeyCode::Enter);
+    let [Effect::CreateGroup { name, members, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let members: Vec<String> = members.iter().map(ToString::to_string).collect();
+    assert_eq!((name.as_str(), members), ("Team", vec![BOB.to_owned(), "zoe@far.example".to_owned()]));
+    key(&mut app, KeyCode::Char('l'));
+    app.update(Input::Paste("https://far.example/group/x#y\n".into()), NOON);
+    key(&mut app, KeyCode::Enter);
+    let effects = key(&mut app, KeyCode::Enter);
+    let [Effect::JoinGroup { link, word, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((link.as_str(), word.as_str()), ("https://far.example/group/x#y", ""));
+    let invitation = GroupInvitation {
+        group: "g".into(),
+        home: "far.example".into(),
+        name: "Far".into(),
+        inviter: "zoe@far.example".into(),
+        time_ms: 1,
+    };
+    tell(&mut app, Event::GroupInvitation(invitation));
+    assert!(screen(&mut app, 100, 24).contains("zoe@far.example invites you"));
+    key(&mut app, KeyCode::Char('v'));
+    let effects = key(&mut app, KeyCode::Char('y'));
+    assert!(matches!(&effects[..], [Effect::DecideInvitation { group, accept: true, .. }] if group == "g"), "{effects:?}");
+    assert!(app.invitations.is_empty());
+}
+
+#[test]
+fn standing_and_requests_are_said_under_the_name() {
+    let mut app = in_garden(Language::English, "administrator");
+    for (standing, asked, words) in [
+        ("member", 2, "2 would like to join"),
+        ("removed", 0, "You were removed from this group"),
+        ("destroyed", 0, "closed for good"),
+        ("joining", 0, "far.example has not answered yet"),
+    ] {
+        tell(&mut app, Event::Conversation(garden("administrator", standing, asked)));
+        assert!(screen(&mut app, 100, 24).contains(words), "{standing}");
+    }
+}
+
+#[test]
+fn an_emoji_is_chosen_and_taken_back_with_the_same_key() {
+    let mut app = in_garden(Language::English, "member");
+    let mine = Reaction { emoji: "👍".into(), count: 1, mine: true, ..Reaction::default() };
+    said(&mut app, GROUP, Message { reactions: vec![mine], ..message(2, BOB, "hi") });
+    let mut react = |digit| {
+        control(&mut app, 'l');
+        match &key(&mut app, KeyCode::Char(digit))[..] {
+            [Effect::Act { act, .. }] => match &**act {
+                Act::React(react) => (react.sequence, react.emoji.clone(), react.remove),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(react('1'), (2, "👍".to_owned(), true));
+    assert_eq!(react('4'), (2, "🎉".to_owned(), false));
 }
