@@ -61,6 +61,7 @@ impl CommandKind {
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are messages and conversations; a box for each would cost more")]
 pub enum Event {
     /// The connection.
     State(State),

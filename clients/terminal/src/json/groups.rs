@@ -8,7 +8,6 @@ use startalk_client::{
 use super::{Command, account::user_of};
 
 /// Has the session accept a command about groups; also whether its answer is what became of it. `Err`: it is none.
-#[expect(clippy::result_large_err, reason = "a command that is not taken goes on as it is")]
 pub(super) async fn accept(session: &Session, command: Command) -> Result<(Result<u64, ClientError>, bool), Command> {
     let (conversation, act, wait) = match command {
         Command::CreateGroup { name, members, wait } => {

@@ -24,6 +24,7 @@ const NOTICE_MS: i64 = 8000;
 
 /// What happened.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box for each would cost more")]
 pub enum Input {
     /// A key.
     Key(KeyEvent),

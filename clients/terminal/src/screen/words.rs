@@ -170,7 +170,7 @@ words! {
     AskGroupName "群名" "The group's name";
     AskMembers "成员帐号，以空格或逗号分隔" "Whose accounts? Separated by spaces or commas";
     AskLink "入群链接" "The link into the group";
-    AskWord "附言（可不填）" "A word with it (optional)";
+    AskWhy "附言（可不填）" "A word with it (optional)";
     AskMinutes "禁言多少分钟？" "Mute for how many minutes?";
     AskEmoji "表情：数字快选，或输入后按 Enter" "Emoji: a number, or type one and press Enter";
     SureKeys "Enter 确认 · Esc 取消" "Enter does · Esc cancels";

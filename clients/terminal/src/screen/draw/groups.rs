@@ -218,7 +218,7 @@ fn prompt_title(app: &App, prompt: &Prompt) -> String {
         Prompt::GroupName => Word::AskGroupName,
         Prompt::GroupMembers(_) | Prompt::Add(_) => Word::AskMembers,
         Prompt::JoinLink => Word::AskLink,
-        Prompt::JoinWord(_) => Word::AskWord,
+        Prompt::JoinWord(_) => Word::AskWhy,
         Prompt::Text(_, "name") => Word::AskGroupName,
         Prompt::Text(_, "notice") => Word::Notice,
         Prompt::Text(..) => Word::Description,
@@ -229,7 +229,7 @@ fn prompt_title(app: &App, prompt: &Prompt) -> String {
 }
 
 /// What a group's place under its name says: how one stands to it, or its notice.
-pub(super) fn banner<'a>(app: &App, group: &Group) -> Option<(String, Style)> {
+pub(super) fn banner(app: &App, group: &Group) -> Option<(String, Style)> {
     let word = match group.standing.as_str() {
         "joining" => Some(Word::StandingJoining),
         "asked" => Some(Word::StandingAsked),

@@ -65,12 +65,11 @@ impl App {
                 self.dialog = Some(Dialog::Text(words));
             }
             Input::Invitations(Ok(invitations)) => self.invitations = invitations,
-            Input::Members { result: Err(e), .. } | Input::Links { result: Err(e), .. } => {
-                // Of a group that one is not in any more there is nothing to be learnt.
-                if !matches!(&e, ClientError::Refused(e) if e.code == Code::NotMember) {
-                    self.fault(&e);
-                }
-            }
+            // Of a group that one is not in any more there is nothing to be learnt.
+            Input::Members { result: Err(ClientError::Refused(e)), .. }
+            | Input::Links { result: Err(ClientError::Refused(e)), .. }
+                if e.code == Code::NotMember => {}
+            Input::Members { result: Err(e), .. } | Input::Links { result: Err(e), .. } => self.fault(&e),
             Input::Pins(Err(e)) | Input::Readers(Err(e)) | Input::Invitations(Err(e)) => self.fault(&e),
             Input::Opened(Err(e)) | Input::Invited(Err(e)) | Input::Done(Err(e)) => self.fault(&e),
             _ => {}

@@ -116,10 +116,9 @@ impl App {
     fn on_went_back(&mut self) {
         self.say(self.word(Word::WentBackNotice).to_owned());
         for chat in std::mem::take(&mut self.chats).into_values() {
-            if !chat.draft.is_empty() || !chat.mine.is_empty() {
-                if chat.info.group.is_none() {
-                    self.kept.insert(chat.peer().to_owned(), (chat.draft, chat.mine));
-                }
+            let unsaid = !chat.draft.is_empty() || !chat.mine.is_empty();
+            if unsaid && chat.info.group.is_none() {
+                self.kept.insert(chat.peer().to_owned(), (chat.draft, chat.mine));
             }
         }
         self.open = None;
