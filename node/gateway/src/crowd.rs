@@ -77,7 +77,9 @@ fn members(store: &Store, conversation: u64) -> Members {
     let Some(group) = groups::group(&snapshot, conversation) else { return Members::from([]) };
     let here = |m: &groups::Member| m.peer == HERE && m.is_in() && !group.leaving.contains(&m.person);
     let (members, _) = groups::members_from(&snapshot, conversation, 0, usize::MAX, here);
-    members.iter().map(|m| (m.person, m.stints.last().map_or(0, |s| s.0))).collect()
+    // Who has no open stretch reads nothing, whatever the list says.
+    let from = |m: &groups::Member| m.stints.last().filter(|s| s.1 == 0).map(|s| (m.person, s.0));
+    members.iter().filter_map(from).collect()
 }
 
 impl Inner {

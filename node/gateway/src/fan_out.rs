@@ -140,6 +140,7 @@ impl Inner {
             Event::GroupInvited(facts, _) => self.group_invited(facts),
             Event::GroupLeaving(facts, _) => self.info(facts.account, facts.conversation),
             Event::GroupReplicaBegan(events::GroupReplicaBegan { conversation, .. }, _)
+            | Event::GroupForked(events::GroupForked { conversation, .. }, _)
             | Event::GroupEquivocated(events::GroupEquivocated { conversation, .. }, _) => drop(otherwise.insert(*conversation)),
             Event::ConversationSet(facts, _) => self.info(facts.account, facts.conversation),
             Event::RequestDecided(facts, _) => self.info(facts.account, facts.conversation),

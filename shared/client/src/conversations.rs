@@ -151,7 +151,8 @@ impl Book {
         if let Some(peer) = &overview.peer {
             self.by_user.insert(peer.user.clone(), overview.conversation);
         }
-        if let Some(group) = &overview.group {
+        // Of a group whose home went back, the conversation in which it goes on is meant.
+        if let Some(group) = overview.group.as_ref().filter(|g| g.standing != "renewed") {
             self.by_group.insert(group.group.clone(), overview.conversation);
         }
         let entry = self.entry(overview.conversation);

@@ -275,6 +275,15 @@ impl Outbox {
         self.ring.iter().filter(|s| s.sequence == 0 && s.queued.device == self.device)
     }
 
+    /// What waits for a group's home waits in this conversation now: the group goes on there.
+    pub fn waits_in(&mut self, counter: u64, conversation: u64) {
+        let device = self.device;
+        let waits = |s: &&mut Said| s.sequence == 0 && s.queued.counter == counter && s.queued.device == device;
+        if let Some(said) = self.ring.iter_mut().find(waits) {
+            said.conversation = conversation;
+        }
+    }
+
     /// After a node was restored, a group has this number.
     pub fn renumber(&mut self, counter: u64, conversation: u64) {
         if let Some(queued) = self.pending.get_mut(&counter) {

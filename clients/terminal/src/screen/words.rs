@@ -188,6 +188,7 @@ words! {
     StandingRefused "你的入群申请被拒绝（{}）" "You were not let in ({})";
     StandingDestroyed "此群已解散（{}）" "This group was closed for good ({})";
     StandingSuspect "{} 给出了两份不同的群记录，此群已停止更新" "{} signed two histories of this group; it goes no further here";
+    StandingRenewed "{} 已从较早的备份恢复，此群在另一会话中继续" "{} was restored from an older copy; the group goes on in another conversation";
     MutedBanner "你被禁言至 {}" "You are muted until {}";
     AskedBanner "{} 人申请入群。Ctrl+G 打开群面板" "{} would like to join. Ctrl+G opens the group";
     HelpGroups "g：建群；l：用链接入群；v：群邀请" "g: new group; l: join by a link; v: invitations into groups";

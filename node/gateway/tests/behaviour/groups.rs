@@ -457,6 +457,30 @@ async fn three_hundred_connected_members_hear_one_message_once() {
     for client in &mut all {
         info(client, "the whole group", |g| g.members == MEMBERS as u64 + 1).await;
     }
+    // What is told late is covered by no cursor before it: a device that goes away in between hears it when it comes back.
+    let first = &mut all[0];
+    first.pushed.clear();
+    let text = pb::SetText { text: "notice".into(), value: "for all".into() };
+    act(&mut ann, group, Act::SetText(text)).await.unwrap();
+    let mut before = None;
+    loop {
+        let frame = first.read().await.unwrap();
+        match frame.frame {
+            Some(Frame::Cursor(cursor)) => before = Some(cursor.cursor),
+            Some(Frame::Pushed(pb::Pushed { what: Some(What::Info(c)), .. }))
+                if c.group.as_ref().unwrap().notice == "for all" =>
+            {
+                break;
+            }
+            _ => {}
+        }
+    }
+    let after = first.expect("a cursor", |f| if let Frame::Cursor(c) = f { Some(c.cursor.clone()) } else { None }).await;
+    let mut phone = node.resumed(&first.me.token).await;
+    for (cursor, expected) in before.map(|c| (c, 1)).into_iter().chain([(after, 0)]) {
+        let told: usize = phone.sync(&cursor).await.iter().map(|p| p.conversations.len()).sum();
+        assert_eq!(told, expected);
+    }
     node.settled();
     let again = |f: &pb::ServerFrame| matches!(&f.frame, Some(Frame::Pushed(pb::Pushed { what: Some(What::Message(m)), .. })) if m.sequence == sent.sequence);
     assert!(!all.iter().any(|c| c.pushed.iter().any(again)));

@@ -141,8 +141,8 @@ impl Engine {
         }
         events.extend(page.me.map(Event::Profile));
         self.tell(events);
-        self.account_for();
         if page.last {
+            self.account_for();
             if !page.cursor.is_empty() {
                 self.cursor = page.cursor;
             }
@@ -172,6 +172,10 @@ impl Engine {
         let gone = self.outbox.waiting().filter(|s| s.conversation == conversation).map(|s| s.queued.counter);
         let gone = gone.filter(|c| !waiting.iter().any(|m| m.device == device && m.counter == *c));
         self.unaccounted.extend(gone.map(|counter| (conversation, counter)));
+        for message in waiting.iter().filter(|m| m.device == device) {
+            self.unaccounted.retain(|(_, counter)| *counter != message.counter);
+            self.outbox.waits_in(message.counter, conversation);
+        }
         for message in waiting {
             let known = message.device == device
                 && (self.outbox.get(message.counter).is_some()

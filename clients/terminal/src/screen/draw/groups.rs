@@ -240,6 +240,7 @@ pub(super) fn banner(app: &App, group: &Group) -> Option<(String, Style)> {
         "refused" => Some(Word::StandingRefused),
         "destroyed" => Some(Word::StandingDestroyed),
         "suspect" => Some(Word::StandingSuspect),
+        "renewed" => Some(Word::StandingRenewed),
         _ => None,
     };
     if let Some(word) = word {
