@@ -171,7 +171,9 @@ impl Chat {
 
     /// Messages of others that were not seen; capped where not all are here.
     pub fn unread(&self, me: &str) -> u64 {
-        let read = self.info.read;
+        // What was said in a group before one came is not there to be read.
+        let first = self.info.group.as_ref().map_or(0, |g| g.first);
+        let read = self.info.read.max(first.saturating_sub(1));
         if self.low != 0 && self.low <= read + 1 {
             let counts = |m: &Message| m.author != me && !m.recalled && content::system(&m.content).is_none();
             return self.messages.range(read + 1..).filter(|(_, m)| counts(m)).count() as u64;
