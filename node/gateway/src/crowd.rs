@@ -27,6 +27,26 @@ const TOLD_AT_ONCE_MAX: usize = 200;
 /// Members of the largest group in which typing is told.
 const TYPING_MEMBERS_MAX: u64 = 200;
 
+/// Lines of one batch about who is in, pushed one by one; of more the group's end tells, and history has them: a group
+/// begun with thousands would else push millions, and close every session as a slow reader.
+const LINES_AT_ONCE_MAX: u32 = 100;
+
+/// What one batch has done to groups.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// Groups that are otherwise to everybody in them.
+    otherwise: BTreeSet<u64>,
+    /// Lines about who is in, by group.
+    lines: HashMap<u64, u32>,
+}
+
+impl Batch {
+    /// The group is otherwise to everybody in it.
+    pub(crate) fn is_otherwise(&mut self, conversation: u64) {
+        self.otherwise.insert(conversation);
+    }
+}
+
 /// Accounts and the sequence from which they are in.
 type Members = Arc<[(u64, u64)]>;
 
@@ -90,20 +110,22 @@ impl Inner {
         Some((group, connected))
     }
 
-    /// An entry of a group's log. `otherwise` collects groups that are otherwise to everybody.
-    pub(crate) fn group_recorded(&self, record: &Recorded, f: &events::GroupRecorded, otherwise: &mut BTreeSet<u64>) {
+    /// An entry of a group's log.
+    pub(crate) fn group_recorded(&self, record: &Recorded, f: &events::GroupRecorded, batch: &mut Batch) {
         let conversation = record.conversation;
         let told = groups::told(self.store(), conversation, f);
         // Whoever came in hears of the group before anything said in it.
         told.persons.iter().for_each(|person| self.info(*person, conversation));
-        if told.shown {
+        let lines = batch.lines.entry(conversation).or_default();
+        *lines += u32::from(told.everybody);
+        if told.shown && (!told.everybody || *lines <= LINES_AT_ONCE_MAX) {
             self.group_shown(record, f);
         }
         if told.target != 0 {
             self.group_changed(record, told.target, told.shown);
         }
         if told.everybody {
-            otherwise.insert(conversation);
+            batch.is_otherwise(conversation);
         }
     }
 
@@ -165,8 +187,8 @@ impl Inner {
     }
 
     /// These groups are otherwise, since this position at the earliest.
-    pub(crate) fn groups_otherwise(&self, otherwise: &BTreeSet<u64>, since: u64) {
-        for conversation in otherwise {
+    pub(crate) fn groups_otherwise(&self, batch: &Batch, since: u64) {
+        for conversation in &batch.otherwise {
             let Some((_, crowd)) = self.crowd(*conversation) else { continue };
             if crowd.len() > TOLD_AT_ONCE_MAX {
                 self.crowds.late.lock().entry(*conversation).or_insert(since);

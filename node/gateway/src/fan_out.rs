@@ -5,7 +5,7 @@
 //! Invariant: `pushed` is a position up to which every live session's outbox has had everything.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -24,7 +24,7 @@ use startalk_protocol::{
     },
 };
 
-use crate::{convert, gateway::Inner, session::Session};
+use crate::{convert, crowd::Batch, gateway::Inner, session::Session};
 
 /// Names kept; beyond it all are let go.
 const NAMES_MAX: usize = 20_000;
@@ -57,10 +57,10 @@ impl Names {
 impl Inner {
     /// See the module.
     pub(crate) fn fan_out(&self, records: &[Recorded]) {
-        let mut otherwise = BTreeSet::new();
-        records.iter().for_each(|record| self.tell(record, &mut otherwise));
+        let mut batch = Batch::default();
+        records.iter().for_each(|record| self.tell(record, &mut batch));
         if let Some(first) = records.first() {
-            self.groups_otherwise(&otherwise, first.position);
+            self.groups_otherwise(&batch, first.position);
         }
         if let Some(last) = records.last() {
             self.pushed.store(last.position, Ordering::Release);
@@ -119,8 +119,8 @@ impl Inner {
         &self.config.views.store
     }
 
-    /// One record. `otherwise` collects groups that are otherwise to everybody in them.
-    fn tell(&self, record: &Recorded, otherwise: &mut BTreeSet<u64>) {
+    /// One record.
+    fn tell(&self, record: &Recorded, batch: &mut Batch) {
         match &record.event {
             Event::MessageAdded(facts, body) => self.added(record, facts, body.as_ref().map(|b| &b.value.0)),
             Event::MessageEdited(facts, _) => self.changed(record, facts.target),
@@ -134,14 +134,14 @@ impl Inner {
                     self.info(facts.b, facts.conversation);
                 }
             }
-            Event::GroupRecorded(facts, _) => self.group_recorded(record, facts, otherwise),
+            Event::GroupRecorded(facts, _) => self.group_recorded(record, facts, batch),
             Event::GroupSubmitted(facts, _) => self.group_submitted(record, facts),
             Event::GroupSubmissionEnded(facts, _) => self.group_submission_ended(facts),
             Event::GroupInvited(facts, _) => self.group_invited(facts),
             Event::GroupLeaving(facts, _) => self.info(facts.account, facts.conversation),
             Event::GroupReplicaBegan(events::GroupReplicaBegan { conversation, .. }, _)
             | Event::GroupForked(events::GroupForked { conversation, .. }, _)
-            | Event::GroupEquivocated(events::GroupEquivocated { conversation, .. }, _) => drop(otherwise.insert(*conversation)),
+            | Event::GroupEquivocated(events::GroupEquivocated { conversation, .. }, _) => batch.is_otherwise(*conversation),
             Event::ConversationSet(facts, _) => self.info(facts.account, facts.conversation),
             Event::RequestDecided(facts, _) => self.info(facts.account, facts.conversation),
             Event::BlockSet(facts, _) => self.blocked(facts),

@@ -175,6 +175,7 @@ async fn who_was_removed_reads_nothing_until_they_are_back() {
     let group = create(&mut ann, "Stretches", &["bob", "carol"]).await;
     say(&mut ann, group, "before").await;
     assert_eq!(text(&hears(&mut bob).await.content), "before");
+    node.settled(); // the cursor covers what was heard
     let cursor = bob.sync(&Bytes::new()).await.pop().unwrap().cursor;
     act(&mut ann, group, Act::Remove("bob".into())).await.unwrap();
     let gone = info(&mut bob, "the removal", |g| g.standing == "removed").await;
@@ -457,6 +458,14 @@ async fn three_hundred_connected_members_hear_one_message_once() {
     for client in &mut all {
         info(client, "the whole group", |g| g.members == MEMBERS as u64 + 1).await;
     }
+    // Three hundred lines to three hundred people would be ninety thousand pushes.
+    let lines = |c: &Client| {
+        let is_line = |f: &&pb::ServerFrame| matches!(&f.frame, Some(Frame::Pushed(pb::Pushed { what: Some(What::Message(m)), .. })) if line(&m.content) == "group-added");
+        c.pushed.iter().filter(is_line).count()
+    };
+    assert!(all.iter().all(|c| lines(c) <= 100));
+    let page = history(&mut all[0], group).await;
+    assert_eq!(page.iter().filter(|m| line(&m.content) == "group-added").count(), 199, "all are in history: its newest 200");
     // What is told late is covered by no cursor before it: a device that goes away in between hears it when it comes back.
     let first = &mut all[0];
     first.pushed.clear();
