@@ -507,6 +507,7 @@ async fn a_sync_that_was_cut_goes_on_from_its_cursor() {
         say(&mut ann, group, &format!("in {n}")).await;
         groups.push(group);
     }
+    node.settled();
     let mut phone = node.resumed(&bob.me.token).await;
     let id = phone.write(Asked::Sync(pb::Sync { cursor: before.clone() })).await;
     let Frame::SyncPage(first) = phone.answer(id).await.unwrap() else { panic!() };
