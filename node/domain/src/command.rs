@@ -233,11 +233,17 @@ pub enum Command {
         group: GroupId,
         accept: bool,
     },
-    /// What a replica begins with, all pages.
+    /// What a replica begins with, and its first members.
     BeginReplica {
         peer: u64,
         group: String,
-        pages: Vec<Beginning>,
+        page: Box<Beginning>,
+    },
+    /// More of its members; with the last of them it begins.
+    LearnMembers {
+        peer: u64,
+        group: String,
+        page: Box<Beginning>,
     },
     /// A stretch of a group's log from its home.
     FollowGroup {
@@ -364,6 +370,7 @@ impl Command {
                 | Self::ActInGroup { .. }
                 | Self::JoinGroup { .. }
                 | Self::BeginReplica { .. }
+                | Self::LearnMembers { .. }
                 | Self::FollowGroup { .. }
         )
     }

@@ -24,6 +24,8 @@ use crate::{
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
 pub const LAYOUT: u32 = 3;
+/// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
+pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.
 const REBUILD_STEP: usize = 4096;
 /// Bytes of records read at once while rebuilding.
@@ -38,7 +40,12 @@ pub fn handle(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Er
     if ctx.disk_low && command.adds() && !sabotage::is(Switch::NoDiskReserve) {
         return Err(Code::DiskFull.into());
     }
-    let result = decide(tx, ctx, command);
+    let splits = !matches!(command, Command::BeginEpoch { .. });
+    let mut result = decide(tx, ctx, command);
+    if splits && tx.records_of_command().len() > COMMAND_RECORDS_MAX {
+        // More than a batch can hold would end the node; so much in one command is a fault of whoever made it.
+        result = Err(Error::new(Code::TooMany).with("what", "records of one command").with("max", COMMAND_RECORDS_MAX));
+    }
     if result.is_err() && !sabotage::is(Switch::NoRollback) {
         tx.rollback();
     }
@@ -99,7 +106,8 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::DecideGroupInvitation { actor, counter, group, accept } => {
             groups::decide_invitation(tx, ctx, actor, counter, &group, accept)
         }
-        Command::BeginReplica { peer, group, pages } => groups::begin_replica(tx, ctx, peer, &group, pages),
+        Command::BeginReplica { peer, group, page } => groups::begin_replica(tx, ctx, peer, &group, &page),
+        Command::LearnMembers { peer, group, page } => groups::learn_members(tx, ctx, peer, &group, &page),
         Command::FollowGroup { peer, group, range } => groups::follow(tx, ctx, peer, &group, *range),
         Command::GroupBehind { peer, group, after } => groups::behind(tx, ctx, peer, &group, after),
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),

@@ -116,7 +116,6 @@ pub(crate) fn begin_epoch(tx: &mut Tx, ctx: &mut Ctx, epoch: u32, reason: String
     let facts = pb::EpochBegan { epoch, link_epoch: link_epoch.to_vec().into(), reason };
     tx.emit(New { conversation: 0, event: Event::EpochBegan(facts, None) });
     crate::outbox::restart_all(tx, ctx, link_epoch)?;
-    crate::groups::new_epochs(tx);
     Ok(Answer::Done)
 }
 

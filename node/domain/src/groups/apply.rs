@@ -11,8 +11,8 @@ use startalk_protocol::{
 };
 
 use super::{
-    CHUNK, FENCE, Group, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, changes_key, fence_key, followed_key,
-    group_key, id_key, join, log_key, members_key, number_key, persons_key, proof_key, receive, views,
+    CHUNK, FENCE, Group, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, changes_key, epoch_key, fence_key,
+    followed_key, group_key, id_key, join, log_key, members_key, number_key, persons_key, proof_key, receive, views,
     views::{Changes, Members, Persons},
     waiting_key,
 };
@@ -36,14 +36,22 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             };
             tx.put(id_key(&f.group), f.conversation);
             tx.put(group_key(f.conversation), group);
-            tx.put(log_key(f.conversation), Log { epoch: u32::from(f.home == HERE), ..Log::default() });
+            let realm = tx.get::<u32>(&epoch_key()).map_or(1, |e| *e);
+            tx.put(log_key(f.conversation), Log { epoch: u32::from(f.home == HERE), realm, ..Log::default() });
             if f.home != HERE {
                 tx.change(followed_key(f.home), |all: &mut Vec<u64>| insert(all, f.conversation));
             }
         }
         Event::GroupRecorded(f, body) => recorded(tx, record, f, body.as_ref()),
         Event::GroupReplicaBegan(f, body) => replica_began(tx, record.position, f, body.as_ref().map(|b| &b.value)),
-        Event::GroupMembersLearned(f, _) => f.members.iter().for_each(|m| learned(tx, f.conversation, m)),
+        Event::GroupMembersLearned(f, _) => {
+            f.members.iter().for_each(|m| learned(tx, f.conversation, m));
+            if f.last {
+                tx.change(group_key(f.conversation), |g: &mut Group| {
+                    (g.begun, g.renewed, g.position) = (true, false, record.position);
+                });
+            }
+        }
         Event::GroupSubmitted(f, _) => {
             let Ok(submission) = Submission::decode(f.submission.as_ref()) else { return };
             let (number, not_after_ms) = (submission.number, submission.not_after_ms);
@@ -68,6 +76,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         Event::GroupEquivocated(f, _) => tx.change(group_key(f.conversation), |g: &mut Group| {
             (g.equivocated, g.position) = (true, record.position);
         }),
+        Event::EpochBegan(f, _) => tx.put(epoch_key(), f.epoch),
         Event::GroupForked(f, _) => forked(tx, record.position, f),
         Event::GroupProven(f, _) => tx.put(proof_key(f.peer), (record.position, f.signature.to_vec())),
         Event::GroupSubmissionRefused(f, _) => {
@@ -126,7 +135,8 @@ fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<
             && !f.head.is_empty()
         {
             let signed = f.head.to_vec();
-            let log = Log { epoch: head.home_epoch, chain: array(&head.chain), time_ms: head.time_ms, signed };
+            let (epoch, chain, time_ms) = (head.home_epoch, array(&head.chain), head.time_ms);
+            let log = Log { epoch, chain, time_ms, signed, realm: 0 };
             tx.put(log_key(conversation), log);
         }
     }
@@ -185,7 +195,10 @@ fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<
         }
         Some(Action::RevokeLink(l)) => entry.with_group(tx, |g| g.links.retain(|known| known.link != l.link)),
         Some(Action::Destroy(_)) => entry.destroy(tx),
-        Some(Action::NewEpoch(_)) if is_home => tx.change(log_key(conversation), |l: &mut Log| l.epoch += 1),
+        Some(Action::NewEpoch(_)) if is_home => {
+            let realm = tx.get::<u32>(&epoch_key()).map_or(1, |e| *e);
+            tx.change(log_key(conversation), |l: &mut Log| (l.epoch, l.realm) = (l.epoch + 1, realm));
+        }
         Some(Action::Edit(e)) => changed(tx, record, e.target, |c| {
             (c.edit, c.edited_ms) = (record.position, home_time(record, f).unsigned_abs());
             c.edits_at.push(entry.body_at);
@@ -502,13 +515,15 @@ fn replica_began(tx: &mut Tx, position: u64, f: &pb::GroupReplicaBegan, texts: O
     tx.change(group_key(f.conversation), |g: &mut Group| {
         (g.members, g.here) = (0, 0);
         g.peers.clear();
-        (g.begun, g.renewed, g.rights, g.position) = (true, false, rights, position);
+        // Begun when all its members are known: a start in between begins again.
+        (g.begun, g.rights, g.position) = (false, rights, position);
         (g.name, g.notice, g.description, g.avatar) = (texts.name, texts.notice, texts.description, texts.avatar);
         g.texts_at = [position; 4];
         g.pins = f.pins.clone();
     });
     let signed = f.head.to_vec();
-    tx.put(log_key(f.conversation), Log { epoch: head.home_epoch, chain: array(&head.chain), time_ms: head.time_ms, signed });
+    let (epoch, chain, time_ms) = (head.home_epoch, array(&head.chain), head.time_ms);
+    tx.put(log_key(f.conversation), Log { epoch, chain, time_ms, signed, realm: 0 });
 }
 
 fn learned(tx: &mut Tx, conversation: u64, m: &pb::LearnedMember) {

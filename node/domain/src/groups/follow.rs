@@ -69,19 +69,16 @@ fn check_signature(purpose: Purpose, key: &[u8], bytes: &[u8], signature: &[u8])
 }
 
 /// The replica begins, or goes on after this domain had no members for a while.
-pub(crate) fn begin_replica(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, pages: Vec<Beginning>) -> Result<Answer, Error> {
+pub(crate) fn begin_replica(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, first: &Beginning) -> Result<Answer, Error> {
     let group = replica(tx, peer, id)?;
     let malformed = || Error::new(Code::Malformed).with("expected", "what a replica begins with");
-    let first = pages.first().ok_or_else(malformed)?;
     let base = first.base.clone().ok_or_else(malformed)?;
     let wanted = group.renewed || !waiting(tx, group.conversation).is_empty();
     if group.begun || !wanted {
         return Ok(Answer::Done); // it has begun already
     }
     check_head(tx, peer, &group, &base)?;
-    let members: Vec<&wire::Member> = pages.iter().flat_map(|p| &p.members).collect();
-    let too_many = members.len() as u64 > limits::GROUP_MEMBERS_MAX;
-    if too_many || base.sequence < timeline::head(tx, group.conversation).sequence {
+    if base.sequence < timeline::head(tx, group.conversation).sequence {
         return Err(malformed());
     }
     let body = pb::GroupReplicaBeganBody {
@@ -97,9 +94,19 @@ pub(crate) fn begin_replica(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, pag
         head: base.encode_to_vec().into(),
         rights: first.rights.unwrap_or_default().encode_to_vec().into(),
         pins: first.pins.iter().copied().take(limits::GROUP_PINS_MAX).collect(),
+        more: first.next_member != 0,
     };
     tx.emit(New { conversation: 0, event: Event::GroupReplicaBegan(facts, Some(body)) });
-    learn(tx, ctx, &group, members)?;
+    learn(tx, ctx, &group, first)?;
+    Ok(Answer::Done)
+}
+
+/// More members of a replica that is to begin; with the last of them it does.
+pub(crate) fn learn_members(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, page: &Beginning) -> Result<Answer, Error> {
+    let group = replica(tx, peer, id)?;
+    if !group.begun {
+        learn(tx, ctx, &group, page)?;
+    }
     Ok(Answer::Done)
 }
 
@@ -108,7 +115,12 @@ fn plain(text: &str, max: usize) -> Result<String, Error> {
     if good { Ok(text.to_owned()) } else { Err(Error::new(Code::Malformed).with("expected", "plain text")) }
 }
 
-fn learn(tx: &mut Tx, ctx: &mut Ctx, group: &Group, members: Vec<&wire::Member>) -> Result<(), Error> {
+fn learn(tx: &mut Tx, ctx: &mut Ctx, group: &Group, page: &Beginning) -> Result<(), Error> {
+    let members = &page.members;
+    let known = super::group(tx, group.conversation).map_or(0, |g| g.members);
+    if members.len() > limits::MEMBERS_PAGE_MAX || known + members.len() as u64 > limits::GROUP_MEMBERS_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "members").with("max", limits::GROUP_MEMBERS_MAX));
+    }
     let mut domains: Vec<&str> = members.iter().map(|m| m.domain.as_str()).filter(|d| !d.is_empty()).collect();
     domains.sort_unstable();
     domains.dedup();
@@ -129,10 +141,9 @@ fn learn(tx: &mut Tx, ctx: &mut Ctx, group: &Group, members: Vec<&wire::Member>)
         let outside = peer == HERE;
         learned.push(pb::LearnedMember { member: m.member, person, peer, role, muted_until_ms, changed, outside });
     }
-    for chunk in learned.chunks(limits::MEMBERS_PAGE_MAX) {
-        let facts = pb::GroupMembersLearned { conversation: group.conversation, members: chunk.to_vec() };
-        tx.emit(New { conversation: 0, event: Event::GroupMembersLearned(facts, None) });
-    }
+    let (conversation, last) = (group.conversation, page.next_member == 0);
+    let facts = pb::GroupMembersLearned { conversation, members: learned, last };
+    tx.emit(New { conversation: 0, event: Event::GroupMembersLearned(facts, None) });
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns prefix `p`. Events: GroupBegan, GroupRecorded, GroupMembersLearned, GroupSubmitted, GroupSubmissionEnded,
 //! GroupProven, GroupInvited, GroupInvitationDecided, GroupReplicaBegan, GroupSubmissionRefused, GroupLeaving,
-//! GroupEquivocated. A group has one home, which puts everything that happens in it into one order and
+//! GroupEquivocated, GroupForked, EpochBegan. A group has one home, which puts everything that happens in it into one order and
 //! checks rights once, at that moment ([`decide`]); every other domain with members keeps a replica, a copy of the log
 //! from where its first member joined ([`follow`]). The group's sequence is the conversation's, here and everywhere.
 //! Invariants: a record never changes its place; who reads a record was in the group at its place; a replica holds
@@ -28,14 +28,14 @@ mod views;
 pub use act::{Banned, GroupAct, Text};
 pub(crate) use act::{act, create};
 pub(crate) use apply::apply;
-pub(crate) use follow::{begin_replica, follow};
+pub(crate) use follow::{begin_replica, follow, learn_members};
 pub use join::{GroupLink, Invited, invitations};
 pub(crate) use join::{decide_invitation, join};
 pub(crate) use leave::depart;
 pub use model::{Change, Group, Joining, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, Who};
 pub use read::{Overview, changed_since, from_record, overview, pins, readers, waiting_message, waiting_messages, word_of};
 pub(crate) use receive::{Came, invite, submission};
-pub(crate) use record::{behind, new_epochs};
+pub(crate) use record::behind;
 pub(crate) use say::{edit, erase_authored, recall, send};
 pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;
@@ -95,6 +95,10 @@ fn window_key(conversation: u64, peer: u64) -> Key {
 
 fn invited_key(account: u64) -> Key {
     Key::numbers(PREFIX, b'a', &[account])
+}
+
+fn epoch_key() -> Key {
+    Key::numbers(PREFIX, b'e', &[])
 }
 
 fn followed_key(peer: u64) -> Key {

@@ -333,6 +333,8 @@ pub struct Log {
     pub chain: [u8; 32],
     /// Home time of the last record; of a replica: the home has said that no later record is earlier than this.
     pub time_ms: i64,
+    /// Home: the domain's epoch when the log's began; if the domain has another by now, it went back in time since.
+    pub realm: u32,
     /// Replica: bytes of the last head that the home signed; empty at home.
     pub signed: Vec<u8>,
 }

@@ -68,6 +68,11 @@ impl Submitted {
 /// Why it may not be; nothing is recorded then.
 pub(super) fn record(tx: &mut Tx, ctx: &mut Ctx, group: &Group, submitted: Submitted) -> Result<Recorded, Error> {
     let Submitted { origin, bytes, submission, written, secret, device, counter, link_in, proof } = submitted;
+    // The node went back in time since: what comes now is never taken for what was signed before, and lost.
+    let (known, now) = (super::log(tx, group.conversation).realm, governance::realm(tx).epoch);
+    if known != now && submission.action.is_some() && !matches!(submission.action, Some(Action::Create(_))) {
+        new_epoch(tx, group.conversation);
+    }
     let body = written.as_ref().map(|w| w.value.0.as_ref());
     let ruling = decide(tx, ctx, group, origin, &submission, body, &secret)?;
     let forgotten = submission.action.as_ref().map(|a| superseded(tx, ctx, group, a)).unwrap_or_default();
@@ -146,14 +151,4 @@ fn new_epoch(tx: &mut Tx, conversation: u64) {
     let submission = Submission { action: Some(Action::NewEpoch(Default::default())), ..Default::default() };
     let facts = pb::GroupRecorded { submission: submission.encode_to_vec().into(), ..Default::default() };
     tx.emit(New { conversation, event: Event::GroupRecorded(facts, None) });
-}
-
-/// The node went back in time: each group of this home goes on in a new epoch, so that what was signed before and lost is
-/// never taken for what comes now.
-pub(crate) fn new_epochs(tx: &mut Tx) {
-    for conversation in 1..=governance::numbers(tx).conversation {
-        if super::group(tx, conversation).is_some_and(|g| g.is_home()) {
-            new_epoch(tx, conversation);
-        }
-    }
 }

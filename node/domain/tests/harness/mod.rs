@@ -360,7 +360,13 @@ pub fn follow(home: &Node, follower: &mut Node, id: &str) {
                 break;
             }
         }
-        follower.ok(Command::BeginReplica { peer, group: id.to_owned(), pages });
+        for (index, page) in pages.into_iter().enumerate() {
+            let (group, page) = (id.to_owned(), Box::new(page));
+            follower.ok(match index {
+                0 => Command::BeginReplica { peer, group, page },
+                _ => Command::LearnMembers { peer, group, page },
+            });
+        }
     }
     loop {
         let after = timeline::head(&follower.store, conversation).sequence;

@@ -102,7 +102,15 @@ impl Groups {
         let Some(group) = groups::group(&*shared.config.views.store, conversation).map(|g| g.id.clone()) else { return };
         let (shared, peer) = (shared.clone(), self.number);
         self.jobs.spawn(async move {
-            let result = submit(&shared.config.handle, Command::BeginReplica { peer, group, pages }).await.map(|_| ());
+            let mut result = Ok(());
+            for (index, page) in pages.into_iter().enumerate() {
+                let (group, page) = (group.clone(), Box::new(page));
+                let command = match index {
+                    0 => Command::BeginReplica { peer, group, page },
+                    _ => Command::LearnMembers { peer, group, page },
+                };
+                result = result.and(submit(&shared.config.handle, command).await.map(|_| ()));
+            }
             Done::Taken { conversation, result, more: true }
         });
     }
