@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn cases() -> Vec<Case> {
     vec![
         case("history-cursor-is-told-as-it-was-sent", &["histories.cursor", "histories.theirs"], cursor),
-        case("history-cursor-ahead-of-the-node", &["histories.we-went-back"], ahead).alone(),
+        case("history-cursor-ahead-of-the-node", &["histories.we-went-back"], ahead),
         case("history-cursor-of-another-epoch-counts-as-none", &["histories.ours"], other_epoch),
         case("history-cursor-of-another-past", &["histories.we-went-back", "histories.ours"], other_past)
             .needs(Needs::Person)
@@ -25,8 +25,9 @@ pub(super) fn cases() -> Vec<Case> {
         case("history-peer-went-back", &["histories.peer-went-back"], peer_back),
         case("history-peer-begins-a-new-epoch", &["histories.theirs"], new_epoch),
         case("history-new-epoch-with-the-same-messages", &["histories.theirs", "items.message"], again).needs(Needs::Person),
-        case("history-both-went-back", &["histories.own-first"], both).alone(),
-        case("history-close-behind-the-hello", &["histories.own-first", "transport.end"], close_behind).alone(),
+        case("history-both-went-back", &["histories.own-first"], both),
+        case("history-close-behind-the-hello", &["histories.own-first", "transport.end"], close_behind),
+        case("history-lie-of-a-stranger-troubles-nobody-else", &["histories.alone"], alone),
     ]
 }
 
@@ -210,6 +211,25 @@ async fn both(g: Arc<Ground>) -> anyhow::Result<()> {
     let mut line = g.link(mallory).await?;
     ensure!(line.theirs.epoch != epoch, "the node compared only the history of the peer");
     line.lives().await
+}
+
+/// Whoever says to have more than there is makes the node begin anew with it, and with nobody else.
+async fn alone(g: Arc<Ground>) -> anyhow::Result<()> {
+    let mut honest = g.link(Mallory::stranger()).await?;
+    let epoch = honest.theirs.epoch;
+    for _ in 0..3 {
+        let line = g.link(Mallory::stranger()).await?;
+        let theirs = line.theirs.epoch;
+        let mut liar = line.leave();
+        liar.received = Some(Position { epoch: theirs, sequence: 5, running: [1; 32] });
+        check("the lie", &closes(&g, &liar).await?.code, "went-back")?;
+        liar.received = None;
+        ensure!(g.link(liar).await?.theirs.epoch != theirs, "the node goes on in the epoch of which it was told");
+        honest.lives().await.context("the link of somebody else")?;
+    }
+    let line = g.link(honest.leave()).await?;
+    ensure!(line.theirs.epoch == epoch, "the outbox to somebody else began anew");
+    Ok(())
 }
 
 async fn close_behind(g: Arc<Ground>) -> anyhow::Result<()> {
