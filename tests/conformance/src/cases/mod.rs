@@ -2,10 +2,13 @@
 
 mod acks;
 mod batches;
+mod changes;
 mod frames;
 mod hello;
 mod histories;
+mod items;
 mod records;
+mod strangers;
 mod succession;
 
 use anyhow::ensure;
@@ -20,8 +23,18 @@ use crate::{Case, Ground};
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 7] =
-        [records::cases, succession::cases, frames::cases, hello::cases, histories::cases, batches::cases, acks::cases];
+    let files: [fn() -> Vec<Case>; 10] = [
+        records::cases,
+        succession::cases,
+        frames::cases,
+        hello::cases,
+        histories::cases,
+        batches::cases,
+        acks::cases,
+        items::cases,
+        strangers::cases,
+        changes::cases,
+    ];
     files.into_iter().flat_map(|cases| cases()).collect()
 }
 
