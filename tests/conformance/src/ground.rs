@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use startalk_e2e::{Node, until};
 use startalk_examples::processes::{self, Process};
-use startalk_hostile::{Address, Line, Mallory, Over, http};
+use startalk_hostile::{Address, Line, Mallory, NameServer, Over, Station, http};
 use startalk_protocol::DomainName;
 use tempfile::TempDir;
 
@@ -47,6 +47,8 @@ pub struct Own {
     pub node: Node,
     /// Where data is.
     pub folder: TempDir,
+    /// The name server that it asks.
+    pub names: NameServer,
     invitation: String,
     hub_url: String,
     _hub: Process,
@@ -63,8 +65,12 @@ impl Ground {
         let folder = tempfile::Builder::new().prefix("startalk-conformance-").tempdir()?;
         let hub = processes::hub(&binaries, folder.path())?;
         let hub_url = hub.text("hub_url")?.to_owned();
-        let flags = ["--hub", &hub_url, "--allow-private-addresses"].map(str::to_owned).to_vec();
+        let names = NameServer::open().await?;
+        let name_server = names.address.to_string();
+        let flags = ["--hub", &hub_url, "--allow-private-addresses", "--name-server", &name_server].map(str::to_owned).to_vec();
         let mut node = Node::new(binaries.join("startalk"), folder.path().join("node"), flags);
+        // Who was refused is tried again after seconds instead of minutes.
+        node.environment = vec![("STARTALK_TIMINGS".to_owned(), "fast".to_owned())];
         node.start()?;
         let invitation = node.ask(&["invite", "--uses", PERSONS_MAX])?["link"].as_str().context("a link")?.to_owned();
         let persons = vec![Witness::register(&invitation, "alice").await?, Witness::register(&invitation, "bob").await?];
@@ -72,7 +78,7 @@ impl Ground {
             address: Address::here(u16::try_from(node.port)?),
             domain: node.domain.parse()?,
             hub: Some(hub_url.trim_start_matches("http://").trim_end_matches('/').parse()?),
-            own: Some(Own { node, folder, invitation, hub_url, _hub: hub }),
+            own: Some(Own { node, folder, names, invitation, hub_url, _hub: hub }),
             persons,
         })
     }
@@ -139,6 +145,19 @@ impl Ground {
         mallory.link(Over::Quic, &self.address, &self.domain).await
     }
 
+    /// A domain that waits at a station and is announced to the hub.
+    ///
+    /// # Errors
+    /// If the hub does not take it.
+    pub async fn stationed(&self, from: u8) -> anyhow::Result<(Mallory, Station)> {
+        let mut mallory = Mallory::stranger();
+        let station = Station::open(&mallory.link)?;
+        mallory.endpoints = vec![station.address.endpoint()];
+        let answer = self.announce(from, &mallory.record_now()).await?;
+        anyhow::ensure!(answer.status == 200, "the hub does not take a record: {} {}", answer.status, answer.code());
+        Ok((mallory, station))
+    }
+
     /// A request to the hub, from an address of this machine that no other case uses: hubs count by address.
     ///
     /// # Errors
@@ -188,9 +207,18 @@ impl Own {
         .await
     }
 
-    /// Another node of ours that asks the same hub, with more flags; not started.
-    pub fn another(&self, name: &str, flags: &[&str]) -> Node {
-        let flags = ["--hub", &self.hub_url].iter().chain(flags).map(|f| (*f).to_owned()).collect();
-        Node::new(self.node.program.clone(), self.folder.path().join(name), flags)
+    /// Another node of ours that asks the same hub and name server, with more flags, and somebody who lives there.
+    ///
+    /// # Errors
+    /// If it does not get ready.
+    pub async fn another(&self, name: &str, flags: &[&str]) -> anyhow::Result<(Node, Witness)> {
+        let name_server = self.names.address.to_string();
+        let flags =
+            ["--hub", &self.hub_url, "--name-server", &name_server].iter().chain(flags).map(|f| (*f).to_owned()).collect();
+        let mut node = Node::new(self.node.program.clone(), self.folder.path().join(name), flags);
+        node.environment.clone_from(&self.node.environment);
+        node.start()?;
+        let person = Witness::register(&node.first_link, "carol").await?;
+        Ok((node, person))
     }
 }

@@ -16,7 +16,10 @@ use startalk_protocol::{
     error::Language,
     framing,
     limits::{LINK_ERROR_PARAMS_MAX, LINK_ERROR_TEXT_BYTES_MAX, LINK_FRAME_BYTES_MAX},
-    pb::link::{self as pb, Frame, frame::Frame as Kind},
+    pb::{
+        link::{self as pb, Frame, frame::Frame as Kind},
+        trust::Endpoint,
+    },
     signing::SecretKey,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -73,23 +76,13 @@ impl Connection {
         certificate: Option<&SecretKey>,
         alpn: &[u8],
     ) -> anyhow::Result<Self> {
-        let (names, certificate) = (Names::system(), certificate.map(LinkCertificate::new).transpose()?);
-        let endpoints = [address.endpoint()];
-        let what = Connect {
-            endpoints: &endpoints,
-            server_name: domain.as_str(),
-            verify: Verify::AnyCertificate,
-            alpn: &[alpn],
-            certificate: certificate.as_ref(),
-            guard: AddressGuard::AllowPrivate,
-            names: &names,
-            timeout: PATIENCE,
-        };
-        let failed = |e: ConnectError| anyhow::anyhow!(e.words(Language::English));
         let stream = match over {
-            Over::Tls => Stream::Tls(Box::new(connect_tls(&what).await.map_err(failed)?.stream)),
+            Over::Tls => Stream::Tls(Box::new(tls(address, domain, certificate, alpn).await?)),
             Over::Quic => {
                 let endpoint = client_endpoint()?;
+                let (names, certificate) = (Names::system(), certificate.map(LinkCertificate::new).transpose()?);
+                let (endpoints, alpn) = ([address.endpoint()], [alpn]);
+                let what = what(&endpoints, domain, certificate.as_ref(), &alpn, &names);
                 let connection = connect_quic(&endpoint, &what).await.map_err(failed)?.connection;
                 Stream::Quic { stream: LinkStream::open(&connection).await?, connection, _endpoint: Some(endpoint) }
             }
@@ -236,6 +229,34 @@ impl Connection {
             connection.close(0_u32.into(), b"");
         }
     }
+}
+
+/// A TLS connection to whoever is there.
+pub(crate) async fn tls(
+    address: &Address,
+    domain: &DomainName,
+    certificate: Option<&SecretKey>,
+    alpn: &[u8],
+) -> anyhow::Result<impl Io + use<>> {
+    let (names, certificate) = (Names::system(), certificate.map(LinkCertificate::new).transpose()?);
+    let (endpoints, alpn) = ([address.endpoint()], [alpn]);
+    let what = what(&endpoints, domain, certificate.as_ref(), &alpn, &names);
+    Ok(connect_tls(&what).await.map_err(failed)?.stream)
+}
+
+fn what<'a>(
+    endpoints: &'a [Endpoint],
+    domain: &'a DomainName,
+    certificate: Option<&'a LinkCertificate>,
+    alpn: &'a [&'a [u8]],
+    names: &'a Names,
+) -> Connect<'a> {
+    let (verify, guard) = (Verify::AnyCertificate, AddressGuard::AllowPrivate);
+    Connect { endpoints, server_name: domain.as_str(), verify, alpn, certificate, guard, names, timeout: PATIENCE }
+}
+
+fn failed(error: ConnectError) -> anyhow::Error {
+    anyhow::anyhow!(error.words(Language::English))
 }
 
 /// A frame with its length.

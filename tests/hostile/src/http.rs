@@ -1,6 +1,6 @@
 //! Plain HTTP by hand: requests from any address of this machine, and answers as bytes.
 //!
-//! For what is asked without TLS on loopback: a hub behind `http://127.0.0.1`, and a node's well-known address.
+//! For a hub behind `http://127.0.0.1`, and for a node's well-known address.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,7 +11,10 @@ use tokio::{
     net::TcpSocket,
 };
 
-use crate::Address;
+use startalk_net::ALPN_HTTP1;
+use startalk_protocol::DomainName;
+
+use crate::{Address, connection::Io};
 
 /// What was answered.
 #[derive(Debug)]
@@ -43,7 +46,20 @@ pub async fn ask(from: Ipv4Addr, at: &Address, method: &str, path: &str, host: &
     if to.ip().is_loopback() && to.is_ipv4() {
         socket.bind((from, 0).into())?;
     }
-    let mut stream = socket.connect(to).await?;
+    let stream = socket.connect(to).await?;
+    ask_over(stream, method, path, host, body).await
+}
+
+/// Asks over TLS, whatever certificate is shown, as one asks a domain's endpoint.
+///
+/// # Errors
+/// If there is no answer, or it is none.
+pub async fn ask_tls(at: &Address, domain: &DomainName, path: &str) -> anyhow::Result<Answer> {
+    let stream = crate::connection::tls(at, domain, None, ALPN_HTTP1).await?;
+    ask_over(stream, "GET", path, domain.as_str(), b"").await
+}
+
+async fn ask_over(mut stream: impl Io, method: &str, path: &str, host: &str, body: &[u8]) -> anyhow::Result<Answer> {
     let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).await?;
     // Who refuses a long body may close before it has read it.

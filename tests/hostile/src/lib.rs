@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod connection;
+pub mod dns;
 pub mod http;
 pub mod items;
 pub mod line;
@@ -15,6 +16,7 @@ pub mod station;
 
 pub use address::Address;
 pub use connection::{Connection, Over};
+pub use dns::NameServer;
 pub use line::Line;
 pub use mallory::{Mallory, key, now_ms, position};
 pub use station::Station;

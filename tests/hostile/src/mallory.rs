@@ -252,6 +252,11 @@ pub fn position(position: &Position) -> pb::StreamPosition {
     }
 }
 
+/// The BLAKE3 of a key: a fingerprint of it at full length.
+pub fn hash(key: &[u8; 32]) -> [u8; 32] {
+    *blake3::hash(key).as_bytes()
+}
+
 /// The public half, as messages carry it.
 pub fn public(key: &SecretKey) -> Bytes {
     key.public().to_vec().into()

@@ -3,10 +3,14 @@
 mod acks;
 mod batches;
 mod changes;
+mod discovery;
+mod floods;
 mod frames;
 mod hello;
 mod histories;
+mod hubs;
 mod items;
+mod live;
 mod records;
 mod strangers;
 mod succession;
@@ -23,7 +27,7 @@ use crate::{Case, Ground};
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 10] = [
+    let files: [fn() -> Vec<Case>; 14] = [
         records::cases,
         succession::cases,
         frames::cases,
@@ -31,9 +35,13 @@ pub fn all() -> Vec<Case> {
         histories::cases,
         batches::cases,
         acks::cases,
+        live::cases,
+        discovery::cases,
+        hubs::cases,
         items::cases,
         strangers::cases,
         changes::cases,
+        floods::cases,
     ];
     files.into_iter().flat_map(|cases| cases()).collect()
 }
