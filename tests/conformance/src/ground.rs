@@ -22,7 +22,7 @@ pub struct Elsewhere {
     pub address: Address,
     /// Whose.
     pub domain: DomainName,
-    /// Lets two people in; without it nobody sees what the node shows to its people.
+    /// Lets people in; without it nobody sees what the node shows to its people.
     pub join_link: Option<String>,
     /// A hub on this machine that the node asks, over plain HTTP.
     pub hub: Option<Address>,
@@ -38,6 +38,8 @@ pub struct Ground {
     pub hub: Option<Address>,
     /// The node, if it is ours.
     pub own: Option<Own>,
+    /// A link that lets people in.
+    pub invitation: Option<String>,
     persons: Vec<Witness>,
 }
 
@@ -49,7 +51,6 @@ pub struct Own {
     pub folder: TempDir,
     /// The name server that it asks.
     pub names: NameServer,
-    invitation: String,
     hub_url: String,
     _hub: Process,
 }
@@ -78,7 +79,8 @@ impl Ground {
             address: Address::here(u16::try_from(node.port)?),
             domain: node.domain.parse()?,
             hub: Some(hub_url.trim_start_matches("http://").trim_end_matches('/').parse()?),
-            own: Some(Own { node, folder, names, invitation, hub_url, _hub: hub }),
+            own: Some(Own { node, folder, names, hub_url, _hub: hub }),
+            invitation: Some(invitation),
             persons,
         })
     }
@@ -97,7 +99,7 @@ impl Ground {
                 persons.push(Witness::register(link, &name).await?);
             }
         }
-        Ok(Self { address: there.address, domain: there.domain, hub: there.hub, own: None, persons })
+        Ok(Self { address: there.address, domain: there.domain, hub: there.hub, own: None, invitation: there.join_link, persons })
     }
 
     /// Why a case with these needs cannot run; `None` if it can.
@@ -127,6 +129,14 @@ impl Ground {
     /// If the case has not said that it needs somebody.
     pub fn bob(&self) -> &Witness {
         self.persons.get(1).expect("the case needs a person")
+    }
+
+    /// Somebody new.
+    ///
+    /// # Errors
+    /// If nobody gets in.
+    pub async fn person(&self, name: &str) -> anyhow::Result<Witness> {
+        Witness::register(self.invitation.as_deref().context("a link that lets people in")?, name).await
     }
 
     /// Our own node.
@@ -180,14 +190,6 @@ impl Ground {
 }
 
 impl Own {
-    /// Somebody new.
-    ///
-    /// # Errors
-    /// If nobody gets in.
-    pub async fn person(&self, name: &str) -> anyhow::Result<Witness> {
-        Witness::register(&self.invitation, name).await
-    }
-
     /// How often `startalk peers` says that this was refused to somebody who claimed to be this domain.
     pub fn refusals(&self, domain: &DomainName, code: &str) -> u64 {
         let link = self.node.link(domain.as_str()).unwrap_or_default();

@@ -9,6 +9,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod device;
 pub mod ground;
 pub mod run;
 pub mod spec;

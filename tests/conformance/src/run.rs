@@ -22,6 +22,18 @@ pub enum Outcome {
     Skipped(String),
 }
 
+/// As an error: the case cannot be tried here, and why.
+#[derive(Debug)]
+pub struct Skipped(pub String);
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skipped {}
+
 /// Runs all, those that must be alone at the end, and returns them in order.
 ///
 /// # Panics
@@ -53,7 +65,10 @@ async fn one(ground: &Arc<Ground>, at: usize, case: Case) -> (usize, Case, Outco
     }
     let outcome = match tokio::time::timeout(GIVEN_UP, (case.run)(ground.clone())).await {
         Ok(Ok(())) => Outcome::Ok,
-        Ok(Err(error)) => Outcome::Failed(format!("{error:#}")),
+        Ok(Err(error)) => match error.downcast_ref::<Skipped>() {
+            Some(Skipped(why)) => Outcome::Skipped(why.clone()),
+            None => Outcome::Failed(format!("{error:#}")),
+        },
         Err(_) => Outcome::Failed("it waits for something that does not come".to_owned()),
     };
     (at, case, outcome)

@@ -232,7 +232,10 @@ impl Connection {
 }
 
 /// A TLS connection to whoever is there.
-pub(crate) async fn tls(
+///
+/// # Errors
+/// If there is no connection.
+pub async fn tls(
     address: &Address,
     domain: &DomainName,
     certificate: Option<&SecretKey>,
@@ -294,8 +297,9 @@ pub fn name(frame: &Kind) -> &'static str {
         Kind::Ping(_) => "a ping",
         Kind::Pong(_) => "a pong",
         Kind::Close(_) => "a close",
-        #[allow(unreachable_patterns, reason = "later kinds")]
-        _ => "a frame of a later version",
+        Kind::Ask(_) => "a question",
+        Kind::Answer(_) => "an answer",
+        Kind::Note(_) => "a note",
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod connection;
 pub mod dns;
+pub mod groups;
 pub mod http;
 pub mod items;
 pub mod line;

@@ -12,6 +12,7 @@ use startalk_link::{Position, batch::signed_bytes};
 use startalk_protocol::{
     DomainName,
     pb::{
+        group::Proof,
         link::{self as pb, entry::Entry as WireKind, frame::Frame as Kind},
         trust::{Charter, Record, SignedCharter, SignedRecord},
     },
@@ -21,6 +22,7 @@ use startalk_protocol::{
 use crate::{
     Address, Connection, Mallory, Over,
     connection::{name, within_limits},
+    groups::submissions_bytes,
     mallory::hash_of,
 };
 
@@ -48,6 +50,16 @@ pub struct Line {
     pub beats: Vec<(bool, u64)>,
     /// Ephemerals heard.
     pub ephemerals: Vec<pb::Ephemeral>,
+    /// Questions heard.
+    pub asks: VecDeque<pb::Ask>,
+    /// Answers heard, by the number of the question.
+    pub answers: BTreeMap<u64, pb::answer::Answer>,
+    /// Notes heard.
+    pub notes: Vec<Bytes>,
+    /// Whether this side said that it knows groups.
+    pub groups: bool,
+    /// What the node signed of its submissions to groups.
+    pub proofs: Vec<Proof>,
     keys: Vec<Bytes>,
 }
 
@@ -85,10 +97,25 @@ impl Line {
         let sent = hello.sent.as_ref().context("the node does not say where its outbox ends")?;
         let epoch: [u8; 16] = sent.epoch.as_ref().try_into().context("the node's epoch")?;
         let theirs = mallory.received.filter(|r| r.epoch == epoch).unwrap_or(Position::start(epoch));
-        let (heard, refused, beats) = (VecDeque::new(), BTreeMap::new(), Vec::new());
-        let ephemerals = Vec::new();
-        let (acked, overtaken) = (0, false);
-        Ok(Self { connection, mallory, node, hello, theirs, heard, acked, refused, overtaken, beats, ephemerals, keys })
+        Ok(Self {
+            connection,
+            mallory,
+            node,
+            hello,
+            theirs,
+            heard: VecDeque::new(),
+            acked: 0,
+            refused: BTreeMap::new(),
+            overtaken: false,
+            beats: Vec::new(),
+            ephemerals: Vec::new(),
+            asks: VecDeque::new(),
+            answers: BTreeMap::new(),
+            notes: Vec::new(),
+            groups: false,
+            proofs: Vec::new(),
+            keys,
+        })
     }
 
     /// Sends items in one batch; they are in Mallory's outbox from now on. Returns the number of the last.
@@ -122,6 +149,37 @@ impl Line {
         }
         let index = |sequence: &u64| usize::try_from(sequence - first).unwrap_or(usize::MAX);
         Ok(self.refused.range(first..=last).map(|(sequence, error)| (index(sequence), error.code.clone())).collect())
+    }
+
+    /// Asks something, and hears the answer.
+    ///
+    /// # Errors
+    /// If the node closes the link instead.
+    pub async fn ask(&mut self, id: u64, what: Bytes) -> anyhow::Result<pb::answer::Answer> {
+        self.connection.say(Kind::Ask(pb::Ask { id, what })).await;
+        loop {
+            if let Some(answer) = self.answers.get(&id) {
+                return Ok(answer.clone());
+            }
+            self.pump().await?;
+        }
+    }
+
+    /// Sends submissions to groups in one batch, with this signature beside it, and waits until they are acknowledged.
+    /// The code with which each is refused; empty: it is not.
+    ///
+    /// # Errors
+    /// If the node closes the link.
+    pub async fn submit(&mut self, items: &[Bytes], submissions: Option<pb::Submissions>) -> anyhow::Result<Vec<String>> {
+        let first = self.mallory.sent.sequence + 1;
+        let batch = pb::Batch { submissions, ..self.mallory.batch(&self.node, first, items) };
+        items.iter().for_each(|item| self.mallory.wrote(item));
+        self.connection.say(Kind::Batch(batch)).await;
+        let last = self.mallory.sent.sequence;
+        while self.acked < last {
+            self.pump().await?;
+        }
+        Ok((first..=last).map(|n| self.refused.get(&n).map_or_else(String::new, |e| e.code.clone())).collect())
     }
 
     /// What becomes of one item: empty, or the code with which it is refused.
@@ -200,6 +258,12 @@ impl Line {
             }
             Kind::Pong(pong) => self.beats.push((false, pong.nonce)),
             Kind::Close(close) => anyhow::bail!("the node closed the link: {:?}", close.error.unwrap_or_default()),
+            Kind::Ask(ask) if self.groups => self.asks.push_back(ask),
+            Kind::Note(note) if self.groups => self.notes.push(note.what),
+            Kind::Answer(pb::Answer { id, answer }) if self.groups => {
+                ensure!(!self.answers.contains_key(&id), "two answers to question {id}");
+                self.answers.insert(id, answer.context("an answer of nothing")?);
+            }
             other => anyhow::bail!("the node said {} on a link that is open", name(&other)),
         }
         Ok(())
@@ -237,6 +301,12 @@ impl Line {
         let hashes: Vec<[u8; 32]> = entries.iter().map(hash_of).collect();
         let signed = signed_bytes(&self.node, &self.mallory.domain, &self.theirs.epoch, batch.first_sequence, &hashes);
         ensure!(key.verify(Purpose::LinkBatch, &signed, &batch.signature), "a batch with a wrong signature");
+        if let Some(submissions) = batch.submissions {
+            let good = key.verify(Purpose::GroupSubmissions, &submissions_bytes(&submissions.hashes), &submissions.signature);
+            ensure!(good, "submissions with a wrong signature");
+            let (domain, link_key) = (self.node.to_string(), batch.link_key);
+            self.proofs.push(Proof { domain, link_key, hashes: submissions.hashes, signature: submissions.signature });
+        }
         for (entry, hash) in entries.into_iter().zip(hashes) {
             self.theirs = self.theirs.after(&hash);
             self.heard.push_back((self.theirs.sequence, entry));

@@ -235,7 +235,7 @@ async fn forgotten(g: Arc<Ground>) -> anyhow::Result<()> {
 
 async fn told(g: Arc<Ground>) -> anyhow::Result<()> {
     let own = g.own_node();
-    let carol = own.person("carol").await?;
+    let carol = g.person("carol").await?;
     let mut line = g.link(Mallory::stranger()).await?;
     let user = format!("mallory@{}", line.mallory.domain);
     check("a message", &line.give(says("mallory", "carol", "hi")).await?, "")?;

@@ -6,6 +6,7 @@ mod changes;
 mod discovery;
 mod floods;
 mod frames;
+mod groups;
 mod hello;
 mod histories;
 mod hubs;
@@ -27,7 +28,7 @@ use crate::{Case, Ground};
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 14] = [
+    let files: [fn() -> Vec<Case>; 15] = [
         records::cases,
         succession::cases,
         frames::cases,
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Case> {
         items::cases,
         strangers::cases,
         changes::cases,
+        groups::cases,
         floods::cases,
     ];
     files.into_iter().flat_map(|cases| cases()).collect()
