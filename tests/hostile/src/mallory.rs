@@ -202,6 +202,7 @@ impl Mallory {
             features: Vec::new(),
             sent: Some(position(&self.sent)),
             received: self.received.as_ref().map(position),
+            ..pb::Hello::default()
         }
     }
 

@@ -22,6 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
             .needs(Needs::Person)
             .alone(),
         case("history-goes-on-behind-the-cursor", &["histories.ours"], goes_on).needs(Needs::Person),
+        case("history-places-that-the-node-knows", &["histories.known"], known),
         case("history-peer-went-back", &["histories.peer-went-back"], peer_back),
         case("history-peer-begins-a-new-epoch", &["histories.theirs"], new_epoch),
         case("history-new-epoch-with-the-same-messages", &["histories.theirs", "items.message"], again).needs(Needs::Person),
@@ -159,6 +160,31 @@ async fn peer_back(g: Arc<Ground>) -> anyhow::Result<()> {
     let (told, mut line) = received(&g, &mallory).await?;
     ensure!(told == position(&true_end), "the node says to have {told:?}");
     line.lives().await
+}
+
+/// What the node says to have had is what it was sent, the newest first.
+async fn known(g: Arc<Ground>) -> anyhow::Result<()> {
+    let mut mallory = Mallory::stranger();
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        let hello = pb::Hello { features: vec!["history".to_owned()], ..mallory.hello(&g.domain, mallory.record_now()) };
+        let mut line = mallory.link_with(Over::Quic, &g.address, &g.domain, hello).await?;
+        for _ in 0..5 {
+            line.deliver(&[says("mallory", "nobody", "hi")]).await?;
+            places.push(position(&line.mallory.sent));
+        }
+        mallory = line.leave();
+        mallory.begin_epoch();
+    }
+    let hello = pb::Hello { features: vec!["history".to_owned()], ..mallory.hello(&g.domain, mallory.record_now()) };
+    let line = mallory.link_with(Over::Quic, &g.address, &g.domain, hello).await?;
+    let mut at = places.len();
+    for place in &line.hello.known {
+        let found = places.iter().position(|p| p == place).context("the node says to have had what was never sent")?;
+        ensure!(found < at, "places that do not go back: {:?}", line.hello.known);
+        at = found;
+    }
+    Ok(())
 }
 
 async fn new_epoch(g: Arc<Ground>) -> anyhow::Result<()> {

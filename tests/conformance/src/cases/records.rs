@@ -308,5 +308,5 @@ async fn not_now(g: Arc<Ground>) -> anyhow::Result<()> {
 async fn gone(g: Arc<Ground>) -> anyhow::Result<()> {
     let mallory = Mallory::stranger();
     let hello = mallory.hello(&g.domain, mallory.record_with(|c| c.gone = true, |_| {}));
-    check("a domain that is no more", &refusal(&g, Over::Quic, &mallory.link, hello).await?.code, "unknown-domain")
+    check("a domain that is no more", &refusal(&g, Over::Quic, &mallory.link, hello).await?.code, "domain-gone")
 }
