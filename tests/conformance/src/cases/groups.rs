@@ -16,7 +16,6 @@ use startalk_protocol::pb::{
     client::{self, client_frame::Frame as Tell, server_frame::Frame as Told},
     group::{self, Ask, Begin, Follow, ReadBy, answer, ask, submission::Action},
     link::{self as pb, answer::Answer as Reply, frame::Frame as Kind, item::Kind as ItemKind},
-    trust::{Record, SignedRecord},
 };
 
 use super::check;
