@@ -20,7 +20,10 @@ pub fn binaries() -> anyhow::Result<PathBuf> {
         return Ok(folder.into());
     }
     let own = std::env::current_exe()?;
-    let folder = own.parent().and_then(Path::parent).context("the example lies in target/<profile>/examples")?;
+    let beside = own.parent().context("the running program lies in a folder")?;
+    // Examples and tests lie one folder deeper than programs.
+    let deeper = ["examples", "deps"].iter().any(|name| beside.ends_with(name));
+    let folder = if deeper { beside.parent().context("target/<profile>/examples")? } else { beside };
     // Always asked, so that they are never older than the sources; it takes a moment when nothing changed.
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut build = Command::new(cargo);

@@ -110,6 +110,21 @@ fn any_item_has_one_end_and_views_stay_a_function_of_the_journal() {
 }
 
 #[test]
+fn a_name_travels_in_one_form() {
+    let (mut node, corpus) = corpus();
+    let cursor = outbox::inbox(&node.store, 1);
+    let good = Item::decode(corpus[0].clone()).unwrap();
+    for (n, (from, refused)) in [("Alice", true), ("ALICE", true), ("alice", false)].into_iter().enumerate() {
+        let item = Item { from: from.to_owned(), ..good.clone() }.encode_to_vec();
+        let sequence = cursor.sequence + 1 + n as u64;
+        let item = LinkItem { sequence, running: [0; 32], item: Some(item.into()), proof: None };
+        let answer = node.ok(Command::ReceiveItem { peer: 1, epoch: cursor.epoch, item });
+        let Answer::Item { refused: told } = answer else { panic!("{answer:?}") };
+        assert_eq!(told.map(|e| e.code.as_str()), refused.then_some("bad-name"), "{from}");
+    }
+}
+
+#[test]
 fn no_bytes_make_the_judge_of_content_panic() {
     let (_, corpus) = corpus();
     let mut random = Seeded(5);

@@ -237,7 +237,7 @@ impl Peer {
         }
         match end {
             End::Stopped => None,
-            End::Retired => {
+            End::Retired | End::KeyEnded => {
                 self.next_ms = now_ms;
                 None
             }

@@ -28,6 +28,8 @@ pub(crate) struct Asks {
     /// The peer's without an answer.
     owed: BTreeSet<u64>,
     out: VecDeque<Kind>,
+    /// Answers among what waits to go out: one that says only why there is none costs the peer a question, too.
+    answers: usize,
     answers_bytes: usize,
     notes_bytes: usize,
 }
@@ -60,6 +62,7 @@ impl Asks {
             }
             Err(error) => answer::Answer::Error(error_out(error)),
         };
+        self.answers += 1;
         self.out.push_back(Kind::Answer(Answer { id, answer: Some(answer) }));
     }
 
@@ -76,16 +79,22 @@ impl Asks {
     pub(crate) fn transmit(&mut self) -> Option<Kind> {
         let next = self.out.pop_front()?;
         match &next {
-            Kind::Answer(Answer { answer: Some(answer::Answer::What(what)), .. }) => self.answers_bytes -= what.len(),
+            Kind::Answer(Answer { answer, .. }) => {
+                self.answers -= 1;
+                if let Some(answer::Answer::What(what)) = answer {
+                    self.answers_bytes -= what.len();
+                }
+            }
             Kind::Note(note) => self.notes_bytes -= note.what.len(),
             _ => {}
         }
         Some(next)
     }
 
-    /// Whether the peer has asked so much that nothing more is read until some of it is answered.
+    /// Whether the peer has asked so much that nothing more is read until some of it is answered, and the answers are
+    /// taken: who asks and never reads must not fill our memory with answers.
     pub(crate) fn is_full(&self) -> bool {
-        self.owed.len() >= LINK_ASKS_MAX
+        self.owed.len() + self.answers >= LINK_ASKS_MAX
     }
 
     pub(crate) fn asked(&mut self, ask: Ask) -> Result<Event, Error> {
@@ -138,6 +147,16 @@ mod tests {
         let frames: Vec<Kind> = std::iter::from_fn(|| asks.transmit()).collect();
         let refused = |k: &Kind| matches!(k, Kind::Answer(Answer { answer: Some(answer::Answer::Error(_)), .. }));
         assert!(frames.last().is_some_and(refused), "too large an answer is an error");
+        let mut unread = Asks::default();
+        let mut id = 0;
+        while !unread.is_full() {
+            id += 1;
+            unread.asked(Ask { id, what: Bytes::new() }).unwrap();
+            unread.answer(id, Err(Code::NotMember.into()));
+        }
+        assert_eq!(id, LINK_ASKS_MAX as u64, "whoever reads no answers is not read");
+        unread.transmit().unwrap();
+        assert!(!unread.is_full());
         let mut told = 0;
         while asks.note(Bytes::from(vec![0; 1000])) {
             told += 1;

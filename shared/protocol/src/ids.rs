@@ -31,6 +31,16 @@ pub enum NameError {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountName(Box<str>);
 
+impl AccountName {
+    /// A name as it travels: in its one form already. What people type is brought to that form by [`FromStr`].
+    ///
+    /// # Errors
+    /// If it is no name, or in another form.
+    pub fn in_form(s: &str) -> Result<Self, NameError> {
+        s.parse().and_then(|name: Self| if &*name.0 == s { Ok(name) } else { Err(NameError::Account(shortened(s))) })
+    }
+}
+
 impl FromStr for AccountName {
     type Err = NameError;
     fn from_str(s: &str) -> Result<Self, NameError> {

@@ -5,7 +5,6 @@
 //! count, a size or an order, never a duration. `STARTALK_BINARIES=<folder>` takes the programs from there instead of
 //! having cargo build them; `STARTALK_E2E_KEEP=1` keeps the folders of a test that went well, too.
 
-pub mod hostile;
 pub mod node;
 pub mod person;
 pub mod seed;

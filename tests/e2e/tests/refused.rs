@@ -10,11 +10,8 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use prost::Message as _;
 use serde_json::Value;
-use startalk_e2e::{
-    Node, Person, Seed, World,
-    hostile::{Dialed, Mallory, Over, key, message, position},
-    person, until,
-};
+use startalk_e2e::{Node, Person, Seed, World, person, until};
+use startalk_hostile::{Address, Connection, Mallory, Over, items::message, key, position};
 use startalk_link::{Position, item_hash};
 use startalk_protocol::{
     DomainName,
@@ -73,6 +70,11 @@ impl Town {
         Ok(Self { world, a, b, alice, bob, stop, talking, a_name, b_name })
     }
 
+    /// Where b is.
+    fn at(&self) -> anyhow::Result<Address> {
+        Ok(Address::here(u16::try_from(self.b.port)?))
+    }
+
     /// Dials b with this key and says this hello; the code with which b closes.
     async fn hello(
         &self,
@@ -82,7 +84,7 @@ impl Town {
         hello: startalk_protocol::pb::link::Hello,
     ) -> anyhow::Result<String> {
         let certificate = if certificate == 0 { mallory.link.clone() } else { key(certificate) };
-        let mut dialed = Dialed::new(over, self.b.port, &self.b_name, &certificate).await?;
+        let mut dialed = Connection::dial(over, &self.at()?, &self.b_name, &certificate).await?;
         dialed.say(Kind::Hello(hello)).await;
         dialed.closed_with().await
     }
@@ -211,7 +213,7 @@ async fn records_and_keys_that_do_not_fit() -> anyhow::Result<()> {
         town.shown(&mallory.domain, "bad-signature", 2).await?;
 
         // It shows a good one, and then one that is older.
-        let mut dialed = Dialed::new(over, town.b.port, &b, &mallory.link).await?;
+        let mut dialed = Connection::dial(over, &town.at()?, &b, &mallory.link).await?;
         dialed.say(Kind::Hello(mallory.hello(&b, mallory.record(7)))).await;
         dialed.welcomed().await.context("the good record")?;
         dialed.vanish();
@@ -228,7 +230,7 @@ async fn frames_that_are_too_large_random_or_cut() -> anyhow::Result<()> {
     let b = town.b_name.clone();
     for (number, over) in [(30, Over::Quic), (40, Over::Tls)] {
         let mallory = Mallory::new(number);
-        let dial = async || Dialed::new(over, town.b.port, &b, &mallory.link).await;
+        let dial = async || Connection::dial(over, &town.at()?, &b, &mallory.link).await;
         // Before anybody knows who it is: only the length is needed, and nothing is kept for it.
         for length in [LINK_HELLO_BYTES_MAX + 1, LINK_FRAME_BYTES_MAX, u32::MAX as usize] {
             let mut dialed = dial().await?;
@@ -240,7 +242,7 @@ async fn frames_that_are_too_large_random_or_cut() -> anyhow::Result<()> {
             let mut bytes = u32::try_from(length)?.to_be_bytes().to_vec();
             bytes.extend((0..length).map(|_| u8::try_from(seed.between(0, 256)).unwrap_or(0)));
             let mut dialed = dial().await?;
-            dialed.say_bytes(bytes.into()).await;
+            dialed.say_bytes(bytes).await;
             let code = dialed.closed_with().await?;
             assert!(["malformed", "unsupported-version", "too-many"].contains(&code.as_str()), "{over:?}: {code:?}");
         }
@@ -269,7 +271,7 @@ async fn frames_that_are_too_large_random_or_cut() -> anyhow::Result<()> {
             let mut dialed = dial().await?;
             dialed.say(Kind::Hello(mallory.hello(&b, mallory.record(1 + at as u64)))).await;
             dialed.welcomed().await?;
-            dialed.say_bytes(bytes.into()).await;
+            dialed.say_bytes(bytes).await;
             assert_eq!(dialed.closed_with().await?, code, "{over:?}");
         }
         town.shown(&mallory.domain, "too-large", 1).await?;
@@ -295,13 +297,13 @@ async fn batches_that_are_replayed_forged_or_out_of_order() -> anyhow::Result<()
         let mallory = Mallory::new(number);
         let author = format!("mallory@{}", mallory.domain);
         let first = message(number, "mallory", "bob", "mallory 1: once");
-        let start = Position::start(mallory.epoch);
+        let start = mallory.sent;
         let after = start.after(&item_hash(&first));
         let mut sequence = 0;
         // Each link is a new one, with a newer record; what the outbox says to hold is what was sent so far.
-        let mut link = async |sent: &Position| -> anyhow::Result<Dialed> {
+        let mut link = async |sent: &Position| -> anyhow::Result<Connection> {
             sequence += 1;
-            let mut dialed = Dialed::new(over, town.b.port, &b, &mallory.link).await?;
+            let mut dialed = Connection::dial(over, &town.at()?, &b, &mallory.link).await?;
             let hello = mallory.hello(&b, mallory.record(sequence));
             dialed.say(Kind::Hello(startalk_protocol::pb::link::Hello { sent: Some(position(sent)), ..hello })).await;
             dialed.welcomed().await?;

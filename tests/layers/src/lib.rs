@@ -33,7 +33,12 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-layers", &[]),
     ("startalk-sabotage", &["startalk-protocol"]),
     ("startalk-bench", &["startalk-protocol", "startalk-net", "startalk-client"]),
-    ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-net", "startalk-link", "startalk-examples"]),
+    ("startalk-hostile", &["startalk-protocol", "startalk-link", "startalk-net"]),
+    ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-examples"]),
+    (
+        "startalk-conformance",
+        &["startalk-protocol", "startalk-link", "startalk-client", "startalk-hostile", "startalk-e2e", "startalk-examples"],
+    ),
 ];
 
 /// Crates from outside that a room must never depend on directly.

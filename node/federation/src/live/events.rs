@@ -85,7 +85,7 @@ impl Live<'_> {
     pub(super) fn accepted(&mut self, judged: &Judged) {
         self.slot.known.lock().endpoints.clone_from(&judged.endpoints);
         self.slot.status.lock().last_contact_ms = Some(self.shared.now());
-        self.ends_ms = self.ends_ms.min(judged.key_ends_ms);
+        self.key_ends_ms = judged.key_ends_ms;
         assert_eq!(judged.number, self.number, "one domain has one number");
         if directory::peer(&*self.shared.config.views.store, self.number).is_some_and(|p| p.silent_since_ms != 0) {
             // If it is not recorded now, the next contact says it again.

@@ -43,6 +43,8 @@ pub(crate) enum End {
     Replaced(Arrived),
     /// It had served its time, or nobody used it and there are many.
     Retired,
+    /// The key that the peer showed in TLS is valid no more.
+    KeyEnded,
     /// Our outbox has a new epoch: to be opened again at once.
     OtherEpoch,
     /// What the peer has is no place of `epoch`, which is our present one.
@@ -92,6 +94,8 @@ struct Live<'a> {
     probe: Option<Probe>,
     /// When keys and records are to be compared again.
     ends_ms: u64,
+    /// When the key that the peer showed ends.
+    key_ends_ms: u64,
     traffic_ms: u64,
     ephemerals: (u64, u64),
     apart: Option<Apart>,
@@ -125,6 +129,7 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
         ready: false,
         probe: None,
         ends_ms: now_ms + millis(shared.config.timings.link_age),
+        key_ends_ms: u64::MAX,
         traffic_ms: now_ms,
         ephemerals: (0, 0),
         apart: None,
@@ -192,6 +197,9 @@ impl Live<'_> {
                 wire.link.close(Error::new(Code::WentBack).with("domain", &shared.config.domain));
             }
             End::Retired => wire.link.close(Code::IdleTimeout.into()),
+            End::KeyEnded => {
+                wire.link.close(Error::new(Code::WrongKey).with("what", "The connection").with("domain", &slot.domain));
+            }
             End::Stopped => wire.link.close(Code::Stopping.into()),
         }
         let said = tokio::spawn(wire.farewell(farewell));
@@ -281,6 +289,9 @@ impl Live<'_> {
         let now_ms = self.shared.now();
         let idle = now_ms >= self.traffic_ms + millis(self.shared.config.timings.idle);
         let crowded = idle && self.shared.links.load(Ordering::Relaxed) > LINKS_IDLE_MAX;
+        if now_ms >= self.key_ends_ms {
+            return Some(End::KeyEnded);
+        }
         if now_ms >= self.ends_ms || (crowded && self.ready) {
             return Some(End::Retired);
         }
@@ -293,7 +304,7 @@ impl Live<'_> {
         let idle = self.traffic_ms + millis(self.shared.config.timings.idle);
         // What is due already was looked at just now and waits for something else.
         let now_ms = self.shared.now();
-        dues.into_iter().flatten().chain([idle]).filter(|due| *due > now_ms).fold(self.ends_ms, u64::min)
+        dues.into_iter().flatten().chain([idle, self.key_ends_ms]).filter(|due| *due > now_ms).fold(self.ends_ms, u64::min)
     }
 
     fn push(&mut self) -> Option<End> {
