@@ -1,0 +1,19 @@
+//! What people do, allowed or not; one file for each sort.
+//!
+//! Owns the choice among them. A new sort gets a file, a weight here, and its part of the oracle.
+
+mod accounts;
+mod direct;
+
+pub use accounts::let_in;
+
+use crate::world::World;
+
+/// One person does one thing.
+pub fn act(world: &mut World) {
+    match world.chance.below(100) {
+        0..=67 => direct::act(world),
+        68..=87 => direct::look_on(world),
+        _ => accounts::act(world),
+    }
+}
