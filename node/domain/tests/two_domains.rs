@@ -2,14 +2,14 @@
 
 mod harness;
 
-use harness::{Node, deliver, send, text, user};
+use harness::{List, Node, deliver, send, text, user};
 use startalk_domain::{
     Answer, Command,
     command::{LinkItem, MarkMove, PeerRule},
     conversations, delivery, directory, outbox,
 };
-use startalk_journal::ReadJournal;
-use startalk_protocol::limits;
+use startalk_journal::{Head, Header, ReadError, ReadJournal, Record};
+use startalk_protocol::{Code, limits};
 
 fn pair() -> (Node, Node) {
     (Node::new("a.example"), Node::new("b.example"))
@@ -437,4 +437,37 @@ fn what_was_erased_before_it_went_is_withheld() {
     deliver(&a, &mut b);
     let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
     assert_eq!(b.texts(bob.account, at_b), ["public"]);
+}
+
+/// A journal of which one record cannot be read at the moment.
+struct Unreadable<'a>(&'a List, u64);
+
+impl ReadJournal for Unreadable<'_> {
+    fn head(&self) -> Head {
+        self.0.head()
+    }
+    fn read(&self, position: u64) -> Result<Record, ReadError> {
+        let source = std::io::Error::other("this read fails");
+        if position == self.1 { Err(ReadError::Io { doing: "reading", segment: 1, source }) } else { self.0.read(position) }
+    }
+    fn read_from(&self, from: u64, max_records: usize, max_bytes: usize) -> Result<Vec<Record>, ReadError> {
+        self.0.read_from(from, max_records, max_bytes)
+    }
+    fn header(&self, position: u64) -> Result<Header, ReadError> {
+        self.0.header(position)
+    }
+}
+
+#[test]
+fn what_cannot_be_read_now_is_not_withheld_for_ever() {
+    let (mut a, _) = pair();
+    let alice = a.person("alice");
+    let (at_a, first, _) = a.say(alice, "bob@b.example", 1, "secret");
+    a.ok(Command::Recall { actor: alice, conversation: at_a, sequence: first, counter: 2 });
+    let message = startalk_domain::timeline::position(&a.store, at_a, first).unwrap();
+    let head = outbox::outbox(&a.store, 1).head();
+    let broken = Unreadable(&a.journal, message);
+    assert_eq!(outbox::items(&a.store, &broken, 1, head, head, 1).unwrap_err().code, Code::Internal, "the recall names it");
+    let items = outbox::items(&a.store, &*a.journal, 1, head, head, 1).unwrap();
+    assert!(matches!(items[..], [outbox::Outgoing::Item(_)]), "and goes when it can be read again");
 }
