@@ -6,7 +6,7 @@ use harness::{List, Node, deliver, send, text, user};
 use startalk_domain::{
     Answer, Command,
     command::{LinkItem, MarkMove, PeerRule},
-    conversations, delivery, directory, outbox,
+    conversations, delivery, directory, outbox, sync,
 };
 use startalk_journal::{Head, Header, ReadError, ReadJournal, Record};
 use startalk_protocol::{Code, limits};
@@ -454,7 +454,7 @@ impl ReadJournal for Unreadable<'_> {
         self.0.read_from(from, max_records, max_bytes)
     }
     fn header(&self, position: u64) -> Result<Header, ReadError> {
-        self.0.header(position)
+        self.read(position).map(|r| r.header)
     }
 }
 
@@ -470,4 +470,20 @@ fn what_cannot_be_read_now_is_not_withheld_for_ever() {
     assert_eq!(outbox::items(&a.store, &broken, 1, head, head, 1).unwrap_err().code, Code::Internal, "the recall names it");
     let items = outbox::items(&a.store, &*a.journal, 1, head, head, 1).unwrap();
     assert!(matches!(items[..], [outbox::Outgoing::Item(_)]), "and goes when it can be read again");
+}
+
+#[test]
+fn what_cannot_be_read_now_is_neither_left_out_nor_a_proof_of_going_back() {
+    let mut a = Node::new("a.example");
+    let (alice, _) = (a.person("alice"), a.person("bob"));
+    let (conversation, first, _) = a.say(alice, "bob@a.example", 1, "one");
+    a.say(alice, "bob@a.example", 2, "two");
+    let position = startalk_domain::timeline::position(&a.store, conversation, first).unwrap();
+    let broken = Unreadable(&a.journal, position);
+    let page = conversations::page(&a.store, &broken, alice.account, conversation, 1..=9, false);
+    assert_eq!(page.unwrap_err().code, Code::Internal, "a page without it would say that it is gone");
+    let cursor = sync::cursor_at(&*a.journal, position).unwrap();
+    assert_eq!(sync::standing(&broken, &cursor).unwrap_err().code, Code::Internal);
+    assert_eq!(sync::proves_going_back(&a.store, &broken, &cursor).unwrap_err().code, Code::Internal);
+    assert_eq!(sync::standing(&*a.journal, &cursor).unwrap(), sync::Standing::GoesOn(position));
 }
