@@ -212,10 +212,9 @@ pub fn end_all(world: &mut World) {
         empty(world);
     }
     for place in std::mem::take(&mut world.troubles.doomed) {
-        world.nodes[place].disk.set_faults(Faults::default());
-        if world.nodes[place].disk.is_off() {
-            fall(world, place, false, "the power had gone off");
-        }
+        // It may have met the failure already, in an erasure, which is not told before the next batch.
+        let disk_lives = !world.nodes[place].disk.is_off();
+        fall(world, place, disk_lives, "stopped with a disk that fails");
     }
     for node in &mut world.nodes {
         node.clock_error_ms = 0;

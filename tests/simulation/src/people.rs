@@ -126,6 +126,8 @@ pub enum Connected {
     GoesOn,
     /// Its token is not known here.
     Unknown,
+    /// The node cannot say now.
+    NotNow,
 }
 
 impl Device {
@@ -149,22 +151,28 @@ impl Device {
     pub fn connect(&mut self, node: &mut Node) -> Connected {
         let views = node.views().expect("it runs").clone();
         let Some(actor) = accounts::by_token_hash(&*views.store, &self.token_hash) else { return Connected::Unknown };
-        self.session = Some(node.starts);
         self.waiting.iter_mut().for_each(|w| w.asked = false);
+        // A node that cannot read says so, and is asked again.
+        let Ok(standing) = self.cursor.as_ref().map(|c| sync::standing(&*views.journal, c)).transpose() else {
+            return Connected::NotNow;
+        };
         let mut went_back = delivery::top(&*views.store, actor.device) < self.answered;
         if let Some(cursor) = &self.cursor {
-            if let Some(epoch) = sync::proves_going_back(&*views.store, &*views.journal, cursor) {
+            if let Ok(Some(epoch)) = sync::proves_going_back(&*views.store, &*views.journal, cursor) {
                 node.submit(Command::BeginEpoch { epoch, reason: "a device's cursor".into() }, Ticket::Nobody);
             }
-            went_back |= sync::standing(&*views.journal, cursor) == Standing::WentBack;
+            went_back |= standing == Some(Standing::WentBack);
         }
         if went_back {
-            self.offer_again(node, actor);
+            if !self.offer_again(node, actor) {
+                return Connected::NotNow;
+            }
             self.answered = 0;
             self.cursor = None;
         } else {
             self.hear(node);
         }
+        self.session = Some(node.starts);
         Connected::GoesOn
     }
 
@@ -174,31 +182,36 @@ impl Device {
         self.cursor = sync::cursor_at(&*views.journal, views.journal.head().position).ok();
     }
 
-    /// What the node does not have any more is sent again before anything else; what means numbers has failed.
-    fn offer_again(&mut self, node: &Node, actor: Actor) {
-        self.waiting.retain(|w| matches!(w.deed, Deed::Send { .. }));
+    /// What the node does not have any more is sent again before anything else; what means numbers has failed. Nothing of
+    /// it if the node cannot be read now.
+    fn offer_again(&mut self, node: &Node, actor: Actor) -> bool {
         let views = node.views().expect("it runs");
-        let (mut again, mut recalled) = (Vec::new(), Vec::new());
-        self.ring.retain(|r| {
+        let (mut again, mut recalled, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        for r in &self.ring {
             let Heard { conversation, sequence, id } = r.heard;
             let page =
                 conversations::page(&views.store, &*views.journal, actor.account, conversation, sequence..=sequence, false);
-            let there = page.ok().and_then(|p| p.messages.into_iter().find(|m| m.id == id));
+            let there = match page {
+                Ok(page) => page.messages.into_iter().find(|m| m.id == id),
+                Err(error) if error.code == Code::Internal => return false,
+                Err(_) => None,
+            };
             match there {
                 Some(message) => {
                     if r.recalled && !message.recalled {
                         recalled.push(Deed::Recall { message: r.message, conversation, sequence });
                     }
-                    true
+                    kept.push(r.clone());
                 }
-                None if r.recalled => false,
+                None if r.recalled => {}
                 None => {
                     let (words, code) = (r.words.clone(), r.code);
                     again.push(Deed::Send { message: r.message, to: r.to, words, code, known: Some(id) });
-                    false
                 }
             }
-        });
+        }
+        self.ring = kept;
+        self.waiting.retain(|w| matches!(w.deed, Deed::Send { .. }));
         let first: Vec<Waiting> = again
             .into_iter()
             .map(|deed| {
@@ -208,6 +221,7 @@ impl Device {
             .collect();
         first.into_iter().rev().for_each(|w| self.waiting.push_front(w));
         recalled.into_iter().for_each(|deed| self.queue(deed));
+        true
     }
 
     /// Gives the node up to `count` of what waits.
@@ -276,6 +290,7 @@ fn command(actor: Actor, waiting: &Waiting) -> Command {
             counter,
             content: words::content(words, *code),
             reply_to: None,
+            reply_sequence: 0,
             known_id: *known,
         },
         Deed::Edit { conversation, sequence, words, .. } => Command::Edit {

@@ -234,6 +234,9 @@ impl World {
             device.session = None; // what is answered now is not heard
             return;
         }
+        if !self.healing && self.chance.one_in(4) {
+            return;
+        }
         if device.waiting.iter().any(|w| !w.asked) {
             let count = self.chance.index(4) + 1;
             device.ask(person, node, count);

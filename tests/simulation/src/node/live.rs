@@ -5,9 +5,11 @@
 //! Left out: quotas, ephemerals, idle links, the age of keys. Reads short ranges at once, never on another thread.
 //! Invariant: a link is over only when everything that it submitted is answered.
 
+use std::sync::Arc;
+
 use startalk_domain::{
     Answer, Command, Views,
-    command::LinkItem,
+    command::{LinkItem, SubmissionProof},
     directory,
     outbox::{self, Outgoing},
 };
@@ -309,7 +311,13 @@ impl Live {
                 }
                 Event::WeWentBack { .. } => self.went_back = true,
                 Event::PeerWentBack { .. } | Event::Ephemeral(_) => {}
-                Event::Items { epoch, items, .. } => self.submit(world, epoch, items),
+                Event::Items { epoch, items, link_key, submissions, .. } => {
+                    let proof =
+                        submissions.map(|s| Arc::new(SubmissionProof { link_key, hashes: s.hashes, signature: s.signature }));
+                    self.submit(world, epoch, items, proof);
+                }
+                Event::Asked { id, .. } => self.wire.link.answer(id, Err(Code::NotAllowedHere.into())),
+                Event::Answered { .. } | Event::Noted(_) => {}
                 Event::Acked { up_to, refused } => {
                     peer.acks.moved(self.epoch, up_to, world.now_ms);
                     for (sequence, error) in refused {
@@ -350,16 +358,23 @@ impl Live {
         self.look(world).err()
     }
 
-    fn submit(&mut self, world: &mut World, epoch: [u8; 16], items: Vec<Incoming>) {
+    fn submit(&mut self, world: &mut World, epoch: [u8; 16], items: Vec<Incoming>, proof: Option<Arc<SubmissionProof>>) {
         for Incoming { sequence, entry, running } in items {
             let item = match entry {
-                Entry::Item(bytes) => Some(bytes),
+                Entry::Item(bytes) | Entry::Submission(bytes, _) => Some(bytes),
                 Entry::Withheld(_) => None,
             };
             self.replies.outstanding += 1;
             world.submitted.insert((self.number, epoch, sequence), item.clone());
             let ticket = Ticket::Item { peer: self.number, link: self.id, sequence };
-            world.submit(Command::ReceiveItem { peer: self.number, epoch, item: LinkItem { sequence, running, item } }, ticket);
+            world.submit(
+                Command::ReceiveItem {
+                    peer: self.number,
+                    epoch,
+                    item: LinkItem { sequence, running, item, proof: proof.clone() },
+                },
+                ticket,
+            );
         }
     }
 
@@ -477,6 +492,7 @@ impl Live {
         self.look(world)?;
         let entry = |item| match item {
             Outgoing::Item(bytes) => Entry::Item(bytes),
+            Outgoing::Submission(bytes, hash) => Entry::Submission(bytes, hash),
             Outgoing::Withheld(hash) => Entry::Withheld(hash),
         };
         let taken = self.wire.link.push(first, items.into_iter().map(entry));
