@@ -161,7 +161,10 @@ impl Device {
             if let Ok(Some(epoch)) = sync::proves_going_back(&*views.store, &*views.journal, cursor) {
                 node.submit(Command::BeginEpoch { epoch, reason: "a device's cursor".into() }, Ticket::Nobody);
             }
-            went_back |= standing == Some(Standing::WentBack);
+            let told = standing == Some(Standing::WentBack);
+            let future = cursor.position > node.model.head();
+            assert!(told || !future, "device {} heard of a future that is gone, and is not told so", self.id);
+            went_back |= told;
         }
         if went_back {
             if !self.offer_again(node, actor) {

@@ -13,7 +13,7 @@ use crate::{
     network::Network,
     node::{self, Node, Ticket},
     oracle::Ledger,
-    people::{self, Connected, Device, Person, home_of},
+    people::{self, Connected, Deed, Device, Person, home_of},
     trace::Trace,
 };
 
@@ -263,8 +263,13 @@ impl World {
 
     /// A device is no more: what it remembered nobody can offer again.
     pub fn forget(&mut self, at: usize, device: usize) {
-        for remembered in &self.people[at].devices[device].ring {
-            let said = self.ledger.said.get_mut(&remembered.message).expect("somebody said it");
+        let device = &self.people[at].devices[device];
+        let offered = device.waiting.iter().filter_map(|w| match w.deed {
+            Deed::Send { message, known: Some(_), .. } => Some(message),
+            _ => None,
+        });
+        for message in device.ring.iter().map(|r| r.message).chain(offered) {
+            let said = self.ledger.said.get_mut(&message).expect("somebody said it");
             said.given_up.get_or_insert("its device is gone");
         }
     }

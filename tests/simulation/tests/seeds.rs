@@ -30,6 +30,15 @@ fn whatever_goes_wrong_nothing_acknowledged_is_lost_and_nobody_sees_what_is_not_
     assert!(accepted > 0 && faults > 0, "something happened");
 }
 
+/// What `tests/sabotage` runs with each switch.
+#[test]
+fn a_few_seeds_hold() {
+    for seed in [1, 2, 3, 4, 5] {
+        let outcome = run(seed, &Options { steps: 600, ..OPTIONS });
+        assert_eq!(outcome.failure, None, "seed {seed}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_every_disk() {
     let options = Options { steps: 300, ..OPTIONS };

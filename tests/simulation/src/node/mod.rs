@@ -31,6 +31,8 @@ use crate::{chance::Chance, network::Network, oracle::Model};
 const OPTIONS: Options = Options { segment_bytes: 128 * 1024, extent_bytes: 16 * 1024 };
 /// Bytes kept free for what frees: as much of a small disk as 256 MB of a large one.
 pub const RESERVE: u64 = 48 * 1024;
+/// The write loop looks at the free space so often at least, in milliseconds.
+const LOOK_MS: u64 = 1_000;
 /// Records looked through for refusals at start.
 const REFUSED_LOOK_BACK: u64 = 16 * 1024;
 
@@ -110,6 +112,8 @@ pub struct Node {
     submitted: Submitted,
     /// Told by an administrator: the node begins an epoch when it starts.
     restored_by_verb: bool,
+    /// Since when its disk has been too full for anything but what frees.
+    low_since_ms: Option<u64>,
     /// Made durable by the last step.
     pub written: Arc<[Recorded]>,
 }
@@ -136,6 +140,7 @@ impl Node {
             chance: Chance::new(seed ^ (place as u64 + 1).wrapping_mul(0x9e37_79b9)),
             submitted: Submitted::new(),
             restored_by_verb: false,
+            low_since_ms: None,
             written: Arc::from([]),
         }
     }
@@ -250,8 +255,13 @@ impl Node {
             core.sequencer.idle(now_ms);
             return Ok(Vec::new());
         }
+        let low = self.disk.arc().free_bytes().is_ok_and(|free| free < RESERVE);
+        self.low_since_ms = low.then_some(self.low_since_ms.unwrap_or(true_ms));
         let records = core.sequencer.step(&mut core.work, now_ms, &mut self.chance)?;
+        let is_low = self.low_since_ms.is_some_and(|since| true_ms > since + LOOK_MS);
         for record in records.iter() {
+            let adds = matches!(record.event, Event::MessageAdded(..) | Event::AccountCreated(..) | Event::DeviceAdded(..));
+            assert!(!adds || !is_low, "node {}: {} although the disk is full", self.place, record.event.name());
             self.model.apply(record, &self.submitted);
         }
         self.model.reached(core.sequencer.head());

@@ -109,6 +109,11 @@ impl Model {
         Self { place, ..Self::default() }
     }
 
+    /// Position of the last record.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
     /// After a batch: the journal ends here.
     pub fn reached(&mut self, head: Head) {
         assert_eq!(head.position, self.head, "what the write loop returned is what the journal has");
