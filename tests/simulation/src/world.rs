@@ -11,14 +11,12 @@ use crate::{
     faults::{self, Troubles},
     invariants,
     network::Network,
-    node::{self, Node, Ticket},
+    node::{self, BEGIN_MS, Node, Ticket},
     oracle::Ledger,
     people::{self, Connected, Deed, Device, Person, home_of},
     trace::Trace,
 };
 
-/// The true time at the beginning.
-const BEGIN_MS: u64 = 1_800_000_000_000;
 /// Persons of each domain at the beginning.
 const PERSONS: usize = 4;
 /// Turns between two looks at everything.
@@ -78,10 +76,7 @@ impl World {
             let node = &mut world.nodes[place];
             node.start(&mut world.network, BEGIN_MS).expect("an empty journal");
             node.submit(Command::Begin { root_key: [u8::try_from(place).expect("few"); 32] }, Ticket::Nobody);
-            for other in (0..nodes).filter(|other| *other != place) {
-                let command = Command::SetPeerRule { domain: node::domain(other), rule: PeerRule::Allow, forget_key: false };
-                node.submit(command, Ticket::Nobody);
-            }
+            node.meet_all(nodes);
             for k in 0..PERSONS {
                 let id = world.new_device();
                 let devices = vec![Device::new(id)];

@@ -17,10 +17,11 @@ use startalk_link::{Entry, Event, Incoming, Link, Other, Position, Second, secon
 use startalk_protocol::{
     Code, DomainName, Error,
     limits::{LINK_BATCH_ITEMS_MAX, LINK_FRAME_BYTES_MAX, LINK_PROBE_MS},
+    signing::SecretKey,
 };
 use startalk_sequencer::Work;
 
-use super::{Desk, Ticket, peer::Peer};
+use super::{Desk, Ticket, groups::Groups, peer::Peer};
 use crate::{
     chance::Chance,
     network::{Arrival, Network, Port},
@@ -59,6 +60,10 @@ pub struct World<'a> {
     pub paused: bool,
     /// Link keys by domain: who is who.
     pub keys: &'a [(DomainName, [u8; 32])],
+    /// Our own.
+    pub key: &'a SecretKey,
+    /// The node's clock as it is set.
+    pub wall_ms: u64,
     /// Number of the next link of this process.
     pub links: &'a mut u64,
     /// Items of peers that were handed to the write loop.
@@ -163,6 +168,7 @@ pub struct Live {
     ends_ms: u64,
     went_back: bool,
     replies: Replies,
+    groups: Groups,
 }
 
 /// What the write loop made of what a link submitted.
@@ -221,6 +227,7 @@ impl Live {
             ends_ms: world.now_ms + AGE_MS,
             went_back: false,
             replies: Replies::default(),
+            groups: Groups::new(peer.number, *world.links),
         }
     }
 
@@ -239,9 +246,15 @@ impl Live {
         self.wire.port
     }
 
+    /// Whether something of groups is on its way.
+    pub fn is_busy(&self) -> bool {
+        self.groups.is_busy()
+    }
+
     /// When it wants a turn by the node's clock.
     pub fn due_ms(&self) -> u64 {
-        let dues = [self.wire.link.deadline(), self.push_at_ms, self.probe.as_ref().map(|p| p.until_ms)];
+        let probe = self.probe.as_ref().map(|p| p.until_ms);
+        let dues = [self.wire.link.deadline(), self.push_at_ms, probe, self.groups.due_ms()];
         dues.into_iter().flatten().fold(self.ends_ms, u64::min)
     }
 
@@ -249,6 +262,11 @@ impl Live {
     pub fn turn(&mut self, world: &mut World, peer: &mut Peer) -> Option<End> {
         if let Some(end) = self.recorded(world, peer) {
             return Some(end);
+        }
+        for (link, job, is_ok) in std::mem::take(&mut peer.group_done) {
+            if link == self.id {
+                self.groups.done(world, &mut self.wire.link, job, is_ok);
+            }
         }
         self.wire.hear(world.network, world.true_ms, world.now_ms);
         if let Some(end) = self.events(world, peer) {
@@ -304,7 +322,8 @@ impl Live {
                     }
                 }
                 Event::NewPeerEpoch { epoch, .. } => self.begin_peer_epoch(world, epoch),
-                Event::Ready { send_from, receiving, .. } => {
+                Event::Ready { send_from, receiving, features, .. } => {
+                    self.groups.ready(&world.views.store, &features);
                     if let Some(end) = self.opened(world, peer, send_from, receiving) {
                         return Some(end);
                     }
@@ -316,8 +335,9 @@ impl Live {
                         submissions.map(|s| Arc::new(SubmissionProof { link_key, hashes: s.hashes, signature: s.signature }));
                     self.submit(world, epoch, items, proof);
                 }
-                Event::Asked { id, .. } => self.wire.link.answer(id, Err(Code::NotAllowedHere.into())),
-                Event::Answered { .. } | Event::Noted(_) => {}
+                Event::Asked { id, what } => self.groups.asked(world, &mut self.wire.link, id, &what),
+                Event::Answered { id, answer } => self.groups.answered(world, &mut self.wire.link, id, answer),
+                Event::Noted(what) => self.groups.noted(world, &what),
                 Event::Acked { up_to, refused } => {
                     peer.acks.moved(self.epoch, up_to, world.now_ms);
                     for (sequence, error) in refused {
@@ -422,6 +442,7 @@ impl Live {
             }
         }
         peer.reconnect = false;
+        self.groups.changed(&world.views.store, peer);
         if std::mem::take(&mut peer.items) && self.ready_ms.is_some() {
             return self.look(world).err();
         }
@@ -461,6 +482,7 @@ impl Live {
         if self.ready_ms.is_none() || world.paused {
             return None;
         }
+        self.groups.push(world, &mut self.wire.link);
         while let Some(next) = self.wire.link.next_to_push()
             && next <= self.head
         {

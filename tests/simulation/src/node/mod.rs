@@ -5,6 +5,8 @@
 //! Mirrors of `node/federation`: `federation::Federation` (`new`, `committed`), `opening::open` and `hand_over`, and the
 //! shape of `trust::judge`. Invariant: everything that a step made durable was told to the oracle.
 
+mod groups;
+mod identity;
 pub mod live;
 pub mod peer;
 
@@ -21,6 +23,8 @@ use startalk_link::{Event as LinkEvent, Role};
 use startalk_protocol::{Code, DomainName, Error, signing::SecretKey};
 use startalk_sequencer::{Fatal, Sequencer, Work, views};
 
+pub use self::identity::{BEGIN_MS, NODES_MAX, domain, place_of};
+use self::identity::{key, keys, record};
 use self::{
     live::{Arrived, Wire, World},
     peer::Peer,
@@ -45,6 +49,8 @@ pub enum Ticket {
     Person { person: usize },
     /// An item of a link, or the beginning of its epoch.
     Item { peer: u64, link: u64, sequence: u64 },
+    /// What a link's groups asked for.
+    Group { peer: u64, link: u64, job: u64 },
     /// The new epoch that a peer's task asked for.
     EpochBegun { peer: u64 },
     /// Nobody waits for it.
@@ -199,6 +205,11 @@ impl Node {
             if outbox.head() > outbox.acked {
                 core.peer(number, now_ms);
             }
+            for conversation in startalk_domain::groups::shared_with(&*views.store, number) {
+                if let Some(peer) = core.peer(number, now_ms) {
+                    peer.groups.insert(conversation);
+                }
+            }
         }
         self.core = Some(core);
         network.set_up(self.place, true);
@@ -275,6 +286,9 @@ impl Node {
                 Ticket::Item { peer, link, sequence } => {
                     core.peers.get_mut(&peer).expect("the peer asked").answered(link, sequence, answer);
                 }
+                Ticket::Group { peer, link, job } => {
+                    core.peers.get_mut(&peer).expect("the peer asked").group_done.push((link, job, answer.is_ok()));
+                }
                 Ticket::EpochBegun { peer } => {
                     core.process.begins_epoch = false;
                     core.peers.values_mut().for_each(|p| p.changed = true);
@@ -289,7 +303,7 @@ impl Node {
 
     /// The links do what they can.
     pub fn turn(&mut self, network: &mut Network, true_ms: u64) {
-        let now_ms = self.steady_ms(true_ms);
+        let (now_ms, wall_ms) = (self.steady_ms(true_ms), self.now_ms(true_ms));
         let Some(core) = &mut self.core else { return };
         let views = core.sequencer.views().clone();
         let Core { work, peers, openings, process, desk, links, .. } = core;
@@ -305,6 +319,8 @@ impl Node {
             now_ms,
             paused: false,
             keys: keys(),
+            key: &self.key,
+            wall_ms,
             links,
             submitted: &mut self.submitted,
         };
@@ -343,7 +359,7 @@ impl Node {
 
     /// When it wants a turn, by the true time.
     pub fn due_ms(&mut self, network: &mut Network, true_ms: u64) -> u64 {
-        let now_ms = self.steady_ms(true_ms);
+        let (now_ms, wall_ms) = (self.steady_ms(true_ms), self.now_ms(true_ms));
         let Some(core) = &mut self.core else { return self.starts_ms };
         if !core.work.is_empty() {
             return true_ms;
@@ -362,6 +378,8 @@ impl Node {
             now_ms,
             paused: false,
             keys: keys(),
+            key: &self.key,
+            wall_ms,
             links,
             submitted: &mut self.submitted,
         };
@@ -385,11 +403,21 @@ impl Node {
         let store = &*core.sequencer.views().store;
         core.work.is_empty()
             && core.openings.is_empty()
+            && !core.peers.values().any(Peer::is_busy)
             && directory::peers(store).iter().all(|(number, _)| {
                 let outbox = outbox::outbox(store, *number);
                 let acked = core.peers.get(number).and_then(|p| p.acks.up_to(outbox.epoch)).unwrap_or(outbox.acked);
                 acked == outbox.head()
             })
+    }
+
+    /// The commands by which it knows everybody.
+    pub fn meet_all(&mut self, nodes: usize) {
+        let place = self.place;
+        for other in (0..nodes).filter(|other| *other != place) {
+            let command = Command::MeetPeer { record: Box::new(record(other)), proof: "configured".into() };
+            self.submit(command, Ticket::Nobody);
+        }
     }
 
     /// A hash over all files of the disk.
@@ -431,6 +459,13 @@ impl Core {
 
     /// Records were committed: wakes the peers that they go to.
     fn committed(&mut self, records: &[Recorded], now_ms: u64) {
+        let store = self.sequencer.views().store.clone();
+        for (peer, conversation) in startalk_domain::groups::hints(&*store, records) {
+            if let Some(peer) = self.peer(peer, now_ms) {
+                peer.groups.insert(conversation);
+            }
+        }
+        let home = |c: u64| startalk_domain::groups::group(&*store, c).map_or(directory::HERE, |g| g.home);
         for record in records {
             for out in record.event.link_outs() {
                 if let Some(peer) = self.peer(out.peer, now_ms) {
@@ -439,6 +474,18 @@ impl Core {
             }
             match &record.event {
                 Event::EpochBegan(..) => self.peers.values_mut().for_each(|p| p.changed = true),
+                Event::GroupSubmitted(facts, _) => {
+                    if let Some(peer) = self.peer(home(facts.conversation), now_ms) {
+                        peer.groups.insert(facts.conversation);
+                    }
+                }
+                Event::MarksMoved(facts, _) => {
+                    for mark in facts.marks.iter().filter(|m| m.group) {
+                        if let Some(peer) = self.peer(home(mark.conversation), now_ms) {
+                            peer.group_marks.insert(mark.conversation);
+                        }
+                    }
+                }
                 Event::PeerRuleSet(facts, _) => {
                     if let Some(peer) = self.peer(facts.peer, now_ms) {
                         (peer.changed, peer.reconnect) = (true, true);
@@ -486,27 +533,4 @@ fn judge(world: &World, from: &DomainName, record: &[u8]) -> Result<(u64, Vec<[u
     assert_eq!(record, from.as_str().as_bytes(), "the record of a simulated domain is its name");
     let keys = world.keys.iter().find(|(domain, _)| domain == from).map(|(_, key)| vec![*key]).ok_or_else(unknown)?;
     Ok((number, keys))
-}
-
-/// Most nodes of one simulation.
-pub const NODES_MAX: usize = 12;
-
-/// The name of a node.
-pub fn domain(place: usize) -> DomainName {
-    format!("{}.example", char::from(b'a' + u8::try_from(place).expect("few nodes"))).parse().expect("a domain")
-}
-
-/// The node with this name.
-pub fn place_of(domain: &DomainName) -> Option<usize> {
-    let letter = *domain.as_str().as_bytes().first()?;
-    domain.as_str().ends_with(".example").then(|| usize::from(letter.wrapping_sub(b'a')))
-}
-
-fn key(place: usize) -> SecretKey {
-    SecretKey::from_seed([u8::try_from(place).expect("few nodes") + 1; 32])
-}
-
-fn keys() -> &'static [(DomainName, [u8; 32])] {
-    static KEYS: std::sync::OnceLock<Vec<(DomainName, [u8; 32])>> = std::sync::OnceLock::new();
-    KEYS.get_or_init(|| (0..NODES_MAX).map(|place| (domain(place), key(place).public())).collect())
 }

@@ -4,7 +4,7 @@
 //! Mirrors `node/federation`: `peer::Peer` (`next`, `outlook`, `dial`, `take_in`, `ended`, `closed`, `again`, `failed`,
 //! `begin_epoch`), `backoff::Backoff`, `sending::Acks`, `slot::RefusedLately`. One link at a time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use startalk_domain::{Command, directory, outbox};
 use startalk_link::{Config, Link, Role};
@@ -44,6 +44,12 @@ pub struct Peer {
     pub changed: bool,
     /// A link is wanted now.
     pub reconnect: bool,
+    /// Groups that the peer has to hear of, or we of.
+    pub groups: BTreeSet<u64>,
+    /// Groups of the peer's in which somebody here has read on.
+    pub group_marks: BTreeSet<u64>,
+    /// Answers to what a link's groups asked for: link, job, whether it was done.
+    pub group_done: Vec<(u64, u64, bool)>,
     /// Judged links that wait.
     pub arrived: VecDeque<Arrived>,
     failures: u32,
@@ -90,6 +96,9 @@ impl Peer {
             items: true,
             changed: false,
             reconnect: false,
+            groups: BTreeSet::new(),
+            group_marks: BTreeSet::new(),
+            group_done: Vec::new(),
             arrived: VecDeque::new(),
             failures: 0,
             next_ms: 0,
@@ -132,6 +141,11 @@ impl Peer {
             Ok(_) => (self.next_ms, self.wanted) = (0, true),
             Err(error) => self.failed(&error, now_ms, chance),
         }
+    }
+
+    /// Whether something of groups is left to say or hear.
+    pub fn is_busy(&self) -> bool {
+        !self.groups.is_empty() || matches!(&self.doing, Doing::Live(live) if live.is_busy())
     }
 
     /// How it stands, for people to read.
@@ -236,7 +250,7 @@ impl Peer {
         }
         let outbox = outbox::outbox(store, self.number);
         let unacked = outbox.head() > self.acks.up_to(outbox.epoch).unwrap_or(outbox.acked);
-        if !unacked && !self.wanted && !self.reconnect {
+        if !unacked && !self.wanted && !self.reconnect && self.groups.is_empty() {
             return None;
         }
         if world.now_ms >= self.contact_ms + DORMANT_AFTER_MS && !self.reconnect {
@@ -348,7 +362,7 @@ pub fn new_link(world: &World, process: &Process, role: Role, place: usize) -> L
         record: bytes::Bytes::copy_from_slice(world.domain.as_str().as_bytes()),
         key: process.key.clone(),
         instance: process.instance,
-        features: Vec::new(),
+        features: vec![super::groups::FEATURE.to_owned()],
         role,
         tls_peer_key: Some(world.keys[place].1),
         datagrams: false,
