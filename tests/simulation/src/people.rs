@@ -58,6 +58,8 @@ pub enum Deed {
     Send { message: u64, to: usize, words: String, code: bool, known: Option<MessageId> },
     /// Another text for it.
     Edit { conversation: u64, sequence: u64, words: String },
+    /// Something about a group, with a message of the run if it says one.
+    Group { command: Box<Command>, message: Option<u64> },
     /// Taking it back.
     Recall { message: u64, conversation: u64, sequence: u64 },
 }
@@ -243,9 +245,20 @@ impl Device {
     }
 
     /// The node answered a command. Whether it was new to the device.
-    pub fn answered(&mut self, ledger: &mut Ledger, counter: u64, answer: &Result<Answer, Error>) {
+    pub fn answered(&mut self, ledger: &mut Ledger, home: usize, counter: u64, answer: &Result<Answer, Error>) {
         let Some(at) = self.waiting.iter().position(|w| w.counter == counter && w.asked) else { return };
         match answer {
+            Ok(answer) if matches!(self.waiting[at].deed, Deed::Group { .. }) => {
+                let waiting = self.waiting.remove(at).expect("found above");
+                ledger.accepted += 1;
+                self.answered = self.answered.max(counter);
+                if let (Answer::Sent { conversation, sequence, .. }, Deed::Group { message: Some(message), .. }) =
+                    (answer, waiting.deed)
+                    && *sequence != 0
+                {
+                    ledger.heard_in_groups.push((home, *conversation, *sequence, message));
+                }
+            }
             Ok(Answer::Sent { conversation, sequence, id, .. }) => {
                 let waiting = self.waiting.remove(at).expect("found above");
                 ledger.accepted += 1;
@@ -265,7 +278,7 @@ impl Device {
                         ledger.said.get_mut(&message).expect("somebody said it").given_up = Some("taken back");
                         self.ring.iter_mut().filter(|r| r.message == message).for_each(|r| r.recalled = true);
                     }
-                    Deed::Edit { .. } => {}
+                    Deed::Edit { .. } | Deed::Group { .. } => {}
                 }
             }
             Ok(other) => panic!("a device's command was answered with {other:?}"),
@@ -303,8 +316,25 @@ fn command(actor: Actor, waiting: &Waiting) -> Command {
             counter,
             content: words::content(words, false),
         },
+        Deed::Group { command, .. } => signed(command, actor, counter),
         Deed::Recall { conversation, sequence, .. } => {
             Command::Recall { actor, conversation: *conversation, sequence: *sequence, counter }
         }
     }
+}
+
+/// The same command by this device under this number.
+fn signed(command: &Command, by: Actor, number: u64) -> Command {
+    let mut command = command.clone();
+    match &mut command {
+        Command::CreateGroup { actor, counter, .. }
+        | Command::ActInGroup { actor, counter, .. }
+        | Command::JoinGroup { actor, counter, .. }
+        | Command::DecideGroupInvitation { actor, counter, .. }
+        | Command::Send { actor, counter, .. }
+        | Command::Edit { actor, counter, .. }
+        | Command::Recall { actor, counter, .. } => (*actor, *counter) = (by, number),
+        other => panic!("no device says {other:?}"),
+    }
+    command
 }

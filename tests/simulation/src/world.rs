@@ -44,6 +44,8 @@ pub struct World {
     pub chance: Chance,
     /// What is wrong now.
     pub troubles: Troubles,
+    /// Ways into groups that somebody made, or tried to.
+    pub ways: Vec<startalk_domain::groups::GroupLink>,
     /// Edits so far.
     pub edits: u64,
     /// Things done to the world by faults.
@@ -65,6 +67,7 @@ impl World {
             now_ms: BEGIN_MS,
             chance: Chance::new(seed),
             troubles: Troubles::default(),
+            ways: Vec::new(),
             edits: 0,
             faults: 0,
             healing: false,
@@ -189,7 +192,7 @@ impl World {
                 self.trace(|| format!("p{person} device {device} #{counter}: {}", short(answer)));
                 let Some(at) = self.people.iter().position(|p| p.person == person) else { return };
                 if let Some(device) = self.people[at].devices.iter_mut().find(|d| d.id == device) {
-                    device.answered(&mut self.ledger, counter, answer);
+                    device.answered(&mut self.ledger, home_of(person), counter, answer);
                 }
             }
             Ticket::Person { person } => {

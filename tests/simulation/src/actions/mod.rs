@@ -4,6 +4,7 @@
 
 mod accounts;
 mod direct;
+mod groups;
 
 pub use accounts::let_in;
 
@@ -12,8 +13,9 @@ use crate::world::World;
 /// One person does one thing.
 pub fn act(world: &mut World) {
     match world.chance.below(100) {
-        0..=67 => direct::act(world),
-        68..=87 => direct::look_on(world),
+        0..=47 => direct::act(world),
+        48..=67 => direct::look_on(world),
+        68..=87 => groups::act(world),
         _ => accounts::act(world),
     }
 }

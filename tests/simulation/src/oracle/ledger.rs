@@ -41,6 +41,10 @@ pub struct Ledger {
     pub restored: BTreeMap<usize, u64>,
     /// Answers that said yes.
     pub accepted: u64,
+    /// What was acknowledged by a group's home: node, conversation, sequence and message.
+    pub heard_in_groups: Vec<(usize, u64, u64, u64)>,
+    /// Messages of groups, and who said them.
+    pub said_in_groups: BTreeMap<u64, usize>,
     last: u64,
 }
 
@@ -49,6 +53,13 @@ impl Ledger {
     pub fn say(&mut self, author: usize, to: usize) -> u64 {
         self.last += 1;
         self.said.insert(self.last, Said { author, to, heard: None, given_up: None });
+        self.last
+    }
+
+    /// A new message in a group.
+    pub fn say_in_group(&mut self, author: usize) -> u64 {
+        self.last += 1;
+        self.said_in_groups.insert(self.last, author);
         self.last
     }
 

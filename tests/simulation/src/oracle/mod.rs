@@ -2,8 +2,10 @@
 //!
 //! `model` follows one node's records; `ledger` follows what people did and heard. Neither reads a view.
 
+mod groups;
 mod ledger;
 mod model;
 
+pub use groups::{Group, Groups};
 pub use ledger::{Heard, Ledger};
 pub use model::{Conversation, Model};

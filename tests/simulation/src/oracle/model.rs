@@ -99,6 +99,8 @@ pub struct Model {
     pub closed: BTreeMap<u64, Vec<Closed>>,
     /// Where each message stands.
     pub places: BTreeMap<u64, Vec<(u64, u64)>>,
+    /// Groups.
+    pub groups: super::Groups,
     /// Records so far.
     pub records: u64,
 }
@@ -152,6 +154,11 @@ impl Model {
         }
         self.head = record.position;
         self.records += 1;
+        if let Event::GroupReplicaBegan(f, _) = &record.event {
+            // What is before it this domain has no right to.
+            self.heads.insert(f.conversation, f.base);
+        }
+        self.groups.apply(record, self.place, &self.persons, &self.peers);
         let conversation = record.conversation;
         match &record.event {
             Event::PeerMet(f, _) => {
@@ -192,7 +199,7 @@ impl Model {
                 assert!(before.is_none(), "a number is given once");
             }
             Event::RequestDecided(f, _) => {
-                let c = self.conversations.get_mut(&f.conversation).expect("an open conversation");
+                let Some(c) = self.conversations.get_mut(&f.conversation) else { return };
                 (c.request, c.refused) = (false, !f.accepted);
             }
             Event::MessageAdded(f, body) => {

@@ -2,6 +2,8 @@
 //!
 //! Owns the comparison of what people see with what the oracle knows. Changes nothing.
 
+mod groups;
+
 use std::collections::BTreeMap;
 
 use startalk_domain::conversations;
@@ -21,6 +23,7 @@ pub fn always(world: &World) {
         pages(node, &world.ledger);
         doubles(node, world);
     }
+    groups::always(world);
 }
 
 /// When everything has come to rest, besides.
@@ -32,13 +35,14 @@ pub fn at_rest(world: &World) {
     lost(world);
     copies(world);
     order(world);
+    groups::at_rest(world);
 }
 
 fn pages(node: &Node, ledger: &Ledger) {
     let views = node.views().expect("it runs");
     let last = node.model.conversations.keys().next_back().copied().unwrap_or(0);
     for (account, person) in node.model.persons.iter().filter(|(_, p)| home_of(**p) == node.place) {
-        for number in 1..=last + 1 {
+        for number in (1..=last + 1).filter(|n| !node.model.groups.all.contains_key(n)) {
             let conversation = node.model.conversations.get(&number).filter(|c| c.a == *account || c.b == *account);
             let (mut from, mut seen) = (1, Vec::new());
             loop {
