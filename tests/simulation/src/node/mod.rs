@@ -414,6 +414,9 @@ impl Node {
     /// The commands by which it knows everybody.
     pub fn meet_all(&mut self, nodes: usize) {
         let place = self.place;
+        let charter = record(place).charter().clone();
+        let own = Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() };
+        self.submit(own, Ticket::Nobody);
         for other in (0..nodes).filter(|other| *other != place) {
             let command = Command::MeetPeer { record: Box::new(record(other)), proof: "configured".into() };
             self.submit(command, Ticket::Nobody);
