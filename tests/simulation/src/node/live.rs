@@ -13,7 +13,7 @@ use startalk_domain::{
     directory,
     outbox::{self, Outgoing},
 };
-use startalk_link::{Entry, Event, Incoming, Link, Other, Position, Second, second_link};
+use startalk_link::{Entry, Event, Incoming, Link, Other, Position, Second, Stand, second_link};
 use startalk_protocol::{
     Code, DomainName, Error,
     limits::{LINK_BATCH_ITEMS_MAX, LINK_FRAME_BYTES_MAX, LINK_PROBE_MS},
@@ -56,8 +56,6 @@ pub struct World<'a> {
     pub true_ms: u64,
     /// The node's clock.
     pub now_ms: u64,
-    /// A new epoch is being begun: nothing is sent.
-    pub paused: bool,
     /// Link keys by domain: who is who.
     pub keys: &'a [(DomainName, [u8; 32])],
     /// Our own.
@@ -141,8 +139,8 @@ pub enum End {
     Retired,
     /// Our outbox has a new epoch.
     OtherEpoch,
-    /// The peer has this of ours, and we do not.
-    WeWentBack { epoch: [u8; 16] },
+    /// What the peer has is no place of `epoch`, which is our present one: a new one begins after this item.
+    Apart { after: Option<u64>, epoch: [u8; 16] },
 }
 
 struct Probe {
@@ -166,7 +164,10 @@ pub struct Live {
     ready_ms: Option<u64>,
     probe: Option<Probe>,
     ends_ms: u64,
-    went_back: bool,
+    /// Histories differ: where a new epoch begins.
+    apart: Option<Option<u64>>,
+    /// Up to here the peer has what the items do: they go as hashes.
+    has: u64,
     replies: Replies,
     groups: Groups,
 }
@@ -208,9 +209,10 @@ impl Live {
         let ours = outbox::outbox(store, peer.number);
         let inbox = outbox::inbox(store, peer.number);
         let sent = Position { epoch: ours.epoch, sequence: ours.head(), running: ours.running };
-        let received =
-            (inbox.epoch != [0; 16]).then_some(Position { epoch: inbox.epoch, sequence: inbox.sequence, running: inbox.running });
-        wire.link.open(sent, received);
+        let at = |p: &outbox::Inbox| Position { epoch: p.epoch, sequence: p.sequence, running: p.running };
+        let received = (inbox.epoch != [0; 16]).then(|| at(&inbox));
+        let known = outbox::known(store, peer.number).iter().rev().map(at).collect();
+        wire.link.open(sent, received, known);
         *world.links += 1;
         Self {
             id: *world.links,
@@ -225,7 +227,8 @@ impl Live {
             ready_ms: None,
             probe: None,
             ends_ms: world.now_ms + AGE_MS,
-            went_back: false,
+            apart: None,
+            has: 0,
             replies: Replies::default(),
             groups: Groups::new(peer.number, *world.links),
         }
@@ -289,7 +292,7 @@ impl Live {
         match &end {
             End::Closed { .. } | End::Lost => {}
             End::Replaced(_) => wire.link.close(second()),
-            End::OtherEpoch | End::WeWentBack { .. } => {
+            End::OtherEpoch | End::Apart { .. } => {
                 wire.link.close(Error::new(Code::WentBack).with("domain", world.domain));
             }
             End::Retired => wire.link.close(Code::IdleTimeout.into()),
@@ -314,10 +317,14 @@ impl Live {
                     let verdict = super::judge(world, &from, &record).map(|(_, keys)| keys);
                     self.wire.link.judge(verdict);
                 }
-                Event::CompareHistory { position } => {
-                    let views = world.views;
-                    match outbox::running_at(&*views.store, &*views.journal, self.number, position.sequence) {
-                        Ok(running) => self.wire.link.history(running),
+                Event::CompareHistory { received, known } => {
+                    match super::history::standing(world.views, self.number, received, known.as_deref()) {
+                        Ok(stand) => {
+                            if let Stand::At { has, .. } = stand {
+                                self.has = has;
+                            }
+                            self.wire.link.history(stand);
+                        }
                         Err(error) => self.wire.link.close(error),
                     }
                 }
@@ -328,7 +335,7 @@ impl Live {
                         return Some(end);
                     }
                 }
-                Event::WeWentBack { .. } => self.went_back = true,
+                Event::Apart { after, .. } => self.apart = Some(after),
                 Event::PeerWentBack { .. } | Event::Ephemeral(_) => {}
                 Event::Items { epoch, items, link_key, submissions, .. } => {
                     let proof =
@@ -347,9 +354,9 @@ impl Live {
                     }
                 }
                 Event::Closed { by_peer, error } => {
-                    return Some(match self.went_back {
-                        true => End::WeWentBack { epoch: self.epoch },
-                        false => End::Closed { by_peer, error },
+                    return Some(match self.apart.take() {
+                        Some(after) => End::Apart { after, epoch: self.epoch },
+                        None => End::Closed { by_peer, error },
                     });
                 }
             }
@@ -479,7 +486,7 @@ impl Live {
     }
 
     fn push(&mut self, world: &mut World) -> Option<End> {
-        if self.ready_ms.is_none() || world.paused {
+        if self.ready_ms.is_none() {
             return None;
         }
         self.groups.push(world, &mut self.wire.link);
@@ -512,12 +519,15 @@ impl Live {
 
     fn give(&mut self, world: &World, first: u64, items: Vec<Outgoing>) -> Result<(), End> {
         self.look(world)?;
-        let entry = |item| match item {
+        let entry = |(sequence, item)| match item {
+            Outgoing::Item(bytes) | Outgoing::Submission(bytes, _) if sequence <= self.has => {
+                Entry::Withheld(startalk_link::item_hash(&bytes))
+            }
             Outgoing::Item(bytes) => Entry::Item(bytes),
             Outgoing::Submission(bytes, hash) => Entry::Submission(bytes, hash),
             Outgoing::Withheld(hash) => Entry::Withheld(hash),
         };
-        let taken = self.wire.link.push(first, items.into_iter().map(entry));
+        let taken = self.wire.link.push(first, (first..).zip(items).map(entry));
         assert!(taken > 0 || self.wire.link.can_push() == 0, "the outbox has an item where it should have one");
         let outbox = outbox::outbox(&*world.views.store, self.number);
         if let Some(pushed) = self.wire.link.pushed()

@@ -6,6 +6,7 @@
 //! shape of `trust::judge`. Invariant: everything that a step made durable was told to the oracle.
 
 mod groups;
+mod history;
 mod identity;
 pub mod live;
 pub mod peer;
@@ -68,8 +69,6 @@ pub struct Process {
     pub instance: [u8; 16],
     /// Its link key.
     pub key: SecretKey,
-    /// A new epoch is being begun.
-    pub begins_epoch: bool,
 }
 
 /// A running process.
@@ -179,7 +178,7 @@ impl Node {
         sequencer.set_reserve(RESERVE);
         self.model.reopened(&*sequencer.views().journal, &self.submitted);
         self.starts += 1;
-        let process = Process { instance: self.chance.bytes(), key: self.key.clone(), begins_epoch: false };
+        let process = Process { instance: self.chance.bytes(), key: self.key.clone() };
         let mut core = Core {
             sequencer,
             work: Work::default(),
@@ -290,8 +289,6 @@ impl Node {
                     core.peers.get_mut(&peer).expect("the peer asked").group_done.push((link, job, answer.is_ok()));
                 }
                 Ticket::EpochBegun { peer } => {
-                    core.process.begins_epoch = false;
-                    core.peers.values_mut().for_each(|p| p.changed = true);
                     let chance = self.chance.next();
                     core.peers.get_mut(&peer).expect("the peer asked").epoch_begun(answer, steady_ms, chance);
                 }
@@ -317,7 +314,6 @@ impl Node {
             chance: &mut self.chance,
             true_ms,
             now_ms,
-            paused: false,
             keys: keys(),
             key: &self.key,
             wall_ms,
@@ -376,7 +372,6 @@ impl Node {
             chance: &mut self.chance,
             true_ms,
             now_ms,
-            paused: false,
             keys: keys(),
             key: &self.key,
             wall_ms,

@@ -2,7 +2,8 @@
 //! again.
 //!
 //! Mirrors `node/federation`: `peer::Peer` (`next`, `outlook`, `dial`, `take_in`, `ended`, `closed`, `again`, `failed`,
-//! `begin_epoch`), `backoff::Backoff`, `sending::Acks`, `slot::RefusedLately`. One link at a time.
+//! `restart_link`), `backoff::Backoff`, `sending::Acks`, `slot::RefusedLately`. One link at a time. Left out: what is
+//! remembered of a peer that is silent for days, and that it is given up.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,7 +20,6 @@ use crate::network::{CONNECT_MS, Port};
 const BACKOFF_FIRST_MS: u64 = 1000;
 const BACKOFF_MOST_MS: u64 = 5 * 60_000;
 const REFUSED_FIRST_MS: u64 = 60_000;
-const DORMANT_AFTER_MS: u64 = 30 * 24 * 3600 * 1000;
 const ACK_EVERY_MS: u64 = 60_000;
 const ACK_IDLE_MS: u64 = 5000;
 const TWO_COPIES_MS: u64 = 2 * 60_000;
@@ -78,10 +78,6 @@ enum Doing {
     },
     /// A new epoch is being begun by this peer's task.
     BeginsEpoch,
-    /// Another peer's task begins one; then it is looked at again.
-    WaitsForEpoch {
-        epoch: [u8; 16],
-    },
 }
 
 impl Peer {
@@ -139,7 +135,7 @@ impl Peer {
         self.doing = Doing::Nothing;
         match result {
             Ok(_) => (self.next_ms, self.wanted) = (0, true),
-            Err(error) => self.failed(&error, now_ms, chance),
+            Err(error) => self.not_restarted(&error, now_ms, chance),
         }
     }
 
@@ -156,7 +152,6 @@ impl Peer {
             Doing::Live(live) => format!("live, ready {:?}, due {}", live.ready_ms(), live.due_ms()),
             Doing::Draining { outstanding, .. } => format!("{outstanding} outstanding"),
             Doing::BeginsEpoch => "begins an epoch".to_owned(),
-            Doing::WaitsForEpoch { .. } => "waits for an epoch".to_owned(),
         };
         format!("{doing}, up to {}, next {}, contact {}", self.acks.up_to, self.next_ms, self.contact_ms)
     }
@@ -170,16 +165,16 @@ impl Peer {
             }
             Doing::Dialing { done_ms, .. } => (None, Some(*done_ms)),
             Doing::Nothing => (self.outlook(world).into_iter().chain(self.acks.due_ms()).min(), None),
-            Doing::Draining { .. } | Doing::BeginsEpoch | Doing::WaitsForEpoch { .. } => (None, None),
+            Doing::Draining { .. } | Doing::BeginsEpoch => (None, None),
         }
     }
 
     /// Does everything that can be done now.
-    pub fn turn(&mut self, world: &mut World, process: &mut Process) {
+    pub fn turn(&mut self, world: &mut World, process: &Process) {
         for _ in 0..8 {
             match std::mem::replace(&mut self.doing, Doing::Nothing) {
                 Doing::Nothing => {
-                    if !self.idle(world, process) {
+                    if !self.idle(world) {
                         return;
                     }
                 }
@@ -188,28 +183,18 @@ impl Peer {
                         return;
                     }
                 }
-                Doing::Live(mut live) => {
-                    world.paused = process.begins_epoch;
-                    match live.turn(world, self) {
-                        None => {
-                            self.doing = Doing::Live(live);
-                            return;
-                        }
-                        Some(end) => {
-                            let (link, ready_ms) = (live.id, live.ready_ms());
-                            let (end, outstanding) = live.finish(world, self, end);
-                            self.doing = Doing::Draining { link, outstanding, ready_ms, end };
-                        }
-                    }
-                }
-                Doing::Draining { outstanding: 0, ready_ms, end, .. } => self.ended(world, process, end, ready_ms),
-                Doing::WaitsForEpoch { epoch } => {
-                    if process.begins_epoch {
-                        self.doing = Doing::WaitsForEpoch { epoch };
+                Doing::Live(mut live) => match live.turn(world, self) {
+                    None => {
+                        self.doing = Doing::Live(live);
                         return;
                     }
-                    self.begin_epoch(world, process, epoch);
-                }
+                    Some(end) => {
+                        let (link, ready_ms) = (live.id, live.ready_ms());
+                        let (end, outstanding) = live.finish(world, self, end);
+                        self.doing = Doing::Draining { link, outstanding, ready_ms, end };
+                    }
+                },
+                Doing::Draining { outstanding: 0, ready_ms, end, .. } => self.ended(world, end, ready_ms),
                 waiting @ (Doing::Draining { .. } | Doing::BeginsEpoch) => {
                     self.doing = waiting;
                     return;
@@ -219,7 +204,7 @@ impl Peer {
     }
 
     /// Whether there was something to do.
-    fn idle(&mut self, world: &mut World, process: &Process) -> bool {
+    fn idle(&mut self, world: &mut World) -> bool {
         if let Some(arrived) = self.arrived.pop_front() {
             self.take_in(world, arrived);
             return true;
@@ -234,7 +219,6 @@ impl Peer {
         if self.outlook(world).is_none_or(|at| at > world.now_ms) {
             return false;
         }
-        let _ = process;
         self.wanted = false;
         let reaches = world.network.reaches(world.node, self.place);
         let wait = if reaches { world.chance.between(5, 500) } else { CONNECT_MS };
@@ -251,9 +235,6 @@ impl Peer {
         let outbox = outbox::outbox(store, self.number);
         let unacked = outbox.head() > self.acks.up_to(outbox.epoch).unwrap_or(outbox.acked);
         if !unacked && !self.wanted && !self.reconnect && self.groups.is_empty() {
-            return None;
-        }
-        if world.now_ms >= self.contact_ms + DORMANT_AFTER_MS && !self.reconnect {
             return None;
         }
         Some(if self.reconnect { world.now_ms } else { self.next_ms.max(self.held_until_ms) })
@@ -292,7 +273,7 @@ impl Peer {
         self.doing = Doing::Live(Box::new(live));
     }
 
-    fn ended(&mut self, world: &mut World, process: &mut Process, end: End, ready_ms: Option<u64>) {
+    fn ended(&mut self, world: &mut World, end: End, ready_ms: Option<u64>) {
         let now_ms = world.now_ms;
         if let Some(ready_ms) = ready_ms {
             self.contact_ms = now_ms;
@@ -306,7 +287,7 @@ impl Peer {
             End::Retired => self.next_ms = now_ms,
             End::Replaced(arrived) => self.take_in(world, arrived),
             End::OtherEpoch => (self.next_ms, self.wanted) = (0, true),
-            End::WeWentBack { epoch, .. } => self.begin_epoch(world, process, epoch),
+            End::Apart { after, epoch } => self.restart_link(world, after, epoch),
             End::Lost => self.failed(&Error::new(Code::Unreachable).with("what", &self.domain), now_ms, chance),
             End::Closed { by_peer, error } => self.closed(by_peer, &error, ready_ms.is_some(), now_ms, chance),
         }
@@ -338,20 +319,25 @@ impl Peer {
         self.next_ms = now_ms + whole / 2 + chance % (whole / 2 + 1);
     }
 
-    /// Our history was cut. One new epoch, however many peers show it.
-    fn begin_epoch(&mut self, world: &mut World, process: &mut Process, epoch: [u8; 16]) {
-        if process.begins_epoch {
-            self.doing = Doing::WaitsForEpoch { epoch };
-            return;
+    /// What the peer says to have is no place of our present epoch: our outbox to it begins a new one.
+    fn restart_link(&mut self, world: &mut World, after: Option<u64>, epoch: [u8; 16]) {
+        let views = world.views;
+        match outbox::restart_after(&*views.store, &*views.journal, self.number, after) {
+            Ok(restart) => {
+                self.doing = Doing::BeginsEpoch;
+                let command = Command::RestartLink { peer: self.number, shown: epoch, restart };
+                world.submit(command, Ticket::EpochBegun { peer: self.number });
+            }
+            Err(error) => {
+                let chance = world.chance.next();
+                self.not_restarted(&error, world.now_ms, chance);
+            }
         }
-        if outbox::outbox(&*world.views.store, self.number).epoch == epoch {
-            process.begins_epoch = true;
-            self.doing = Doing::BeginsEpoch;
-            let command = Command::BeginEpoch { epoch: 0, reason: format!("{} has more of ours", self.domain) };
-            world.submit(command, Ticket::EpochBegun { peer: self.number });
-            return;
-        }
-        (self.next_ms, self.wanted) = (0, true);
+    }
+
+    fn not_restarted(&mut self, error: &Error, now_ms: u64, chance: u64) {
+        self.held_until_ms = now_ms + REFUSED_FIRST_MS;
+        self.failed(error, now_ms, chance);
     }
 }
 
