@@ -348,7 +348,7 @@ pub fn new_link(world: &World, process: &Process, role: Role, place: usize) -> L
         record: bytes::Bytes::copy_from_slice(world.domain.as_str().as_bytes()),
         key: process.key.clone(),
         instance: process.instance,
-        features: vec![super::groups::FEATURE.to_owned()],
+        features: vec![super::groups::FEATURE.to_owned(), startalk_link::HISTORY.to_owned()],
         role,
         tls_peer_key: Some(world.keys[place].1),
         datagrams: false,
