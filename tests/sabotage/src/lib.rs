@@ -79,4 +79,7 @@ pub const LIST: &[Caught] = &[
     caught(Switch::NoRollback, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::WentBackUnnoticed, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::NoDiskReserve, "startalk-simulation", "seeds", "a_few_seeds_hold"),
+    caught(Switch::IntervalsNotChecked, "startalk-simulation", "seeds", "a_few_seeds_hold"),
+    caught(Switch::FailedTooSoon, "startalk-simulation", "seeds", "a_few_seeds_hold"),
+    caught(Switch::FormerEpochsForgotten, "startalk-simulation", "seeds", "a_few_seeds_hold"),
 ];

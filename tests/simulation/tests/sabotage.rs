@@ -12,6 +12,9 @@ const SWITCHES: &[&str] = &[
     "went-back-unnoticed",
     "no-disk-reserve",
     "no-rollback",
+    "intervals-not-checked",
+    "failed-too-soon",
+    "former-epochs-forgotten",
 ];
 
 #[test]
