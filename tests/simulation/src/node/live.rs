@@ -134,7 +134,7 @@ pub enum End {
     /// The connection is gone.
     Lost,
     /// Another link takes its place.
-    Replaced(Arrived),
+    Replaced(Box<Arrived>),
     /// It had served its time.
     Retired,
     /// Our outbox has a new epoch.
@@ -299,7 +299,7 @@ impl Live {
         }
         wire.farewell(world.network, world.true_ms, world.chance);
         let end = match (end, probe) {
-            (End::Closed { .. } | End::Lost, Some(probe)) => End::Replaced(probe.arrived),
+            (End::Closed { .. } | End::Lost, Some(probe)) => End::Replaced(Box::new(probe.arrived)),
             (end, Some(probe)) => {
                 probe.arrived.wire.dismiss(second(), world);
                 end
@@ -438,7 +438,7 @@ impl Live {
             let instance = self.instance.filter(|_| self.ready_ms.is_some());
             let other = Other { dialed_by_us: self.dialed, instance };
             match second_link(world.domain, &peer.domain, &other, &new.instance) {
-                Second::Replace => return Some(End::Replaced(new)),
+                Second::Replace => return Some(End::Replaced(Box::new(new))),
                 Second::Probe if self.probe.is_none() => {
                     let nonce = self.wire.link.probe(world.now_ms);
                     self.probe = Some(Probe { arrived: new, nonce, until_ms: world.now_ms + LINK_PROBE_MS });
@@ -467,7 +467,7 @@ impl Live {
                 self.wire.link.close(error.clone());
                 return Some(End::Closed { by_peer: false, error });
             } else if world.now_ms >= probe.until_ms {
-                return Some(End::Replaced(probe.arrived));
+                return Some(End::Replaced(Box::new(probe.arrived)));
             } else {
                 self.probe = Some(probe);
             }
@@ -486,9 +486,7 @@ impl Live {
     }
 
     fn push(&mut self, world: &mut World) -> Option<End> {
-        if self.ready_ms.is_none() {
-            return None;
-        }
+        self.ready_ms?;
         self.groups.push(world, &mut self.wire.link);
         while let Some(next) = self.wire.link.next_to_push()
             && next <= self.head

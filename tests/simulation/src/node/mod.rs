@@ -59,7 +59,9 @@ pub enum Ticket {
 }
 
 /// Answers of the write loop, to be taken to whom they are for.
-pub type Desk = Arc<Mutex<VecDeque<(Ticket, Result<Answer, Error>)>>>;
+pub type Desk = Arc<Mutex<VecDeque<Told>>>;
+/// An answer, and whom it is for.
+pub type Told = (Ticket, Result<Answer, Error>);
 /// Items of peers as they were handed to the write loop: (peer, epoch, sequence) → bytes, or nothing if withheld.
 pub type Submitted = BTreeMap<(u64, [u8; 16], u64), Option<Bytes>>;
 
@@ -257,7 +259,7 @@ impl Node {
 
     /// One batch of the write loop, if anything waits. Answers for people are returned, others delivered; `Err`: the
     /// process must end.
-    pub fn step(&mut self, true_ms: u64) -> Result<Vec<(Ticket, Result<Answer, Error>)>, Fatal> {
+    pub fn step(&mut self, true_ms: u64) -> Result<Vec<Told>, Fatal> {
         let (now_ms, steady_ms) = (self.now_ms(true_ms), self.steady_ms(true_ms));
         self.written = Arc::from([]);
         let Some(core) = &mut self.core else { return Ok(Vec::new()) };

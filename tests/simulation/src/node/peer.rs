@@ -285,7 +285,7 @@ impl Peer {
         let chance = world.chance.next();
         match end {
             End::Retired => self.next_ms = now_ms,
-            End::Replaced(arrived) => self.take_in(world, arrived),
+            End::Replaced(arrived) => self.take_in(world, *arrived),
             End::OtherEpoch => (self.next_ms, self.wanted) = (0, true),
             End::Apart { after, epoch } => self.restart_link(world, after, epoch),
             End::Lost => self.failed(&Error::new(Code::Unreachable).with("what", &self.domain), now_ms, chance),
