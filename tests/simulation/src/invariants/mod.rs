@@ -54,7 +54,13 @@ fn pages(node: &Node, ledger: &Ledger) {
                     }
                     Ok(page) => {
                         let Some(_) = conversation else {
-                            panic!("node {}: p{person} reads conversation {number} of others", node.place)
+                            panic!(
+                                "node {}: p{person} ({account}) reads conversation {number} of others: {:?}, group {}, model {:?}",
+                                node.place,
+                                conversations::direct(&*views.store, number).map(|d| (d.a, d.b, d.peer)),
+                                startalk_domain::groups::group(&*views.store, number).is_some(),
+                                node.model.conversations.get(&number).map(|c| (c.a, c.b, c.peer))
+                            )
                         };
                         seen.extend(page.messages);
                         if page.last >= page.head {

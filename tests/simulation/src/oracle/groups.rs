@@ -133,6 +133,12 @@ impl Groups {
                 let group = self.all.get_mut(&f.conversation).expect("a group that began");
                 group.failed.insert(f.number);
             }
+            // The home was restored: what is here stays, and the group goes on under another number.
+            Event::GroupForked(f, _) => {
+                let old = self.all.get(&f.conversation).expect("a group that began");
+                let renewed = Group { id: old.id.clone(), home: old.home, ..Group::default() };
+                self.all.insert(f.renewed, renewed);
+            }
             Event::GroupEquivocated(f, _) => {
                 self.all.get_mut(&f.conversation).expect("a group that began").equivocated = true;
             }
