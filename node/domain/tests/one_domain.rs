@@ -281,19 +281,19 @@ fn a_cursor_that_does_not_fit_the_journal_is_noticed() {
     let head = node.journal.head().position;
     let key = CursorKey::new([5; 32]);
     let cursor = key.open(&key.seal(&cursor_at(&*node.journal, head).unwrap(), [1; 12])).unwrap();
-    assert_eq!(standing(&*node.journal, &cursor), Standing::GoesOn(head));
+    assert_eq!(standing(&*node.journal, &cursor).unwrap(), Standing::GoesOn(head));
     let beyond = sync::Cursor { position: head + 1, ..cursor };
     let other_history = sync::Cursor { chain_tag: [9; 8], ..cursor };
     let other_journal = sync::Cursor { journal: [2; 16], ..cursor };
     let other_epoch = sync::Cursor { epoch: 7, ..cursor };
     for cursor in [beyond, other_history, other_journal, other_epoch] {
-        assert_eq!(standing(&*node.journal, &cursor), Standing::WentBack, "{cursor:?}");
+        assert_eq!(standing(&*node.journal, &cursor).unwrap(), Standing::WentBack, "{cursor:?}");
     }
-    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &cursor), None);
-    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &beyond), Some(1));
-    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_history), Some(1));
-    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_journal), None, "says nothing of ours");
-    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_epoch), None, "noticed already");
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &cursor).unwrap(), None);
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &beyond).unwrap(), Some(1));
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_history).unwrap(), Some(1));
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_journal).unwrap(), None, "says nothing of ours");
+    assert_eq!(sync::proves_going_back(&node.store, &*node.journal, &other_epoch).unwrap(), None, "noticed already");
     assert!(CursorKey::new([6; 32]).open(&key.seal(&cursor, [1; 12])).is_err(), "only the node that made it reads it");
     assert!(key.open(b"short").is_err());
 }

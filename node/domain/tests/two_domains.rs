@@ -2,14 +2,14 @@
 
 mod harness;
 
-use harness::{Node, deliver, send, text, user};
+use harness::{List, Node, deliver, send, text, user};
 use startalk_domain::{
     Answer, Command,
     command::{LinkItem, MarkMove, PeerRule},
-    conversations, delivery, directory, outbox,
+    conversations, delivery, directory, outbox, sync,
 };
-use startalk_journal::ReadJournal;
-use startalk_protocol::limits;
+use startalk_journal::{Head, Header, ReadError, ReadJournal, Record};
+use startalk_protocol::{Code, limits};
 
 fn pair() -> (Node, Node) {
     (Node::new("a.example"), Node::new("b.example"))
@@ -437,4 +437,53 @@ fn what_was_erased_before_it_went_is_withheld() {
     deliver(&a, &mut b);
     let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
     assert_eq!(b.texts(bob.account, at_b), ["public"]);
+}
+
+/// A journal of which one record cannot be read at the moment.
+struct Unreadable<'a>(&'a List, u64);
+
+impl ReadJournal for Unreadable<'_> {
+    fn head(&self) -> Head {
+        self.0.head()
+    }
+    fn read(&self, position: u64) -> Result<Record, ReadError> {
+        let source = std::io::Error::other("this read fails");
+        if position == self.1 { Err(ReadError::Io { doing: "reading", segment: 1, source }) } else { self.0.read(position) }
+    }
+    fn read_from(&self, from: u64, max_records: usize, max_bytes: usize) -> Result<Vec<Record>, ReadError> {
+        self.0.read_from(from, max_records, max_bytes)
+    }
+    fn header(&self, position: u64) -> Result<Header, ReadError> {
+        self.read(position).map(|r| r.header)
+    }
+}
+
+#[test]
+fn what_cannot_be_read_now_is_not_withheld_for_ever() {
+    let (mut a, _) = pair();
+    let alice = a.person("alice");
+    let (at_a, first, _) = a.say(alice, "bob@b.example", 1, "secret");
+    a.ok(Command::Recall { actor: alice, conversation: at_a, sequence: first, counter: 2 });
+    let message = startalk_domain::timeline::position(&a.store, at_a, first).unwrap();
+    let head = outbox::outbox(&a.store, 1).head();
+    let broken = Unreadable(&a.journal, message);
+    assert_eq!(outbox::items(&a.store, &broken, 1, head, head, 1).unwrap_err().code, Code::Internal, "the recall names it");
+    let items = outbox::items(&a.store, &*a.journal, 1, head, head, 1).unwrap();
+    assert!(matches!(items[..], [outbox::Outgoing::Item(_)]), "and goes when it can be read again");
+}
+
+#[test]
+fn what_cannot_be_read_now_is_neither_left_out_nor_a_proof_of_going_back() {
+    let mut a = Node::new("a.example");
+    let (alice, _) = (a.person("alice"), a.person("bob"));
+    let (conversation, first, _) = a.say(alice, "bob@a.example", 1, "one");
+    a.say(alice, "bob@a.example", 2, "two");
+    let position = startalk_domain::timeline::position(&a.store, conversation, first).unwrap();
+    let broken = Unreadable(&a.journal, position);
+    let page = conversations::page(&a.store, &broken, alice.account, conversation, 1..=9, false);
+    assert_eq!(page.unwrap_err().code, Code::Internal, "a page without it would say that it is gone");
+    let cursor = sync::cursor_at(&*a.journal, position).unwrap();
+    assert_eq!(sync::standing(&broken, &cursor).unwrap_err().code, Code::Internal);
+    assert_eq!(sync::proves_going_back(&a.store, &broken, &cursor).unwrap_err().code, Code::Internal);
+    assert_eq!(sync::standing(&*a.journal, &cursor).unwrap(), sync::Standing::GoesOn(position));
 }

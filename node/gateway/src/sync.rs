@@ -58,9 +58,10 @@ impl Inner {
     fn begin_sync(&self, session: &Arc<Session>, mut state: Box<SyncState>, cursor: &[u8]) {
         let views = &self.config.views;
         (state.after, state.went_back) = match self.standing(cursor) {
-            None => (0, false),
-            Some(Standing::GoesOn(position)) => (position, false),
-            Some(Standing::WentBack) => (0, true),
+            Ok(None) => (0, false),
+            Ok(Some(Standing::GoesOn(position))) => (position, false),
+            Ok(Some(Standing::WentBack)) => (0, true),
+            Err(error) => return cannot_sync(session, state.id, error),
         };
         session.live.store(true, Ordering::SeqCst);
         // Everything up to here is in the views; what comes after is pushed to the session from now on.
@@ -76,13 +77,13 @@ impl Inner {
 
     /// `None`: the device has heard nothing yet. A cursor that this node did not make, or not with this secret, is
     /// treated as one of a future that is gone.
-    fn standing(&self, cursor: &[u8]) -> Option<Standing> {
+    fn standing(&self, cursor: &[u8]) -> Result<Option<Standing>, Error> {
         if cursor.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let Ok(cursor) = self.cursor_key.open(cursor) else { return Some(Standing::WentBack) };
+        let Ok(cursor) = self.cursor_key.open(cursor) else { return Ok(Some(Standing::WentBack)) };
         let views = &self.config.views;
-        if let Some(epoch) = sync::proves_going_back(&*views.store, &*views.journal, &cursor) {
+        if let Some(epoch) = sync::proves_going_back(&*views.store, &*views.journal, &cursor)? {
             // Numbers may have been given twice already; from here on they are told apart.
             tracing::warn!(
                 epoch,
@@ -98,7 +99,7 @@ impl Inner {
                 tracing::error!("a new epoch could not be begun");
             }
         }
-        Some(sync::standing(&*views.journal, &cursor))
+        sync::standing(&*views.journal, &cursor).map(Some)
     }
 
     /// The page before has gone out: makes the next one.
@@ -137,7 +138,13 @@ impl Inner {
             page.me = Some(convert::profile(store, state.account));
         }
         let mut bytes = 0;
-        while let Some(next) = self.next_conversation(&mut state) {
+        loop {
+            let next = match self.next_conversation(&mut state) {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                // Without it the device would take for heard what it has not heard.
+                Err(error) => return cannot_sync(session, state.id, error),
+            };
             let size = next.encoded_len();
             if !page.conversations.is_empty() && (bytes + size > PAGE_BYTES || page.conversations.len() >= CONVERSATIONS_PER_PAGE)
             {
@@ -165,20 +172,22 @@ impl Inner {
                 session.unfinished.fetch_sub(1, Ordering::SeqCst);
                 self.who_is_there(session, identity);
             }
-            None => session.answered(state.id, Err(Code::Internal.into())),
+            None => cannot_sync(session, state.id, Code::Internal.into()),
         }
     }
 
     /// The next conversation, or a piece of one that changed much.
-    fn next_conversation(&self, state: &mut SyncState) -> Option<pb::ConversationPage> {
+    fn next_conversation(&self, state: &mut SyncState) -> Result<Option<pb::ConversationPage>, Error> {
         if let Some(held) = state.held.pop_front() {
-            return Some(held);
+            return Ok(Some(held));
         }
         let views = &self.config.views;
         loop {
-            let number = state.left.pop_front()?;
-            let Ok(synced) = sync::conversation(&views.store, &*views.journal, state.account, number, state.after) else {
-                continue;
+            let Some(number) = state.left.pop_front() else { return Ok(None) };
+            let synced = match sync::conversation(&views.store, &*views.journal, state.account, number, state.after) {
+                Ok(synced) => synced,
+                Err(error) if error.code == Code::Internal => return Err(error),
+                Err(_) => continue, // no longer theirs to read
             };
             let info = convert::conversation(&*views.store, state.account, &synced.view);
             let messages = synced.messages.into_iter().map(|m| convert::message(m, state.account)).collect();
@@ -197,9 +206,16 @@ impl Inner {
                 piece.changed.push(message);
             }
             state.held.push_back(piece);
-            return state.held.pop_front();
+            return Ok(state.held.pop_front());
         }
     }
+}
+
+/// The journal cannot be read now: the device asks again.
+fn cannot_sync(session: &Session, id: u64, error: Error) {
+    session.syncing.store(false, Ordering::SeqCst);
+    session.answered(id, Err(error));
+    session.unfinished.fetch_sub(1, Ordering::SeqCst);
 }
 
 impl SyncState {

@@ -198,8 +198,9 @@ impl<L: Log> Sequencer<L> {
     /// # Errors
     /// [`Fatal`]; everybody in the batch is told `stopping`, for nothing is known to be durable.
     pub fn step(&mut self, work: &mut Work, now_ms: u64, random: &mut dyn Random) -> Result<Arc<[Recorded]>, Fatal> {
-        let now_ms = now_ms.max(self.head.time_ms);
         self.look_at_free_space(now_ms);
+        let clock_ms = now_ms;
+        let now_ms = now_ms.max(self.head.time_ms);
         let store = self.views.store.clone();
         let mut tx = Tx::new(&store, self.head.position + 1, now_ms);
         let mut answers: Vec<(Reply, Result<Answer, Error>)> = Vec::new();
@@ -263,13 +264,13 @@ impl<L: Log> Sequencer<L> {
         for (reply, result) in answers {
             reply(result);
         }
-        self.after(&records, now_ms);
+        self.after(&records, clock_ms);
         Ok(records)
     }
 
     /// Nothing is waiting: flushes the views if it is time.
     pub fn idle(&mut self, now_ms: u64) {
-        if self.unflushed > 0 && now_ms.saturating_sub(self.flushed_ms) >= FLUSH_MS {
+        if self.unflushed > 0 && is_due(self.flushed_ms, FLUSH_MS, now_ms) {
             self.flush(now_ms);
         }
     }
@@ -298,7 +299,7 @@ impl<L: Log> Sequencer<L> {
         if self.flushed_ms == 0 {
             self.flushed_ms = now_ms;
         }
-        if self.unflushed >= FLUSH_RECORDS || now_ms.saturating_sub(self.flushed_ms) >= FLUSH_MS {
+        if self.unflushed >= FLUSH_RECORDS || is_due(self.flushed_ms, FLUSH_MS, now_ms) {
             self.flush(now_ms);
         }
     }
@@ -340,7 +341,7 @@ impl<L: Log> Sequencer<L> {
 
     fn look_at_free_space(&mut self, now_ms: u64) {
         let free = &mut self.free;
-        if free.checked_ms == 0 || free.records >= FREE_SPACE_EVERY || now_ms.saturating_sub(free.checked_ms) >= FREE_SPACE_MS {
+        if free.checked_ms == 0 || free.records >= FREE_SPACE_EVERY || is_due(free.checked_ms, FREE_SPACE_MS, now_ms) {
             free.low = self.log.free_bytes().is_some_and(|bytes| bytes < free.reserve);
             (free.checked_ms, free.records) = (now_ms, 0);
         }
@@ -361,6 +362,12 @@ impl<L: Log> Sequencer<L> {
         }
         Ok(())
     }
+}
+
+/// Whether `every_ms` have passed since `last_ms` by a clock that may have been put back meanwhile. Journal time does not
+/// do for this: after the clock was put back it stands still.
+fn is_due(last_ms: u64, every_ms: u64, clock_ms: u64) -> bool {
+    clock_ms < last_ms || clock_ms - last_ms >= every_ms
 }
 
 fn erased_by(records: &[Recorded]) -> impl Iterator<Item = u64> + '_ {

@@ -269,3 +269,22 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
     }
     world.check(5);
 }
+
+#[test]
+fn a_clock_that_was_put_back_does_not_keep_the_disk_full() {
+    let mut world = World::new(6);
+    world.now_ms += 3_600_000; // wrong by an hour
+    while world.acknowledged.len() < 20 {
+        world.talk().unwrap();
+    }
+    world.disk.set_capacity(Some(world.disk.used_bytes() + 1000));
+    world.now_ms += 2000;
+    while world.open.is_empty() {
+        world.talk().unwrap();
+    }
+    world.disk.set_capacity(None);
+    world.now_ms -= 3_600_000;
+    let before = world.acknowledged.len();
+    world.talk().unwrap();
+    assert!(world.acknowledged.len() > before, "journal time stands still for an hour; the look at the disk does not");
+}

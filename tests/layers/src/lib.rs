@@ -32,6 +32,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-examples", &["startalk-protocol", "startalk-client"]),
     ("startalk-layers", &[]),
     ("startalk-sabotage", &["startalk-protocol"]),
+    ("startalk-simulation", &["startalk-protocol", "startalk-link", "startalk-journal", "startalk-domain", "startalk-sequencer"]),
     ("startalk-bench", &["startalk-protocol", "startalk-net", "startalk-client"]),
     ("startalk-hostile", &["startalk-protocol", "startalk-link", "startalk-net"]),
     ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-examples"]),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use startalk_journal::ReadJournal;
 use startalk_protocol::{
-    Error, MessageId, UserId, limits,
+    Code, Error, MessageId, UserId, limits,
     sabotage::{self, Switch},
 };
 
@@ -81,7 +81,8 @@ pub struct Page {
 /// Messages of `from..=to`, as far as the limits of a page allow: beginning at the newest if `newest_first`.
 ///
 /// # Errors
-/// `no-such-conversation` for who does not take part.
+/// `no-such-conversation` for who does not take part; `internal` if the journal cannot be read: a page without a message
+/// would say that there is none.
 pub fn page(
     store: &Store,
     journal: &dyn ReadJournal,
@@ -107,7 +108,7 @@ pub fn page(
     let mut reached = if newest_first { to } else { from };
     for (sequence, position) in sequences {
         let readable = position != 0 && reader.may_read(sequence);
-        if readable && let Some(message) = as_it_is_now(store, journal, conversation, position) {
+        if readable && let Some(message) = as_it_is_now(store, journal, conversation, position)? {
             bytes += 100 + message.content.as_ref().map_or(0, Bytes::len);
             if bytes > limits::PAGE_BYTES_MAX && !messages.is_empty() {
                 break;
@@ -161,22 +162,26 @@ fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader, Er
 
 /// One message as it is now; `None` if the sequence is none of a message.
 pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Option<Message> {
-    as_it_is_now(store, journal, conversation, timeline::position(store, conversation, sequence)?)
+    as_it_is_now(store, journal, conversation, timeline::position(store, conversation, sequence)?).ok().flatten()
 }
 
-fn as_it_is_now(store: &Store, journal: &dyn ReadJournal, conversation: u64, position: u64) -> Option<Message> {
-    let record = Recorded::read(&journal.read(position).ok()?).ok()?;
+fn as_it_is_now(store: &Store, journal: &dyn ReadJournal, conversation: u64, position: u64) -> Result<Option<Message>, Error> {
+    let record = read_record(journal, position)?;
     if let Event::GroupRecorded(..) = record.event {
-        return groups::from_record(store, journal, &record);
+        return Ok(groups::from_record(store, journal, &record));
     }
     let change = change_of(store, conversation, record.sequence);
-    let edited = change.as_ref().filter(|c| c.edit != 0 && !c.recalled).and_then(|c| {
-        match Recorded::read(&journal.read(c.edit).ok()?).ok()?.event {
-            Event::MessageEdited(_, body) => body.map(|b| b.value.0),
-            _ => None,
-        }
+    let edit = change.as_ref().filter(|c| c.edit != 0 && !c.recalled).map(|c| read_record(journal, c.edit)).transpose()?;
+    let edited = edit.and_then(|record| match record.event {
+        Event::MessageEdited(_, body) => body.map(|b| b.value.0),
+        _ => None,
     });
-    from_record(store, &record, change, edited)
+    Ok(from_record(store, &record, change, edited))
+}
+
+fn read_record(journal: &dyn ReadJournal, position: u64) -> Result<Recorded, Error> {
+    let record = journal.read(position).map_err(|_| Code::Internal)?;
+    Recorded::read(&record).map_err(|_| Code::Internal.into())
 }
 
 /// A message's record as people see it.

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use prost::Message as _;
 use startalk_journal::ReadJournal;
 use startalk_protocol::{
-    MessageId,
+    Error, MessageId,
     pb::{
         events as pb,
         link::{self, Item, item::Kind},
     },
 };
 
-use super::next;
+use super::{next, read_record};
 use crate::{
     context::Ctx,
     conversations::{self, Direct},
@@ -136,24 +136,39 @@ pub(crate) fn introduce(tx: &mut Tx, ctx: &mut Ctx, author: u64, peer: u64) {
     tx.emit(New { conversation: 0, event: Event::ProfileSent(facts, Some(body)) });
 }
 
-/// The item that a record is for a peer; `None` if it cannot be made any more.
-pub(super) fn encode(read: &impl Read, journal: &dyn ReadJournal, record: &Recorded, peer: u64) -> Option<Bytes> {
+/// The item that a record is for a peer; `None` if it cannot be made any more, because something of it was erased.
+///
+/// # Errors
+/// `internal` if the journal cannot be read now: that is no reason to withhold the item for ever.
+pub(super) fn encode(read: &impl Read, journal: &dyn ReadJournal, record: &Recorded, peer: u64) -> Result<Option<Bytes>, Error> {
+    let target = match &record.event {
+        Event::MessageEdited(f, _) => id_of(read, journal, record.conversation, f.target)?,
+        Event::MessageRecalled(f, _) => id_of(read, journal, record.conversation, f.target)?,
+        _ => None,
+    };
+    Ok(made(read, record, peer, target))
+}
+
+/// The id of the message with this sequence, if it is one.
+fn id_of(read: &impl Read, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Result<Option<MessageId>, Error> {
+    let Some(position) = timeline::position(read, conversation, sequence) else { return Ok(None) };
+    Ok(match read_record(journal, position)?.event {
+        Event::MessageAdded(f, _) => MessageId::from_slice(&f.id).ok(),
+        _ => None,
+    })
+}
+
+/// `target`: the id of the message that is changed.
+fn made(read: &impl Read, record: &Recorded, peer: u64, target: Option<MessageId>) -> Option<Bytes> {
     let direct = || conversations::direct(read, record.conversation).filter(|d| d.peer == peer);
     let time_ms = record.time_ms;
-    let id_of = |target: u64| {
-        let position = timeline::position(read, record.conversation, target)?;
-        match Recorded::read(&journal.read(position).ok()?).ok()?.event {
-            Event::MessageAdded(f, _) => MessageId::from_slice(&f.id).ok(),
-            _ => None,
-        }
-    };
     match &record.event {
         Event::MessageAdded(f, Some(body)) => {
             let id = MessageId::from_slice(&f.id).ok()?;
             Some(message_item(read, &*direct()?, f.author, id, body, &f.reply_to, time_ms))
         }
-        Event::MessageEdited(f, Some(body)) => Some(edit_item(read, &*direct()?, f.author, id_of(f.target)?, body, time_ms)),
-        Event::MessageRecalled(f, _) => Some(recall_item(read, &*direct()?, f.author, id_of(f.target)?, time_ms)),
+        Event::MessageEdited(f, Some(body)) => Some(edit_item(read, &*direct()?, f.author, target?, body, time_ms)),
+        Event::MessageRecalled(f, _) => Some(recall_item(read, &*direct()?, f.author, target?, time_ms)),
         Event::MarksSent(f, _) => Some(marks_item(read, &*direct()?, f.mark?.person, &f.delivered, &f.read, time_ms)),
         Event::ProfileSet(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),
         Event::AccountDeleted(_, Some(body)) => Some(account_gone_item(&body.value.name, time_ms)),

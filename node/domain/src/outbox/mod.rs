@@ -196,7 +196,7 @@ pub fn items(
         let record = read_record(journal, position)?;
         let hash = item_hash(&record, peer).ok_or(Code::Internal)?;
         let waits = ever > given_up || !give_up::is_given_up(read, &record);
-        let item = waits.then(|| items::encode(read, journal, &record, peer)).flatten();
+        let item = if waits { items::encode(read, journal, &record, peer)? } else { None };
         let item = item.filter(|item| *blake3::hash(item).as_bytes() == hash);
         bytes += item.as_ref().map_or(32, Bytes::len);
         out.push(match (item, items::submission_hash(read, &record)) {

@@ -108,22 +108,26 @@ pub enum Standing {
 }
 
 /// Compares a device's cursor with the journal.
-pub fn standing(journal: &dyn ReadJournal, cursor: &Cursor) -> Standing {
+///
+/// # Errors
+/// `internal` if the journal cannot be read: that proves nothing.
+pub fn standing(journal: &dyn ReadJournal, cursor: &Cursor) -> Result<Standing, Error> {
     if sabotage::is(Switch::WentBackUnnoticed) {
-        return Standing::GoesOn(cursor.position);
+        return Ok(Standing::GoesOn(cursor.position));
     }
-    match cursor_at(journal, cursor.position.min(journal.head().position)) {
-        Ok(ours) if ours == *cursor => Standing::GoesOn(cursor.position),
-        _ => Standing::WentBack,
-    }
+    let ours = cursor_at(journal, cursor.position.min(journal.head().position))?;
+    Ok(if ours == *cursor { Standing::GoesOn(cursor.position) } else { Standing::WentBack })
 }
 
 /// Whether a cursor proves that the node went back in time and has not noticed: then the epoch for
 /// [`crate::Command::BeginEpoch`], which has to come before anything else is written.
-pub fn proves_going_back(read: &impl Read, journal: &dyn ReadJournal, cursor: &Cursor) -> Option<u32> {
+///
+/// # Errors
+/// `internal` if the journal cannot be read: that proves nothing.
+pub fn proves_going_back(read: &impl Read, journal: &dyn ReadJournal, cursor: &Cursor) -> Result<Option<u32>, Error> {
     let epoch = governance::realm(read).epoch;
     let ours = cursor.journal == journal.head().journal_id && cursor.epoch == epoch;
-    (ours && standing(journal, cursor) == Standing::WentBack).then_some(epoch)
+    Ok((ours && standing(journal, cursor)? == Standing::WentBack).then_some(epoch))
 }
 
 /// A conversation, to somebody in it.

@@ -1,0 +1,29 @@
+//! The simulation notices what is broken on purpose, each switch within 200 seeds. Left out are the switches that need a
+//! hostile peer or a damaged tree of views, which it does not have.
+
+use std::process::Command;
+
+const SWITCHES: &[&str] = &[
+    "acknowledge-before-sync",
+    "no-dedupe",
+    "items-twice",
+    "no-membership-check",
+    "bodies-not-erased",
+    "went-back-unnoticed",
+    "no-disk-reserve",
+    "no-rollback",
+    "intervals-not-checked",
+    "failed-too-soon",
+    "former-epochs-forgotten",
+];
+
+#[test]
+fn each_switch_is_noticed_within_200_seeds() {
+    for switch in SWITCHES {
+        let program = env!("CARGO_BIN_EXE_startalk-simulation");
+        let output = Command::new(program).args(["--seeds", "200", "--sabotage", switch]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        print!("{text}");
+    }
+}
