@@ -201,6 +201,11 @@ impl Node {
             let mut config =
                 GatewayConfig::new(domain.clone(), views.clone(), handle.clone(), key_files.cursor_secret, public_url.clone());
             config.remote = Arc::new(Ephemera(federation.clone()));
+            let homes = federation.clone();
+            config.remote_readers = Some(Arc::new(move |group, sequence| {
+                let homes = homes.clone();
+                Box::pin(async move { homes.readers(group.conversation, sequence).await.ok() })
+            }));
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
         };
