@@ -143,6 +143,19 @@ fn who_was_away_reads_nothing_of_what_was_said_meanwhile() {
     }
     let synced = sync::conversation(&node.store, &*node.journal, bob.actor.account, group, 0).unwrap();
     assert!(synced.messages.iter().all(|m| m.sequence != secret));
+    // Nor what an older message became meanwhile.
+    let before = sync::conversation(&node.store, &*node.journal, bob.actor.account, group, 0).unwrap();
+    let before = before.messages.iter().find(|m| m.content.as_ref().map(harness::plain).as_deref() == Some("before")).unwrap();
+    node.ok(alice.act(group, GroupAct::Remove(user("bob@a.example"))));
+    alice.counter += 1;
+    let (actor, counter, content) = (alice.actor, alice.counter, text("secret too"));
+    node.ok(Command::Edit { actor, conversation: group, sequence: before.sequence, counter, content });
+    node.ok(alice.act(group, GroupAct::Add(user("bob@a.example"))));
+    assert_eq!(said(&node, bob.actor.account, group), ["before", "after"]);
+    assert_eq!(said(&node, alice.actor.account, group), ["secret too", "secret", "after"]);
+    let synced = sync::conversation(&node.store, &*node.journal, bob.actor.account, group, 1).unwrap();
+    let words = |m: &Message| m.content.as_ref().map(harness::plain);
+    assert!(synced.changed.iter().chain(&synced.messages).filter_map(words).all(|w| !w.contains("secret")));
     // Nor can he refer to it, or react to it.
     let react = GroupAct::React { sequence: secret, emoji: "👍".into(), remove: false };
     assert_eq!(node.refused(bob.act(group, react)), "no-such-message");

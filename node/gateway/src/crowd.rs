@@ -137,7 +137,7 @@ impl Inner {
             return;
         }
         let views = &self.config.views;
-        let Some(message) = groups::from_record(&views.store, &*views.journal, record) else { return };
+        let Some(message) = groups::from_record(&views.store, &*views.journal, record, None) else { return };
         // A message of this home was answered with its place; a line's words, or a place that the home gave, were not.
         let is_answered = f.submitted_at == 0 && f.device != 0 && !message.id.0.iter().all(|b| *b == 0);
         let mut for_all: Option<Bytes> = None;

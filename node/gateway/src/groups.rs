@@ -163,7 +163,7 @@ impl Inner {
             let views = &gateway.config.views;
             let (group, own) = groups::of_reader(&*views.store, conversation, me.account)?;
             let pinned = own.map(|own| groups::pins(&group, &own)).unwrap_or_default();
-            let single = |s| conversations::single(&views.store, &*views.journal, conversation, s);
+            let single = |s| conversations::single_for(&views.store, &*views.journal, me.account, conversation, s);
             let messages = pinned.into_iter().filter_map(single).map(|m| convert::message(m, me.account)).collect();
             Ok(Frame::Pins(pb::Pins { messages }))
         });

@@ -108,7 +108,7 @@ pub fn page(
     let mut reached = if newest_first { to } else { from };
     for (sequence, position) in sequences {
         let readable = position != 0 && reader.may_read(sequence);
-        if readable && let Some(message) = as_it_is_now(store, journal, conversation, position)? {
+        if readable && let Some(message) = as_it_is_now(store, journal, conversation, position, &reader)? {
             bytes += 100 + message.content.as_ref().map_or(0, Bytes::len);
             if bytes > limits::PAGE_BYTES_MAX && !messages.is_empty() {
                 break;
@@ -160,15 +160,30 @@ fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader, Er
     of_member(read, conversation, person).map(|_| Reader::Whole)
 }
 
-/// One message as it is now; `None` if the sequence is none of a message.
+/// One message as it is now, to those who are in the conversation now; `None` if the sequence is none of a message.
 pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Option<Message> {
-    as_it_is_now(store, journal, conversation, timeline::position(store, conversation, sequence)?).ok().flatten()
+    let position = timeline::position(store, conversation, sequence)?;
+    as_it_is_now(store, journal, conversation, position, &Reader::Whole).ok().flatten()
 }
 
-fn as_it_is_now(store: &Store, journal: &dyn ReadJournal, conversation: u64, position: u64) -> Result<Option<Message>, Error> {
+/// One message as this person may see it.
+pub fn single_for(store: &Store, journal: &dyn ReadJournal, person: u64, conversation: u64, sequence: u64) -> Option<Message> {
+    let reader = reader(store, conversation, person).ok().filter(|r| r.may_read(sequence))?;
+    let position = timeline::position(store, conversation, sequence)?;
+    as_it_is_now(store, journal, conversation, position, &reader).ok().flatten()
+}
+
+fn as_it_is_now(
+    store: &Store,
+    journal: &dyn ReadJournal,
+    conversation: u64,
+    position: u64,
+    reader: &Reader,
+) -> Result<Option<Message>, Error> {
     let record = read_record(journal, position)?;
     if let Event::GroupRecorded(..) = record.event {
-        return Ok(groups::from_record(store, journal, &record));
+        let member = if let Reader::Member(member) = reader { member.as_ref() } else { None };
+        return Ok(groups::from_record(store, journal, &record, member));
     }
     let change = change_of(store, conversation, record.sequence);
     let edit = change.as_ref().filter(|c| c.edit != 0 && !c.recalled).map(|c| read_record(journal, c.edit)).transpose()?;

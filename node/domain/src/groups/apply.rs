@@ -200,7 +200,7 @@ fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<
             tx.change(log_key(conversation), |l: &mut Log| (l.epoch, l.realm) = (l.epoch + 1, realm));
         }
         Some(Action::Edit(e)) => changed(tx, record, e.target, |c| {
-            (c.edit, c.edited_ms) = (record.position, home_time(record, f).unsigned_abs());
+            c.edits.push((record.sequence, record.position, home_time(record, f).unsigned_abs()));
             c.edits_at.push(entry.body_at);
         }),
         Some(Action::Recall(r)) => {

@@ -357,10 +357,8 @@ pub struct Waiting {
 /// What a message of a group has become.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Position of the newest edit's record, 0: none.
-    pub edit: u64,
-    /// Its time, milliseconds.
-    pub edited_ms: u64,
+    /// The edits: sequence, position and time in milliseconds of their records, the newest last.
+    pub edits: Vec<(u64, u64, u64)>,
     /// Positions of the bodies of all edits.
     pub edits_at: Vec<u64>,
     /// Taken back; by this member.

@@ -126,7 +126,9 @@ pub(super) fn bodies(tx: &Tx, ctx: &Ctx, conversation: u64, sequence: u64) -> Ve
 }
 
 /// The entry at this record as people see it; `None` if it only changes others.
-pub fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Recorded) -> Option<Message> {
+///
+/// `reader`: what they may see of it; `None`: all, for who is in now.
+pub fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Recorded, reader: Option<&Member>) -> Option<Message> {
     let Event::GroupRecorded(f, body) = &record.event else { return None };
     let submission = Submission::decode(f.submission.as_ref()).ok()?;
     let conversation = record.conversation;
@@ -154,9 +156,11 @@ pub fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Recorded) 
             message.reply_sequence = m.reply_to;
             message.content = written();
             let change = change_of(store, conversation, record.sequence).unwrap_or_default();
-            if change.edit != 0 {
-                message.content = edited(journal, change.edit);
-                message.edited_ms = change.edited_ms;
+            // What the message became while the reader was away is no more theirs than what else was said then.
+            let seen = |sequence: u64| reader.is_none_or(|m| m.may_read(sequence));
+            if let Some((_, position, time_ms)) = change.edits.iter().rev().find(|e| seen(e.0)) {
+                message.content = edited(journal, *position);
+                message.edited_ms = *time_ms;
             }
             if change.recalled_by != 0 {
                 (message.content, message.recalled) = (None, true);

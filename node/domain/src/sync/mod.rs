@@ -299,7 +299,7 @@ pub fn conversation(store: &Store, journal: &dyn ReadJournal, account: u64, numb
         .into_iter()
         .rev()
         .take(startalk_protocol::limits::PAGE_MESSAGES_MAX)
-        .filter_map(|s| conversations::single(store, journal, number, s))
+        .filter_map(|s| conversations::single_for(store, journal, account, number, s))
         .collect();
     let waiting = groups::waiting_messages(store, journal, number, account);
     Ok(Synced { view, messages, changed, waiting })
