@@ -17,7 +17,10 @@ use startalk_journal::Reader;
 use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listeners, ServerTls, WebCertificate, bind};
 use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint};
 use startalk_sequencer::{Handle, Sequencer};
-use tokio::{signal::unix::SignalKind, sync::Notify};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 
 use crate::{
     adapters::Ephemera,
@@ -258,9 +261,11 @@ impl Node {
             self_made: self_made.then_some(&web),
             identity: &identity,
         };
+        // Before anybody is told that the node is up: who hears it may stop it at once, and has a right to a clean stop.
+        let stop = StopSignal::listen()?;
         told.print(json_output, language);
 
-        stop_signal().await?;
+        stop.asked().await;
         tracing::info!("{}", say(language, "stopping", "正在停止"));
         gateway.stop().await;
         federation.stop().await;
@@ -419,11 +424,21 @@ async fn first_link(backend: &Backend, views: &Views) -> anyhow::Result<Option<S
     Ok(made["link"].as_str().map(str::to_owned))
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        result = tokio::signal::ctrl_c() => result?,
+/// A stop that is asked for, by the system's service or from the keyboard; heard from when this is made on.
+struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
