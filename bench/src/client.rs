@@ -14,7 +14,7 @@ use startalk_net::{ALPN_CLIENT, Verify, verify::client_config};
 use startalk_protocol::{
     Error, framing,
     limits::CLIENT_FRAME_BYTES_MAX,
-    pb::client::{self as pb, client_frame::Frame as Asked, server_frame::Frame},
+    pb::client::{self as pb, act_in_group::Act, client_frame::Frame as Asked, pushed::What, server_frame::Frame},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -50,6 +50,8 @@ pub struct Client {
     pub stream: TlsStream<TcpStream>,
     /// The id of the last frame.
     pub id: u64,
+    /// The highest number of a command that the node has of this device.
+    pub counter: u64,
     input: BytesMut,
 }
 
@@ -63,15 +65,24 @@ impl Client {
         tcp.set_nodelay(true)?;
         let name = ServerName::IpAddress(server.address.ip().into());
         let stream = TlsConnector::from(server.tls.clone()).connect(name, tcp).await.context("the TLS handshake")?;
-        Ok(Self { stream, id: 0, input: BytesMut::new() })
+        Ok(Self { stream, id: 0, counter: 0, input: BytesMut::new() })
     }
 
     /// Asks, and waits for the answer; what is pushed meanwhile is let go.
     pub async fn ask(&mut self, asked: Asked) -> Result<Frame> {
+        self.say(asked).await?;
+        self.answer().await
+    }
+
+    async fn say(&mut self, asked: Asked) -> Result<()> {
         self.id += 1;
         let frame = pb::ClientFrame { id: self.id, frame: Some(asked) };
         self.stream.write_all(&framing::encode(&frame)).await?;
-        self.stream.flush().await?;
+        Ok(self.stream.flush().await?)
+    }
+
+    /// The next answer to what was asked last.
+    async fn answer(&mut self) -> Result<Frame> {
         loop {
             let frame = self.next().await?;
             match frame.frame.context("a frame of an unknown kind")? {
@@ -117,16 +128,64 @@ impl Client {
 
     async fn signed_in(&mut self, asked: Asked) -> Result<Bytes> {
         match self.ask(asked).await? {
-            Frame::SignedIn(signed_in) => Ok(signed_in.token),
+            Frame::SignedIn(signed_in) => {
+                self.counter = signed_in.counter;
+                Ok(signed_in.token)
+            }
             other => bail!("expected to be signed in, got {other:?}"),
         }
     }
 
     /// Hears everything there is, and from now on what happens.
     pub async fn sync(&mut self) -> Result<()> {
-        match self.ask(Asked::Sync(pb::Sync::default())).await? {
-            Frame::SyncPage(page) if page.last => Ok(()),
-            other => bail!("expected the only page of a new account's sync, got {other:?}"),
+        self.sync_from(Bytes::new()).await.map(|_| ())
+    }
+
+    /// Hears everything after the cursor, and from now on what happens: all pages.
+    pub async fn sync_from(&mut self, cursor: Bytes) -> Result<Vec<pb::SyncPage>> {
+        self.say(Asked::Sync(pb::Sync { cursor })).await?;
+        let mut pages = Vec::new();
+        loop {
+            match self.answer().await? {
+                Frame::SyncPage(page) if page.last => {
+                    pages.push(page);
+                    return Ok(pages);
+                }
+                Frame::SyncPage(page) => pages.push(page),
+                other => bail!("expected a page of a sync, got {other:?}"),
+            }
+        }
+    }
+
+    /// A page of the past: messages before `before`, or after `after`; with both 0 the newest.
+    pub async fn history(&mut self, conversation: u64, before: u64, after: u64, limit: u32) -> Result<pb::Page> {
+        match self.ask(Asked::History(pb::History { conversation, before, after, limit })).await? {
+            Frame::Page(page) => Ok(page),
+            other => bail!("expected a page, got {other:?}"),
+        }
+    }
+
+    /// A link into a group, that anybody may use.
+    pub async fn group_link(&mut self, conversation: u64) -> Result<String> {
+        self.counter += 1;
+        let act = Some(Act::MakeLink(pb::MakeGroupLink::default()));
+        match self.ask(Asked::ActInGroup(pb::ActInGroup { conversation, counter: self.counter, act })).await? {
+            Frame::Invitation(invitation) => Ok(invitation.link),
+            other => bail!("expected a link, got {other:?}"),
+        }
+    }
+
+    /// Comes into a group by a link, and waits until its home has said yes. The group's conversation here.
+    pub async fn join_group(&mut self, link: &str) -> Result<u64> {
+        self.counter += 1;
+        let join = pb::JoinGroup { counter: self.counter, link: link.to_owned(), word: String::new() };
+        let Frame::Sent(sent) = self.ask(Asked::JoinGroup(join)).await? else { bail!("expected to be joining") };
+        loop {
+            let Some(Frame::Pushed(pushed)) = self.next().await?.frame else { continue };
+            let Some(What::Info(info)) = pushed.what.filter(|_| pushed.conversation == sent.conversation) else { continue };
+            if info.group.is_some_and(|g| g.standing == "member") {
+                return Ok(sent.conversation);
+            }
         }
     }
 

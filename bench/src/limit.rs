@@ -2,6 +2,8 @@
 //! same number of bytes appended to a file that has its space, and made durable before anything goes out. No accounts,
 //! no rules, no views, no hashes; frames are spliced from templates. What a node needs above this is what can be won.
 //!
+//! In a group, one record in and one out to everybody else.
+//!
 //! One task per connection on two threads, one thread that writes and syncs all that gathered meanwhile: as the node.
 
 use std::{
@@ -83,6 +85,7 @@ struct Came {
     id: u64,
     content: Vec<u8>,
     from: Arc<Outbox>,
+    me: usize,
     to: usize,
 }
 
@@ -93,7 +96,22 @@ struct Limit {
     /// Bytes of `content` at the end of each frame.
     content_bytes: usize,
     templates: Templates,
+    /// A message goes to everybody but its author, and not to a partner.
+    group: bool,
     spoil: Option<Spoil>,
+}
+
+/// What the limit is to be like.
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness {
+    /// Bytes that a message takes on the disk.
+    pub record_bytes: usize,
+    /// Bytes of `content` at the end of each frame.
+    pub content_bytes: usize,
+    /// Everybody hears everybody; in pairs otherwise.
+    pub group: bool,
+    /// A fault.
+    pub spoil: Option<Spoil>,
 }
 
 /// Frames without what differs from message to message.
@@ -148,7 +166,8 @@ fn put_length(out: &mut [u8], begin: usize) {
 }
 
 /// Runs until the process is ended.
-pub fn serve(folder: &Path, record_bytes: usize, content_bytes: usize, spoil: Option<Spoil>) -> Result<()> {
+pub fn serve(folder: &Path, likeness: Likeness) -> Result<()> {
+    let Likeness { record_bytes, content_bytes, group, spoil } = likeness;
     let file = File::create(folder.join("limit.records"))?;
     let zeros = vec![0; 1 << 20];
     (0..FILE_BYTES).step_by(zeros.len()).try_for_each(|at| file.write_all_at(&zeros, at))?;
@@ -159,6 +178,7 @@ pub fn serve(folder: &Path, record_bytes: usize, content_bytes: usize, spoil: Op
         wake: Condvar::new(),
         content_bytes,
         templates: Templates::new(content_bytes),
+        group,
         spoil,
     });
     let writer = limit.clone();
@@ -251,6 +271,11 @@ impl Limit {
 
 impl Limit {
     fn deliver(&self, message: &Came) {
+        if self.group {
+            let all = self.outboxes.lock();
+            let others = all.iter().filter(|(number, _)| **number != message.me);
+            return others.for_each(|(_, to)| to.put(|out| self.templates.put_pushed(out, &message.content)));
+        }
         let to = self.outboxes.lock().get(&message.to).cloned();
         if let Some(to) = to {
             to.put(|out| self.templates.put_pushed(out, &message.content));
@@ -319,7 +344,7 @@ impl Connection {
                 None => self.greet(id, frame).ok()?,
                 Some(me) => {
                     let content = frame[frame.len().checked_sub(self.limit.content_bytes)?..].to_vec();
-                    came.push(Came { id, content, from: self.outbox.clone(), to: me ^ 1 });
+                    came.push(Came { id, content, from: self.outbox.clone(), me, to: me ^ 1 });
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! One run: everybody speaks, a window of it is measured, everything on its way is waited for, and all is checked.
 
 use std::{
+    collections::BTreeMap,
     future::poll_fn,
     sync::{
         Arc,
@@ -69,8 +70,10 @@ pub struct Shared {
     pub said: Count,
     /// Acknowledged.
     pub acknowledged: Count,
-    /// Heard by the partner.
+    /// Heard, counted once for each who heard it.
     pub delivered: Count,
+    /// To be heard in the end.
+    pub expected: Count,
     state: AtomicU8,
     from: AtomicU64,
     to: AtomicU64,
@@ -83,6 +86,7 @@ impl Shared {
             said: Count::default(),
             acknowledged: Count::default(),
             delivered: Count::default(),
+            expected: Count::default(),
             state: AtomicU8::new(SPEAKING),
             from,
             to,
@@ -108,8 +112,10 @@ impl Shared {
 /// What a run came to.
 #[derive(Debug)]
 pub struct Measured {
-    /// Messages delivered in the window.
+    /// Messages delivered in the window, counted once for each who heard it.
     pub messages: u64,
+    /// Messages said in the window.
+    pub spoken: u64,
     /// The window.
     pub seconds: f64,
     /// CPU time of each process asked about, in the window.
@@ -134,6 +140,11 @@ impl Measured {
         self.messages as f64 / self.seconds
     }
 
+    /// Messages said a second; as many as are delivered, but in a group.
+    pub fn spoken_per_second(&self) -> f64 {
+        self.spoken as f64 / self.seconds
+    }
+
     /// Microseconds of CPU per delivered message, over all processes asked about.
     pub fn cpu_us(&self) -> f64 {
         self.cpu.iter().sum::<Duration>().as_secs_f64() * 1e6 / self.messages.max(1) as f64
@@ -145,8 +156,8 @@ impl Measured {
     }
 }
 
-/// Runs a load over pairs (peers 0 and 1, 2 and 3, …) and gives the peers back for the next. What is on its way after
-/// the last word has as long as `patience`.
+/// Runs a load over people who know whom they hear, and gives them back for the next. What is on its way after the last
+/// word has as long as `patience`.
 pub async fn run(
     mut peers: Vec<Peer>,
     speed: Speed,
@@ -156,9 +167,11 @@ pub async fn run(
 ) -> Result<(Vec<Peer>, Measured)> {
     let shared = Arc::new(Shared::new());
     let pace = if let Speed::Outstanding(most) = speed { Pace::Outstanding(most) } else { Pace::Bell };
-    let may_say = if let Length::Messages(all) = length { all.div_ceil(peers.len() as u64) } else { u64::MAX };
+    let speakers = peers.iter().filter(|p| p.speaks()).count() as u64;
+    let may_say = if let Length::Messages(all) = length { all.div_ceil(speakers) } else { u64::MAX };
     peers.iter_mut().for_each(|p| p.prepare(pace, may_say));
     let bells: Vec<_> = peers.iter().map(|p| p.bell.clone()).collect();
+    let to_ring: Vec<_> = peers.iter().filter(|p| p.speaks()).map(|p| p.bell.clone()).collect();
     let count = peers.len() as u64;
     let begin = Snapshot::take(&shared, pids)?;
     if let Length::Messages(_) = length {
@@ -172,11 +185,11 @@ pub async fn run(
             (number, peer, result)
         });
     }
-    let pacer = if let Speed::PerSecond(rate) = speed { Some(Pacer::start(bells.clone(), rate)?) } else { None };
+    let pacer = if let Speed::PerSecond(rate) = speed { Some(Pacer::start(to_ring, rate)?) } else { None };
     let mut run = Run { shared: &shared, tasks: &mut tasks };
     let window = match length {
         Length::Messages(_) => {
-            run.until(FIRST_WAIT * 10, |s| s.said.get() == count * may_say).await?;
+            run.until(FIRST_WAIT * 10, |s| s.said.get() == speakers * may_say).await?;
             None
         }
         Length::Seconds { warm, measured } => {
@@ -192,7 +205,7 @@ pub async fn run(
     };
     drop(pacer);
     shared.state.store(STOPPING, Ordering::Relaxed);
-    let complete = |s: &Shared| s.acknowledged.get() == s.said.get() && s.delivered.get() == s.said.get();
+    let complete = |s: &Shared| s.acknowledged.get() == s.said.get() && s.delivered.get() == s.expected.get();
     let drained = run.until(patience, complete).await;
     let end = Snapshot::take(&shared, pids)?;
     match drained {
@@ -214,6 +227,7 @@ pub async fn run(
     let (from, to) = window.unwrap_or((begin, end));
     let measured = Measured {
         messages: to.delivered - from.delivered,
+        spoken: to.said - from.said,
         seconds: (to.micros - from.micros) as f64 / 1e6,
         cpu: to.cpu.iter().zip(&from.cpu).map(|(to, from)| *to - *from).collect(),
         own_cpu: to.own_cpu - from.own_cpu,
@@ -231,16 +245,15 @@ fn times(peers: &mut [Peer], of: impl Fn(&mut Peer) -> &mut Vec<u32>) -> Times {
 }
 
 fn faults(peers: &[Peer]) -> Faults {
+    let said: BTreeMap<usize, u64> = peers.iter().map(Peer::has_said).collect();
     let mut faults = Faults::default();
-    for pair in peers.chunks_exact(2) {
-        faults.add(&pair[0].faults(&pair[1]));
-        faults.add(&pair[1].faults(&pair[0]));
-    }
+    peers.iter().for_each(|peer| faults.add(&peer.faults(&said)));
     faults
 }
 
 struct Snapshot {
     micros: u64,
+    said: u64,
     delivered: u64,
     cpu: Vec<Duration>,
     own_cpu: Duration,
@@ -250,7 +263,7 @@ impl Snapshot {
     fn take(shared: &Shared, pids: &[u32]) -> Result<Self> {
         let cpu = pids.iter().map(|pid| proc::cpu(*pid)).collect::<Result<_>>()?;
         let own_cpu = proc::cpu(std::process::id())?;
-        Ok(Self { micros: clock::micros(), delivered: shared.delivered.get(), cpu, own_cpu })
+        Ok(Self { micros: clock::micros(), said: shared.said.get(), delivered: shared.delivered.get(), cpu, own_cpu })
     }
 }
 
@@ -266,8 +279,13 @@ impl Run<'_> {
         while !done(self.shared) {
             self.broken()?;
             if u128::from(clock::micros() - begun) > most.as_micros() {
-                let Shared { said, acknowledged, delivered, .. } = self.shared;
-                bail!("after {most:?}: {} said, {} acknowledged, {} delivered", said.get(), acknowledged.get(), delivered.get());
+                let Shared { said, acknowledged, delivered, expected, .. } = self.shared;
+                let (said, acknowledged) = (said.get(), acknowledged.get());
+                bail!(
+                    "after {most:?}: {said} said, {acknowledged} acknowledged, {} of {} delivered",
+                    delivered.get(),
+                    expected.get()
+                );
             }
             sleep(LOOK).await;
         }

@@ -6,12 +6,13 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use startalk_bench::{
-    limit::{self, Spoil},
+    limit::{self, Likeness, Spoil},
     proc,
     programs::Programs,
     report::Report,
     workloads::{self, Bench, Settings},
 };
+use startalk_protocol::limits::GROUP_MEMBERS_MAX;
 
 /// Measures Startalk by its real programs. Fails if any message is lost, doubled or out of order; never by a time.
 #[derive(Parser)]
@@ -52,6 +53,21 @@ struct How {
     /// Starts on an empty folder
     #[arg(long, global = true, default_value_t = 9)]
     starts: usize,
+    /// Members of a group, all connected; one group after the other
+    #[arg(long, global = true, value_delimiter = ',', default_value = "100,1000", value_parser = member_count)]
+    members: Vec<usize>,
+    /// Members who speak, each number in turn
+    #[arg(long, global = true, value_delimiter = ',', default_value = "1,10")]
+    senders: Vec<usize>,
+    /// Messages of a group that a domain was away for
+    #[arg(long, global = true, default_value_t = 20_000)]
+    missed: u64,
+    /// Clients that come back at once
+    #[arg(long, global = true, default_value_t = 500)]
+    returning: usize,
+    /// Messages that each of them has not heard
+    #[arg(long, global = true, default_value_t = 200)]
+    unread: u64,
     /// Where the programs are; default: beside this one, built first if cargo runs it
     #[arg(long, global = true, value_name = "FOLDER")]
     programs: Option<PathBuf>,
@@ -79,8 +95,16 @@ enum Workload {
     Limit,
     /// From starting to listening
     Start,
-    /// Memory with nothing to do
+    /// Memory with nothing to do: alone, and each connection over TLS and over WebSocket
     Idle,
+    /// A group in one domain, every member connected; the limit beside it
+    Groups,
+    /// A group over two domains and a hub, half of the members in each
+    GroupDomains,
+    /// A domain that was away while much was said in a group elsewhere
+    Follower,
+    /// Thousands of clients that come back at once
+    Reconnect,
     /// All of these
     All,
 }
@@ -98,15 +122,24 @@ enum What {
         record_bytes: usize,
         #[arg(long)]
         content_bytes: usize,
+        #[arg(long)]
+        group: bool,
     },
+}
+
+/// What a group may have, and one more than its author, who hears nothing.
+fn member_count(text: &str) -> Result<usize, String> {
+    let most = usize::try_from(GROUP_MEMBERS_MAX).unwrap_or(usize::MAX);
+    text.parse().ok().filter(|n| (2..=most).contains(n)).ok_or_else(|| format!("expected 2 to {most} members"))
 }
 
 fn main() -> ExitCode {
     startalk_net::install_crypto();
     let options = Options::parse();
     let result = match options.what {
-        What::LimitServer { folder, record_bytes, content_bytes } => {
-            limit::serve(&folder, record_bytes, content_bytes, options.how.spoil).map(|()| true)
+        What::LimitServer { folder, record_bytes, content_bytes, group } => {
+            let spoil = options.how.spoil;
+            limit::serve(&folder, Likeness { record_bytes, content_bytes, group, spoil }).map(|()| true)
         }
         What::Measure(workload) => measure(workload, options.how),
     };
@@ -132,16 +165,25 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         idle_seconds: how.idle_seconds,
         history: how.history,
         starts: how.starts,
+        members: how.members,
+        senders: how.senders,
+        missed: how.missed.max(1),
+        returning: how.returning,
+        unread: how.unread,
         patience: Duration::from_secs_f64(how.patience),
         spoil: how.spoil,
     };
     let folder = tempfile::Builder::new().prefix("startalk-bench-").tempdir_in(how.scratch.unwrap_or_else(std::env::temp_dir))?;
     let bench = Bench { programs: Programs::find(how.programs)?, folder, settings };
     let mut report = Report::new(how.json);
+    proc::allow_many_files()?;
     let syncs = proc::sync_times(bench.folder.path())?;
     report.line(format!("disk: 4 KiB written and synced in {syncs}"));
     report.put("sync", syncs.json());
-    report.put("settings", json!({ "pairs": settings.pairs, "outstanding": settings.outstanding, "seconds": settings.seconds, "messages": settings.messages }));
+    let Settings { pairs, outstanding, seconds, messages, members, senders, .. } = &bench.settings;
+    report.put("settings", json!({
+        "pairs": pairs, "outstanding": outstanding, "seconds": seconds, "messages": messages, "members": members, "senders": senders,
+    }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let is = |w| workload == w || workload == Workload::All;
@@ -159,6 +201,18 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         }
         if is(Workload::Idle) {
             workloads::idle::run(&bench, &mut report).await?;
+        }
+        if is(Workload::Groups) {
+            workloads::group::run(&bench, &mut report).await?;
+        }
+        if is(Workload::GroupDomains) {
+            workloads::group_domains::run(&bench, &mut report).await?;
+        }
+        if is(Workload::Follower) {
+            workloads::follower::run(&bench, &mut report).await?;
+        }
+        if is(Workload::Reconnect) {
+            workloads::reconnect::run(&bench, &mut report).await?;
         }
         anyhow::Ok(())
     })?;

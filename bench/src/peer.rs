@@ -1,9 +1,10 @@
-//! One side of a pair under load: one connection, one task. It reads what came, says what may be said, writes once.
+//! One person under load, in a pair or in a group: one connection, one task. It reads what came, says what may be said,
+//! writes once.
 //!
-//! Owns what it said and what it heard of its partner, and so everything that can be proved about their conversation.
+//! Owns what it said and what it heard of each author, and so everything that can be proved about their conversation.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
@@ -55,26 +56,60 @@ pub struct Samples {
     pub late: Vec<u32>,
 }
 
+/// All who speak in a conversation, and how to tell their messages; shared by those who hear them.
+pub struct Authors(Vec<(usize, Script)>);
+
+impl Authors {
+    /// With these numbers.
+    pub fn new(numbers: impl IntoIterator<Item = usize>) -> Arc<Self> {
+        Arc::new(Self(numbers.into_iter().map(|number| (number, Script::new(number))).collect()))
+    }
+
+    /// Whose message it is (the place in this list), its number and time.
+    pub fn recognise(&self, content: &[u8]) -> Option<(usize, u64, u64)> {
+        let found = |(at, (_, script)): (usize, &(usize, Script))| script.recognise(content).map(|(n, due)| (at, n, due));
+        self.0.iter().enumerate().find_map(found)
+    }
+}
+
+/// A person's part in a conversation.
+pub struct Part {
+    /// Its number at the person's node.
+    pub conversation: u64,
+    /// Records up to here came before the load, and are nobody's concern.
+    pub base: u64,
+    /// How many hear each message of this person, over all connections; `None`: does not speak.
+    pub audience: Option<u64>,
+    /// The place of an own message comes with its push and not with the answer: the group's home is another domain.
+    pub placed_later: bool,
+    /// The server counts: its sequence numbers are checked.
+    pub counts: bool,
+}
+
 /// See the module.
 pub struct Peer {
     stream: TlsStream<TcpStream>,
     input: Vec<u8>,
     output: Vec<u8>,
     written: usize,
+    me: usize,
     script: Script,
-    partner: Script,
-    conversation: u64,
+    authors: Arc<Authors>,
+    part: Part,
+    /// Conversations, and how many messages go to each before the next; none: to that of the part.
+    many: (Vec<u64>, u64),
     id: u64,
+    /// Commands of this device before its first message.
+    counter: u64,
     said: u64,
     unanswered: VecDeque<(u64, u64)>,
     unknown_answers: u64,
-    heard: Seen,
+    /// By author.
+    heard: Vec<Seen>,
     sequences: Seen,
     last_pushed: u64,
     against_order: u64,
     foreign: u64,
-    /// The server counts: its sequence numbers are checked.
-    counts: bool,
     pace: Pace,
     may_say: u64,
     /// To wake the task, and what is due.
@@ -86,30 +121,55 @@ pub struct Peer {
 impl Peer {
     /// Author number `me` on a connection that is ready, writing to number `partner`.
     pub fn new(client: Client, conversation: u64, me: usize, partner: usize, counts: bool) -> Self {
+        let part = Part { conversation, base: 0, audience: Some(1), placed_later: false, counts };
+        Self::with(client, me, Authors::new([partner]), part)
+    }
+
+    /// Number `me` on a connection that is ready, hearing these authors.
+    pub fn with(client: Client, me: usize, authors: Arc<Authors>, part: Part) -> Self {
+        let counter = client.counter;
         let (stream, input, id) = client.into_parts();
         Self {
             stream,
             input: input.to_vec(),
             output: Vec::new(),
             written: 0,
+            me,
             script: Script::new(me),
-            partner: Script::new(partner),
-            conversation,
+            heard: authors.0.iter().map(|_| Seen::default()).collect(),
+            authors,
+            part,
+            many: (Vec::new(), 1),
             id,
+            counter,
             said: 0,
             unanswered: VecDeque::new(),
             unknown_answers: 0,
-            heard: Seen::default(),
             sequences: Seen::default(),
             last_pushed: 0,
             against_order: 0,
             foreign: 0,
-            counts,
             pace: Pace::Outstanding(0),
             may_say: 0,
             bell: Arc::default(),
             samples: Samples::default(),
         }
+    }
+
+    /// It says so many messages to each of these conversations, one after the other, and not to that of its part.
+    #[must_use]
+    pub fn saying_to(self, conversations: Vec<u64>, each: u64) -> Self {
+        Self { many: (conversations, each), ..self }
+    }
+
+    /// Whether it says anything.
+    pub fn speaks(&self) -> bool {
+        self.part.audience.is_some()
+    }
+
+    /// Its number, and how much it said.
+    pub fn has_said(&self) -> (usize, u64) {
+        (self.me, self.said)
     }
 
     /// Prepares the next run: how to speak, and how much at most.
@@ -118,18 +178,28 @@ impl Peer {
         while self.bell.take().is_some() {}
     }
 
-    /// What is wrong, given what the partner said; to be asked of both sides when nothing is on its way any more.
-    pub fn faults(&self, partner: &Self) -> Faults {
-        let missing = self.sequences.count().abs_diff(self.said + self.heard.count()) + self.sequences.doubled;
+    /// What is wrong, given what everybody said; to be asked of all when nothing is on its way any more.
+    pub fn faults(&self, said: &BTreeMap<usize, u64>) -> Faults {
+        let (mut heard, mut lost, mut doubled, mut late) = (0, 0, 0, 0);
+        for ((author, _), seen) in self.authors.0.iter().zip(&self.heard) {
+            // Everybody hears others, and themselves only where the answer did not say the place.
+            let to_hear = if *author == self.me && !self.part.placed_later { 0 } else { said.get(author).copied().unwrap_or(0) };
+            lost += to_hear.saturating_sub(seen.count());
+            doubled += seen.doubled + seen.count().saturating_sub(to_hear);
+            late += seen.late;
+            heard += seen.count();
+        }
+        let placed = heard + if self.part.placed_later { 0 } else { self.said };
+        let missing = self.sequences.count().abs_diff(placed) + self.sequences.doubled;
         // Sequences count from 1, so that 0 never came.
         let gaps = self.sequences.gaps().saturating_sub(u64::from(self.sequences.count() > 0));
         Faults {
-            lost: partner.said.saturating_sub(self.heard.count()),
-            doubled: self.heard.doubled,
-            out_of_order: self.heard.late + self.against_order,
+            lost,
+            doubled,
+            out_of_order: late + self.against_order,
             acks: self.unanswered.len() as u64 + self.unknown_answers,
             foreign: self.foreign,
-            sequence: if self.counts { missing + gaps } else { 0 },
+            sequence: if self.part.counts { missing + gaps } else { 0 },
         }
     }
 
@@ -198,8 +268,8 @@ impl Peer {
         };
         let (_, due) = self.unanswered.remove(at).unwrap_or_default();
         shared.acknowledged.add(1);
-        if self.counts {
-            self.sequences.put(sequence);
+        if self.part.counts && !self.part.placed_later {
+            self.sequences.put(sequence.saturating_sub(self.part.base));
         }
         if shared.is_measured(due) {
             self.samples.acknowledged.push(since(due, now));
@@ -207,15 +277,19 @@ impl Peer {
     }
 
     fn on_message(&mut self, sequence: u64, content: &[u8], now: u64, shared: &Shared) {
-        let Some((number, due)) = self.partner.recognise(content) else {
+        if self.part.base > 0 && sequence <= self.part.base {
+            return;
+        }
+        let Some((author, number, due)) = self.authors.recognise(content) else {
             self.foreign += 1;
             return;
         };
-        let before = self.heard.count();
-        self.heard.put(number);
-        shared.delivered.add(self.heard.count() - before);
-        if self.counts {
-            self.sequences.put(sequence);
+        let heard = &mut self.heard[author];
+        let before = heard.count();
+        heard.put(number);
+        shared.delivered.add(heard.count() - before);
+        if self.part.counts {
+            self.sequences.put(sequence.saturating_sub(self.part.base));
             self.against_order += u64::from(sequence <= self.last_pushed);
             self.last_pushed = sequence;
         }
@@ -226,6 +300,7 @@ impl Peer {
 
     /// Says what may be said now.
     fn speak(&mut self, shared: &Shared) {
+        let Some(audience) = self.part.audience else { return };
         let most = if let Pace::Outstanding(most) = self.pace { most } else { OUTSTANDING_MAX };
         let mut said = 0;
         while self.may_say > 0 && self.unanswered.len() < most {
@@ -241,15 +316,18 @@ impl Peer {
                 self.samples.late.push(since(due, now));
             }
             self.id += 1;
+            let (many, each) = &self.many;
+            let to = many.get((self.said / each) as usize).copied().unwrap_or(self.part.conversation);
             let content = self.script.say(self.said, due);
             self.said += 1; // commands of a device are numbered from 1, its messages here from 0
-            wire::put_send(&mut self.output, self.id, self.conversation, self.said, content);
+            wire::put_send(&mut self.output, self.id, to, self.counter + self.said, content);
             self.unanswered.push_back((self.id, due));
             self.may_say -= 1;
             said += 1;
         }
         if said > 0 {
             shared.said.add(said);
+            shared.expected.add(said * audience);
         }
     }
 

@@ -38,6 +38,24 @@ pub fn memory(pid: u32) -> Result<Memory> {
     Ok(Memory { rss: of("Rss:"), pss: of("Pss:"), anonymous: of("Anonymous:") })
 }
 
+/// The most memory that a process has had resident since it began, in bytes.
+pub fn memory_peak(pid: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid}"))?;
+    let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:")).context("/proc: expected VmHWM")?;
+    Ok(line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).context("/proc: expected kB")? * 1024)
+}
+
+/// Lets this process and those that it starts have as many files and connections open as the system allows: ten thousand
+/// clients are more than the usual limit. How many.
+pub fn allow_many_files() -> Result<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    }
+    Ok(maximum.unwrap_or(u64::MAX))
+}
+
 /// Bytes of the files in a folder and below: (as long as they are, as much as they take).
 pub fn folder_bytes(folder: &Path) -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
@@ -93,6 +111,7 @@ mod tests {
         while cpu(pid).unwrap() == before {}
         let memory = memory(pid).unwrap();
         assert!(memory.rss >= memory.pss && memory.pss > 0, "{memory:?}");
+        assert!(memory_peak(pid).unwrap() >= memory.rss / 2);
         assert!(machine().contains("Linux"), "{}", machine());
     }
 }

@@ -16,7 +16,11 @@ use clap::ValueEnum as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{client::Server, clock::Watch, limit::Spoil};
+use crate::{
+    client::Server,
+    clock::Watch,
+    limit::{Likeness, Spoil},
+};
 
 /// How long a program may take to end when it is told to.
 const STOP_WAIT: Duration = Duration::from_secs(60);
@@ -66,11 +70,27 @@ impl Programs {
         Process::start(command, log)
     }
 
+    /// Puts accounts and a group of some of them into the folder of a stopped node. The group's conversation there.
+    pub fn populate(&self, data: &Path, accounts: usize, members: usize) -> Result<u64> {
+        let program = self.folder.join("examples").join("populate");
+        let mut command = Command::new(&program);
+        command.arg(data).args([accounts.to_string(), members.to_string()]);
+        let missing = || format!("{} is not there: run this by cargo, or build it first", program.display());
+        let output = command.stdin(Stdio::null()).output().with_context(missing)?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said: Value = serde_json::from_slice(&output.stdout)?;
+        said["group"].as_u64().context("populate named no group")
+    }
+
     /// Starts the limit: this program, in another mode.
-    pub fn start_limit(&self, folder: &Path, record_bytes: u64, content_bytes: usize, spoil: Option<Spoil>) -> Result<Process> {
+    pub fn start_limit(&self, folder: &Path, likeness: Likeness) -> Result<Process> {
+        let Likeness { record_bytes, content_bytes, group, spoil } = likeness;
         let mut command = Command::new(&self.this);
         command.arg("limit-server").arg("--folder").arg(folder);
         command.args(["--record-bytes", &record_bytes.to_string(), "--content-bytes", &content_bytes.to_string()]);
+        if group {
+            command.arg("--group");
+        }
         if let Some(spoil) = spoil.as_ref().and_then(Spoil::to_possible_value) {
             command.arg("--spoil").arg(spoil.get_name());
         }
@@ -82,9 +102,13 @@ fn build(cargo: &OsStr, beside: &Path) -> Result<()> {
     let profile = beside.file_name().and_then(OsStr::to_str).context("no profile")?;
     let profile = if profile == "debug" { "dev" } else { profile };
     let target = beside.parent().context("no target folder")?;
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--profile", profile, "-p", "startalk", "-p", "startalk-hub", "--bins", "--target-dir"]);
-    ensure!(command.arg(target).status()?.success(), "cargo build failed");
+    let programs: [&[&str]; 2] =
+        [&["-p", "startalk", "-p", "startalk-hub", "--bins"], &["-p", "startalk-sequencer", "--example", "populate"]];
+    for program in programs {
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--profile", profile]).args(program).arg("--target-dir").arg(target);
+        ensure!(command.status()?.success(), "cargo build failed");
+    }
     Ok(())
 }
 

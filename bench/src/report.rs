@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{load::Measured, proc};
+use crate::{load::Measured, proc, tally::Faults};
 
 /// A figure that has to stay below (or above) a target.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl Report {
 
     /// What a run came to; what must not happen makes the whole report a failure.
     pub fn run(&mut self, name: &str, run: &Measured) {
-        let Measured { messages, seconds, acknowledged, delivered, late, said, faults, .. } = run;
+        let Measured { messages, spoken, seconds, acknowledged, delivered, late, said, faults, .. } = run;
         self.line(format!(
             "{name}: {messages} delivered in {seconds:.2} s: {:.0}/s, {:.1} µs CPU each (generator {:.1})",
             run.per_second(),
@@ -86,10 +86,16 @@ impl Report {
         self.bad |= !faults.none();
         let cpu: Vec<f64> = run.cpu.iter().map(|c| c.as_secs_f64() * 1e6 / (*messages).max(1) as f64).collect();
         self.put(name, json!({
-            "messages": messages, "seconds": seconds, "per_second": run.per_second(), "cpu_us": run.cpu_us(), "cpu_us_each": cpu,
+            "messages": messages, "spoken": spoken, "seconds": seconds, "per_second": run.per_second(), "cpu_us": run.cpu_us(), "cpu_us_each": cpu,
             "generator_cpu_us": run.own_cpu_us(), "acknowledged": acknowledged.json(), "delivered": delivered.json(),
             "late": late.json(), "said": said, "faults": faults.json(),
         }));
+    }
+
+    /// What must not happen, outside of a run.
+    pub fn faults(&mut self, faults: &Faults) {
+        self.line(format!("  {faults}"));
+        self.bad |= !faults.none();
     }
 
     /// Prints the end. False if something happened that must not.

@@ -4,13 +4,15 @@ use anyhow::Result;
 
 use super::{Bench, setup};
 use crate::{
+    limit::Likeness,
     load::{self, Measured, Speed},
+    programs::Process,
     report::Report,
     text::Script,
 };
 
 /// Bytes of a message's record if no node was measured before: docs/journal-format.md.
-const RECORD_BYTES: u64 = 250;
+pub const RECORD_BYTES: u64 = 250;
 
 /// Runs it alone.
 pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -19,11 +21,19 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+impl Bench {
+    /// A limit whose messages take so many bytes on the disk.
+    pub fn start_limit(&self, record_bytes: u64, group: bool) -> Result<Process> {
+        let (content_bytes, spoil) = (Script::new(0).content_bytes(), self.settings.spoil);
+        let likeness = Likeness { record_bytes: usize::try_from(record_bytes)?, content_bytes, group, spoil };
+        self.programs.start_limit(&self.folder("limit")?, likeness)
+    }
+}
+
 /// As fast as answers come, with records of this size; and, for the times, at a given speed.
 pub async fn measure(bench: &Bench, report: &mut Report, record_bytes: u64, rate: Option<f64>) -> Result<Measured> {
     let settings = &bench.settings;
-    let content_bytes = Script::new(0).content_bytes();
-    let server = bench.programs.start_limit(&bench.folder("limit")?, record_bytes, content_bytes, settings.spoil)?;
+    let server = bench.start_limit(record_bytes, false)?;
     let (pids, length) = ([server.pid()], settings.length());
     let peers = setup::limit_pairs(&server, settings.pairs).await?;
     let (peers, limit) = load::run(peers, Speed::Outstanding(settings.outstanding), length, settings.patience, &pids).await?;

@@ -1,8 +1,12 @@
 //! What is measured: each workload starts its programs on folders of its own and reports.
 
+pub mod follower;
+pub mod group;
+pub mod group_domains;
 pub mod idle;
 pub mod limit;
 pub mod one_to_one;
+pub mod reconnect;
 pub mod setup;
 pub mod start;
 pub mod two_domains;
@@ -12,7 +16,7 @@ use std::time::Duration;
 use crate::{limit::Spoil, load::Length, programs::Programs};
 
 /// What the command line says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Pairs of people who write to each other.
     pub pairs: usize,
@@ -32,6 +36,16 @@ pub struct Settings {
     pub history: u64,
     /// Times that a start is repeated.
     pub starts: usize,
+    /// Members of each group, all of them connected.
+    pub members: Vec<usize>,
+    /// How many of them speak.
+    pub senders: Vec<usize>,
+    /// Messages that a follower was away for.
+    pub missed: u64,
+    /// Clients that come back at once.
+    pub returning: usize,
+    /// Messages that each of them has not heard.
+    pub unread: u64,
     /// How long what is on its way may take after the last word.
     pub patience: Duration,
     /// A fault for the limit.

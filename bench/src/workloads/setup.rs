@@ -29,6 +29,27 @@ impl Bench {
     pub fn open_node(&self, name: &str, more: &[&str]) -> Result<Process> {
         self.programs.start_node(&self.folder.path().join(name), &[&["--registration", "open"], more].concat())
     }
+
+    /// A node with accounts that are signed in by [`token`], and a group of the first of them; and the group's conversation.
+    pub fn populated_node(&self, name: &str, accounts: usize, members: usize, more: &[&str]) -> Result<(Process, u64)> {
+        let data = self.folder.path().join(name);
+        self.programs.start_node(&data, &[])?.stop()?; // makes the keys, and begins the domain
+        let group = self.programs.populate(&data, accounts, members)?;
+        Ok((self.programs.start_node(&data, more)?, group))
+    }
+}
+
+/// The token of the only device of an account of [`Bench::populated_node`], as `populate` makes it.
+pub fn token(number: usize) -> Bytes {
+    format!("token of account {number:015}").into()
+}
+
+/// Account `number` of a populated node, signed in; it has heard nothing yet.
+pub async fn resume(server: &Server, number: usize) -> Result<Client> {
+    let mut client = Client::connect(server, number).await?;
+    client.hello("bench").await?;
+    client.resume(token(number)).await?;
+    Ok(client)
 }
 
 /// Name of an author.
@@ -85,14 +106,20 @@ pub async fn pairs(servers: [&Process; 2], count: usize) -> Result<Vec<Peer>> {
 
 /// The same number of connections to the limit.
 pub async fn limit_pairs(server: &Process, count: usize) -> Result<Vec<Peer>> {
+    let clients = limit_clients(server, 2 * count).await?;
+    Ok(clients.into_iter().enumerate().map(|(number, client)| Peer::new(client, 150, number, number ^ 1, false)).collect())
+}
+
+/// Connections to the limit.
+pub async fn limit_clients(server: &Process, count: usize) -> Result<Vec<Client>> {
     let at = server.server()?;
     let connect = |number| {
         let at = at.clone();
         async move {
             let mut client = Client::connect(&at, number).await?;
             client.hello(&format!("{}{number}", limit::CLIENT)).await?;
-            Ok(Peer::new(client, 150, number, number ^ 1, false))
+            Ok(client)
         }
     };
-    for_each(0..2 * count, connect).await
+    for_each(0..count, connect).await
 }
