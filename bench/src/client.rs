@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use bytes::{Bytes, BytesMut};
-use startalk_net::{ALPN_CLIENT, Verify, verify::client_config};
+use startalk_net::{ALPN_CLIENT, ALPN_HTTP1, Verify, verify::client_config};
 use startalk_protocol::{
     Error, framing,
     limits::CLIENT_FRAME_BYTES_MAX,
@@ -32,16 +32,40 @@ const CLIENTS_PER_ADDRESS: usize = 8;
 /// A server, and how to know it.
 #[derive(Clone)]
 pub struct Server {
-    address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
     tls: Arc<ClientConfig>,
+    /// How a browser connects to it.
+    pub browser: Arc<ClientConfig>,
 }
 
 impl Server {
     /// At `address`, holding this ed25519 key.
     pub fn new(address: SocketAddr, key: [u8; 32]) -> Result<Self> {
         let tls = client_config(&Verify::Pinned(BTreeSet::from([key])), &[ALPN_CLIENT], None)?;
-        Ok(Self { address, tls: Arc::new(tls) })
+        let browser = client_config(&Verify::AnyCertificate, &[ALPN_HTTP1], None)?;
+        Ok(Self { address, tls: Arc::new(tls), browser: Arc::new(browser) })
     }
+}
+
+/// A connection of the `number`th client, after the TLS handshake.
+pub async fn connect_tls(server: &Server, number: usize, config: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>> {
+    let [_, b, c, d] = u32::try_from(0x0040_0001 + number / CLIENTS_PER_ADDRESS)?.to_be_bytes();
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, b, c, d), 0)))?;
+    let tcp = socket.connect(server.address).await.with_context(|| format!("connecting to {}", server.address))?;
+    tcp.set_nodelay(true)?;
+    let name = ServerName::IpAddress(server.address.ip().into());
+    TlsConnector::from(config.clone()).connect(name, tcp).await.context("the TLS handshake")
+}
+
+/// What a device says first: hello, its token, and that it wants to hear everything.
+pub fn opening(name: &str, token: Bytes) -> [Asked; 3] {
+    [Asked::Hello(hello(name)), Asked::Resume(pb::Resume { token }), Asked::Sync(pb::Sync::default())]
+}
+
+fn hello(name: &str) -> pb::Hello {
+    pb::Hello { version_min: 1, version_max: 1, client: name.to_owned(), language: "en".to_owned() }
 }
 
 /// See the module.
@@ -58,13 +82,7 @@ pub struct Client {
 impl Client {
     /// Connects as the `number`th client.
     pub async fn connect(server: &Server, number: usize) -> Result<Self> {
-        let [_, b, c, d] = u32::try_from(0x0040_0001 + number / CLIENTS_PER_ADDRESS)?.to_be_bytes();
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::from((Ipv4Addr::new(127, b, c, d), 0)))?;
-        let tcp = socket.connect(server.address).await.with_context(|| format!("connecting to {}", server.address))?;
-        tcp.set_nodelay(true)?;
-        let name = ServerName::IpAddress(server.address.ip().into());
-        let stream = TlsConnector::from(server.tls.clone()).connect(name, tcp).await.context("the TLS handshake")?;
+        let stream = connect_tls(server, number, &server.tls).await?;
         Ok(Self { stream, id: 0, counter: 0, input: BytesMut::new() })
     }
 
@@ -107,8 +125,7 @@ impl Client {
 
     /// Says hello.
     pub async fn hello(&mut self, name: &str) -> Result<()> {
-        let hello = pb::Hello { version_min: 1, version_max: 1, client: name.to_owned(), language: "en".to_owned() };
-        match self.ask(Asked::Hello(hello)).await? {
+        match self.ask(Asked::Hello(hello(name))).await? {
             Frame::Welcome(_) => Ok(()),
             other => bail!("expected a welcome, got {other:?}"),
         }

@@ -4,6 +4,7 @@
 //! arrives is checked against what was sent, so that a figure is never of messages lost, doubled or out of order.
 //! Nothing here knows how a node works inside, but for the documented bytes of its journal.
 
+pub mod browser;
 pub mod client;
 pub mod clock;
 pub mod journal;

@@ -1,7 +1,7 @@
 //! Each workload with a few hundred messages, so that the generator cannot rot. Fails on a count, never on a duration.
 //!
-//! The node and the hub are taken from beside this crate's own binary; where they were not built, those runs are left
-//! out, and say so.
+//! The node, the hub and what fills a folder are taken from beside this crate's own binary; where they were not built,
+//! those runs are left out, and say so.
 
 use std::{
     path::Path,
@@ -18,20 +18,29 @@ fn bench(args: &[&str]) -> Output {
 }
 
 fn report(args: &[&str]) -> Value {
-    let output = bench(args);
+    report_of(&bench(args), args)
+}
+
+fn report_of(output: &Output, args: &[&str]) -> Value {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{args:?}: {out}{err}");
     serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?}: {e}: {out}"))
 }
 
-/// What a small run of a workload came to, if the programs that it measures were built.
-fn measured(workload: &str, args: &[&str]) -> Option<Value> {
-    let built = ["startalk", "startalk-hub"].iter().all(|name| Path::new(BENCH).with_file_name(name).is_file());
-    if !built {
-        eprintln!("{workload}: left out, startalk or startalk-hub was not built");
+/// A run of a workload, if the programs that it needs were built.
+fn ran(workload: &str, args: &[&str]) -> Option<Output> {
+    let missing =
+        ["startalk", "startalk-hub", "examples/populate"].into_iter().find(|n| !Path::new(BENCH).with_file_name(n).is_file());
+    if let Some(missing) = missing {
+        eprintln!("{workload}: left out, {missing} was not built");
         return None;
     }
-    Some(report(&[&[workload], args].concat()))
+    Some(bench(&[&[workload], args].concat()))
+}
+
+/// What a small run of a workload came to.
+fn measured(workload: &str, args: &[&str]) -> Option<Value> {
+    ran(workload, args).map(|output| report_of(&output, args))
 }
 
 fn complete(run: &Value, messages: u64) {
@@ -39,6 +48,14 @@ fn complete(run: &Value, messages: u64) {
     assert_eq!(run["said"], messages, "{run}");
     assert_eq!(run["acknowledged"]["count"], messages, "{run}");
     assert_eq!(run["delivered"]["count"], messages, "{run}");
+}
+
+/// Everybody but its author heard each message.
+fn crowded(run: &Value, said: u64, others: u64) {
+    assert_eq!(run["said"], said, "{run}");
+    assert_eq!(run["acknowledged"]["count"], said, "{run}");
+    assert_eq!(run["messages"], said * others, "{run}");
+    assert_eq!(run["delivered"]["count"], said * others, "{run}");
 }
 
 #[test]
@@ -71,7 +88,64 @@ fn start() {
 fn idle() {
     let Some(report) = measured("idle", &["--connections", "20", "--idle-seconds", "0.2"]) else { return };
     assert_eq!(report["idle"]["connections"], 20);
-    assert!(report["idle"]["connected_rss"].as_u64().unwrap() > 0);
+    assert!(report["idle"]["tls_rss"].as_u64().unwrap() > 0);
+    assert!(report["idle"]["websocket_rss"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn groups() {
+    let args = ["--members", "5,300", "--senders", "1,3", "--messages", "60", "--rate", "60"];
+    let Some(report) = measured("groups", &args) else { return };
+    for (members, speaking) in [(5, 1), (5, 3), (300, 1), (300, 3)] {
+        let name = format!("group of {members}, {speaking} speaking");
+        crowded(&report[format!("{name}, as fast as answered")], 60, members - 1);
+        crowded(&report[format!("{name}, given speed")], 60, members - 1);
+        crowded(&report[format!("limit with {members}, {speaking} speaking")], 60, members - 1);
+    }
+}
+
+#[test]
+fn a_group_over_two_domains() {
+    let args = ["--members", "6", "--messages", "100", "--rate", "100"];
+    let Some(report) = measured("group-domains", &args) else { return };
+    for speed in ["as fast as answered", "given speed"] {
+        let run = &report[format!("group of 6 over two domains, {speed}")];
+        assert_eq!(run["said"], 100, "{run}");
+        // Half of them by who hears of their own words from the home, like five others; the others' are heard by five.
+        assert_eq!(run["messages"], 50 * 5 + 50 * 6, "{run}");
+        assert_eq!(run["acknowledged"]["count"], 100, "{run}");
+    }
+}
+
+#[test]
+fn a_follower_that_was_away() {
+    let Some(report) = measured("follower", &["--missed", "700"]) else { return };
+    assert_eq!(report["follower"]["missed"], 700);
+    assert_eq!(report["good"], true, "{report}");
+}
+
+#[test]
+fn clients_that_come_back_at_once() {
+    // More than a sync brings, and more than one page of history.
+    let Some(report) = measured("reconnect", &["--returning", "20", "--unread", "270"]) else { return };
+    assert_eq!(report["reconnect"]["clients"], 20);
+    assert_eq!(report["reconnect"]["unread"], 270);
+    assert_eq!(report["good"], true, "{report}");
+}
+
+#[test]
+fn faults_in_a_group_are_noticed_and_fail_the_run() {
+    for (spoil, field) in [("lose", "lost"), ("double", "doubled"), ("swap", "out_of_order"), ("acknowledge", "acks")] {
+        let args = ["--members", "5", "--senders", "2", "--messages", "300", "--patience", "0.5", "--spoil", spoil];
+        let Some(output) = ran("groups", &args) else { return };
+        assert!(!output.status.success(), "{spoil}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["group of 5, 2 speaking, as fast as answered"]["faults"]["lost"], 0, "the node makes none");
+        let faults = report["limit with 5, 2 speaking"]["faults"].as_object().unwrap();
+        for (name, count) in faults {
+            assert_eq!(count.as_u64().unwrap() > 0, name == field, "{spoil}: {faults:?}");
+        }
+    }
 }
 
 #[test]

@@ -46,9 +46,14 @@ pub fn token(number: usize) -> Bytes {
 
 /// Account `number` of a populated node, signed in; it has heard nothing yet.
 pub async fn resume(server: &Server, number: usize) -> Result<Client> {
+    resume_as(server, number, number).await
+}
+
+/// The `number`th client, signed in to this account of a populated node.
+pub async fn resume_as(server: &Server, number: usize, account: usize) -> Result<Client> {
     let mut client = Client::connect(server, number).await?;
     client.hello("bench").await?;
-    client.resume(token(number)).await?;
+    client.resume(token(account)).await?;
     Ok(client)
 }
 
