@@ -64,8 +64,9 @@ fn one_to_one() {
     complete(&report["one-to-one, as fast as answered"], 300);
     complete(&report["one-to-one, given speed"], 300);
     complete(&report["limit, as fast as answered"], 300);
+    complete(&report["one-to-one, half of the speed asked for"], 300);
     let disk = &report["one-to-one, disk"];
-    assert_eq!(disk["messages"], 600, "the journal holds them all: {disk}");
+    assert_eq!(disk["messages"], 900, "the journal holds them all: {disk}");
     let example: u64 = disk["example"].as_array().unwrap().iter().map(|part| part[1].as_u64().unwrap()).sum();
     assert!((200..=260).contains(&example), "a message's record has {example} bytes");
 }
