@@ -32,7 +32,7 @@ struct How {
     /// Messages that each has on the way
     #[arg(long, global = true, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
     outstanding: u64,
-    /// Measured seconds of each run
+    /// Measured seconds of each run; of a group's run half as many
     #[arg(long, global = true, default_value_t = 10.0)]
     seconds: f64,
     /// So many messages instead, over all

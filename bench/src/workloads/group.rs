@@ -31,23 +31,15 @@ async fn measure(bench: &Bench, report: &mut Report, members: usize, senders: us
     let (node, group) = bench.populated_node(&folder, members, members, &[])?;
     let server = node.server()?;
     let pids = [node.pid()];
-    let mut clients = setup::for_each(0..members, |number| {
-        let server = server.clone();
-        async move {
-            let mut client = setup::resume(&server, number).await?;
-            client.sync().await?;
-            Ok(client)
-        }
-    })
-    .await?;
+    let mut clients = setup::for_each(0..members, |number| setup::resume_and_sync(server.clone(), number)).await?;
     let base = clients.first_mut().context("a group has members")?.history(group, 0, 0, 1).await?.head;
     let peers =
         crowd(clients, senders, |_| Part { conversation: group, base, audience: None, placed_later: false, counts: true });
     let (peers, fast) =
-        load::run(peers, Speed::Outstanding(settings.outstanding), settings.length(), settings.patience, &pids).await?;
+        load::run(peers, Speed::Outstanding(settings.outstanding), settings.group_length(), settings.patience, &pids).await?;
     report.run(&format!("{name}, as fast as answered"), &fast);
     let rate = settings.rate.unwrap_or(fast.spoken_per_second() / 2.0);
-    let (peers, steady) = load::run(peers, Speed::PerSecond(rate), settings.length(), settings.patience, &pids).await?;
+    let (peers, steady) = load::run(peers, Speed::PerSecond(rate), settings.group_length(), settings.patience, &pids).await?;
     report.run(&format!("{name}, {}", settings.rate_words()), &steady);
     let memory = crate::proc::memory(node.pid())?;
     report.line(format!("  memory: {:.1} MB resident", mb(memory.rss)));
@@ -76,7 +68,7 @@ async fn limit(bench: &Bench, report: &mut Report, members: usize, senders: usiz
         crowd(clients, senders, |_| Part { conversation: 150, base: 0, audience: None, placed_later: false, counts: false });
     let pids = [server.pid()];
     let (_, limit) =
-        load::run(peers, Speed::Outstanding(settings.outstanding), settings.length(), settings.patience, &pids).await?;
+        load::run(peers, Speed::Outstanding(settings.outstanding), settings.group_length(), settings.patience, &pids).await?;
     report.run(&format!("limit with {members}, {senders} speaking"), &limit);
     Ok(limit)
 }

@@ -37,43 +37,37 @@ pub struct Shared {
     pub base: u64,
 }
 
-/// Makes it, with so many members in each domain. Those of the second come in by a link.
+/// Makes it, with so many members in each domain. Those of the second come in by a link, one after the other, and nobody
+/// else is connected meanwhile: everybody there would be told of everybody who comes.
 pub async fn shared(bench: &Bench, name: &str, hub: &Process, members: [usize; 2]) -> Result<Shared> {
     let more = ["--hub", hub.said("hub_url")?];
     let (home, group) = bench.populated_node(&format!("{name}-home"), members[0], members[0], &more)?;
     let (other, _) = bench.populated_node(&format!("{name}-other"), members[1], 0, &more)?;
-    let at = home.server()?;
-    let synced = |number: usize| {
-        let at = at.clone();
-        async move {
-            let mut client = setup::resume(&at, number).await?;
-            client.sync().await?;
-            Ok(client)
-        }
-    };
-    let mut at_home = setup::for_each(0..members[0], synced).await?;
-    let owner = at_home.first_mut().context("a group has an owner")?;
+    let servers = [home.server()?, other.server()?];
+    let mut owner = setup::resume(&servers[0], 0).await?;
     let link = owner.group_link(group).await?;
-    let at = other.server()?;
     let joined = setup::for_each(0..members[1], |number| {
-        let (at, link) = (at.clone(), link.clone());
+        let (at, link) = (servers[1].clone(), link.clone());
         async move {
             let mut client = setup::resume(&at, number).await?;
             client.sync().await?;
-            let conversation = client.join_group(&link).await?;
-            Ok((client, conversation))
+            client.join_group(&link).await
         }
     })
     .await?;
-    let replica = joined.first().context("somebody joins")?.1;
-    let mut at_other: Vec<Client> = joined.into_iter().map(|(client, _)| client).collect();
+    let replica = *joined.first().context("somebody joins")?;
     let base = owner.history(group, 0, 0, 1).await?.head;
+    drop(owner);
+    let mut clients = [Vec::new(), Vec::new()];
+    for half in [0, 1] {
+        clients[half] = setup::for_each(0..members[half], |number| setup::resume_and_sync(servers[half].clone(), number)).await?;
+    }
     let watch = Watch::start();
-    while at_other[0].history(replica, 0, 0, 1).await?.head < base {
+    while clients[1][0].history(replica, 0, 0, 1).await?.head < base {
         ensure!(watch.elapsed() < REPLICA_WAIT, "the replica does not hear of record {base} of its group");
         sleep(Duration::from_millis(10)).await;
     }
-    Ok(Shared { nodes: [home, other], clients: [at_home, at_other], conversations: [group, replica], base })
+    Ok(Shared { nodes: [home, other], clients, conversations: [group, replica], base })
 }
 
 async fn measure(bench: &Bench, report: &mut Report, members: usize) -> Result<()> {
@@ -97,10 +91,10 @@ async fn measure(bench: &Bench, report: &mut Report, members: usize) -> Result<(
         }
     }
     let (peers, fast) =
-        load::run(peers, Speed::Outstanding(settings.outstanding), settings.length(), settings.patience, &pids).await?;
+        load::run(peers, Speed::Outstanding(settings.outstanding), settings.group_length(), settings.patience, &pids).await?;
     report.run(&format!("{name}, as fast as answered"), &fast);
     let rate = settings.rate.unwrap_or(fast.spoken_per_second() / 2.0);
-    let (peers, steady) = load::run(peers, Speed::PerSecond(rate), settings.length(), settings.patience, &pids).await?;
+    let (peers, steady) = load::run(peers, Speed::PerSecond(rate), settings.group_length(), settings.patience, &pids).await?;
     report.run(&format!("{name}, {}", settings.rate_words()), &steady);
     drop(peers);
     for node in nodes {

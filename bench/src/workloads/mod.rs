@@ -63,9 +63,18 @@ impl Settings {
 
     /// How long a run is.
     pub fn length(&self) -> Length {
+        self.part_of_length(1.0)
+    }
+
+    /// How long a run of a group is: half as long, for there are many of them, and each second has as many deliveries.
+    pub fn group_length(&self) -> Length {
+        self.part_of_length(0.5)
+    }
+
+    fn part_of_length(&self, part: f64) -> Length {
         match self.messages {
             Some(messages) => Length::Messages(messages),
-            None => Length::Seconds { warm: WARM_SECONDS, measured: self.seconds },
+            None => Length::Seconds { warm: WARM_SECONDS * part, measured: self.seconds * part },
         }
     }
 }

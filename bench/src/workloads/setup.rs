@@ -49,6 +49,13 @@ pub async fn resume(server: &Server, number: usize) -> Result<Client> {
     resume_as(server, number, number).await
 }
 
+/// As [`resume`]; and it has heard everything, and hears what happens.
+pub async fn resume_and_sync(server: Server, number: usize) -> Result<Client> {
+    let mut client = resume(&server, number).await?;
+    client.sync().await?;
+    Ok(client)
+}
+
 /// The `number`th client, signed in to this account of a populated node.
 pub async fn resume_as(server: &Server, number: usize, account: usize) -> Result<Client> {
     let mut client = Client::connect(server, number).await?;
