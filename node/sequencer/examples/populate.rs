@@ -19,6 +19,7 @@ use startalk_domain::{
     command::{Admission, NewDevice},
     context::Random,
     domain::LAYOUT,
+    groups::GroupAct,
     store::Store,
 };
 use startalk_journal::{FolderDisk, Journal, Options, ReadJournal};
@@ -105,13 +106,17 @@ impl Folder {
 
     /// The first account's, with the following ones in it.
     fn group(&mut self, owner: Actor, members: u64, domain: &DomainName) -> u64 {
-        let user = |number| UserId { name: name(number), domain: domain.clone() };
-        let members = (1..members).map(user).collect();
-        let create = Command::CreateGroup { actor: owner, counter: 1, name: "Load".to_owned(), members };
-        match self.run([create]).as_slice() {
+        let create = Command::CreateGroup { actor: owner, counter: 1, name: "Load".to_owned(), members: Vec::new() };
+        let conversation = match self.run([create]).as_slice() {
             [Answer::Sent { conversation, .. }] => *conversation,
             other => panic!("expected a group, got {other:?}"),
-        }
+        };
+        let add = |number| {
+            let act = GroupAct::Add(UserId { name: name(number), domain: domain.clone() });
+            Command::ActInGroup { actor: owner, conversation, counter: number + 1, act }
+        };
+        self.run((1..members).map(add));
+        conversation
     }
 }
 
