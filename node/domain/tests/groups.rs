@@ -14,6 +14,7 @@ use startalk_domain::{
 use startalk_protocol::{
     Code, GroupId,
     group::sign_head,
+    limits,
     pb::{
         content::{Content, content::Kind},
         group::entry::Body,
@@ -120,6 +121,23 @@ fn many_talk_in_one_order_and_only_they() {
     let Answer::Sent { sequence, .. } = node.ok(again) else { panic!() };
     assert_eq!(sequence, 5);
     assert_eq!(timeline::head(&node.store, group).sequence, 5);
+}
+
+#[test]
+fn a_group_does_not_begin_with_more_than_fits_into_a_batch() {
+    let mut node = Node::new("a.example");
+    let mut alice = Person::at(&mut node, "alice");
+    // Nobody ever heard of them or of their domains, which is the most that is written of anybody.
+    let strangers: Vec<String> = (0..=limits::GROUP_BEGUN_WITH_MAX).map(|n| format!("x@d{n}.example")).collect();
+    let all: Vec<&str> = strangers.iter().map(String::as_str).collect();
+    let members = all.iter().map(|m| user(m)).collect();
+    let create = Command::CreateGroup { actor: alice.actor, counter: 1, name: "All".into(), members };
+    assert_eq!(node.refused(create), "too-many");
+    let before = node.journal.0.lock().unwrap().len();
+    alice.create(&mut node, &all[1..]);
+    let written = node.journal.0.lock().unwrap().len() - before;
+    // A batch of 4096 records is the largest; the write loop takes no further command into one of 3000.
+    assert!(written > limits::GROUP_BEGUN_WITH_MAX && written + 3000 <= 4096, "{written} records");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 use startalk_protocol::{
-    Code, DomainName, Error, GroupId, UserId,
+    Code, DomainName, Error, GroupId, UserId, limits,
     pb::{
         events as pb,
         group::{self as wire, Decided, Submission, submission::Action},
@@ -112,6 +112,9 @@ pub(crate) fn create(
     check_actor(tx, actor)?;
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, counter)? {
         return created_again(tx, ctx, position, counter);
+    }
+    if members.len() > limits::GROUP_BEGUN_WITH_MAX {
+        return Err(rights::too_many("members", limits::GROUP_BEGUN_WITH_MAX as u64));
     }
     let rights = Some(Rights::default().wire());
     let nonce = Bytes::copy_from_slice(&ctx.random::<16>());

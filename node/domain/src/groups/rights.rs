@@ -116,7 +116,7 @@ pub(super) fn no_such_member() -> Error {
     Error::new(Code::BadValue).with("field", "user").with("expected", "a member of the group")
 }
 
-fn too_many(what: &str, max: u64) -> Error {
+pub(super) fn too_many(what: &str, max: u64) -> Error {
     Error::new(Code::TooMany).with("what", what).with("max", max)
 }
 
