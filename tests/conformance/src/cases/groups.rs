@@ -332,9 +332,12 @@ async fn served(g: Arc<Ground>) -> anyhow::Result<()> {
         ensure!(good && head.group == home.group, "a head that is not signed");
     }
     let end = range.end;
+    // A follower that has more than there is lies, or the home went back: it says where it is, and gives nothing.
     for after in [end + 1, end + 1000, u64::MAX] {
-        let code = home.range(after).await?.err().unwrap_or_default();
-        check(&format!("after {after} of {end}"), &code, "out-of-order")?;
+        let range = home.range(after).await?.map_err(|code| anyhow::anyhow!("after {after} of {end}: {code}"))?;
+        let (from, at) = (range.from.context("a head")?, range.at.context("a head")?);
+        let where_it_ends = from == at && (end..end + 2).contains(&at.sequence) && range.end == at.sequence;
+        ensure!(range.entries.is_empty() && where_it_ends, "after {after} of {end}: {} entries, {at:?}", range.entries.len());
     }
     // A domain without anybody in it learns nothing, not even that there is such a group.
     let mut other = knows_groups(&g, Mallory::stranger()).await?;
