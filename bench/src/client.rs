@@ -6,19 +6,21 @@ use std::{
     collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use startalk_net::{ALPN_CLIENT, ALPN_HTTP1, Verify, verify::client_config};
 use startalk_protocol::{
     Error, framing,
     limits::CLIENT_FRAME_BYTES_MAX,
-    pb::client::{self as pb, act_in_group::Act, client_frame::Frame as Asked, pushed::What, server_frame::Frame},
+    pb::client::{self as pb, act_in_group::Act, client_frame::Frame as Asked, server_frame::Frame},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
+    time::sleep,
 };
 use tokio_rustls::{
     TlsConnector,
@@ -26,8 +28,15 @@ use tokio_rustls::{
     rustls::{ClientConfig, pki_types::ServerName},
 };
 
+use crate::clock::Watch;
+
 /// Clients that share one address.
 const CLIENTS_PER_ADDRESS: usize = 8;
+
+/// How long a group's home, another domain, may take to let somebody in.
+const JOIN_WAIT: Duration = Duration::from_secs(60);
+/// How often one looks meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A server, and how to know it.
 #[derive(Clone)]
@@ -197,13 +206,13 @@ impl Client {
         self.counter += 1;
         let join = pb::JoinGroup { counter: self.counter, link: link.to_owned(), word: String::new() };
         let Frame::Sent(sent) = self.ask(Asked::JoinGroup(join)).await? else { bail!("expected to be joining") };
-        loop {
-            let Some(Frame::Pushed(pushed)) = self.next().await?.frame else { continue };
-            let Some(What::Info(info)) = pushed.what.filter(|_| pushed.conversation == sent.conversation) else { continue };
-            if info.group.is_some_and(|g| g.standing == "member") {
-                return Ok(sent.conversation);
-            }
+        let watch = Watch::start();
+        // Whoever is only joining may read nothing.
+        while self.history(sent.conversation, 0, 0, 1).await?.head == 0 {
+            ensure!(watch.elapsed() < JOIN_WAIT, "the group's home does not say whether somebody is in");
+            sleep(LOOK).await;
         }
+        Ok(sent.conversation)
     }
 
     /// Begins, or finds, the conversation with `user`.
