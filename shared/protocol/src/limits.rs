@@ -114,7 +114,7 @@ pub const LINK_PROBE_MS: u64 = 5_000;
 pub const GROUP_MEMBERS_MAX: u64 = 10_000;
 /// Members that a group begins with besides who begins it; further ones are added. All of them are recorded in one batch,
 /// with up to four records each when they and their domains were never heard of, and a batch has a limit.
-pub const GROUP_BEGUN_WITH_MAX: usize = 256;
+pub const GROUP_BEGUN_WITH_MAX: usize = 200;
 /// Domains that members of one group come from: each is told of every record.
 pub const GROUP_DOMAINS_MAX: usize = 200;
 /// Characters of a group's name.
