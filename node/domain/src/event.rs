@@ -271,11 +271,6 @@ impl Recorded {
         self.event.body()
     }
 
-    /// Whether there is, or was, a body.
-    pub(crate) fn has_body(&self) -> bool {
-        self.body_hash != [0; 24]
-    }
-
     /// The record's bytes for the journal.
     pub fn draft(&self) -> Draft {
         Draft {

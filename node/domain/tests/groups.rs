@@ -8,6 +8,7 @@ use startalk_domain::{
     Actor, Answer, Command,
     command::Target,
     conversations::{self, Message},
+    domain::COMMAND_RECORDS_MAX,
     groups::{self, Banned, GroupAct, GroupLink, Joining, Rights, Role, Standing, Text, Who},
     sync, timeline,
 };
@@ -136,8 +137,7 @@ fn a_group_does_not_begin_with_more_than_fits_into_a_batch() {
     let before = node.journal.0.lock().unwrap().len();
     alice.create(&mut node, &all[1..]);
     let written = node.journal.0.lock().unwrap().len() - before;
-    // A batch of 4096 records is the largest; the write loop takes no further command into one of 3000.
-    assert!(written > limits::GROUP_BEGUN_WITH_MAX && written + 3000 <= 4096, "{written} records");
+    assert!(written > limits::GROUP_BEGUN_WITH_MAX && written <= COMMAND_RECORDS_MAX, "{written} records");
 }
 
 #[test]
@@ -382,6 +382,29 @@ fn two_domains_see_one_order_and_the_replica_begins_where_its_people_came_in() {
         assert_eq!((single(of_alice).recalled, single(of_alice).reactions.len()), (true, 0));
         assert!(said(node, account, group).contains(&"(gone)".to_owned()));
     }
+}
+
+#[test]
+fn who_comes_in_by_a_link_when_their_domain_has_its_replica_already_is_known_there() {
+    let mut town = Town::new();
+    let mut carol = Person::at(&mut town.b, "carol");
+    let secret_hash = *blake3::hash(b"come in").as_bytes();
+    town.a.ok(town.alice.act(town.group_a, GroupAct::MakeLink { secret_hash, uses: 0, not_after_ms: 0 }));
+    town.exchange();
+    let link = GroupLink { home: "a.example".parse().unwrap(), group: town.id.parse().unwrap(), secret: "come in".into() };
+    town.b.ok(carol.join(&link));
+    assert_eq!(standing(&town.b, carol.actor.account, town.group_b), "joining");
+    assert_eq!(town.exchange(), []);
+    assert_eq!(standing(&town.b, carol.actor.account, town.group_b), "member");
+    town.b.ok(carol.say(town.group_b, "here I am"));
+    // Whom somebody here brings in is known here too, wherever they are from.
+    town.a.person("dave");
+    town.b.ok(town.bob.act(town.group_b, GroupAct::Add(user("dave@a.example"))));
+    assert_eq!(town.exchange(), []);
+    let (members, _) = groups::members_from(&town.b.store, town.group_b, 0, usize::MAX, groups::Member::is_in);
+    assert_eq!(members.len(), 4);
+    assert!(members.iter().all(|m| m.person != 0), "{members:?}");
+    assert_eq!(said(&town.a, town.alice.actor.account, town.group_a), ["before bob", "here I am"]);
 }
 
 #[test]

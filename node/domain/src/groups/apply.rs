@@ -141,7 +141,8 @@ fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<
         }
     }
     let text = || body.map(|b| String::from_utf8_lossy(&b.value.0).into_owned()).unwrap_or_default();
-    let entry = Applied { record, f, author: submission.author, body_at: body_at(record, f) };
+    let names = matches!(submission.action, Some(Action::Create(_) | Action::Add(_) | Action::Join(_)));
+    let entry = Applied { record, f, author: submission.author, body_at: body_at(record, f), names };
     match submission.action {
         Some(Action::Create(c)) => {
             let rights = c.rights.as_ref().map(Rights::of).unwrap_or_default();
@@ -333,6 +334,8 @@ struct Applied<'a> {
     f: &'a pb::GroupRecorded,
     author: u64,
     body_at: u64,
+    /// It says who comes in: in its own body, or in that of our submission. An admission does not, for who asked was named.
+    names: bool,
 }
 
 impl Applied<'_> {
@@ -369,7 +372,7 @@ impl Applied<'_> {
 
     fn comes_in(&self, tx: &mut Tx, number: u64) {
         let (conversation, sequence) = (self.record.conversation, self.record.sequence);
-        if self.f.person != 0 && self.record.has_body() {
+        if self.f.person != 0 && self.names {
             self.named(tx, number);
         }
         let (mut asked, mut was_in, mut peer) = (false, false, HERE);
