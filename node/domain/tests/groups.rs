@@ -464,6 +464,23 @@ fn failed_is_said_when_it_is_certain_and_not_before() {
 }
 
 #[test]
+fn a_replica_goes_on_however_much_has_failed_meanwhile() {
+    let mut town = Town::new();
+    for n in 0..limits::GROUP_WAITING_MAX {
+        town.b.ok(town.bob.say(town.group_b, &format!("late {n}")));
+    }
+    assert_eq!(town.b.refused(town.bob.say(town.group_b, "one too many")), "too-many");
+    town.a.now_ms += 25 * 3600 * 1000;
+    town.a.ok(town.alice.say(town.group_a, "is anybody there?"));
+    // Entries and endings are more than one command may write: what is left ends with the next look.
+    for _ in 0..2 {
+        follow(&town.a, &mut town.b, &town.id);
+    }
+    assert!(groups::waiting(&town.b.store, town.group_b).is_empty());
+    assert_eq!(said(&town.b, town.bob.actor.account, town.group_b), ["is anybody there?"]);
+}
+
+#[test]
 fn leaving_works_at_once_and_the_replica_goes_on_where_somebody_comes_in_again() {
     let mut town = Town::new();
     let bob = town.bob.actor.account;

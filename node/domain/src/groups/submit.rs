@@ -17,6 +17,7 @@ use crate::{
     command::{Actor, Answer},
     context::Ctx,
     directory,
+    domain::COMMAND_RECORDS_MAX,
     event::{Event, Raw},
     outbox,
     store::{New, Read, Tx},
@@ -164,6 +165,10 @@ pub(crate) fn refused(tx: &mut Tx, facts: &pb::GroupSubmitted, code: &str) -> Re
 /// Ends what the log of the home, as it stands now, can never have any more: its time has passed, and it is not there.
 pub(crate) fn ended(tx: &mut Tx, conversation: u64, home_time_ms: i64) {
     for waits in views::waiting(tx, conversation).iter() {
+        // A command that would write too much is refused whole, the entries with the endings, each time anew.
+        if tx.records_of_command().len() >= COMMAND_RECORDS_MAX {
+            return; // the others end with the next look at the home's log
+        }
         let over = waits.not_after_ms != 0 && home_time_ms > waits.not_after_ms;
         if over || sabotage::is(Switch::FailedTooSoon) {
             end(tx, conversation, waits.number, Code::Expired.as_str(), home_time_ms);
