@@ -124,6 +124,36 @@ fn authors_edit_and_recall_within_their_windows_and_nobody_else_does() {
     assert_eq!(node.refused(Command::Recall { actor: alice, conversation, sequence: late, counter: 6 }), "too-late");
 }
 
+#[test]
+fn a_recall_that_may_have_been_lost_with_the_history_is_taken_after_its_window_too() {
+    let mut node = Node::new("a.example");
+    let (alice, bob) = (node.person("alice"), node.person("bob"));
+    let (conversation, early, _) = node.say(alice, "bob@a.example", 1, "early");
+    node.now_ms += 120_001;
+    let (_, secret, _) = node.say(alice, "bob@a.example", 2, "secret");
+    node.now_ms += 120_000;
+    let (_, other, _) = node.say(alice, "bob@a.example", 3, "other");
+    let copy = startalk_journal::ReadJournal::head(&*node.journal).position;
+    let recall = |sequence, counter| Command::Recall { actor: alice, conversation, sequence, counter };
+    node.ok(recall(secret, 4));
+
+    let mut restored = node.restored_to(copy);
+    restored.now_ms += 86_400_000;
+    assert_eq!(restored.refused(recall(secret, 4)), "too-late", "nothing was lost that it knows of");
+    restored.ok(Command::BeginEpoch { epoch: 2, reason: "restored".into() });
+    let (_, later, _) = restored.say(alice, "bob@a.example", 5, "later");
+    restored.now_ms += 120_001;
+    assert_eq!(restored.refused(recall(early, 6)), "too-late", "its window was over before the copy was made");
+    assert_eq!(restored.refused(recall(later, 6)), "too-late", "nothing was lost after it");
+    restored.say(alice, "bob@a.example", 6, "last");
+    restored.ok(Command::BeginEpoch { epoch: 3, reason: "restored again".into() });
+    restored.ok(recall(secret, 7));
+    assert_eq!(restored.refused(recall(secret, 8)), "recalled");
+    assert_eq!(restored.refused(recall(later, 8)), "too-late", "its window was over before the second cut");
+    restored.ok(recall(other, 8));
+    assert_eq!(restored.texts(bob.account, conversation), ["early", "(gone)", "(gone)", "later", "last"]);
+}
+
 fn plain_or_none(body: &bytes::Bytes) -> Option<String> {
     use prost::Message as _;
     let content = startalk_protocol::pb::content::Content::decode(body.slice(16..)).ok()?;

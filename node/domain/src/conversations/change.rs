@@ -6,6 +6,7 @@ use startalk_protocol::{Code, Error, MessageId, pb::events as pb};
 use super::{
     Direct, change_of, content, of_member,
     send::{check_actor, may_write, record_at, record_of},
+    window::in_time,
 };
 use crate::{
     command::{Actor, Answer},
@@ -107,10 +108,7 @@ fn own_message(tx: &Tx, ctx: &Ctx, actor: Actor, which: Which, window_ms: i64) -
     if change_of(tx, which.conversation, which.sequence).is_some_and(|c| c.recalled) {
         return Err(Code::Recalled.into());
     }
-    let age = i64::try_from(ctx.now_ms.saturating_sub(record.time_ms)).unwrap_or(i64::MAX);
-    if age > window_ms {
-        return Err(Error::new(Code::TooLate).with("seconds", window_ms / 1000));
-    }
+    in_time(ctx, &record, window_ms)?;
     let id = MessageId::from_slice(&facts.id).map_err(|_| Code::Internal)?;
     Ok((id, record.position))
 }

@@ -13,6 +13,7 @@ mod page;
 mod receive;
 mod request;
 mod send;
+mod window;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use page::{Message, Reaction, page, single, single_for};
 pub(crate) use receive::receive;
 pub(crate) use request::decide;
 pub(crate) use send::{Said, check_actor, open, record_at, record_of, send};
+pub(crate) use window::in_time;
 
 use crate::{
     directory::HERE,

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     command::{Actor, Answer},
     context::Ctx,
-    conversations::{Said, Which, content, record_at, record_of},
+    conversations::{Said, Which, content, in_time, record_at, record_of},
     delivery::{self, Numbered},
     erasure,
     event::{Event, Recorded},
@@ -62,7 +62,7 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
     if author_of(tx, ctx, &group, which.sequence)? != me.member {
         return Err(Code::Forbidden.into());
     }
-    in_time(tx, ctx, which, governance::realm(tx).edit_window_ms)?;
+    still_open(tx, ctx, which, governance::realm(tx).edit_window_ms)?;
     perform(tx, ctx, &group, Some(&me), by, Deed::new(action, Some(content)))
 }
 
@@ -80,18 +80,17 @@ pub(crate) fn recall(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which) -> 
         return Err(Code::Forbidden.into());
     }
     if !others && me.role == super::Role::Member {
-        in_time(tx, ctx, which, governance::realm(tx).recall_window_ms)?;
+        still_open(tx, ctx, which, governance::realm(tx).recall_window_ms)?;
     }
     perform(tx, ctx, &group, Some(&me), by, Deed::new(action, None))
 }
 
-fn in_time(tx: &Tx, ctx: &Ctx, which: Which, window_ms: i64) -> Result<(), Error> {
+fn still_open(tx: &Tx, ctx: &Ctx, which: Which, window_ms: i64) -> Result<(), Error> {
     if change_of(tx, which.conversation, which.sequence).is_some_and(|c| c.recalled_by != 0) {
         return Err(Code::Recalled.into());
     }
     let record = record_of(tx, ctx, which.conversation, which.sequence).ok_or(Code::NoSuchMessage)?;
-    let age = i64::try_from(ctx.now_ms.saturating_sub(record.time_ms)).unwrap_or(i64::MAX);
-    if age > window_ms { Err(Error::new(Code::TooLate).with("seconds", window_ms / 1000)) } else { Ok(()) }
+    in_time(ctx, &record, window_ms)
 }
 
 pub(super) fn me(tx: &Tx, group: &Group, actor: Actor) -> Result<Member, Error> {

@@ -61,7 +61,8 @@ impl ReadJournal for List {
     fn head(&self) -> Head {
         let all = self.0.lock().unwrap();
         let (position, time_ms) = all.last().map_or((0, 0), |r| (r.header.position, r.header.time_ms));
-        Head { journal_id: [1; 16], epoch: 1, batch: position, position, time_ms, chain: [0; 32] }
+        let epoch = all.last().map_or(1, |r| r.header.epoch);
+        Head { journal_id: [1; 16], epoch, batch: position, position, time_ms, chain: [0; 32] }
     }
     fn read(&self, position: u64) -> Result<Record, ReadError> {
         let all = self.0.lock().unwrap();
@@ -173,7 +174,12 @@ impl Node {
         }
         let decided = Decided::of(tx);
         for record in &decided.records {
-            self.journal.0.lock().unwrap().push(stored(record));
+            let mut all = self.journal.0.lock().unwrap();
+            let epoch = match &record.event {
+                startalk_domain::Event::EpochBegan(f, _) => f.epoch,
+                _ => all.last().map_or(1, |r| r.header.epoch),
+            };
+            all.push(stored(record, epoch));
         }
         for record in decided.commit(&self.store) {
             if let startalk_domain::Event::Erased(f, _) = &record.event {
@@ -242,13 +248,13 @@ impl Node {
     }
 }
 
-fn stored(record: &Recorded) -> Record {
+fn stored(record: &Recorded, epoch: u32) -> Record {
     let draft = record.draft();
     let header = Header {
         position: record.position,
         batch: record.position,
         remaining_in_batch: 0,
-        epoch: 1,
+        epoch,
         time_ms: record.time_ms,
         kind: draft.kind,
         version: draft.version,
