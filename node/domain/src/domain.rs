@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.
@@ -108,6 +108,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         }
         Command::BeginReplica { peer, group, page } => groups::begin_replica(tx, ctx, peer, &group, &page),
         Command::LearnMembers { peer, group, page } => groups::learn_members(tx, ctx, peer, &group, &page),
+        Command::LearnApplicants { peer, group, applicants } => groups::learn_applicants(tx, peer, &group, &applicants),
         Command::FollowGroup { peer, group, range } => groups::follow(tx, ctx, peer, &group, *range),
         Command::GroupBehind { peer, group, after } => groups::behind(tx, ctx, peer, &group, after),
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),

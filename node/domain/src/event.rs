@@ -194,6 +194,7 @@ events! {
     72 GroupEquivocated Nothing;
     73 GroupInviteSent pb::GroupInviteSentBody;
     74 GroupForked Nothing;
+    75 GroupApplicantTold Nothing;
 }
 
 impl Event {

@@ -109,6 +109,7 @@ fn samples() -> Vec<Event> {
         Event::ConversationSet(pb::ConversationSet { account: 1, conversation: 9, muted_until_ms: 6, mentions_only: true }, None),
         Event::GroupEquivocated(pb::GroupEquivocated { conversation: 9, ours: bytes(22, 8), theirs: bytes(23, 8) }, None),
         Event::GroupForked(pb::GroupForked { conversation: 9, renewed: 10, head: bytes(0x0a, 0) }, None),
+        Event::GroupApplicantTold(pb::GroupApplicantTold { conversation: 9, account: 1, number: 3, member: 4, refused: true }, None),
         Event::GroupInviteSent(pb::GroupInviteSent { conversation: 9, out: Some(link_out(7)) }, salted(pb::GroupInviteSentBody { to: "bob".into(), name: "群".into(), inviter: "alice@a.example".into() })),
     ]
 }

@@ -5,9 +5,10 @@ mod harness;
 
 use harness::{Node, deliver, follow, served, text, user};
 use startalk_domain::{
-    Actor, Answer, Command,
+    Actor, Answer, Command, Event, Recorded,
     command::Target,
     conversations::{self, Message},
+    directory,
     domain::COMMAND_RECORDS_MAX,
     groups::{self, Banned, GroupAct, GroupLink, Joining, Rights, Role, Standing, Text, Who},
     sync, timeline,
@@ -18,7 +19,7 @@ use startalk_protocol::{
     limits,
     pb::{
         content::{Content, content::Kind},
-        group::entry::Body,
+        group::{Applicant, entry::Body},
     },
 };
 
@@ -382,6 +383,143 @@ fn two_domains_see_one_order_and_the_replica_begins_where_its_people_came_in() {
         assert_eq!((single(of_alice).recalled, single(of_alice).reactions.len()), (true, 0));
         assert!(said(node, account, group).contains(&"(gone)".to_owned()));
     }
+}
+
+/// A group of a.example that admits; nobody of b.example is in.
+struct Gate {
+    a: Node,
+    b: Node,
+    alice: Person,
+    group_a: u64,
+    link: GroupLink,
+}
+
+impl Gate {
+    fn new() -> Self {
+        let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
+        a.meet(&b);
+        b.meet(&a);
+        let charter = b.charter();
+        b.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
+        let mut alice = Person::at(&mut a, "alice");
+        let group_a = alice.create(&mut a, &[]);
+        let secret_hash = *blake3::hash(b"open").as_bytes();
+        a.ok(alice.act(group_a, GroupAct::MakeLink { secret_hash, uses: 0, not_after_ms: 0 }));
+        a.ok(alice.act(group_a, GroupAct::SetRights(Rights { joining: Joining::WithApproval, ..Rights::default() })));
+        let group = id_of(&a, group_a).parse().unwrap();
+        let link = GroupLink { home: "a.example".parse().unwrap(), group, secret: "open".into() };
+        Self { a, b, alice, group_a, link }
+    }
+
+    fn group_b(&self) -> u64 {
+        groups::by_id(&self.b.store, &self.link.group).unwrap()
+    }
+
+    fn ask(&mut self, person: &mut Person) {
+        self.b.ok(person.join(&self.link));
+        assert_eq!(deliver(&self.b, &mut self.a), []);
+    }
+
+    fn admit(&mut self, name: &str, refuse: bool) {
+        self.a.ok(self.alice.act(self.group_a, GroupAct::Admit { user: user(&format!("{name}@b.example")), refuse }));
+    }
+
+    fn look(&mut self) {
+        follow(&self.a, &mut self.b, self.link.group.as_str());
+    }
+
+    fn standing(&self, person: &Person) -> &'static str {
+        standing(&self.b, person.actor.account, self.group_b())
+    }
+}
+
+#[test]
+fn whoever_waits_to_be_admitted_elsewhere_is_told_so_and_what_became_of_it() {
+    let mut gate = Gate::new();
+    let (mut bob, mut carol) = (Person::at(&mut gate.b, "bob"), Person::at(&mut gate.b, "carol"));
+    gate.ask(&mut bob);
+    gate.ask(&mut carol);
+    assert_eq!(gate.standing(&bob), "joining", "the home has not been heard");
+    gate.look();
+    assert_eq!((gate.standing(&bob), gate.standing(&carol)), ("asked", "asked"));
+    let written = gate.b.journal.0.lock().unwrap().len();
+    gate.look();
+    assert_eq!(gate.b.journal.0.lock().unwrap().len(), written, "what is known is not written again");
+    assert_eq!(gate.b.refused(bob.join(&gate.link)), "already-a-member");
+
+    gate.admit("bob", true);
+    gate.look();
+    assert_eq!((gate.standing(&bob), gate.standing(&carol)), ("refused", "asked"));
+    let told = |r: &Recorded| matches!(&r.event, Event::GroupSubmissionEnded(f, _) if f.code == "not-admitted" && f.device == bob.actor.device);
+    let ended = gate.b.journal.0.lock().unwrap().iter().any(|r| told(&Recorded::read(r).unwrap()));
+    assert!(ended, "the device that asked is told");
+    // Who was refused may ask again, and is not told of the first time.
+    gate.b.ok(bob.join(&gate.link));
+    gate.look();
+    assert_eq!(gate.standing(&bob), "joining");
+    deliver(&gate.b, &mut gate.a);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "asked");
+    gate.admit("carol", false);
+    gate.look();
+    assert_eq!((gate.standing(&bob), gate.standing(&carol)), ("asked", "member"));
+    gate.b.ok(carol.say(gate.group_b(), "here"));
+    // From now on the replica says it.
+    gate.admit("bob", true);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "refused");
+    gate.ask(&mut bob);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "asked");
+    gate.admit("bob", false);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "member");
+    let waits = groups::waiting(&gate.b.store, gate.group_b());
+    assert_eq!(waits.iter().filter(|w| w.joins).count(), 0, "{waits:?}");
+}
+
+#[test]
+fn who_was_refused_while_their_domain_was_away_is_told_when_its_replica_begins() {
+    let mut gate = Gate::new();
+    let (mut bob, mut carol) = (Person::at(&mut gate.b, "bob"), Person::at(&mut gate.b, "carol"));
+    let mut dave = Person::at(&mut gate.b, "dave");
+    for person in [&mut bob, &mut carol, &mut dave] {
+        gate.ask(person);
+    }
+    gate.admit("bob", true);
+    gate.admit("carol", false);
+    gate.look();
+    let now = [gate.standing(&bob), gate.standing(&carol), gate.standing(&dave)];
+    assert_eq!(now, ["refused", "member", "asked"]);
+    // Carol goes and comes again: nothing of hers waits any more.
+    gate.b.ok(carol.act(gate.group_b(), GroupAct::Leave));
+    deliver(&gate.b, &mut gate.a);
+    gate.look();
+    assert_eq!(gate.standing(&carol), "left");
+    gate.ask(&mut carol);
+    gate.look();
+    assert_eq!(gate.standing(&carol), "asked");
+}
+
+#[test]
+fn a_home_can_end_nothing_but_a_joining_by_what_it_says_of_applicants() {
+    let mut town = Town::new();
+    town.b.ok(town.bob.say(town.group_b, "waits"));
+    let waits = groups::waiting(&town.b.store, town.group_b)[0].clone();
+    let peer = directory::peer_number(&town.b.store, &"a.example".parse().unwrap()).unwrap();
+    let applicants = vec![Applicant { number: waits.number, member: 2, refused: true }];
+    town.b.ok(Command::LearnApplicants { peer, group: town.id.clone(), applicants });
+    assert_eq!(groups::waiting(&town.b.store, town.group_b).len(), 1);
+    assert_eq!(standing(&town.b, town.bob.actor.account, town.group_b), "member");
+    // Nor does it make one person out of another.
+    let mut carol = Person::at(&mut town.b, "carol");
+    let link = GroupLink { home: "a.example".parse().unwrap(), group: town.id.parse().unwrap(), secret: "x".into() };
+    town.b.ok(carol.join(&link));
+    let number = groups::waiting(&town.b.store, town.group_b).last().unwrap().number;
+    let applicants = vec![Applicant { number, member: 2, refused: true }];
+    town.b.ok(Command::LearnApplicants { peer, group: town.id.clone(), applicants });
+    assert_eq!(standing(&town.b, town.bob.actor.account, town.group_b), "member");
+    assert_eq!(standing(&town.b, carol.actor.account, town.group_b), "joining");
 }
 
 #[test]

@@ -138,6 +138,7 @@ impl Inner {
             Event::GroupSubmitted(facts, _) => self.group_submitted(record, facts),
             Event::GroupSubmissionEnded(facts, _) => self.group_submission_ended(facts),
             Event::GroupInvited(facts, _) => self.group_invited(facts),
+            Event::GroupApplicantTold(facts, _) => self.info(facts.account, facts.conversation),
             Event::GroupLeaving(facts, _) => self.info(facts.account, facts.conversation),
             Event::GroupReplicaBegan(events::GroupReplicaBegan { conversation, .. }, _)
             | Event::GroupForked(events::GroupForked { conversation, .. }, _)

@@ -2,13 +2,14 @@
 //!
 //! Owns prefix `p`. Events: GroupBegan, GroupRecorded, GroupMembersLearned, GroupSubmitted, GroupSubmissionEnded,
 //! GroupProven, GroupInvited, GroupInvitationDecided, GroupReplicaBegan, GroupSubmissionRefused, GroupLeaving,
-//! GroupEquivocated, GroupForked, EpochBegan. A group has one home, which puts everything that happens in it into one order and
+//! GroupEquivocated, GroupForked, GroupApplicantTold, EpochBegan. A group has one home, which puts everything that happens in it into one order and
 //! checks rights once, at that moment ([`decide`]); every other domain with members keeps a replica, a copy of the log
 //! from where its first member joined ([`follow`]). The group's sequence is the conversation's, here and everywhere.
 //! Invariants: a record never changes its place; who reads a record was in the group at its place; a replica holds
 //! nothing that the home did not sign, and of another domain's people nothing that their domain did not sign.
 
 mod act;
+mod applicants;
 mod apply;
 mod decide;
 mod follow;
@@ -25,6 +26,8 @@ mod submit;
 mod told;
 mod views;
 
+pub(crate) use applicants::learn as learn_applicants;
+pub use applicants::applicants;
 pub use act::{Banned, GroupAct, Text};
 pub(crate) use act::{act, create};
 pub(crate) use apply::apply;

@@ -176,7 +176,7 @@ pub(crate) fn ended(tx: &mut Tx, conversation: u64, home_time_ms: i64) {
     }
 }
 
-fn end(tx: &mut Tx, conversation: u64, number: u64, code: &str, home_time_ms: i64) {
+pub(super) fn end(tx: &mut Tx, conversation: u64, number: u64, code: &str, home_time_ms: i64) {
     if let Some(waits) = views::waiting(tx, conversation).iter().find(|w| w.number == number) {
         let (account, device, counter) = (waits.account, waits.device, waits.counter);
         let code = code.to_owned();
