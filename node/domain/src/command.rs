@@ -137,6 +137,10 @@ pub enum Command {
     DeleteAccount {
         account: u64,
     },
+    /// Leaves further groups of an account that is to be deleted, and deletes it after the last. The write loop's own.
+    EndAccount {
+        account: u64,
+    },
     EraseAuthored {
         account: u64,
         conversation: u64,

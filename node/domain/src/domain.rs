@@ -18,7 +18,7 @@ use crate::{
     conversations, delivery, directory,
     event::{EventError, Recorded},
     governance, groups, outbox,
-    store::{Changes, Store, TreeError, Tx},
+    store::{Changes, Read, Store, TreeError, Tx},
     timeline,
 };
 
@@ -73,6 +73,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::SetRecoveryCodes { account, hashes } => accounts::set_recovery_codes(tx, ctx, account, &hashes),
         Command::SetDisabled { account, disabled } => accounts::set_disabled(tx, account, disabled),
         Command::DeleteAccount { account } => accounts::delete(tx, ctx, account),
+        Command::EndAccount { account } => accounts::go_on_ending(tx, ctx, account),
         Command::EraseAuthored { account, conversation, from } => match conversations::direct(tx, conversation) {
             Some(direct) if direct.has(account) => conversations::erase_authored(tx, ctx, account, &direct, from),
             _ => groups::erase_authored(tx, ctx, account, conversation, from),
@@ -124,6 +125,12 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::PeerHeard { peer } => directory::heard(tx, peer),
         Command::RestartLink { peer, shown, restart } => outbox::restart(tx, ctx, peer, shown, &restart),
     }
+}
+
+/// What was begun by a command and takes more of them, if there is anything: the write loop gives it to itself until there
+/// is nothing, also after a start.
+pub fn unfinished(read: &impl Read) -> Option<Command> {
+    accounts::ending(read).map(|account| Command::EndAccount { account })
 }
 
 /// Brings every module's views up to date with one event. Checks no right, cannot fail.

@@ -9,7 +9,7 @@ use startalk_domain::{
     command::Target,
     conversations::{self, Message},
     directory,
-    domain::COMMAND_RECORDS_MAX,
+    domain::{COMMAND_RECORDS_MAX, unfinished},
     groups::{self, Banned, GroupAct, GroupLink, Joining, Rights, Role, Standing, Text, Who},
     sync, timeline,
 };
@@ -775,4 +775,65 @@ fn a_home_that_went_back_and_its_followers_go_on_and_what_it_lost_stays_readable
         let events = town.a.events();
         assert_eq!(events.iter().filter(|e| **e == "GroupEquivocated").count(), 0);
     }
+}
+
+/// One step of what was begun, as the write loop gives it to itself; whether there was one.
+fn go_on(node: &mut Node) -> bool {
+    let command = unfinished(&*node.store);
+    command.map(|command| node.ok(command)).is_some()
+}
+
+#[test]
+fn an_account_that_is_deleted_leaves_all_its_groups_however_many_and_over_a_kill() {
+    let mut node = Node::new("a.example");
+    let (mut alice, bob) = (Person::at(&mut node, "alice"), Person::at(&mut node, "bob"));
+    let all: Vec<u64> = (0..600).map(|_| alice.create(&mut node, &["bob@a.example"])).collect();
+    let alice = alice.actor.account;
+    let stays = |node: &Node| all.iter().filter(|g| groups::is_member(&node.store, **g, alice)).count();
+    node.ok(Command::DeleteAccount { account: alice });
+    assert!((1..600).contains(&stays(&node)), "more than one command can leave");
+    let refused = node.refused(Command::OpenDirect { actor: Actor { account: alice, device: 1 }, user: user("bob@a.example") });
+    assert_eq!(refused, "token-revoked", "it can do nothing more");
+    assert!(go_on(&mut node));
+    // Killed in the middle: what is left to do stands in the journal.
+    let left = stays(&node);
+    let mut node = node.restored_to(u64::MAX);
+    assert_eq!(stays(&node), left);
+    let mut steps = 0;
+    while go_on(&mut node) {
+        steps += 1;
+        assert!(steps < 20, "it comes to an end");
+    }
+    assert_eq!(stays(&node), 0);
+    for group in &all {
+        let group = groups::group(&node.store, *group).unwrap();
+        let owner = groups::member(&node.store, group.conversation, group.owner).unwrap();
+        assert_eq!(owner.person, bob.actor.account, "handed over");
+    }
+    assert!(startalk_domain::accounts::account(&node.store, alice).unwrap().deleted);
+    assert!(directory::person(&node.store, alice).is_none_or(|p| p.name.is_empty()));
+}
+
+#[test]
+fn who_is_deleted_leaves_groups_elsewhere_too_and_is_named_until_their_homes_know() {
+    let mut town = Town::new();
+    let bob = town.bob.actor.account;
+    town.b.ok(town.bob.say(town.group_b, "my last words"));
+    town.b.ok(Command::DeleteAccount { account: bob });
+    assert_eq!(deliver(&town.b, &mut town.a), []);
+    let at_home = groups::members_from(&town.a.store, town.group_a, 0, usize::MAX, groups::Member::is_in).0;
+    assert_eq!(at_home.len(), 1, "{at_home:?}");
+    assert_eq!(said(&town.a, town.alice.actor.account, town.group_a), ["before bob", "my last words"]);
+    follow(&town.a, &mut town.b, &town.id);
+    // Then the name goes here, too.
+    let named = |node: &Node| {
+        let journal = node.journal.0.lock().unwrap();
+        let named = |r: &Recorded| matches!(&r.event, Event::AccountDeleted(_, Some(body)) if body.value.name == "bob");
+        journal.iter().filter(|r| named(&Recorded::read(r).unwrap())).count()
+    };
+    assert_eq!(named(&town.b), 1);
+    let peer = directory::peer_number(&town.b.store, &"a.example".parse().unwrap()).unwrap();
+    let outbox = startalk_domain::outbox::outbox(&town.b.store, peer);
+    town.b.ok(Command::PeerRecorded { peer, epoch: outbox.epoch, sequence: outbox.head() });
+    assert_eq!(named(&town.b), 0);
 }

@@ -150,6 +150,7 @@ impl Inner {
             Event::PersonGone(facts, _) => self.gone(facts.person),
             Event::DeviceRevoked(facts, _) => self.revoked(facts),
             Event::AccountDisabled(facts, _) if facts.disabled => self.close(facts.account, &self.disabled()),
+            Event::AccountEnding(facts, _) => self.close(facts.account, &Code::TokenRevoked.into()),
             Event::AccountDeleted(facts, _) => {
                 self.close(facts.account, &Code::TokenRevoked.into());
                 self.gone(facts.account);

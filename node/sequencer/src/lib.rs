@@ -11,6 +11,7 @@ use std::sync::Arc;
 use startalk_domain::{
     Answer, Command, Decided, Event, Recorded, Views,
     context::{Ctx, IdCount, Random},
+    domain::unfinished,
     domain::{LAYOUT, ReplayError},
     governance, handle, replay,
     store::{Store, Tx, checkpoint::Export},
@@ -205,12 +206,13 @@ impl<L: Log> Sequencer<L> {
         let mut tx = Tx::new(&store, self.head.position + 1, now_ms);
         let mut answers: Vec<(Reply, Result<Answer, Error>)> = Vec::new();
         let (mut drafts, mut bytes): (Vec<Draft>, usize) = (Vec::new(), 0);
+        let mut went_on = false;
         while answers.len() < BATCH_COMMANDS_MAX && tx.records().len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
             let alone = work.front_is_epoch();
             if alone && !answers.is_empty() {
                 break; // its records carry another epoch
             }
-            let Some(Submission { mut command, reply }) = work.pop() else { break };
+            let Some(Submission { mut command, reply }) = work.pop().or_else(|| go_on(&tx, &mut went_on)) else { break };
             if let Command::BeginEpoch { epoch, .. } = &mut command {
                 if *epoch != 0 && *epoch != governance::realm(&*store).epoch {
                     reply(Ok(Answer::Done)); // somebody else noticed it before
@@ -266,6 +268,11 @@ impl<L: Log> Sequencer<L> {
         }
         self.after(&records, clock_ms);
         Ok(records)
+    }
+
+    /// Whether something that was begun is to be gone on with: [`step`](Self::step) is to be called although nothing waits.
+    pub fn is_unfinished(&self) -> bool {
+        unfinished(&self.views.store).is_some()
     }
 
     /// Nothing is waiting: flushes the views if it is time.
@@ -368,6 +375,12 @@ impl<L: Log> Sequencer<L> {
 /// do for this: after the clock was put back it stands still.
 fn is_due(last_ms: u64, every_ms: u64, clock_ms: u64) -> bool {
     clock_ms < last_ms || clock_ms - last_ms >= every_ms
+}
+
+/// One step of what was begun earlier, once in a batch and after all that waits.
+fn go_on(tx: &Tx, went_on: &mut bool) -> Option<Submission> {
+    let command = if std::mem::replace(went_on, true) { None } else { unfinished(tx) };
+    command.map(|command| Submission { command, reply: Box::new(|_| {}) })
 }
 
 fn erased_by(records: &[Recorded]) -> impl Iterator<Item = u64> + '_ {

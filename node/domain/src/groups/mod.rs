@@ -26,15 +26,15 @@ mod submit;
 mod told;
 mod views;
 
-pub(crate) use applicants::learn as learn_applicants;
-pub use applicants::applicants;
 pub use act::{Banned, GroupAct, Text};
 pub(crate) use act::{act, create};
+pub use applicants::applicants;
+pub(crate) use applicants::learn as learn_applicants;
 pub(crate) use apply::apply;
 pub(crate) use follow::{begin_replica, follow, learn_members};
 pub use join::{GroupLink, Invited, invitations};
 pub(crate) use join::{decide_invitation, join};
-pub(crate) use leave::depart;
+pub(crate) use leave::{depart, homes_to_tell, named_at};
 pub use model::{Change, Group, Joining, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, Who};
 pub use read::{Overview, changed_since, from_record, overview, pins, readers, waiting_message, waiting_messages, word_of};
 pub(crate) use receive::{Came, invite, submission};

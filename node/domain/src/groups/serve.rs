@@ -14,7 +14,12 @@ use startalk_protocol::{
     },
 };
 
-use super::{FENCE, Group, PeerIn, applicants::{applicants, hinted}, apply::home_time, by_id, fence_key, group, log, members_from, views};
+use super::{
+    FENCE, Group, PeerIn,
+    applicants::{applicants, hinted},
+    apply::home_time,
+    by_id, fence_key, group, log, members_from, views,
+};
 use crate::{
     Views, delivery, directory,
     event::{Event, Recorded},
