@@ -133,6 +133,19 @@ pub fn unfinished(read: &impl Read) -> Option<Command> {
     accounts::ending(read).map(|account| Command::EndAccount { account })
 }
 
+/// Finishes a new epoch that the process began and did not come to the end of, if there is one; to be called before
+/// anything else is decided or anybody can look. Whether there was one.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn finish_epoch(tx: &mut Tx, journal: &dyn ReadJournal) -> Result<bool, Error> {
+    if !outbox::is_half_begun(tx) {
+        return Ok(false);
+    }
+    tx.begin();
+    outbox::restart_all(tx, journal).map(|()| true)
+}
+
 /// Brings every module's views up to date with one event. Checks no right, cannot fail.
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     governance::apply(tx, record);

@@ -60,7 +60,7 @@ fn samples() -> Vec<Event> {
     let mark = pb::Mark { conversation: CONVERSATION, person: 1, delivered: 2, read: 1, group: false };
     vec![
         Event::DomainBegan(pb::DomainBegan { domain: "a.example".into(), root_key: bytes(1, 32), link_epoch: bytes(2, 16) }, None),
-        Event::EpochBegan(pb::EpochBegan { epoch: 2, link_epoch: bytes(3, 16), reason: "restored".into() }, None),
+        Event::EpochBegan(pb::EpochBegan { epoch: 2, link_epoch: bytes(3, 16), reason: "restored".into(), peers: 0 }, None),
         Event::Erased(pb::Erased { positions: vec![5, 300], reason: "recalled".into() }, None),
         Event::OwnCharterSigned(pb::OwnCharterSigned { charter: bytes(4, 40), sequence: 7 }, None),
         Event::PolicySet(pb::PolicySet { registration: "open".into(), recall_window_ms: 120_000, edit_window_ms: 172_800_000, display_name: "星语 A".into(), listed: true }, None),

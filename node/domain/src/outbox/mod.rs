@@ -19,7 +19,7 @@ use startalk_journal::ReadJournal;
 use startalk_protocol::{Code, Error, pb::events as pb};
 
 pub use epochs::{Epoch, Restart, epochs, restart_after, restarts, running_of};
-pub(crate) use epochs::{restart, restart_all};
+pub(crate) use epochs::{is_half_begun, restart, restart_all};
 pub(crate) use give_up::give_up;
 pub use give_up::given_up;
 pub(crate) use items::{
@@ -301,7 +301,10 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     }
     match &record.event {
         Event::DomainBegan(f, _) => tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch)),
-        Event::EpochBegan(f, _) => tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch)),
+        Event::EpochBegan(f, _) => {
+            tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch));
+            epochs::begun(tx, f);
+        }
         Event::AccountDeleted(f, _) if !f.out.is_empty() || !f.homes.is_empty() => {
             let homes = f.homes.iter().map(|home| (*home, outbox(tx, *home).head()));
             let waits_for = f.out.iter().map(|o| (o.peer, o.sequence)).chain(homes).collect();
