@@ -44,8 +44,8 @@ pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;
 pub use told::{Told, told};
 pub use views::{
-    by_id, change_of, followed_of, group, is_member, local_members, log, member, member_of, members_from, number_of, of_reader,
-    shared_with, time_wanted, waiting,
+    Members, by_id, change_of, chunk_of, followed_of, group, is_member, local_members, log, member, member_chunks, member_of,
+    members_from, number_of, of_reader, shared_with, time_wanted, waiting,
 };
 
 use crate::store::Key;
