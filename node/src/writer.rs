@@ -33,13 +33,23 @@ impl Writer {
     pub fn start(mut sequencer: Sequencer<Journal>, handle: Handle, on_commit: OnCommit) -> std::io::Result<Self> {
         let queue = handle.clone();
         let thread = thread::Builder::new().name("sequencer".into()).spawn(move || {
-            while let Some(mut work) = queue.take(IDLE) {
+            let mut pause = IDLE;
+            while let Some(mut work) = queue.take(pause) {
                 if work.is_empty() {
                     sequencer.idle(clock::now_ms());
                 }
-                while !work.is_empty() {
+                let mut goes_on = sequencer.is_unfinished();
+                pause = IDLE;
+                while goes_on || !work.is_empty() {
+                    goes_on = false;
                     match sequencer.step(&mut work, clock::now_ms(), &mut clock::System) {
-                        Ok(records) if !records.is_empty() => on_commit(&records),
+                        Ok(records) if !records.is_empty() => {
+                            on_commit(&records);
+                            // What was begun does not wait for somebody to come; it does for a disk that is full.
+                            if sequencer.is_unfinished() {
+                                pause = Duration::ZERO;
+                            }
+                        }
                         Ok(_) => {}
                         Err(fatal) => {
                             queue.close();

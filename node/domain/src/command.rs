@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use startalk_protocol::{
     AccountName, DomainName, GroupId, MessageId, UserId,
-    pb::group::{Beginning, Range},
+    pb::group::{Applicant, Beginning, Range},
     trust::VerifiedRecord,
 };
 
@@ -137,6 +137,10 @@ pub enum Command {
     DeleteAccount {
         account: u64,
     },
+    /// Leaves further groups of an account that is to be deleted, and deletes it after the last. The write loop's own.
+    EndAccount {
+        account: u64,
+    },
     EraseAuthored {
         account: u64,
         conversation: u64,
@@ -244,6 +248,12 @@ pub enum Command {
         peer: u64,
         group: String,
         page: Box<Beginning>,
+    },
+    /// How the home of a group says that it stands with those here who asked to be admitted.
+    LearnApplicants {
+        peer: u64,
+        group: String,
+        applicants: Vec<Applicant>,
     },
     /// A stretch of a group's log from its home.
     FollowGroup {

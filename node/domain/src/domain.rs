@@ -18,12 +18,12 @@ use crate::{
     conversations, delivery, directory,
     event::{EventError, Recorded},
     governance, groups, outbox,
-    store::{Changes, Store, TreeError, Tx},
+    store::{Changes, Read, Store, TreeError, Tx},
     timeline,
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.
@@ -73,6 +73,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::SetRecoveryCodes { account, hashes } => accounts::set_recovery_codes(tx, ctx, account, &hashes),
         Command::SetDisabled { account, disabled } => accounts::set_disabled(tx, account, disabled),
         Command::DeleteAccount { account } => accounts::delete(tx, ctx, account),
+        Command::EndAccount { account } => accounts::go_on_ending(tx, ctx, account),
         Command::EraseAuthored { account, conversation, from } => match conversations::direct(tx, conversation) {
             Some(direct) if direct.has(account) => conversations::erase_authored(tx, ctx, account, &direct, from),
             _ => groups::erase_authored(tx, ctx, account, conversation, from),
@@ -108,6 +109,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         }
         Command::BeginReplica { peer, group, page } => groups::begin_replica(tx, ctx, peer, &group, &page),
         Command::LearnMembers { peer, group, page } => groups::learn_members(tx, ctx, peer, &group, &page),
+        Command::LearnApplicants { peer, group, applicants } => groups::learn_applicants(tx, peer, &group, &applicants),
         Command::FollowGroup { peer, group, range } => groups::follow(tx, ctx, peer, &group, *range),
         Command::GroupBehind { peer, group, after } => groups::behind(tx, ctx, peer, &group, after),
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),
@@ -123,6 +125,25 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::PeerHeard { peer } => directory::heard(tx, peer),
         Command::RestartLink { peer, shown, restart } => outbox::restart(tx, ctx, peer, shown, &restart),
     }
+}
+
+/// What was begun by a command and takes more of them, if there is anything: the write loop gives it to itself until there
+/// is nothing, also after a start.
+pub fn unfinished(read: &impl Read) -> Option<Command> {
+    accounts::ending(read).map(|account| Command::EndAccount { account })
+}
+
+/// Finishes a new epoch that the process began and did not come to the end of, if there is one; to be called before
+/// anything else is decided or anybody can look. Whether there was one.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn finish_epoch(tx: &mut Tx, journal: &dyn ReadJournal) -> Result<bool, Error> {
+    if !outbox::is_half_begun(tx) {
+        return Ok(false);
+    }
+    tx.begin();
+    outbox::restart_all(tx, journal).map(|()| true)
 }
 
 /// Brings every module's views up to date with one event. Checks no right, cannot fail.

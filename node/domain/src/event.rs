@@ -167,6 +167,7 @@ events! {
     26 AccountDeleted pb::AccountDeletedBody;
     27 InvitationMade pb::InvitationMadeBody;
     28 RecoveryCodeUsed Nothing;
+    29 AccountEnding Nothing;
     40 PersonMet pb::PersonMetBody;
     41 PersonGone Nothing;
     50 DirectOpened Nothing;
@@ -194,6 +195,7 @@ events! {
     72 GroupEquivocated Nothing;
     73 GroupInviteSent pb::GroupInviteSentBody;
     74 GroupForked Nothing;
+    75 GroupApplicantTold Nothing;
 }
 
 impl Event {

@@ -60,7 +60,7 @@ fn samples() -> Vec<Event> {
     let mark = pb::Mark { conversation: CONVERSATION, person: 1, delivered: 2, read: 1, group: false };
     vec![
         Event::DomainBegan(pb::DomainBegan { domain: "a.example".into(), root_key: bytes(1, 32), link_epoch: bytes(2, 16) }, None),
-        Event::EpochBegan(pb::EpochBegan { epoch: 2, link_epoch: bytes(3, 16), reason: "restored".into() }, None),
+        Event::EpochBegan(pb::EpochBegan { epoch: 2, link_epoch: bytes(3, 16), reason: "restored".into(), peers: 0 }, None),
         Event::Erased(pb::Erased { positions: vec![5, 300], reason: "recalled".into() }, None),
         Event::OwnCharterSigned(pb::OwnCharterSigned { charter: bytes(4, 40), sequence: 7 }, None),
         Event::PolicySet(pb::PolicySet { registration: "open".into(), recall_window_ms: 120_000, edit_window_ms: 172_800_000, display_name: "星语 A".into(), listed: true }, None),
@@ -93,7 +93,8 @@ fn samples() -> Vec<Event> {
         Event::ItemRefused(pb::ItemRefused { peer: 1, target: 1, code: "blocked".into() }, None),
         Event::ProfileSent(pb::ProfileSent { person: 1, out: Some(link_out(6)), revision: 2 }, salted(pb::ProfileSetBody { display_name: "Alice".into(), avatar: "avatar:1".into(), signature: "hello".into() })),
         Event::PersonGone(pb::PersonGone { person: 2, r#in: link_in(7) }, None),
-        Event::AccountDeleted(pb::AccountDeleted { account: 1, out: vec![link_out(7)] }, salted(pb::AccountDeletedBody { name: "alice".into() })),
+        Event::AccountDeleted(pb::AccountDeleted { account: 1, out: vec![link_out(7)], homes: vec![] }, salted(pb::AccountDeletedBody { name: "alice".into() })),
+        Event::AccountEnding(pb::AccountEnding { account: 1 }, None),
         Event::TimeTold(pb::TimeTold {}, None),
         Event::GroupBegan(pb::GroupBegan { conversation: 9, group: GROUP.into(), home: 1 }, None),
         Event::GroupRecorded(pb::GroupRecorded { submission: submission(), decided: bytes(0x08, 0), origin: 1, origin_domain: "b.example".into(), time_ms: 1_799_999_999_000, person: 2, peer: 1, device: 1, counter: 8, submitted_at: 7, proof: 6, r#in: link_in(7), head: bytes(0x0a, 0) }, salted(Raw(text("to all 致大家")))),
@@ -109,6 +110,7 @@ fn samples() -> Vec<Event> {
         Event::ConversationSet(pb::ConversationSet { account: 1, conversation: 9, muted_until_ms: 6, mentions_only: true }, None),
         Event::GroupEquivocated(pb::GroupEquivocated { conversation: 9, ours: bytes(22, 8), theirs: bytes(23, 8) }, None),
         Event::GroupForked(pb::GroupForked { conversation: 9, renewed: 10, head: bytes(0x0a, 0) }, None),
+        Event::GroupApplicantTold(pb::GroupApplicantTold { conversation: 9, account: 1, number: 3, member: 4, refused: true }, None),
         Event::GroupInviteSent(pb::GroupInviteSent { conversation: 9, out: Some(link_out(7)) }, salted(pb::GroupInviteSentBody { to: "bob".into(), name: "群".into(), inviter: "alice@a.example".into() })),
     ]
 }

@@ -5,10 +5,11 @@ mod harness;
 
 use harness::{Node, deliver, follow, served, text, user};
 use startalk_domain::{
-    Actor, Answer, Command,
+    Actor, Answer, Command, Event, Recorded,
     command::Target,
     conversations::{self, Message},
-    domain::COMMAND_RECORDS_MAX,
+    directory,
+    domain::{COMMAND_RECORDS_MAX, unfinished},
     groups::{self, Banned, GroupAct, GroupLink, Joining, Rights, Role, Standing, Text, Who},
     sync, timeline,
 };
@@ -18,7 +19,7 @@ use startalk_protocol::{
     limits,
     pb::{
         content::{Content, content::Kind},
-        group::entry::Body,
+        group::{Applicant, entry::Body},
     },
 };
 
@@ -384,6 +385,143 @@ fn two_domains_see_one_order_and_the_replica_begins_where_its_people_came_in() {
     }
 }
 
+/// A group of a.example that admits; nobody of b.example is in.
+struct Gate {
+    a: Node,
+    b: Node,
+    alice: Person,
+    group_a: u64,
+    link: GroupLink,
+}
+
+impl Gate {
+    fn new() -> Self {
+        let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
+        a.meet(&b);
+        b.meet(&a);
+        let charter = b.charter();
+        b.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
+        let mut alice = Person::at(&mut a, "alice");
+        let group_a = alice.create(&mut a, &[]);
+        let secret_hash = *blake3::hash(b"open").as_bytes();
+        a.ok(alice.act(group_a, GroupAct::MakeLink { secret_hash, uses: 0, not_after_ms: 0 }));
+        a.ok(alice.act(group_a, GroupAct::SetRights(Rights { joining: Joining::WithApproval, ..Rights::default() })));
+        let group = id_of(&a, group_a).parse().unwrap();
+        let link = GroupLink { home: "a.example".parse().unwrap(), group, secret: "open".into() };
+        Self { a, b, alice, group_a, link }
+    }
+
+    fn group_b(&self) -> u64 {
+        groups::by_id(&self.b.store, &self.link.group).unwrap()
+    }
+
+    fn ask(&mut self, person: &mut Person) {
+        self.b.ok(person.join(&self.link));
+        assert_eq!(deliver(&self.b, &mut self.a), []);
+    }
+
+    fn admit(&mut self, name: &str, refuse: bool) {
+        self.a.ok(self.alice.act(self.group_a, GroupAct::Admit { user: user(&format!("{name}@b.example")), refuse }));
+    }
+
+    fn look(&mut self) {
+        follow(&self.a, &mut self.b, self.link.group.as_str());
+    }
+
+    fn standing(&self, person: &Person) -> &'static str {
+        standing(&self.b, person.actor.account, self.group_b())
+    }
+}
+
+#[test]
+fn whoever_waits_to_be_admitted_elsewhere_is_told_so_and_what_became_of_it() {
+    let mut gate = Gate::new();
+    let (mut bob, mut carol) = (Person::at(&mut gate.b, "bob"), Person::at(&mut gate.b, "carol"));
+    gate.ask(&mut bob);
+    gate.ask(&mut carol);
+    assert_eq!(gate.standing(&bob), "joining", "the home has not been heard");
+    gate.look();
+    assert_eq!((gate.standing(&bob), gate.standing(&carol)), ("asked", "asked"));
+    let written = gate.b.journal.0.lock().unwrap().len();
+    gate.look();
+    assert_eq!(gate.b.journal.0.lock().unwrap().len(), written, "what is known is not written again");
+    assert_eq!(gate.b.refused(bob.join(&gate.link)), "already-a-member");
+
+    gate.admit("bob", true);
+    gate.look();
+    assert_eq!((gate.standing(&bob), gate.standing(&carol)), ("refused", "asked"));
+    let told = |r: &Recorded| matches!(&r.event, Event::GroupSubmissionEnded(f, _) if f.code == "not-admitted" && f.device == bob.actor.device);
+    let ended = gate.b.journal.0.lock().unwrap().iter().any(|r| told(&Recorded::read(r).unwrap()));
+    assert!(ended, "the device that asked is told");
+    // Who was refused may ask again, and is not told of the first time.
+    gate.b.ok(bob.join(&gate.link));
+    gate.look();
+    assert_eq!(gate.standing(&bob), "joining");
+    deliver(&gate.b, &mut gate.a);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "asked");
+    gate.admit("carol", false);
+    gate.look();
+    assert_eq!((gate.standing(&bob), gate.standing(&carol)), ("asked", "member"));
+    gate.b.ok(carol.say(gate.group_b(), "here"));
+    // From now on the replica says it.
+    gate.admit("bob", true);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "refused");
+    gate.ask(&mut bob);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "asked");
+    gate.admit("bob", false);
+    gate.look();
+    assert_eq!(gate.standing(&bob), "member");
+    let waits = groups::waiting(&gate.b.store, gate.group_b());
+    assert_eq!(waits.iter().filter(|w| w.joins).count(), 0, "{waits:?}");
+}
+
+#[test]
+fn who_was_refused_while_their_domain_was_away_is_told_when_its_replica_begins() {
+    let mut gate = Gate::new();
+    let (mut bob, mut carol) = (Person::at(&mut gate.b, "bob"), Person::at(&mut gate.b, "carol"));
+    let mut dave = Person::at(&mut gate.b, "dave");
+    for person in [&mut bob, &mut carol, &mut dave] {
+        gate.ask(person);
+    }
+    gate.admit("bob", true);
+    gate.admit("carol", false);
+    gate.look();
+    let now = [gate.standing(&bob), gate.standing(&carol), gate.standing(&dave)];
+    assert_eq!(now, ["refused", "member", "asked"]);
+    // Carol goes and comes again: nothing of hers waits any more.
+    gate.b.ok(carol.act(gate.group_b(), GroupAct::Leave));
+    deliver(&gate.b, &mut gate.a);
+    gate.look();
+    assert_eq!(gate.standing(&carol), "left");
+    gate.ask(&mut carol);
+    gate.look();
+    assert_eq!(gate.standing(&carol), "asked");
+}
+
+#[test]
+fn a_home_can_end_nothing_but_a_joining_by_what_it_says_of_applicants() {
+    let mut town = Town::new();
+    town.b.ok(town.bob.say(town.group_b, "waits"));
+    let waits = groups::waiting(&town.b.store, town.group_b)[0].clone();
+    let peer = directory::peer_number(&town.b.store, &"a.example".parse().unwrap()).unwrap();
+    let applicants = vec![Applicant { number: waits.number, member: 2, refused: true }];
+    town.b.ok(Command::LearnApplicants { peer, group: town.id.clone(), applicants });
+    assert_eq!(groups::waiting(&town.b.store, town.group_b).len(), 1);
+    assert_eq!(standing(&town.b, town.bob.actor.account, town.group_b), "member");
+    // Nor does it make one person out of another.
+    let mut carol = Person::at(&mut town.b, "carol");
+    let link = GroupLink { home: "a.example".parse().unwrap(), group: town.id.parse().unwrap(), secret: "x".into() };
+    town.b.ok(carol.join(&link));
+    let number = groups::waiting(&town.b.store, town.group_b).last().unwrap().number;
+    let applicants = vec![Applicant { number, member: 2, refused: true }];
+    town.b.ok(Command::LearnApplicants { peer, group: town.id.clone(), applicants });
+    assert_eq!(standing(&town.b, town.bob.actor.account, town.group_b), "member");
+    assert_eq!(standing(&town.b, carol.actor.account, town.group_b), "joining");
+}
+
 #[test]
 fn who_comes_in_by_a_link_when_their_domain_has_its_replica_already_is_known_there() {
     let mut town = Town::new();
@@ -637,4 +775,65 @@ fn a_home_that_went_back_and_its_followers_go_on_and_what_it_lost_stays_readable
         let events = town.a.events();
         assert_eq!(events.iter().filter(|e| **e == "GroupEquivocated").count(), 0);
     }
+}
+
+/// One step of what was begun, as the write loop gives it to itself; whether there was one.
+fn go_on(node: &mut Node) -> bool {
+    let command = unfinished(&*node.store);
+    command.map(|command| node.ok(command)).is_some()
+}
+
+#[test]
+fn an_account_that_is_deleted_leaves_all_its_groups_however_many_and_over_a_kill() {
+    let mut node = Node::new("a.example");
+    let (mut alice, bob) = (Person::at(&mut node, "alice"), Person::at(&mut node, "bob"));
+    let all: Vec<u64> = (0..600).map(|_| alice.create(&mut node, &["bob@a.example"])).collect();
+    let alice = alice.actor.account;
+    let stays = |node: &Node| all.iter().filter(|g| groups::is_member(&node.store, **g, alice)).count();
+    node.ok(Command::DeleteAccount { account: alice });
+    assert!((1..600).contains(&stays(&node)), "more than one command can leave");
+    let refused = node.refused(Command::OpenDirect { actor: Actor { account: alice, device: 1 }, user: user("bob@a.example") });
+    assert_eq!(refused, "token-revoked", "it can do nothing more");
+    assert!(go_on(&mut node));
+    // Killed in the middle: what is left to do stands in the journal.
+    let left = stays(&node);
+    let mut node = node.restored_to(u64::MAX);
+    assert_eq!(stays(&node), left);
+    let mut steps = 0;
+    while go_on(&mut node) {
+        steps += 1;
+        assert!(steps < 20, "it comes to an end");
+    }
+    assert_eq!(stays(&node), 0);
+    for group in &all {
+        let group = groups::group(&node.store, *group).unwrap();
+        let owner = groups::member(&node.store, group.conversation, group.owner).unwrap();
+        assert_eq!(owner.person, bob.actor.account, "handed over");
+    }
+    assert!(startalk_domain::accounts::account(&node.store, alice).unwrap().deleted);
+    assert!(directory::person(&node.store, alice).is_none_or(|p| p.name.is_empty()));
+}
+
+#[test]
+fn who_is_deleted_leaves_groups_elsewhere_too_and_is_named_until_their_homes_know() {
+    let mut town = Town::new();
+    let bob = town.bob.actor.account;
+    town.b.ok(town.bob.say(town.group_b, "my last words"));
+    town.b.ok(Command::DeleteAccount { account: bob });
+    assert_eq!(deliver(&town.b, &mut town.a), []);
+    let at_home = groups::members_from(&town.a.store, town.group_a, 0, usize::MAX, groups::Member::is_in).0;
+    assert_eq!(at_home.len(), 1, "{at_home:?}");
+    assert_eq!(said(&town.a, town.alice.actor.account, town.group_a), ["before bob", "my last words"]);
+    follow(&town.a, &mut town.b, &town.id);
+    // Then the name goes here, too.
+    let named = |node: &Node| {
+        let journal = node.journal.0.lock().unwrap();
+        let named = |r: &Recorded| matches!(&r.event, Event::AccountDeleted(_, Some(body)) if body.value.name == "bob");
+        journal.iter().filter(|r| named(&Recorded::read(r).unwrap())).count()
+    };
+    assert_eq!(named(&town.b), 1);
+    let peer = directory::peer_number(&town.b.store, &"a.example".parse().unwrap()).unwrap();
+    let outbox = startalk_domain::outbox::outbox(&town.b.store, peer);
+    town.b.ok(Command::PeerRecorded { peer, epoch: outbox.epoch, sequence: outbox.head() });
+    assert_eq!(named(&town.b), 0);
 }

@@ -18,7 +18,7 @@ use crate::{
     config::{FederationConfig, OPENINGS_MAX, PROOFS_MAX, STRANGERS_MAX},
     peer,
     slot::Slot,
-    status::{Refusal, note},
+    status::{Refusal, adopt, note},
 };
 
 pub(crate) struct Shared {
@@ -131,9 +131,15 @@ impl Shared {
         self.strangers.lock().iter().cloned().collect()
     }
 
-    /// A stranger is known now.
-    pub(crate) fn forget_stranger(&self, domain: &DomainName) {
-        self.strangers.lock().retain(|(d, _)| d != domain);
+    /// A stranger is known now: what was refused to whoever used its name before stays told, under its name.
+    pub(crate) fn know_stranger(self: &Arc<Self>, number: u64, domain: &DomainName) {
+        let mut strangers = self.strangers.lock();
+        let Some(at) = strangers.iter().position(|(d, _)| d == domain) else { return };
+        let earlier = strangers.remove(at).map(|(_, refusals)| refusals).unwrap_or_default();
+        drop(strangers);
+        if let Some(slot) = self.slot(number) {
+            adopt(&mut slot.status.lock().refusals, earlier);
+        }
     }
 }
 

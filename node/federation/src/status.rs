@@ -179,3 +179,14 @@ pub(crate) fn note(refusals: &mut Vec<Refusal>, domain: &DomainName, error: &Err
     }
     refusals.push(Refusal { error: error.clone(), first_ms: now_ms, last_ms: now_ms, count: 1 });
 }
+
+/// Adds what was refused earlier.
+pub(crate) fn adopt(refusals: &mut Vec<Refusal>, earlier: Vec<Refusal>) {
+    for old in earlier {
+        if let Some(known) = refusals.iter_mut().find(|r| r.error.code == old.error.code) {
+            (known.count, known.first_ms) = (known.count + old.count, known.first_ms.min(old.first_ms));
+        } else if refusals.len() < REFUSALS_MAX {
+            refusals.push(old);
+        }
+    }
+}

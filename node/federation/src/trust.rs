@@ -4,7 +4,7 @@
 //! Every side of a link passes through [`judge`] before anything else of the link is read. Cheap checks come first: DNS
 //! and the web are asked only for a record that verifies, from somebody who holds its link key.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use startalk_domain::{Answer, Command, directory};
 use startalk_net::Found;
@@ -35,7 +35,7 @@ pub(crate) struct Judged {
 
 /// Judges a hello. `found` is what was found before dialing; its proof holds for every record with the same root key.
 pub(crate) async fn judge(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     from: &DomainName,
     record: &[u8],
     tls_key: &[u8; 32],
@@ -77,7 +77,7 @@ pub(crate) async fn judge(
     if record.charter().gone() {
         return Err(Error::new(Code::DomainGone).with("domain", from));
     }
-    shared.forget_stranger(from);
+    shared.know_stranger(number, from);
     let keys = keys.into_iter().map(|(key, _)| key).collect();
     Ok(Judged { number, keys, key_ends_ms, endpoints: record.endpoints().to_vec() })
 }

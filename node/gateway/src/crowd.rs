@@ -1,13 +1,17 @@
 //! What happens in groups, to everybody connected who may see it.
 //!
-//! Owns, for each group in use, the accounts here that are in it and which of them are connected: made anew when the
-//! group's last change moved or somebody came or went, so that a message costs per connected member. Large groups hear
+//! Owns, for each group in use, the accounts here that are in it and which of them are connected, in chunks as the views
+//! have them: when the group changes or somebody comes or goes, only the chunks that this touches are made anew, so that a
+//! message costs per connected member and a change per chunk. Large groups hear
 //! that the group itself is otherwise at the next tick, all changes at once; until then no cursor covers it. Invariant:
 //! nobody is pushed what their stretches in the group do not hold.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -48,15 +52,45 @@ impl Batch {
 }
 
 /// Accounts and the sequence from which they are in.
-type Members = Arc<[(u64, u64)]>;
+type Seats = Arc<[(u64, u64)]>;
+
+/// Members with consecutive numbers.
+#[derive(Clone)]
+struct Chunk {
+    /// The views' own value, which is another one when anything of it is otherwise.
+    value: Arc<groups::Members>,
+    /// Those here who are in.
+    seats: Seats,
+    /// Of these the connected.
+    connected: Seats,
+}
+
+/// Those of a group who are connected; shared by all that happens while they stay the same.
+#[derive(Clone)]
+pub(crate) struct Connected(Arc<[Seats]>);
+
+impl Connected {
+    fn iter(&self) -> impl Iterator<Item = &(u64, u64)> {
+        self.0.iter().flat_map(|seats| seats.iter())
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(|seats| seats.len()).sum()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
 
 struct Crowd {
     /// Of the group's last change.
     position: u64,
-    members: Members,
+    leaving: Vec<u64>,
+    chunks: Vec<Chunk>,
     /// Of the registry.
     generation: u64,
-    connected: Members,
+    connected: Connected,
 }
 
 /// See the module.
@@ -65,24 +99,60 @@ pub(crate) struct Crowds {
     all: Mutex<HashMap<u64, Crowd>>,
     /// Groups that are otherwise, and since which position; told at the next tick.
     late: Mutex<BTreeMap<u64, u64>>,
+    /// Members that were looked at one by one, ever: what the upkeep of all this costs.
+    looked_at: AtomicU64,
 }
 
 impl Crowds {
     /// Members of the group who are connected now.
-    fn connected(&self, store: &Store, registry: &Registry, group: &Group) -> Members {
+    fn connected(&self, store: &Store, registry: &Registry, group: &Group) -> Connected {
         let (conversation, generation) = (group.conversation, registry.generation());
         let mut all = self.all.lock();
-        let known = all.get(&conversation).filter(|c| c.position == group.position);
-        if let Some(crowd) = known.filter(|c| c.generation == generation) {
+        if let Some(crowd) = all.get(&conversation).filter(|c| c.position == group.position && c.generation == generation) {
             return crowd.connected.clone();
         }
-        let members = known.map(|c| c.members.clone()).unwrap_or_else(|| members(store, conversation));
-        let connected: Members = members.iter().filter(|m| registry.has(m.0)).copied().collect();
         if all.len() >= CROWDS_MAX && !all.contains_key(&conversation) {
             all.clear();
         }
-        all.insert(conversation, Crowd { position: group.position, members, generation, connected: connected.clone() });
+        let crowd = self.renewed(store, registry, conversation, generation, all.remove(&conversation));
+        let connected = crowd.connected.clone();
+        all.insert(conversation, crowd);
         connected
+    }
+
+    /// The crowd as it is now. Of an older one everything is kept in which nobody changed, came or went.
+    fn renewed(&self, store: &Store, registry: &Registry, conversation: u64, generation: u64, old: Option<Crowd>) -> Crowd {
+        let snapshot = store.snapshot();
+        let group = groups::group(&snapshot, conversation).unwrap_or_default();
+        let values = groups::member_chunks(&snapshot, &group);
+        let old = old.filter(|c| c.leaving == group.leaving);
+        let moved = old.as_ref().and_then(|c| registry.moved_since(c.generation));
+        let mut stale = vec![moved.is_none(); values.len()];
+        for account in moved.into_iter().flatten() {
+            let chunk = groups::chunk_of(&snapshot, conversation, account);
+            chunk.and_then(|chunk| stale.get_mut(chunk)).into_iter().for_each(|stale| *stale = true);
+        }
+        let mut known = old.map(|c| c.chunks).unwrap_or_default().into_iter();
+        let chunks: Vec<Chunk> = values
+            .into_iter()
+            .zip(stale)
+            .map(|(value, stale)| {
+                let known = known.next().filter(|k| Arc::ptr_eq(&k.value, &value));
+                match known {
+                    Some(known) if !stale => known,
+                    known => self.chunk(registry, &group, value, known.map(|k| k.seats)),
+                }
+            })
+            .collect();
+        let connected = Connected(chunks.iter().map(|c| c.connected.clone()).collect());
+        Crowd { position: group.position, leaving: group.leaving.clone(), chunks, generation, connected }
+    }
+
+    fn chunk(&self, registry: &Registry, group: &Group, value: Arc<groups::Members>, seats: Option<Seats>) -> Chunk {
+        self.looked_at.fetch_add(value.list.len() as u64, Ordering::Relaxed);
+        let seats = seats.unwrap_or_else(|| seats_of(group, &value));
+        let connected = seats.iter().filter(|seat| registry.has(seat.0)).copied().collect();
+        Chunk { value, seats, connected }
     }
 
     /// The first position that not everybody connected has been told of.
@@ -92,18 +162,15 @@ impl Crowds {
 }
 
 /// Accounts here that are in now and do not leave.
-fn members(store: &Store, conversation: u64) -> Members {
-    let snapshot = store.snapshot();
-    let Some(group) = groups::group(&snapshot, conversation) else { return Members::from([]) };
-    let here = |m: &groups::Member| m.peer == HERE && m.is_in() && !group.leaving.contains(&m.person);
-    let (members, _) = groups::members_from(&snapshot, conversation, 0, usize::MAX, here);
+fn seats_of(group: &Group, members: &groups::Members) -> Seats {
+    let here = |m: &&groups::Member| m.peer == HERE && m.is_in() && group.leaving.binary_search(&m.person).is_err();
     // Who has no open stretch reads nothing, whatever the list says.
     let from = |m: &groups::Member| m.stints.last().filter(|s| s.1 == 0).map(|s| (m.person, s.0));
-    members.iter().filter_map(from).collect()
+    members.list.iter().filter(here).filter_map(from).collect()
 }
 
 impl Inner {
-    fn crowd(&self, conversation: u64) -> Option<(Arc<Group>, Members)> {
+    fn crowd(&self, conversation: u64) -> Option<(Arc<Group>, Connected)> {
         let store = &*self.config.views.store;
         let group = groups::group(store, conversation)?;
         let connected = self.crowds.connected(store, &self.registry, &group);
@@ -203,7 +270,7 @@ impl Inner {
         let late: Vec<u64> = self.crowds.late.lock().keys().copied().collect();
         for conversation in late {
             // It stays on the list until all were told, and with what happens meanwhile until the next tick.
-            let begun = self.pushed.load(std::sync::atomic::Ordering::Acquire);
+            let begun = self.pushed.load(Ordering::Acquire);
             if let Some((_, crowd)) = self.crowd(conversation) {
                 crowd.iter().for_each(|m| self.info(m.0, conversation));
             }
@@ -271,5 +338,111 @@ impl Inner {
         if group.members <= TYPING_MEMBERS_MAX {
             crowd.iter().filter(|m| m.0 != account).for_each(|m| self.tell_typing(m.0, conversation, user, typing));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::Ordering};
+
+    use startalk_domain::{Actor, Answer, Command, command::Admission, context::Random, groups::GroupAct};
+    use startalk_journal::{Journal, Options, fault::FaultDisk};
+    use startalk_sequencer::{Sequencer, Work};
+
+    use super::*;
+    use crate::session::Session;
+
+    struct Counting(u8);
+
+    impl Random for Counting {
+        fn fill(&mut self, out: &mut [u8]) {
+            self.0 = self.0.wrapping_add(1).max(1);
+            out.fill(self.0);
+        }
+    }
+
+    /// A domain with a large group, without sockets.
+    struct Town {
+        sequencer: Sequencer<Journal>,
+        counter: u64,
+    }
+
+    impl Town {
+        fn run(&mut self, command: Command) -> Answer {
+            let (put, got) = std::sync::mpsc::channel();
+            let mut work = Work::default();
+            work.push(command, move |answer| put.send(answer).unwrap());
+            self.sequencer.step(&mut work, 1_800_000_000_000, &mut Counting(1)).unwrap();
+            got.recv().unwrap().unwrap()
+        }
+
+        fn person(&mut self, name: &str) -> u64 {
+            let device = Some(startalk_domain::command::NewDevice {
+                name: String::new(),
+                token_hash: *blake3::hash(name.as_bytes()).as_bytes(),
+            });
+            let create = Command::CreateAccount {
+                name: name.parse().unwrap(),
+                display_name: String::new(),
+                password_hash: String::new(),
+                recovery_hashes: vec![],
+                admission: Admission::Operator { administrator: false },
+                device,
+            };
+            let Answer::Account { account, .. } = self.run(create) else { panic!("no account") };
+            account
+        }
+
+        fn act(&mut self, conversation: u64, act: GroupAct) {
+            self.counter += 1;
+            let actor = Actor { account: 1, device: 1 };
+            self.run(Command::ActInGroup { actor, conversation, counter: self.counter, act });
+        }
+    }
+
+    #[test]
+    fn a_change_of_a_large_group_looks_at_the_members_around_it_and_no_others() {
+        const MEMBERS: u64 = 2000;
+        let journal = Journal::create(FaultDisk::new().arc(), [1; 16], Options::default()).unwrap();
+        let views = startalk_sequencer::views(Store::temporary().unwrap(), Arc::new(journal.reader()));
+        let sequencer = Sequencer::open(journal, views.clone(), "home.example".parse().unwrap(), |_, _| {}).unwrap();
+        let mut town = Town { sequencer, counter: 1 };
+        town.run(Command::Begin { root_key: [1; 32] });
+        let owner = town.person("p0");
+        let create =
+            Command::CreateGroup { actor: Actor { account: owner, device: 1 }, counter: 1, name: "all".into(), members: vec![] };
+        let Answer::Sent { conversation, .. } = town.run(create) else { panic!("no group") };
+        for n in 1..MEMBERS {
+            town.person(&format!("p{n}"));
+            town.act(conversation, GroupAct::Add(format!("p{n}@home.example").parse().unwrap()));
+        }
+        let (crowds, registry) = (Crowds::default(), Registry::default());
+        let sessions: Vec<Arc<Session>> = (1..=MEMBERS).map(|n| Arc::new(Session::new(n, [127, 0, 0, 1].into()))).collect();
+        for session in &sessions[..1500] {
+            assert!(registry.add(session.number, session, 1));
+        }
+        let now = || {
+            let group = groups::group(&*views.store, conversation).unwrap();
+            let connected = crowds.connected(&views.store, &registry, &group);
+            // What is kept is what would be made anew.
+            let afresh = Crowds::default().connected(&views.store, &registry, &group);
+            assert!(connected.iter().eq(afresh.iter()));
+            connected.len()
+        };
+        assert_eq!(now(), 1500);
+        let looked_at = || crowds.looked_at.swap(0, Ordering::Relaxed);
+        assert_eq!(looked_at(), MEMBERS);
+        assert_eq!((now(), looked_at()), (1500, 0));
+        // A text is no change of members.
+        town.act(conversation, GroupAct::SetText { text: groups::Text::Name, value: "many".into() });
+        assert_eq!((now(), looked_at()), (1500, 0));
+        town.act(conversation, GroupAct::Remove("p700@home.example".parse().unwrap()));
+        assert_eq!(now(), 1499);
+        assert!(looked_at() <= 256, "one of eight chunks");
+        // One comes and one goes.
+        assert!(registry.add(sessions[1700].number, &sessions[1700], 1));
+        assert!(registry.remove(sessions[3].number, &sessions[3]));
+        assert_eq!(now(), 1499);
+        assert!(looked_at() <= 512, "two of eight chunks");
     }
 }

@@ -138,6 +138,7 @@ impl Inner {
             Event::GroupSubmitted(facts, _) => self.group_submitted(record, facts),
             Event::GroupSubmissionEnded(facts, _) => self.group_submission_ended(facts),
             Event::GroupInvited(facts, _) => self.group_invited(facts),
+            Event::GroupApplicantTold(facts, _) => self.info(facts.account, facts.conversation),
             Event::GroupLeaving(facts, _) => self.info(facts.account, facts.conversation),
             Event::GroupReplicaBegan(events::GroupReplicaBegan { conversation, .. }, _)
             | Event::GroupForked(events::GroupForked { conversation, .. }, _)
@@ -149,6 +150,7 @@ impl Inner {
             Event::PersonGone(facts, _) => self.gone(facts.person),
             Event::DeviceRevoked(facts, _) => self.revoked(facts),
             Event::AccountDisabled(facts, _) if facts.disabled => self.close(facts.account, &self.disabled()),
+            Event::AccountEnding(facts, _) => self.close(facts.account, &Code::TokenRevoked.into()),
             Event::AccountDeleted(facts, _) => {
                 self.close(facts.account, &Code::TokenRevoked.into());
                 self.gone(facts.account);

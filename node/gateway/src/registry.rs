@@ -1,18 +1,20 @@
 //! Who is connected: sessions by account, in shards so that a sign-in does not hold up the write loop's pushes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::session::Session;
 
 const SHARDS: usize = 16;
+/// Accounts that came or went and are remembered, for those who keep a selection of the connected.
+const LATELY_MAX: usize = 1024;
 
 /// Sessions by account.
 #[derive(Default)]
@@ -20,6 +22,8 @@ pub(crate) struct Registry {
     shards: [RwLock<HashMap<u64, Vec<Arc<Session>>>>; SHARDS],
     /// Grows when an account comes or goes.
     generation: AtomicU64,
+    /// The accounts that came or went last; the last one made the generation what it is.
+    lately: Mutex<VecDeque<u64>>,
 }
 
 impl Registry {
@@ -36,7 +40,7 @@ impl Registry {
         }
         sessions.push(session.clone());
         if sessions.len() == 1 {
-            self.generation.fetch_add(1, Ordering::AcqRel);
+            self.moved(account);
         }
         true
     }
@@ -51,7 +55,7 @@ impl Registry {
         let empty = sessions.is_empty();
         if empty {
             shard.remove(&account);
-            self.generation.fetch_add(1, Ordering::AcqRel);
+            self.moved(account);
         }
         removed && empty
     }
@@ -66,6 +70,23 @@ impl Registry {
     /// Another number whenever another set of accounts is connected.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Whoever came or went since that generation; `None` if those were too many.
+    pub(crate) fn moved_since(&self, generation: u64) -> Option<Vec<u64>> {
+        let lately = self.lately.lock();
+        let moved = usize::try_from(self.generation().checked_sub(generation)?).ok()?;
+        let first = lately.len().checked_sub(moved)?;
+        Some(lately.iter().skip(first).copied().collect())
+    }
+
+    fn moved(&self, account: u64) {
+        let mut lately = self.lately.lock();
+        if lately.len() == LATELY_MAX {
+            lately.pop_front();
+        }
+        lately.push_back(account);
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether anybody of `account` is connected.

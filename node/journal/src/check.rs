@@ -91,7 +91,7 @@ impl DiskFile for Foreign<'_> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 
-    fn is_named(&self) -> io::Result<bool> {
-        Ok(true)
+    fn names(&self) -> io::Result<u64> {
+        Ok(1)
     }
 }

@@ -21,6 +21,9 @@ pub trait Disk: Send + Sync {
     /// Renames a file over whatever has the new name; after a crash one of both names is there.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Gives a file a second name, which nothing has; an error where the filesystem has no such thing.
+    fn link(&self, from: &str, to: &str) -> io::Result<()>;
+
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Makes names durable: what was created, renamed or removed.
@@ -49,8 +52,8 @@ pub trait DiskFile: Send + Sync {
     /// Makes content, size and allocation durable.
     fn sync_all(&self) -> io::Result<()>;
 
-    /// Whether the file can still be reached by a name, in this folder or another.
-    fn is_named(&self) -> io::Result<bool>;
+    /// By how many names the file can be reached, in this folder or another.
+    fn names(&self) -> io::Result<u64>;
 }
 
 /// Reads `len` bytes at `offset` into a new buffer; the caller has bounded `len`.

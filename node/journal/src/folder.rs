@@ -64,6 +64,10 @@ impl Disk for FolderDisk {
         std::fs::rename(self.path(from)?, self.path(to)?)
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::hard_link(self.path(from)?, self.path(to)?)
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         std::fs::remove_file(self.path(name)?)
     }
@@ -105,7 +109,7 @@ impl DiskFile for FolderFile {
         self.0.sync_all()
     }
 
-    fn is_named(&self) -> io::Result<bool> {
-        Ok(self.0.metadata()?.nlink() > 0)
+    fn names(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.nlink())
     }
 }

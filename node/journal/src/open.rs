@@ -13,6 +13,7 @@ use crate::journal::{Journal, Options};
 use crate::limits::SEGMENT_BYTES_MAX;
 use crate::record::Head;
 use crate::repair;
+use crate::rewrite;
 use crate::segment::{FOOTER, FORMAT_VERSION, Footer, HEADER_BLOCK, HeaderError, SegmentHeader};
 use crate::segment::{file_name, is_unfinished, number_of, parse_table, seal_len};
 use crate::shared::{Active, Sealed, Shared, State};
@@ -81,8 +82,9 @@ impl Journal {
         let is_erased = |position| entries.iter().any(|entry| entry.position == position);
         let settled = repair::settle(&newest, head, seed, &is_erased)?;
         for name in names.iter().filter(|name| is_unfinished(name)) {
-            disk.remove(name).map_err(io("removing an unfinished segment"))?;
+            rewrite::discard(&*disk, name, None).map_err(io("removing an unfinished segment"))?;
         }
+        rewrite::discard_retired(&*disk, &names).map_err(io("overwriting the old file of a rewritten segment"))?;
         disk.sync_dir().map_err(io("syncing the folder"))?;
 
         let allocated = settled.active.as_ref().map_or(0, |active| active.end.into());

@@ -10,14 +10,16 @@
 
 use crate::content::{self, BodyState};
 use crate::copy::Watch;
-use crate::disk::{DiskFile, read_vec, write_zeros};
+use crate::disk::{Disk, DiskFile, read_vec, write_zeros};
 use crate::erase::{self, Entry};
 use crate::error::{Fault, Place, ReadError, RewriteError, is_full};
 use crate::header;
 use crate::limits::{REWRITE_ERASED_PERCENT, REWRITE_PIECE_BYTES};
 use crate::reader::Reader;
 use crate::scan::Cursor;
-use crate::segment::{FOOTER, Footer, HEADER_BLOCK, SegmentHeader, file_name, seal_bytes, unfinished_name};
+use crate::segment::{
+    FOOTER, Footer, HEADER_BLOCK, SegmentHeader, file_name, retired_name, retired_number, seal_bytes, unfinished_name,
+};
 use crate::shared::Sealed;
 use crate::window::Window;
 use std::sync::Arc;
@@ -206,6 +208,10 @@ impl Reader {
         let _nothing_is_being_erased = shared.erasing.lock();
         let ready = self.check_alive().and_then(|()| self.erase_in_new(old, new, &watch.take()));
         ready.inspect_err(|_| self.give_up(old.number))?;
+        // So that a start finds the old file, if the process ends before it is overwritten.
+        if shared.disk.link(&file_name(old.number), &retired_name(old.number)).is_ok() {
+            shared.disk.sync_dir().map_err(io(old.number, "syncing the folder")).inspect_err(|_| self.give_up(old.number))?;
+        }
         let placed = {
             let mut state = shared.state.write();
             let named = shared.disk.rename(&unfinished_name(old.number), &file_name(old.number));
@@ -239,14 +245,49 @@ impl Reader {
     /// name is overwritten: an operator's hard link is not ours.
     fn wipe(&self, old: &Old) -> bool {
         drop(self.shared.reading.write()); // whoever still read it is done
-        let named = old.file.is_named();
-        named.is_ok_and(|named| !named) && write_zeros(&*old.file, 0, old.size).and_then(|()| old.file.sync_data()).is_ok()
+        let (disk, retired) = (&self.shared.disk, retired_name(old.number));
+        let ours = u64::from(disk.list().is_ok_and(|names| names.contains(&retired)));
+        let alone = old.file.names().is_ok_and(|names| names <= ours);
+        let wiped = alone && wipe(&*old.file, old.size).is_ok();
+        if ours > 0 && (wiped || !alone) {
+            let _ = disk.remove(&retired); // if not, the next start does it
+        }
+        wiped
     }
 
     /// Gives the space back; if this fails, the next opening does it.
     fn give_up(&self, number: u64) {
-        let _ = self.shared.disk.remove(&unfinished_name(number));
+        let _ = discard(&*self.shared.disk, &unfinished_name(number), None);
+        let _ = self.shared.disk.remove(&retired_name(number)); // another name of the segment, if it is there
     }
+}
+
+fn wipe(file: &dyn DiskFile, size: u64) -> std::io::Result<()> {
+    write_zeros(file, 0, size)?;
+    file.sync_data()
+}
+
+/// Overwrites a file that holds copies of bodies, and removes it. Not if it has another name, or is as large as `keep`,
+/// which is the segment itself then.
+pub(crate) fn discard(disk: &dyn Disk, name: &str, keep: Option<u64>) -> std::io::Result<()> {
+    let file = disk.open(name)?;
+    let size = file.size()?;
+    if file.names()? <= 1 && keep != Some(size) {
+        wipe(&*file, size)?;
+    }
+    disk.remove(name)
+}
+
+/// What rewritings left behind that did not come to their end: old files in whose place a new one is. To be called when
+/// all segments were found whole.
+pub(crate) fn discard_retired(disk: &dyn Disk, names: &[String]) -> std::io::Result<()> {
+    for name in names {
+        if let Some(number) = retired_number(name) {
+            let keep = disk.open(&file_name(number))?.size()?;
+            discard(disk, name, Some(keep))?;
+        }
+    }
+    Ok(())
 }
 
 impl Old {

@@ -71,6 +71,18 @@ pub fn unfinished_name(number: u64) -> String {
 
 const UNFINISHED: &str = ".new";
 
+/// The name that the file has whose place a rewritten one takes, until it is overwritten.
+pub fn retired_name(number: u64) -> String {
+    format!("{}{RETIRED}", file_name(number))
+}
+
+const RETIRED: &str = ".old";
+
+/// The segment in whose place something else was put, by the name of the old file.
+pub fn retired_number(name: &str) -> Option<u64> {
+    name.strip_suffix(RETIRED).and_then(number_of)
+}
+
 /// The number in a segment's file name; `None` for other files.
 pub fn number_of(name: &str) -> Option<u64> {
     let number = name.strip_suffix(".segment")?.parse().ok()?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use startalk_domain::{
     Answer, Command, Decided, Event, Recorded, Views,
     context::{Ctx, IdCount, Random},
-    domain::{LAYOUT, ReplayError},
+    domain::{LAYOUT, ReplayError, finish_epoch, unfinished},
     governance, handle, replay,
     store::{Store, Tx, checkpoint::Export},
 };
@@ -27,6 +27,8 @@ pub use queue::{Handle, Reply, Submission, Work};
 pub const BATCH_COMMANDS_MAX: usize = 1024;
 /// Records in one batch after which no further command is taken into it.
 const BATCH_RECORDS_MAX: usize = 3000;
+/// Records of a new epoch in one batch of the journal; they are small.
+const EPOCH_BATCH_RECORDS: usize = 1000;
 /// Bytes of drafts after which no further command is taken into the batch.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Below this much free space commands that add are refused.
@@ -95,6 +97,9 @@ pub enum Fatal {
     /// The journal refuses for good.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A new epoch that was begun before the start cannot be finished.
+    #[error("the new epoch that was begun cannot be finished: {0}")]
+    HalfBegun(Error),
     /// A view's value is damaged: a restart rebuilds the views.
     #[error("the views are damaged; start again to rebuild them from the journal")]
     Views,
@@ -159,6 +164,7 @@ impl<L: Log> Sequencer<L> {
             person_erased: 0,
         };
         this.repeat_erasures(from)?;
+        this.finish_epoch()?;
         Ok(this)
     }
 
@@ -205,12 +211,13 @@ impl<L: Log> Sequencer<L> {
         let mut tx = Tx::new(&store, self.head.position + 1, now_ms);
         let mut answers: Vec<(Reply, Result<Answer, Error>)> = Vec::new();
         let (mut drafts, mut bytes): (Vec<Draft>, usize) = (Vec::new(), 0);
+        let (mut went_on, mut is_epoch) = (false, false);
         while answers.len() < BATCH_COMMANDS_MAX && tx.records().len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
             let alone = work.front_is_epoch();
             if alone && !answers.is_empty() {
                 break; // its records carry another epoch
             }
-            let Some(Submission { mut command, reply }) = work.pop() else { break };
+            let Some(Submission { mut command, reply }) = work.pop().or_else(|| go_on(&tx, &mut went_on)) else { break };
             if let Command::BeginEpoch { epoch, .. } = &mut command {
                 if *epoch != 0 && *epoch != governance::realm(&*store).epoch {
                     reply(Ok(Answer::Done)); // somebody else noticed it before
@@ -235,6 +242,7 @@ impl<L: Log> Sequencer<L> {
                 }
             }
             answers.push((reply, result));
+            is_epoch = alone;
             if alone {
                 break;
             }
@@ -245,9 +253,10 @@ impl<L: Log> Sequencer<L> {
         }
         let decided = Decided::of(tx);
         if !drafts.is_empty() {
-            match self.log.append(&drafts, &self.head) {
-                Ok(head) => self.head = head,
-                Err(AppendError::DiskFull { .. }) => {
+            let begun = self.head;
+            match self.append(&drafts, is_epoch) {
+                Ok(()) => {}
+                Err(AppendError::DiskFull { .. }) if self.head == begun => {
                     self.free.low = true;
                     for (reply, _) in answers {
                         reply(Err(Code::DiskFull.into()));
@@ -268,6 +277,11 @@ impl<L: Log> Sequencer<L> {
         Ok(records)
     }
 
+    /// Whether something that was begun is to be gone on with: [`step`](Self::step) is to be called although nothing waits.
+    pub fn is_unfinished(&self) -> bool {
+        unfinished(&self.views.store).is_some()
+    }
+
     /// Nothing is waiting: flushes the views if it is time.
     pub fn idle(&mut self, now_ms: u64) {
         if self.unflushed > 0 && is_due(self.flushed_ms, FLUSH_MS, now_ms) {
@@ -282,6 +296,27 @@ impl<L: Log> Sequencer<L> {
     pub fn close(mut self) -> Result<(), ReplayError> {
         self.flush_now(self.head.time_ms);
         self.views.store.sync()?;
+        Ok(())
+    }
+
+    /// A batch of commands is one batch of the journal. A new epoch may take several, for there is a record for each domain;
+    /// nobody sees any of them before the last is durable, and a start finishes what it finds begun.
+    fn append(&mut self, drafts: &[Draft], is_epoch: bool) -> Result<(), AppendError> {
+        for batch in drafts.chunks(if is_epoch { EPOCH_BATCH_RECORDS } else { drafts.len() }) {
+            self.head = self.log.append(batch, &self.head)?;
+        }
+        Ok(())
+    }
+
+    fn finish_epoch(&mut self) -> Result<(), Fatal> {
+        let store = self.views.store.clone();
+        let mut tx = Tx::new(&store, self.head.position + 1, self.head.time_ms);
+        if finish_epoch(&mut tx, &*self.views.journal).map_err(Fatal::HalfBegun)? {
+            let decided = Decided::of(tx);
+            let drafts: Vec<Draft> = decided.records.iter().map(Recorded::draft).collect();
+            self.append(&drafts, true)?;
+            self.unflushed += decided.commit(&store).len() as u64;
+        }
         Ok(())
     }
 
@@ -368,6 +403,12 @@ impl<L: Log> Sequencer<L> {
 /// do for this: after the clock was put back it stands still.
 fn is_due(last_ms: u64, every_ms: u64, clock_ms: u64) -> bool {
     clock_ms < last_ms || clock_ms - last_ms >= every_ms
+}
+
+/// One step of what was begun earlier, once in a batch and after all that waits.
+fn go_on(tx: &Tx, went_on: &mut bool) -> Option<Submission> {
+    let command = if std::mem::replace(went_on, true) { None } else { unfinished(tx) };
+    command.map(|command| Submission { command, reply: Box::new(|_| {}) })
 }
 
 fn erased_by(records: &[Recorded]) -> impl Iterator<Item = u64> + '_ {

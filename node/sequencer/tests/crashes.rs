@@ -288,3 +288,64 @@ fn a_clock_that_was_put_back_does_not_keep_the_disk_full() {
     world.talk().unwrap();
     assert!(world.acknowledged.len() > before, "journal time stands still for an hour; the look at the disk does not");
 }
+
+/// More domains than there are records in a batch.
+const DOMAINS: u64 = 4200;
+
+/// Names of outboxes, by what they are called after.
+fn epochs(world: &World) -> BTreeMap<[u8; 16], u64> {
+    let mut all = BTreeMap::new();
+    for peer in 1..=DOMAINS {
+        *all.entry(startalk_domain::outbox::outbox(&*world.sequencer.views().store, peer).epoch).or_default() += 1;
+    }
+    all
+}
+
+#[test]
+fn a_new_epoch_is_of_all_outboxes_at_once_however_many_there_are_and_whenever_the_power_fails() {
+    let mut world = World::new(1);
+    let actor = world.actors[0];
+    for chunk in 0..DOMAINS.div_ceil(500) {
+        let mut work = Work::default();
+        for n in chunk * 500..DOMAINS.min(chunk * 500 + 500) {
+            let user = format!("x@d{n}.example").parse().unwrap();
+            work.push(Command::OpenDirect { actor, user }, |answer| drop(answer.unwrap()));
+        }
+        while !work.is_empty() {
+            world.now_ms += 1;
+            world.sequencer.step(&mut work, world.now_ms, &mut world.random).unwrap();
+        }
+    }
+    assert_eq!(startalk_domain::governance::numbers(&*world.sequencer.views().store).peer, DOMAINS);
+    let before = epochs(&world);
+    let (disk, head) = (world.disk.copy(), world.sequencer.head().position);
+    world.run(Command::BeginEpoch { epoch: 0, reason: "a test".into() }).unwrap();
+    let after = epochs(&world);
+    assert_eq!((after.len(), after.keys().any(|e| before.contains_key(e))), (1, false), "all have the new one");
+    let written = world.sequencer.head().position - head;
+    assert!(written > DOMAINS, "{written} records");
+
+    // The same again, and the power fails at every fourth change of the disk that there is in between.
+    let mut halves = 0;
+    for change in (1..).step_by(4) {
+        let disk = disk.copy();
+        world.restart(disk);
+        let power_off = Some(world.disk.counts().changes + change);
+        world.disk.set_faults(Faults { power_off, ..Faults::default() });
+        let mut work = Work::default();
+        work.push(Command::BeginEpoch { epoch: 0, reason: "a test".into() }, |_| {});
+        let ended = world.sequencer.step(&mut work, world.now_ms, &mut world.random).is_ok();
+        let seen = epochs(&world);
+        assert_eq!(seen.len(), 1, "nobody sees a half of it");
+        assert!(ended || seen == before, "nobody sees what may not be durable");
+        if ended {
+            break;
+        }
+        let disk = world.disk.crash(change);
+        world.restart(disk);
+        let now = epochs(&world);
+        assert_eq!(now.len(), 1, "cut at change {change}");
+        halves += u64::from(now != before);
+    }
+    assert!(halves > 0, "the power failed in the middle");
+}

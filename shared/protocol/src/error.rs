@@ -115,6 +115,7 @@ codes! {
     NotMember "not-a-member" retry false en "You are not in this group." zh "你不在此群中。";
     AlreadyMember "already-a-member" retry false en "{user} is in this group already." zh "{user} 已在此群中。";
     Muted "muted" retry false en "You are muted in this group." zh "你在此群中已被禁言。";
+    NotAdmitted "not-admitted" retry false en "You were not let into this group." zh "你的入群申请未被同意。";
     GroupOver "group-over" retry false en "This group was destroyed by its owner." zh "此群已被群主解散。";
     BannedFromGroup "banned-from-group" retry false en "{user} may not come into this group." zh "{user} 不得加入此群。";
     GroupLinkInvalid "group-link-invalid" retry false en "This link into the group has expired, was used up or is wrong. Ask for a new one." zh "此入群链接已过期、已用完或不正确，请索取新的链接。";

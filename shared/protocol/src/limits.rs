@@ -131,6 +131,8 @@ pub const GROUP_LINKS_MAX: usize = 20;
 pub const GROUP_BANNED_MAX: usize = 1000;
 /// People who wait to be admitted to one group.
 pub const GROUP_ASKED_MAX: u64 = 200;
+/// People of one domain of whom the home says how it stands with their asking, the latest.
+pub const GROUP_APPLICANTS_TOLD_MAX: usize = 256;
 /// Bytes of the word with which somebody asks to be admitted.
 pub const GROUP_WORD_BYTES_MAX: usize = 512;
 /// Members whose reading is told one by one; of larger groups nobody is.

@@ -162,6 +162,26 @@ pub(crate) fn set_disabled(tx: &mut Tx, number: u64, disabled: bool) -> Result<A
 
 /// Erases name, profile, secrets and devices; messages by [`crate::conversations::erase_authored`] afterwards.
 pub(crate) fn delete(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
+    if existing(tx, number)?.ending {
+        return Ok(Answer::Done);
+    }
+    if groups::depart(tx, ctx, number) {
+        return end(tx, ctx, number);
+    }
+    tx.emit(New { conversation: 0, event: Event::AccountEnding(pb::AccountEnding { account: number }, None) });
+    Ok(Answer::Done)
+}
+
+/// Leaves further groups, and deletes the account after the last.
+pub(crate) fn go_on_ending(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
+    if account(tx, number).is_some_and(|a| a.ending) && groups::depart(tx, ctx, number) {
+        return end(tx, ctx, number);
+    }
+    Ok(Answer::Done)
+}
+
+/// What it submitted to groups elsewhere names it until it was sent, as the farewell does.
+fn end(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
     let old = existing(tx, number)?;
     let mut bodies = vec![old.position, old.password.position, old.recovery.position];
     bodies.extend(old.devices.iter().map(|d| d.position));
@@ -169,12 +189,13 @@ pub(crate) fn delete(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, 
         bodies.extend(person.profile_bodies());
     }
     bodies.retain(|p| *p != 0);
-    bodies.extend(groups::depart(tx, ctx, number)?);
+    bodies.extend(groups::named_at(tx, number));
     let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
     let item = outbox::account_gone_item(&name, ctx.now_ms);
     let out: Vec<_> = contacts::peers_of(tx, number).into_iter().map(|peer| outbox::next(tx, peer, &item)).collect();
-    let farewell = (!out.is_empty()).then(|| ctx.salted(pb::AccountDeletedBody { name }));
-    let facts = pb::AccountDeleted { account: number, out };
+    let homes = groups::homes_to_tell(tx, number);
+    let farewell = (!out.is_empty() || !homes.is_empty()).then(|| ctx.salted(pb::AccountDeletedBody { name }));
+    let facts = pb::AccountDeleted { account: number, out, homes };
     tx.emit(New { conversation: old.stream, event: Event::AccountDeleted(facts, farewell) });
     erasure::erase(tx, bodies, "account deleted");
     Ok(Answer::Done)

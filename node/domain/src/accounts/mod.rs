@@ -1,7 +1,7 @@
 //! Accounts: how they come and go, their passwords, recovery codes, devices and invitations.
 //!
-//! Owns prefix `a`. Events: AccountCreated, SecretSet, DeviceAdded, DeviceRevoked, AccountDisabled, AccountDeleted,
-//! InvitationMade, RecoveryCodeUsed. Passwords are hashed outside (argon2id takes its time); tokens are random and
+//! Owns prefix `a`. Events: AccountCreated, SecretSet, DeviceAdded, DeviceRevoked, AccountDisabled, AccountEnding,
+//! AccountDeleted, InvitationMade, RecoveryCodeUsed. Passwords are hashed outside (argon2id takes its time); tokens are random and
 //! stored as BLAKE3. Invariant: a superseded secret's body is erased by the event after it.
 
 mod commands;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use startalk_protocol::AccountName;
 
 pub(crate) use commands::{
-    NewAccount, add_device, create, delete, make_invitation, revoke_device, set_disabled, set_password, set_profile,
-    set_recovery_codes,
+    NewAccount, add_device, create, delete, go_on_ending, make_invitation, revoke_device, set_disabled, set_password,
+    set_profile, set_recovery_codes,
 };
 pub use model::{Account, Device, Invitation, Secret};
 
@@ -52,6 +52,10 @@ fn count_key() -> Key {
     Key::numbers(PREFIX, b'c', &[])
 }
 
+fn ending_key() -> Key {
+    Key::numbers(PREFIX, b'z', &[])
+}
+
 /// The account with this number.
 pub fn account(read: &impl Read, number: u64) -> Option<Arc<Account>> {
     read.get(&account_key(number))
@@ -78,6 +82,11 @@ pub fn invitation(read: &impl Read, hash: &[u8; 32], now_ms: u64) -> Option<Arc<
     let number = read.get::<u64>(&invitation_hash_key(hash))?;
     read.get::<Invitation>(&invitation_key(*number))
         .filter(|i| i.uses > 0 && i.not_after_ms > i64::try_from(now_ms).unwrap_or(i64::MAX))
+}
+
+/// The account that has been on its way out for the longest time.
+pub(crate) fn ending(read: &impl Read) -> Option<u64> {
+    read.get::<Vec<u64>>(&ending_key()).and_then(|all| all.first().copied())
 }
 
 /// Numbers of all accounts, deleted ones too, in order of creation.
@@ -142,10 +151,17 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             change(tx, f.account, |a| a.devices.retain(|d| d.device != f.device));
         }
         Event::AccountDisabled(f, _) => change(tx, f.account, |a| a.disabled = f.disabled),
+        Event::AccountEnding(f, _) => {
+            change(tx, f.account, |a| a.ending = true);
+            tx.change(ending_key(), |all: &mut Vec<u64>| all.push(f.account));
+        }
         Event::AccountDeleted(f, _) => {
             let Some(old) = account(tx, f.account) else { return };
             for device in old.devices.iter().filter(|d| !d.token_hash.is_empty()) {
                 tx.remove(token_key(&device.token_hash));
+            }
+            if old.ending {
+                tx.change(ending_key(), |all: &mut Vec<u64>| all.retain(|a| *a != f.account));
             }
             let (stream, created_ms, position) = (old.stream, old.created_ms, old.position);
             tx.put(

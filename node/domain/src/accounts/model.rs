@@ -37,6 +37,8 @@ pub struct Account {
     pub administrator: bool,
     /// Cannot sign in; gets nothing.
     pub disabled: bool,
+    /// To be deleted when it has left all groups; can do nothing any more.
+    pub ending: bool,
     /// Erased; the number stays.
     pub deleted: bool,
     /// Since when, milliseconds since 1970.
@@ -54,7 +56,7 @@ pub struct Account {
 impl Account {
     /// May sign in and receive.
     pub fn is_live(&self) -> bool {
-        !self.disabled && !self.deleted
+        !self.disabled && !self.deleted && !self.ending
     }
 }
 

@@ -113,9 +113,10 @@ pub(crate) fn begin(tx: &mut Tx, ctx: &mut Ctx, root_key: [u8; 32]) -> Result<An
 
 pub(crate) fn begin_epoch(tx: &mut Tx, ctx: &mut Ctx, epoch: u32, reason: String) -> Result<Answer, Error> {
     let link_epoch: [u8; 16] = ctx.random();
-    let facts = pb::EpochBegan { epoch, link_epoch: link_epoch.to_vec().into(), reason };
+    let peers = numbers(tx).peer;
+    let facts = pb::EpochBegan { epoch, link_epoch: link_epoch.to_vec().into(), reason, peers };
     tx.emit(New { conversation: 0, event: Event::EpochBegan(facts, None) });
-    crate::outbox::restart_all(tx, ctx, link_epoch)?;
+    crate::outbox::restart_all(tx, ctx.journal)?;
     Ok(Answer::Done)
 }
 

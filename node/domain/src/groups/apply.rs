@@ -56,7 +56,9 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             let Ok(submission) = Submission::decode(f.submission.as_ref()) else { return };
             let (number, not_after_ms) = (submission.number, submission.not_after_ms);
             let (account, device, counter) = (f.account, f.device, f.counter);
-            let waits = Waiting { number, position: record.position, account, device, counter, not_after_ms };
+            let joins = matches!(submission.action, Some(Action::Join(_)));
+            let position = record.position;
+            let waits = Waiting { number, position, account, device, counter, not_after_ms, joins, asked: false };
             tx.put(number_key(f.conversation), number);
             tx.change(waiting_key(f.conversation), |all: &mut Vec<Waiting>| all.push(waits));
         }
@@ -69,6 +71,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             // Devices that were not there find the group among what changed, and what waited no longer waiting.
             tx.change(group_key(f.conversation), |g: &mut Group| g.position = record.position);
         }
+        Event::GroupApplicantTold(f, _) => applicant_told(tx, record.position, f),
         Event::GroupLeaving(f, _) => tx.change(group_key(f.conversation), |g: &mut Group| {
             insert(&mut g.leaving, f.account);
             g.position = record.position;
@@ -106,6 +109,22 @@ fn forked(tx: &mut Tx, position: u64, f: &pb::GroupForked) {
     }
 }
 
+/// Whoever waits goes on waiting, or stands as somebody who was not admitted.
+fn applicant_told(tx: &mut Tx, position: u64, f: &pb::GroupApplicantTold) {
+    if f.refused {
+        ended(tx, f.conversation, f.number);
+        name_person(tx, f.conversation, f.account, f.member);
+        change_member(tx, f.conversation, f.member, |m| {
+            (m.person, m.peer, m.standing) = (f.account, HERE, Standing::Refused);
+        });
+    } else {
+        tx.change(waiting_key(f.conversation), |all: &mut Vec<Waiting>| {
+            all.iter_mut().filter(|w| w.number == f.number).for_each(|w| w.asked = true);
+        });
+    }
+    tx.change(group_key(f.conversation), |g: &mut Group| g.position = position);
+}
+
 fn insert(sorted: &mut Vec<u64>, number: u64) {
     if let Err(at) = sorted.binary_search(&number) {
         sorted.insert(at, number);
@@ -114,6 +133,13 @@ fn insert(sorted: &mut Vec<u64>, number: u64) {
 
 fn ended(tx: &mut Tx, conversation: u64, number: u64) {
     tx.change(waiting_key(conversation), |all: &mut Vec<Waiting>| all.retain(|w| w.number != number));
+}
+
+/// What somebody asked for is decided: the replica holds that, and may not hold that they asked.
+fn decided(tx: &mut Tx, conversation: u64, over: impl Fn(&Waiting) -> bool) {
+    if views::waiting(tx, conversation).iter().any(&over) {
+        tx.change(waiting_key(conversation), |all: &mut Vec<Waiting>| all.retain(|w| !over(w)));
+    }
 }
 
 fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<&Salted<Raw>>) {
@@ -163,7 +189,7 @@ fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<
                 let used = |l: &mut Link| l.used += u32::from(l.link == decided.link);
                 entry.with_group(tx, |g| g.links.iter_mut().for_each(used));
             }
-            if decided.asked { entry.asks(tx, decided.member) } else { entry.comes_in(tx, decided.member) }
+            if decided.asked { entry.asks(tx, decided.member, submission.number) } else { entry.comes_in(tx, decided.member) }
         }
         Some(Action::Admit(a)) if a.refuse => entry.stands(tx, a.member, Standing::Refused),
         Some(Action::Admit(a)) => entry.comes_in(tx, a.member),
@@ -346,10 +372,10 @@ impl Applied<'_> {
         });
     }
 
-    fn asks(&self, tx: &mut Tx, number: u64) {
+    fn asks(&self, tx: &mut Tx, number: u64, asked_by: u64) {
         self.named(tx, number);
         change_member(tx, self.record.conversation, number, |m| {
-            (m.standing, m.changed) = (Standing::Asked, self.record.sequence);
+            (m.standing, m.changed, m.asked_by) = (Standing::Asked, self.record.sequence, asked_by);
         });
         self.with_group(tx, |g| {
             g.last_member = g.last_member.max(number);
@@ -375,14 +401,18 @@ impl Applied<'_> {
         if self.f.person != 0 && self.names {
             self.named(tx, number);
         }
-        let (mut asked, mut was_in, mut peer) = (false, false, HERE);
+        let (mut asked, mut was_in, mut person, mut peer) = (false, false, 0, HERE);
         change_member(tx, conversation, number, |m| {
             (asked, was_in, peer) = (m.standing == Standing::Asked, m.is_in(), m.peer);
             (m.standing, m.role, m.muted_until_ms, m.changed) = (Standing::In, Role::Member, 0, sequence);
+            (person, m.asked_by) = (m.person, 0);
             if !was_in {
                 m.stints.push((sequence, 0));
             }
         });
+        if peer == HERE {
+            decided(tx, conversation, |w| w.joins && w.account == person);
+        }
         let mut first = false;
         self.with_group(tx, |g| {
             g.last_member = g.last_member.max(number);
@@ -414,6 +444,9 @@ impl Applied<'_> {
                 stint.1 = sequence;
             }
         });
+        if peer == HERE && was != Standing::In {
+            decided(tx, conversation, |w| w.asked && w.account == person);
+        }
         self.with_group(tx, |g| {
             g.leaving.retain(|a| *a != person);
             g.asked -= u64::from(was == Standing::Asked).min(g.asked);

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The replica that this peer is home of.
-fn replica(read: &impl Read, peer: u64, id: &str) -> Result<Group, Error> {
+pub(super) fn replica(read: &impl Read, peer: u64, id: &str) -> Result<Group, Error> {
     let unknown = || Error::from(Code::NoSuchConversation);
     let id: GroupId = id.parse().map_err(|_| unknown())?;
     let known = by_id(read, &id).and_then(|c| group(read, c)).filter(|g| g.home == peer && peer != HERE);

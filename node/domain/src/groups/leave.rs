@@ -9,28 +9,43 @@ use super::{
     Member, Role, group, member_of, members_from,
     submit::{By, Deed, perform},
 };
-use crate::{command::Actor, contacts, context::Ctx, store::Tx};
+use crate::{command::Actor, contacts, context::Ctx, outbox, store::Tx};
 
-/// The account leaves everything; the bodies that name it there, to be erased.
-pub(crate) fn depart(tx: &mut Tx, ctx: &mut Ctx, account: u64) -> Result<Vec<u64>, Error> {
-    let mut named_at: Vec<u64> = super::invitations(tx, account).iter().map(|i| i.position).collect();
+/// Leaves as many groups as one command can, and says whether those were all. A group that cannot be left is passed over:
+/// it must not keep the account from going.
+pub(crate) fn depart(tx: &mut Tx, ctx: &mut Ctx, account: u64) -> bool {
     for conversation in contacts::conversations(tx, account) {
-        let Some(me) = member_of(tx, conversation, account) else { continue };
-        named_at.extend_from_slice(&me.named_at);
-        // Who is in more groups than one command can leave, leaves the others when what they wrote there is erased.
         if tx.records_of_command().len() > DEPART_RECORDS_MAX {
-            continue;
+            return false;
         }
-        leave(tx, ctx, account, conversation)?;
+        let _ = leave(tx, ctx, account, conversation);
     }
-    Ok(named_at)
+    true
+}
+
+/// The bodies that name the account in groups and invitations, to be erased.
+pub(crate) fn named_at(tx: &Tx, account: u64) -> Vec<u64> {
+    let invited = super::invitations(tx, account);
+    let members = contacts::conversations(tx, account).into_iter().filter_map(|c| member_of(tx, c, account));
+    invited.iter().map(|i| i.position).chain(members.flat_map(|m| m.named_at)).collect()
+}
+
+/// Homes of groups elsewhere that have not recorded all that the account did there.
+pub(crate) fn homes_to_tell(tx: &Tx, account: u64) -> Vec<u64> {
+    let waits = |c: &u64| super::waiting(tx, *c).iter().any(|w| w.account == account);
+    let groups = contacts::conversations(tx, account).into_iter().filter(waits);
+    let mut homes: Vec<u64> = groups.filter_map(|c| group(tx, c)).map(|g| g.home).collect();
+    homes.sort_unstable();
+    homes.dedup();
+    homes.retain(|home| outbox::waits(tx, *home));
+    homes
 }
 
 /// Records of one command after which no further group is left by it.
 const DEPART_RECORDS_MAX: usize = crate::domain::COMMAND_RECORDS_MAX / 2;
 
 /// Leaves one group, and hands it over if it was theirs.
-pub(super) fn leave(tx: &mut Tx, ctx: &mut Ctx, account: u64, conversation: u64) -> Result<(), Error> {
+fn leave(tx: &mut Tx, ctx: &mut Ctx, account: u64, conversation: u64) -> Result<(), Error> {
     let Some(known) = group(tx, conversation) else { return Ok(()) };
     let Some(me) = member_of(tx, conversation, account) else { return Ok(()) };
     if !me.is_in() || known.destroyed || known.leaving.contains(&account) {

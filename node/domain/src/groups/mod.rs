@@ -2,13 +2,14 @@
 //!
 //! Owns prefix `p`. Events: GroupBegan, GroupRecorded, GroupMembersLearned, GroupSubmitted, GroupSubmissionEnded,
 //! GroupProven, GroupInvited, GroupInvitationDecided, GroupReplicaBegan, GroupSubmissionRefused, GroupLeaving,
-//! GroupEquivocated, GroupForked, EpochBegan. A group has one home, which puts everything that happens in it into one order and
+//! GroupEquivocated, GroupForked, GroupApplicantTold, EpochBegan. A group has one home, which puts everything that happens in it into one order and
 //! checks rights once, at that moment ([`decide`]); every other domain with members keeps a replica, a copy of the log
 //! from where its first member joined ([`follow`]). The group's sequence is the conversation's, here and everywhere.
 //! Invariants: a record never changes its place; who reads a record was in the group at its place; a replica holds
 //! nothing that the home did not sign, and of another domain's people nothing that their domain did not sign.
 
 mod act;
+mod applicants;
 mod apply;
 mod decide;
 mod follow;
@@ -27,11 +28,13 @@ mod views;
 
 pub use act::{Banned, GroupAct, Text};
 pub(crate) use act::{act, create};
+pub use applicants::applicants;
+pub(crate) use applicants::learn as learn_applicants;
 pub(crate) use apply::apply;
 pub(crate) use follow::{begin_replica, follow, learn_members};
 pub use join::{GroupLink, Invited, invitations};
 pub(crate) use join::{decide_invitation, join};
-pub(crate) use leave::depart;
+pub(crate) use leave::{depart, homes_to_tell, named_at};
 pub use model::{Change, Group, Joining, Link, Log, Member, PeerIn, Rights, Role, Standing, Waiting, Who};
 pub use read::{Overview, changed_since, from_record, overview, pins, readers, waiting_message, waiting_messages, word_of};
 pub(crate) use receive::{Came, invite, submission};
@@ -41,8 +44,8 @@ pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;
 pub use told::{Told, told};
 pub use views::{
-    by_id, change_of, followed_of, group, is_member, local_members, log, member, member_of, members_from, number_of, of_reader,
-    shared_with, time_wanted, waiting,
+    Members, by_id, change_of, chunk_of, followed_of, group, is_member, local_members, log, member, member_chunks, member_of,
+    members_from, number_of, of_reader, shared_with, time_wanted, waiting,
 };
 
 use crate::store::Key;

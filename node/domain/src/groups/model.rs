@@ -197,6 +197,8 @@ pub struct Member {
     pub changed: u64,
     /// Positions of the bodies that name them; to be erased when they are gone.
     pub named_at: Vec<u64>,
+    /// Of their domain's submission with which they asked to be admitted; 0: they did not, or came in since.
+    pub asked_by: u64,
 }
 
 impl Member {
@@ -352,6 +354,10 @@ pub struct Waiting {
     pub counter: u64,
     /// After this the home does not record it; 0: never too late.
     pub not_after_ms: i64,
+    /// They want to come in.
+    pub joins: bool,
+    /// The home has recorded that, and an administrator is to admit them.
+    pub asked: bool,
 }
 
 /// What a message of a group has become.

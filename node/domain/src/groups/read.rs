@@ -41,8 +41,10 @@ pub struct Overview {
     pub group: Group,
     /// Its home's name.
     pub home: String,
-    /// Who asks, as a member; `None` while they are joining.
+    /// Who asks, as a member; `None` while they are joining for the first time.
     pub me: Option<Member>,
+    /// They are not in, and want to be; `true` if the home has said that they wait to be admitted.
+    pub joins: Option<bool>,
     /// The last sequence that is theirs to read.
     pub head: u64,
     /// The first.
@@ -57,6 +59,11 @@ impl Overview {
     /// How they stand, as a word of the client protocol.
     pub fn standing(&self) -> &'static str {
         use super::Standing;
+        match self.joins {
+            Some(true) => return "asked",
+            Some(false) => return "joining",
+            None => {}
+        }
         let Some(me) = &self.me else { return "joining" };
         match me.standing {
             Standing::In if self.group.destroyed => "destroyed",
@@ -80,11 +87,13 @@ impl Overview {
 pub fn overview(read: &impl Read, account: u64, conversation: u64) -> Result<Overview, startalk_protocol::Error> {
     let (group, me) = of_reader(read, conversation, account)?;
     let head = timeline::head(read, conversation);
+    let waits = waiting(read, conversation).iter().find(|w| w.joins && w.account == account).map(|w| w.asked);
+    let joins = waits.filter(|_| me.as_ref().is_none_or(|m| !m.is_in()));
     let last = me.as_ref().map_or(0, |m| m.last_readable(head.sequence));
     let first = me.as_ref().and_then(|m| m.readable(head.sequence).next()).map_or(0, |r| *r.start());
     let home = directory::domain_of(read, group.home).map(|d| d.to_string()).unwrap_or_default();
     let marks = delivery::group_marks_of(read, conversation, account);
-    Ok(Overview { group: (*group).clone(), home, me, head: last, first, time_ms: head.time_ms, marks })
+    Ok(Overview { group: (*group).clone(), home, me, joins, head: last, first, time_ms: head.time_ms, marks })
 }
 
 /// Sequences of messages in `from..=to` that changed after journal position `after`.

@@ -33,7 +33,7 @@ use crate::{
 
 /// The last submissions of a domain to a group.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Window {
+pub(super) struct Window {
     /// (number, hash of the submission, error code it was refused with), ascending.
     entries: VecDeque<(u64, [u8; 32], String)>,
     /// The highest number.

@@ -148,9 +148,6 @@ pub(super) fn same_again(
 /// Erases what a deleted account wrote in a group, a stretch at a time.
 pub(crate) fn erase_authored(tx: &mut Tx, ctx: &mut Ctx, account: u64, conversation: u64, from: u64) -> Result<Answer, Error> {
     let me = member_of(tx, conversation, account).ok_or(Code::NoSuchConversation)?;
-    if from <= 1 && crate::accounts::account(tx, account).is_none_or(|a| a.deleted) {
-        super::leave::leave(tx, ctx, account, conversation)?;
-    }
     let head = timeline::head(tx, conversation).sequence;
     let last = head.min(from + ERASE_STEP - 1);
     let mut positions = Vec::new();

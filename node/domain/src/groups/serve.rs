@@ -14,7 +14,12 @@ use startalk_protocol::{
     },
 };
 
-use super::{FENCE, Group, PeerIn, apply::home_time, by_id, fence_key, group, log, members_from, views};
+use super::{
+    FENCE, Group, PeerIn,
+    applicants::{applicants, hinted},
+    apply::home_time,
+    by_id, fence_key, group, log, members_from, views,
+};
 use crate::{
     Views, delivery, directory,
     event::{Event, Recorded},
@@ -238,6 +243,7 @@ pub fn beginning(views: &Views, peer: u64, id: &str, from_member: u64) -> Result
         members: members.into_iter().map(member).collect(),
         next_member: next,
         pins: group.pins.iter().copied().filter(|s| peer.may_have(*s)).collect(),
+        applicants: if from_member == 0 { applicants(store, peer.peer, id) } else { Vec::new() },
     })
 }
 
@@ -256,6 +262,10 @@ pub fn hints(read: &impl Read, records: &[Recorded]) -> Vec<(u64, u64)> {
         let Some(group) = views::group(read, conversation).filter(|g| g.is_home()) else { continue };
         out.extend(group.peers.iter().filter(|p| p.may_have(sequence)).map(|p| (p.peer, conversation)));
     }
+    let applied = records.iter().filter_map(|r| Some((hinted(read, r)?, r.conversation)));
+    out.extend(applied);
+    out.sort_unstable();
+    out.dedup();
     out
 }
 

@@ -97,7 +97,8 @@ pub(super) fn perform(
     let bytes = Bytes::from(submission.encode_to_vec());
     let body = (written.is_some() || !secret.is_empty())
         .then(|| ctx.salted(pb::GroupSubmittedBody { written: written.unwrap_or_default(), secret }));
-    let item = outbox::group_submission_item(tx, &group.id, by.actor.account, &bytes, body.as_ref(), ctx.now_ms);
+    let from = directory::person(tx, by.actor.account).map(|p| p.name.clone()).unwrap_or_default();
+    let item = outbox::group_submission_item(from, &group.id, &bytes, body.as_ref(), ctx.now_ms);
     let facts = pb::GroupSubmitted {
         conversation: group.conversation,
         submission: bytes,
@@ -176,7 +177,7 @@ pub(crate) fn ended(tx: &mut Tx, conversation: u64, home_time_ms: i64) {
     }
 }
 
-fn end(tx: &mut Tx, conversation: u64, number: u64, code: &str, home_time_ms: i64) {
+pub(super) fn end(tx: &mut Tx, conversation: u64, number: u64, code: &str, home_time_ms: i64) {
     if let Some(waits) = views::waiting(tx, conversation).iter().find(|w| w.number == number) {
         let (account, device, counter) = (waits.account, waits.device, waits.counter);
         let code = code.to_owned();

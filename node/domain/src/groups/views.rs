@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{directory::HERE, store::Read};
 
-/// Members with consecutive numbers.
+/// Members with consecutive numbers, as one value of the views: another one whenever anything of them is otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Members {
-    pub(super) list: Vec<Member>,
+pub struct Members {
+    /// By their numbers, ascending.
+    pub list: Vec<Member>,
 }
 
 /// Member numbers by person, ascending.
@@ -86,6 +87,17 @@ pub fn members_from(
         }
     }
     (out, 0)
+}
+
+/// Members of the group as the views hold them, nothing copied: the first with numbers below 256, and so on.
+pub fn member_chunks(read: &impl Read, group: &Group) -> Vec<Arc<Members>> {
+    let chunk = |chunk| read.get::<Members>(&members_key(group.conversation, chunk)).unwrap_or_default();
+    (0..=group.last_member / CHUNK).map(chunk).collect()
+}
+
+/// Which of [`member_chunks`] holds this person, if they were ever in.
+pub fn chunk_of(read: &impl Read, conversation: u64, person: u64) -> Option<usize> {
+    number_of(read, conversation, person).and_then(|number| usize::try_from(number / CHUNK).ok())
 }
 
 /// Accounts here that are in now.

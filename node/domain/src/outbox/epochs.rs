@@ -17,7 +17,6 @@ use crate::{
     command::Answer,
     context::Ctx,
     event::{Event, Recorded},
-    governance,
     store::{Key, New, Read, Tx},
 };
 
@@ -155,14 +154,41 @@ fn go_on(
     Ok(restart)
 }
 
-/// The node went back: every outbox begins a new epoch with what the peer may not have.
-pub(crate) fn restart_all(tx: &mut Tx, ctx: &Ctx, epoch: [u8; 16]) -> Result<(), Error> {
-    for peer in 1..=governance::numbers(tx).peer {
+/// A new epoch of the domain of which some outboxes know, and others do not yet.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct HalfBegun {
+    epoch: [u8; 16],
+    /// The next outbox.
+    next: u64,
+    /// The last one.
+    last: u64,
+}
+
+fn half_begun_key() -> Key {
+    Key::numbers(PREFIX, b'r', &[])
+}
+
+/// Whether the last record of all is one of a new epoch that has not reached all outboxes: the process ended in between.
+pub(crate) fn is_half_begun(read: &impl Read) -> bool {
+    read.get::<HalfBegun>(&half_begun_key()).is_some()
+}
+
+/// The node went back: every outbox begins a new epoch with what the peer may not have; those that did not yet.
+pub(crate) fn restart_all(tx: &mut Tx, journal: &dyn ReadJournal) -> Result<(), Error> {
+    let Some(half) = tx.get::<HalfBegun>(&half_begun_key()).map(|h| *h) else { return Ok(()) };
+    for peer in half.next..=half.last {
         let outbox = outbox(tx, peer);
-        let restart = restart_from(tx, peer, &outbox, outbox.skipped + outbox.acked, |p| record_at(tx, ctx, p))?;
-        emit(tx, peer, epoch, &restart, false);
+        let restart = restart_from(tx, peer, &outbox, outbox.skipped + outbox.acked, |p| record_at(tx, journal, p))?;
+        emit(tx, peer, half.epoch, &restart, false);
     }
     Ok(())
+}
+
+/// Applies [`Event::EpochBegan`].
+pub(super) fn begun(tx: &mut Tx, facts: &pb::EpochBegan) {
+    if facts.peers > 0 {
+        tx.put(half_begun_key(), HalfBegun { epoch: array(&facts.link_epoch), next: 1, last: facts.peers });
+    }
 }
 
 /// The peer says to have what does not fit the epoch that was `shown` to it.
@@ -181,7 +207,7 @@ pub(crate) fn restart(tx: &mut Tx, ctx: &mut Ctx, peer: u64, shown: [u8; 16], re
     if restart.after > restart.total || restart.total > outbox.total {
         return Err(Code::Internal.into());
     }
-    let restart = go_on(tx, peer, &outbox, *restart, |p| record_at(tx, ctx, p))?;
+    let restart = go_on(tx, peer, &outbox, *restart, |p| record_at(tx, ctx.journal, p))?;
     let epoch = ctx.random();
     emit(tx, peer, epoch, &restart, true);
     Ok(Answer::Done)
@@ -199,16 +225,25 @@ fn emit(tx: &mut Tx, peer: u64, epoch: [u8; 16], restart: &Restart, peers_word: 
 }
 
 /// A record of the journal, or of the batch being made.
-pub(super) fn record_at(tx: &Tx, ctx: &Ctx, position: u64) -> Result<Recorded, Error> {
+pub(super) fn record_at(tx: &Tx, journal: &dyn ReadJournal, position: u64) -> Result<Recorded, Error> {
     let first = tx.next_position() - tx.records().len() as u64;
     match position.checked_sub(first).and_then(|at| usize::try_from(at).ok()) {
         Some(at) => tx.records().get(at).cloned().ok_or_else(|| Code::Internal.into()),
-        None => read_record(ctx.journal, position),
+        None => read_record(journal, position),
     }
 }
 
 /// Applies [`Event::LinkRestarted`].
 pub(super) fn restarted(tx: &mut Tx, record: &Recorded, facts: &pb::LinkRestarted) {
+    if !facts.peers_word
+        && let Some(half) = tx.get::<HalfBegun>(&half_begun_key()).map(|h| *h)
+    {
+        if facts.peer >= half.last {
+            tx.remove(half_begun_key());
+        } else {
+            tx.put(half_begun_key(), HalfBegun { next: facts.peer + 1, ..half });
+        }
+    }
     let (mut former, mut after) = (Epoch::default(), 0);
     tx.change(outbox_key(facts.peer), |o: &mut Outbox| {
         former = present(o);

@@ -34,7 +34,7 @@ pub(crate) fn give_up(tx: &mut Tx, ctx: &Ctx, peer: u64, from: u64) -> Result<An
     let first = from.max(outbox.skipped + outbox.acked + 1).max(given_up(tx, peer) + 1);
     let last = outbox.total.min(first + STEP - 1);
     for position in positions_ever(tx, peer, &outbox, first, last) {
-        if let Event::MessageAdded(..) = record_at(tx, ctx, position)?.event {
+        if let Event::MessageAdded(..) = record_at(tx, ctx.journal, position)?.event {
             conversations::refused(tx, ctx, peer, position, code.as_str())?;
         }
     }

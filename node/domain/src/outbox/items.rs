@@ -13,7 +13,7 @@ use startalk_protocol::{
     },
 };
 
-use super::{next, read_record};
+use super::{farewell_name, next, read_record};
 use crate::{
     context::Ctx,
     conversations::{self, Direct},
@@ -85,9 +85,8 @@ pub(crate) fn account_gone_item(name: &str, time_ms: u64) -> Bytes {
 }
 
 pub(crate) fn group_submission_item(
-    read: &impl Read,
+    from: String,
     group: &str,
-    account: u64,
     submission: &Bytes,
     body: Option<&Salted<pb::GroupSubmittedBody>>,
     time_ms: u64,
@@ -98,7 +97,7 @@ pub(crate) fn group_submission_item(
     let written = written.map(|b| [&b.salt[..], &b.value.written[..]].concat()).unwrap_or_default().into();
     let secret = body.map(|b| b.value.secret.clone()).unwrap_or_default();
     let submission = link::GroupSubmission { group, submission, written, secret };
-    item(salt, name(read, account), String::new(), time_ms, Kind::GroupSubmission(submission))
+    item(salt, from, String::new(), time_ms, Kind::GroupSubmission(submission))
 }
 
 /// What a group submission is known by; `None` of anything else.
@@ -146,7 +145,14 @@ pub(super) fn encode(read: &impl Read, journal: &dyn ReadJournal, record: &Recor
         Event::MessageRecalled(f, _) => id_of(read, journal, record.conversation, f.target)?,
         _ => None,
     };
-    Ok(made(read, record, peer, target))
+    let from = match &record.event {
+        Event::GroupSubmitted(f, _) if directory::person(read, f.account).is_none_or(|p| p.name.is_empty()) => {
+            farewell_name(read, journal, f.account)?
+        }
+        Event::GroupSubmitted(f, _) => name(read, f.account),
+        _ => String::new(),
+    };
+    Ok(made(read, record, peer, target, from))
 }
 
 /// The id of the message with this sequence, if it is one.
@@ -158,8 +164,8 @@ fn id_of(read: &impl Read, journal: &dyn ReadJournal, conversation: u64, sequenc
     })
 }
 
-/// `target`: the id of the message that is changed.
-fn made(read: &impl Read, record: &Recorded, peer: u64, target: Option<MessageId>) -> Option<Bytes> {
+/// `target`: the id of the message that is changed; `from`: who submits to a group.
+fn made(read: &impl Read, record: &Recorded, peer: u64, target: Option<MessageId>, from: String) -> Option<Bytes> {
     let direct = || conversations::direct(read, record.conversation).filter(|d| d.peer == peer);
     let time_ms = record.time_ms;
     match &record.event {
@@ -174,7 +180,7 @@ fn made(read: &impl Read, record: &Recorded, peer: u64, target: Option<MessageId
         Event::AccountDeleted(_, Some(body)) => Some(account_gone_item(&body.value.name, time_ms)),
         Event::GroupSubmitted(f, body) => {
             let group = groups::group(read, f.conversation)?;
-            Some(group_submission_item(read, &group.id, f.account, &f.submission, body.as_ref(), time_ms))
+            Some(group_submission_item(from, &group.id, &f.submission, body.as_ref(), time_ms))
         }
         Event::GroupInviteSent(f, Some(body)) => Some(group_invite_item(&groups::group(read, f.conversation)?.id, body, time_ms)),
         Event::ProfileSent(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),

@@ -19,7 +19,7 @@ use startalk_journal::ReadJournal;
 use startalk_protocol::{Code, Error, pb::events as pb};
 
 pub use epochs::{Epoch, Restart, epochs, restart_after, restarts, running_of};
-pub(crate) use epochs::{restart, restart_all};
+pub(crate) use epochs::{is_half_begun, restart, restart_all};
 pub(crate) use give_up::give_up;
 pub use give_up::given_up;
 pub(crate) use items::{
@@ -93,6 +93,7 @@ pub enum Outgoing {
 /// A deleted account whose name is kept until other domains have been told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Farewell {
+    account: u64,
     /// Of the record with the name.
     position: u64,
     /// (peer, sequence) that have not recorded it.
@@ -105,6 +106,16 @@ fn farewells_key() -> Key {
 
 fn farewells(read: &impl Read) -> Arc<Vec<Farewell>> {
     read.get(&farewells_key()).unwrap_or_default()
+}
+
+/// The name under which items of a deleted account are still sent.
+fn farewell_name(read: &impl Read, journal: &dyn ReadJournal, account: u64) -> Result<String, Error> {
+    let all = farewells(read);
+    let Some(farewell) = all.iter().find(|f| f.account == account) else { return Ok(String::new()) };
+    match read_record(journal, farewell.position)?.event {
+        Event::AccountDeleted(_, Some(body)) => Ok(body.value.name),
+        _ => Ok(String::new()),
+    }
 }
 
 fn outbox_key(peer: u64) -> Key {
@@ -125,6 +136,12 @@ pub fn outbox(read: &impl Read, peer: u64) -> Outbox {
         Some(outbox) => (*outbox).clone(),
         None => Outbox { epoch: governance::realm(read).link_epoch, ..Outbox::default() },
     }
+}
+
+/// Whether there is anything that this peer has not recorded.
+pub(crate) fn waits(read: &impl Read, peer: u64) -> bool {
+    let outbox = outbox(read, peer);
+    outbox.head() > outbox.acked
 }
 
 /// How far a peer's items have taken effect.
@@ -284,10 +301,14 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     }
     match &record.event {
         Event::DomainBegan(f, _) => tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch)),
-        Event::EpochBegan(f, _) => tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch)),
-        Event::AccountDeleted(f, _) if !f.out.is_empty() => {
-            let waits_for = f.out.iter().map(|o| (o.peer, o.sequence)).collect();
-            let farewell = Farewell { position: record.position, waits_for };
+        Event::EpochBegan(f, _) => {
+            tx.put(Key::numbers(PREFIX, b'e', &[]), array::<16>(&f.link_epoch));
+            epochs::begun(tx, f);
+        }
+        Event::AccountDeleted(f, _) if !f.out.is_empty() || !f.homes.is_empty() => {
+            let homes = f.homes.iter().map(|home| (*home, outbox(tx, *home).head()));
+            let waits_for = f.out.iter().map(|o| (o.peer, o.sequence)).chain(homes).collect();
+            let farewell = Farewell { account: f.account, position: record.position, waits_for };
             tx.change(farewells_key(), |all: &mut Vec<Farewell>| all.push(farewell));
         }
         Event::LinkAcked(f, _) => {

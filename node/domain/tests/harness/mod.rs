@@ -358,7 +358,10 @@ pub fn follow(home: &Node, follower: &mut Node, id: &str) {
         let views = Views { store: home.store.clone(), journal: home.journal.clone() };
         let (mut pages, mut from) = (Vec::new(), 0);
         loop {
-            let Ok(mut page) = groups::beginning(&views, at_home, id, from) else { return };
+            let Ok(mut page) = groups::beginning(&views, at_home, id, from) else {
+                return learn(follower, peer, id, groups::applicants(&home.store, at_home, id));
+            };
+            learn(follower, peer, id, page.applicants.clone());
             sign_head(page.base.as_mut().unwrap(), &home.key);
             from = page.next_member;
             pages.push(page);
@@ -387,4 +390,9 @@ pub fn follow(home: &Node, follower: &mut Node, id: &str) {
             return;
         }
     }
+}
+
+/// What the home says of those who asked to be admitted.
+fn learn(follower: &mut Node, peer: u64, id: &str, applicants: Vec<startalk_protocol::pb::group::Applicant>) {
+    follower.ok(Command::LearnApplicants { peer, group: id.to_owned(), applicants });
 }

@@ -10,7 +10,7 @@ use startalk_protocol::{
     Code, Error,
     group::sign_head,
     limits,
-    pb::group::{self as wire, Answer, Ask, Hint, Marks, Note, Range, answer, ask, note},
+    pb::group::{self as wire, Answer, Applicants, Ask, Hint, Marks, Note, Range, answer, ask, note},
 };
 
 use super::{Done, Groups};
@@ -61,6 +61,8 @@ impl Groups {
                 }
                 Some(_) => {}
                 None if self.telling.contains(&conversation) => _ = self.later.insert(conversation),
+                // To a domain of which nobody is in this only says that it may ask.
+                None if groups::following(store, self.number, &group.id).is_err() => hint(link, &group.id, 0),
                 None => hint(link, &group.id, timeline::head(store, conversation).sequence),
             }
         }
@@ -120,7 +122,15 @@ fn make(shared: &Shared, number: u64, group: &str, asked: ask::Ask) -> Result<Ma
             (answer::Answer::Range(range), conversation(&*views.store).map(|c| (c, at)))
         }
         ask::Ask::Begin(begin) => {
-            let mut beginning = groups::beginning(views, number, group, begin.from_member)?;
+            let mut beginning = match groups::beginning(views, number, group, begin.from_member) {
+                Ok(beginning) => beginning,
+                Err(error) => {
+                    // Nobody of the peer is in; somebody may have asked to be.
+                    let applicants = groups::applicants(&*views.store, number, group);
+                    let told = (!applicants.is_empty()).then_some(answer::Answer::Applicants(Applicants { applicants }));
+                    return told.map(|told| (Answer { answer: Some(told) }, None)).ok_or(error);
+                }
+            };
             if let Some(base) = &mut beginning.base {
                 sign_head(base, &shared.config.identity.current().key);
             }

@@ -8,7 +8,7 @@ use startalk_domain::{Command, groups, store::Read, timeline};
 use startalk_link::Link;
 use startalk_protocol::{
     Code, Error, limits,
-    pb::group::{Answer, Ask, Begin, Beginning, Follow, Range, answer, ask},
+    pb::group::{Answer, Applicant, Ask, Begin, Beginning, Follow, Range, answer, ask},
 };
 use tracing::debug;
 
@@ -89,6 +89,9 @@ impl Groups {
                     None => _ = self.busy.remove(&conversation),
                 }
             }
+            (Asked::Begin { conversation, .. }, Ok(answer::Answer::Applicants(told))) => {
+                self.learn(shared, conversation, told.applicants);
+            }
             // Not ours yet, or not now: a hint or the next link asks again.
             (Asked::Question(_), _) => {}
             (Asked::Follow(conversation) | Asked::Begin { conversation, .. }, answer) => {
@@ -98,11 +101,16 @@ impl Groups {
         }
     }
 
-    fn begin(&mut self, shared: &Arc<Shared>, conversation: u64, pages: Vec<Beginning>) {
+    fn begin(&mut self, shared: &Arc<Shared>, conversation: u64, mut pages: Vec<Beginning>) {
         let Some(group) = groups::group(&*shared.config.views.store, conversation).map(|g| g.id.clone()) else { return };
         let (shared, peer) = (shared.clone(), self.number);
         self.jobs.spawn(async move {
             let mut result = Ok(());
+            let applicants = pages.first_mut().map(|page| std::mem::take(&mut page.applicants)).unwrap_or_default();
+            if !applicants.is_empty() {
+                let command = Command::LearnApplicants { peer, group: group.clone(), applicants };
+                result = submit(&shared.config.handle, command).await.map(|_| ());
+            }
             for (index, page) in pages.into_iter().enumerate() {
                 let (group, page) = (group.clone(), Box::new(page));
                 let command = match index {
@@ -112,6 +120,17 @@ impl Groups {
                 result = result.and(submit(&shared.config.handle, command).await.map(|_| ()));
             }
             Done::Taken { conversation, result, more: true }
+        });
+    }
+
+    /// How it stands with those here who asked to be admitted.
+    fn learn(&mut self, shared: &Arc<Shared>, conversation: u64, applicants: Vec<Applicant>) {
+        let Some(group) = groups::group(&*shared.config.views.store, conversation).map(|g| g.id.clone()) else { return };
+        let (shared, peer) = (shared.clone(), self.number);
+        self.jobs.spawn(async move {
+            let command = Command::LearnApplicants { peer, group, applicants };
+            let result = submit(&shared.config.handle, command).await.map(|_| ());
+            Done::Taken { conversation, result, more: false }
         });
     }
 

@@ -213,3 +213,48 @@ fn who_leaves_while_the_home_is_away_has_left() {
     assert_eq!(home.members, 2);
     until("c knows too", || groups::group(&*c.views.store, seats[2].conversation).unwrap().members == 2);
 }
+
+#[test]
+fn whoever_asks_to_be_admitted_elsewhere_sees_that_they_wait_and_that_they_were_refused_whoever_was_away() {
+    // Nobody looks now and then: what is told is told by a hint, or when a link begins.
+    let [a, b] = nodes::<2>(|_, who| who.timings.groups_look = std::time::Duration::from_secs(3600));
+    let (alice, bob) = (person(&a, "alice"), person(&b, "bob"));
+    let create = Command::CreateGroup { actor: alice.actor, counter: 1, name: "gate".into(), members: vec![] };
+    let Ok(Answer::Sent { conversation, .. }) = a.run(create) else { panic!("no group") };
+    let act = |a: &Node, counter, act| a.run(Command::ActInGroup { actor: alice.actor, conversation, counter, act }).unwrap();
+    let secret_hash = *blake3::hash(b"open").as_bytes();
+    act(&a, 2, GroupAct::MakeLink { secret_hash, uses: 0, not_after_ms: 0 });
+    act(&a, 3, GroupAct::SetRights(groups::Rights { joining: groups::Joining::WithApproval, ..groups::Rights::default() }));
+    let group = groups::group(&*a.views.store, conversation).unwrap().id.parse().unwrap();
+    let link = groups::GroupLink { home: a.who.name.clone(), group, secret: "open".into() };
+    let join = |b: &Node, counter| {
+        b.run(Command::JoinGroup { actor: bob.actor, counter, link: link.clone(), word: String::new() }).unwrap();
+    };
+    let until_stands = |b: &Node, standing: &str| {
+        let there = groups::by_id(&*b.views.store, &link.group).unwrap();
+        let now = || groups::overview(&*b.views.store, bob.actor.account, there).unwrap().standing();
+        until(standing, || now() == standing);
+    };
+    let refuse = || GroupAct::Admit { user: bob.id.clone(), refuse: true };
+
+    join(&b, 1);
+    until_stands(&b, "asked");
+    // While the follower is away.
+    let (who_b, disk_b) = b.kill(1);
+    act(&a, 4, refuse());
+    let who_a = a.who.clone();
+    let b = Node::start(who_b, disk_b, std::slice::from_ref(&who_a));
+    until_stands(&b, "refused");
+    // While the home is away.
+    join(&b, 2);
+    until_stands(&b, "asked");
+    let (who_a, disk_a) = a.kill(2);
+    let who_b = b.who.clone();
+    let a = Node::start(who_a, disk_a, std::slice::from_ref(&who_b));
+    act(&a, 5, refuse());
+    until_stands(&b, "refused");
+    join(&b, 3);
+    until_stands(&b, "asked");
+    act(&a, 6, GroupAct::Admit { user: bob.id.clone(), refuse: false });
+    until_stands(&b, "member");
+}

@@ -65,6 +65,29 @@ fn another_domain_with_ones_own_record() {
 }
 
 #[test]
+fn what_was_refused_under_a_name_stays_told_when_its_owner_comes() {
+    trace();
+    let victim = Who::new(3);
+    let evil = Who { claims: victim.name.clone(), ..Who::new(1) };
+    let good = Who::new(2);
+    let others = [evil.clone(), good.clone(), victim.clone()];
+    let b = Node::start(good, FaultDisk::new(), &others);
+    let bob = person(&b, "bob");
+    let a = Node::start(evil, FaultDisk::new(), &others);
+    person(&a, "mallory").say(&a, &bob.id, "believe me");
+    until_status(&b, &a, "the refusal is shown", |s| refused(s, Code::WrongDomain) && s.number.is_none());
+    let (who, _) = a.stop();
+    let before = b.status(&who.claims).unwrap().refusals[0].clone();
+    let c = Node::start(victim, FaultDisk::new(), &others);
+    person(&c, "carol").say(&c, &bob.id, "it is me");
+    until_status(&b, &c, "the true one is linked", |s| s.state == State::Connected);
+    let now = b.status(&c.who.name).unwrap();
+    assert!(now.number.is_some());
+    let kept = now.refusals.iter().find(|r| r.error.code == Code::WrongDomain).expect("still told");
+    assert_eq!((kept.first_ms, kept.count >= before.count), (before.first_ms, true));
+}
+
+#[test]
 fn another_domain_with_its_record_and_without_its_key() {
     let victim = Who::new(3);
     let evil = Who { claims: victim.name.clone(), other_record: Some(victim.record().bytes().clone()), ..Who::new(1) };

@@ -264,6 +264,18 @@ impl Disk for FaultDisk {
         if off { Err(power_off()) } else { Ok(()) }
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut world = self.world.lock();
+        let off = world.change()?;
+        let id = world.id(from)?;
+        if world.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        world.names.insert(to.to_owned(), id);
+        world.name_changes.push(NameChange::Link { name: to.to_owned(), id });
+        if off { Err(power_off()) } else { Ok(()) }
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut world = self.world.lock();
         let off = world.change()?;
@@ -365,7 +377,7 @@ impl DiskFile for FaultFile {
         self.sync_data()
     }
 
-    fn is_named(&self) -> io::Result<bool> {
-        Ok(self.world.lock().names.values().any(|&id| id == self.id))
+    fn names(&self) -> io::Result<u64> {
+        Ok(self.world.lock().names.values().filter(|&&id| id == self.id).count() as u64)
     }
 }

@@ -223,6 +223,9 @@ impl Disk for SlowlyErasing {
         self.disk.rename(from, to)
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.link(from, to)
+    }
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
     }
@@ -266,8 +269,8 @@ impl DiskFile for SlowFile {
         self.file.sync_all()
     }
 
-    fn is_named(&self) -> io::Result<bool> {
-        self.file.is_named()
+    fn names(&self) -> io::Result<u64> {
+        self.file.names()
     }
 }
 

@@ -156,6 +156,40 @@ fn the_old_file_is_overwritten_before_its_space_is_given_back() {
     assert_as_it_was(&journal, &drafts, "read after the wiping");
 }
 
+/// What a kill leaves at each change of a rewriting in turn: nothing of the erased or of copies of the others but in the
+/// segments, once the journal was opened again.
+#[test]
+fn a_kill_at_any_change_of_a_rewriting_leaves_no_block_that_nobody_finds() {
+    let (whole, _, drafts) = mostly_erased();
+    let (mut old_found, mut new_found) = (0, 0);
+    for change in 1.. {
+        let disk = whole.copy();
+        let (journal, _) = open(&disk);
+        let old = startalk_journal::Disk::open(&*disk.arc(), FIRST).unwrap();
+        disk.set_faults(Faults { power_off: Some(change), ..Faults::default() });
+        let ended = journal.reader().rewrite(1, 0, &mut |_, _| {}).is_ok() && !disk.is_off();
+        disk.restart(); // killed: what was written is there
+        let unfinished = startalk_journal::Disk::open(&*disk.arc(), &format!("{FIRST}.new")).ok();
+        drop(journal);
+        let (opened, _) = open(&disk);
+        assert_as_it_was(&opened, &drafts, &format!("killed at change {change}"));
+        let segments: Vec<_> = startalk_journal::Disk::list(&*disk.arc()).unwrap();
+        assert!(segments.iter().all(|n| !n.ends_with(".old") && !n.ends_with(".new")), "{segments:?}");
+        // Files without a name any more are nothing but zeros.
+        for (file, found) in [(Some(old), &mut old_found), (unfinished, &mut new_found)] {
+            let Some(file) = file.filter(|f| f.names().unwrap() == 0) else { continue };
+            let mut bytes = vec![1; file.size().unwrap() as usize];
+            file.read_at(0, &mut bytes).unwrap();
+            assert!(bytes.iter().all(|&byte| byte == 0), "killed at change {change}");
+            *found += 1;
+        }
+        if ended {
+            break;
+        }
+    }
+    assert!(old_found > 1 && new_found > 0, "{old_found} old files, {new_found} unfinished ones");
+}
+
 #[test]
 fn a_failed_renaming_or_sync_of_it_stops_the_journal() {
     let (disk, _, _) = mostly_erased();
@@ -182,7 +216,7 @@ fn a_failed_renaming_or_sync_of_it_stops_the_journal() {
             assert_sound(&opened, &is_gone, "after a failed sync");
         }
     }
-    assert_eq!((stopped, went_on), (1, 1), "the sync of the folder; the sync of the file");
+    assert_eq!((stopped, went_on), (1, 2), "the sync of the new name; those of the file and of the old file's second name");
 }
 
 #[test]

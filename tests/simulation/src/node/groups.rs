@@ -14,7 +14,7 @@ use startalk_protocol::{
     Code, Error,
     group::sign_head,
     limits,
-    pb::group::{self as wire, Answer, Ask, Begin, Beginning, Follow, Hint, Marks, Note, Range, answer, ask, note},
+    pb::group::{self as wire, Answer, Applicants, Ask, Begin, Beginning, Follow, Hint, Marks, Note, Range, answer, ask, note},
     signing::SecretKey,
 };
 
@@ -205,6 +205,10 @@ impl Groups {
                     let last = pages.len() - 1;
                     for (index, page) in pages.into_iter().enumerate() {
                         let (group, page) = (group.clone(), Box::new(page));
+                        let applicants = page.applicants.clone();
+                        if !applicants.is_empty() {
+                            world.submit(Command::LearnApplicants { peer, group: group.clone(), applicants }, Ticket::Nobody);
+                        }
                         let command = match index {
                             0 => Command::BeginReplica { peer, group, page },
                             _ => Command::LearnMembers { peer, group, page },
@@ -224,6 +228,12 @@ impl Groups {
                     Some(id) => _ = self.asked.insert(id, Asked::Begin { conversation, pages }),
                     None => _ = self.busy.remove(&conversation),
                 }
+            }
+            (Asked::Begin { conversation, .. }, Ok(Some(answer::Answer::Applicants(told)))) => {
+                let Some(group) = groups::group(&*world.views.store, conversation).map(|g| g.id.clone()) else { return };
+                let job = self.job(Job::Taken { conversation, more: false });
+                let applicants = told.applicants;
+                self.submit(world, Command::LearnApplicants { peer: self.number, group, applicants }, job);
             }
             (Asked::Follow(conversation) | Asked::Begin { conversation, .. }, _) => _ = self.busy.remove(&conversation),
         }
@@ -289,6 +299,7 @@ impl Groups {
                     }
                 }
                 Some(_) => {}
+                None if groups::following(store, self.number, &group.id).is_err() => hint(link, &group.id, 0),
                 None => hint(link, &group.id, head),
             }
         }
@@ -369,7 +380,14 @@ fn make(world: &World, number: u64, group: &str, asked: ask::Ask) -> Result<Made
             (answer::Answer::Range(range), conversation.map(|c| (c, at)))
         }
         ask::Ask::Begin(begin) => {
-            let mut beginning = groups::beginning(views, number, group, begin.from_member)?;
+            let mut beginning = match groups::beginning(views, number, group, begin.from_member) {
+                Ok(beginning) => beginning,
+                Err(error) => {
+                    let applicants = groups::applicants(store, number, group);
+                    let told = (!applicants.is_empty()).then_some(answer::Answer::Applicants(Applicants { applicants }));
+                    return told.map(|told| (Answer { answer: Some(told) }, None)).ok_or(error);
+                }
+            };
             if let Some(base) = &mut beginning.base {
                 sign_head(base, world.key);
             }

@@ -263,7 +263,7 @@ impl Node {
         let (now_ms, steady_ms) = (self.now_ms(true_ms), self.steady_ms(true_ms));
         self.written = Arc::from([]);
         let Some(core) = &mut self.core else { return Ok(Vec::new()) };
-        if core.work.is_empty() {
+        if core.work.is_empty() && !core.sequencer.is_unfinished() {
             core.sequencer.idle(now_ms);
             return Ok(Vec::new());
         }
