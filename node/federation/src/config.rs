@@ -196,8 +196,11 @@ pub struct FederationConfig {
     pub names: Names,
     /// Which addresses may be connected to; what the administrator configured is always allowed.
     pub guard: AddressGuard,
-    /// The time.
+    /// The time as the machine has it, which may be put forward and back: for what is written, shown, or compared with what
+    /// others wrote.
     pub clock: Clock,
+    /// Milliseconds that only ever pass, from no moment in particular: for every wait.
+    pub steady: Clock,
     /// Randomness, for jitter.
     pub random: FillRandom,
     /// When what happens.

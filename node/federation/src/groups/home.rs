@@ -93,7 +93,7 @@ fn hint(link: &mut Link, group: &str, sequence: u64) {
 /// A follower waits to know that this time is over: if it is, the journal says so before the answer.
 async fn tell_time(shared: &Shared, waits_for_ms: i64) {
     let told_ms = i64::try_from(shared.config.views.journal.head().time_ms).unwrap_or(i64::MAX);
-    if waits_for_ms != 0 && told_ms <= waits_for_ms && shared.now_signed() > waits_for_ms {
+    if waits_for_ms != 0 && told_ms <= waits_for_ms && shared.wall_signed() > waits_for_ms {
         let _ = submit(&shared.config.handle, Command::TellTime).await; // if not, it asks again
     }
 }

@@ -171,7 +171,7 @@ impl Groups {
                     Ok(()) => {}
                     Err(error) => {
                         debug!(domain = %slot.domain, conversation, "a group's log was not taken: {error}");
-                        slot.status.lock().failed(&slot.domain, error, shared.now());
+                        slot.status.lock().failed(&slot.domain, error, shared.wall_ms());
                     }
                 }
             }
@@ -185,13 +185,13 @@ impl Groups {
 
     /// Now and then: does anything wait whose time is over? And is there a group that nobody has told us of?
     fn look(&mut self, shared: &Shared) {
-        let now_ms = shared.now();
+        let now_ms = shared.steady_ms();
         if now_ms < self.look_at_ms {
             return;
         }
         self.look_at_ms = now_ms + millis(shared.config.timings.groups_look);
         let store = &*shared.config.views.store;
-        let now = shared.now_signed();
+        let now = shared.wall_signed();
         for conversation in groups::followed_of(store, self.number).iter() {
             let waiting = groups::waiting(store, *conversation);
             let over = waiting.iter().any(|w| w.not_after_ms != 0 && w.not_after_ms < now);
