@@ -61,7 +61,10 @@ impl Groups {
                 }
                 Some(_) => {}
                 None if self.telling.contains(&conversation) => _ = self.later.insert(conversation),
-                None => hint(link, &group.id, timeline::head(store, conversation).sequence),
+                None => {
+                    self.told.insert(conversation, shared.steady_ms());
+                    hint(link, &group.id, timeline::head(store, conversation).sequence);
+                }
             }
         }
     }
@@ -75,6 +78,7 @@ impl Groups {
             self.news.insert(conversation);
         }
         let Ok(range) = range else { return }; // nothing of it is the peer's
+        self.told.insert(conversation, shared.steady_ms());
         let (at, end) = (range.at.as_ref().map_or(0, |h| h.sequence), range.end);
         let note = Note { group: group.id.clone(), note: Some(note::Note::Range(range)) }.encode_to_vec();
         if note.len() <= GROUP_NEWS_BYTES_MAX && at >= end && link.note(note.into()) {

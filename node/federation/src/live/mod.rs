@@ -188,7 +188,7 @@ impl Live<'_> {
 
     /// Says farewell, waits for the sequencer, and hands on a link that was waiting.
     async fn finish(self, end: End) -> End {
-        let Self { shared, slot, mut wire, receiving, probe, .. } = self;
+        let Self { shared, slot, mut wire, receiving, groups, probe, .. } = self;
         let farewell = shared.config.timings.farewell;
         match &end {
             End::Closed { .. } | End::Lost(_) => {}
@@ -202,6 +202,7 @@ impl Live<'_> {
             }
             End::Stopped => wire.link.close(Code::Stopping.into()),
         }
+        groups.left(shared.steady_ms()).into_iter().for_each(|conversation| slot.group(conversation));
         let said = tokio::spawn(wire.farewell(farewell));
         // The sequencer answers everything; only one that has died does not.
         let _ = tokio::time::timeout(DRAIN_MAX, receiving.drained()).await;

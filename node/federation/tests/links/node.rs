@@ -292,6 +292,11 @@ impl Node {
         self.runtime.as_ref().unwrap().block_on(future)
     }
 
+    /// Runs beside the node, until it ends.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.as_ref().unwrap().spawn(future);
+    }
+
     pub fn status(&self, of: &DomainName) -> Option<PeerStatus> {
         self.federation.peers().into_iter().find(|p| p.domain == *of)
     }
