@@ -146,7 +146,6 @@ class Conversations:
         check(len(message["id"]) == 16, "malformed", expected="id")
         check_content(message["content"], text_only=not accepted)
         check(len(message["reply_to"]) in (0, 16), "malformed", expected="reply_to")
-        check(int.from_bytes(message["id"][:6], "big") <= now_ms + 300_000, "bad-value", field="id")
         if item["to"] != self.me:
             return CLOSED
         check(not (accepted and self._blocks(user)), "blocked", user=f"{self.me}@{self.state.all['domain']}")

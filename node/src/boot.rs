@@ -189,6 +189,7 @@ impl Node {
                 discovery: discovery.clone(),
                 endpoint: listeners.quic.clone(),
                 clock: Arc::new(clock::now_ms),
+                steady: Arc::new(clock::steady_ms),
                 random: Arc::new(|out: &mut [u8]| clock::System.fill(out)),
                 timings: timings(),
                 quota: Quota::default(),

@@ -21,17 +21,33 @@ pub struct Ctx<'a> {
     pub journal: &'a dyn ReadJournal,
     /// Randomness.
     pub random: &'a mut dyn Random,
-    /// Ids made in this millisecond so far.
+    /// The last id made.
     pub ids: &'a mut IdCount,
     /// Free disk space is below the reserve: commands that add are refused.
     pub disk_low: bool,
 }
 
-/// Counts message ids within a millisecond, so that ids of one node grow strictly.
+/// Where message ids are, so that those of one node grow strictly as long as it runs: journal time and a count within it.
+/// Journal time stands still after a clock that was ahead has been put right, for a day if it was a day ahead; when the
+/// count is used up meanwhile, ids go on with the next millisecond.
 #[derive(Default)]
 pub struct IdCount {
     ms: u64,
     count: u16,
+}
+
+/// An id has 12 bits for it.
+const COUNT_MAX: u16 = 0x0fff;
+
+impl IdCount {
+    /// The next, at this journal time.
+    fn next(&self, now_ms: u64) -> Self {
+        match self.count {
+            _ if self.ms < now_ms => Self { ms: now_ms, count: 0 },
+            COUNT_MAX => Self { ms: self.ms + 1, count: 0 },
+            count => Self { ms: self.ms, count: count + 1 },
+        }
+    }
 }
 
 impl Ctx<'_> {
@@ -51,14 +67,28 @@ impl Ctx<'_> {
         Salted { salt, value }
     }
 
-    /// A new message id, greater than any before.
+    /// A new message id, greater than any that this process made before.
     pub fn message_id(&mut self) -> MessageId {
-        if self.ids.ms == self.now_ms {
-            self.ids.count = self.ids.count.wrapping_add(1);
-        } else {
-            *self.ids = IdCount { ms: self.now_ms, count: 0 };
+        *self.ids = self.ids.next(self.now_ms);
+        let IdCount { ms, count } = *self.ids;
+        MessageId::new(ms, count, self.random())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_grow_however_many_are_made_while_time_stands_still() {
+        let mut ids = IdCount::default();
+        let mut last = MessageId::default();
+        for made in 0..20_000 {
+            ids = ids.next(if made < 15_000 { 1_000 } else { 1_001 });
+            let id = MessageId::new(ids.ms, ids.count, [0; 8]);
+            assert!(id > last, "id {made} is not above the one before");
+            last = id;
         }
-        let count = self.ids.count;
-        MessageId::new(self.now_ms, count, self.random())
+        assert_eq!(ids.next(2_000).ms, 2_000, "time that goes on is what counts again");
     }
 }

@@ -393,6 +393,50 @@ fn a_message_offered_again_keeps_its_id_and_is_not_doubled() {
     assert_eq!(restored.texts(alice.account, at_a), ["1", "2", "new", "3", "4"]);
 }
 
+#[test]
+fn what_is_said_while_a_clock_is_wrong_arrives_and_so_does_what_follows() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    a.now_ms += 24 * 3_600_000;
+    let (at_a, early, id) = a.say(alice, "bob@b.example", 1, "a day ahead");
+    assert!(id.time_ms() > b.now_ms + 3_600_000);
+    deliver(&a, &mut b);
+    // The clock is put right; journal time stands still until it has caught up.
+    a.say(alice, "bob@b.example", 2, "put right");
+    a.ok(Command::Edit { actor: alice, conversation: at_a, sequence: early, counter: 3, content: text("early") });
+    deliver(&a, &mut b);
+    // And b's is a day late, as after a start without a network.
+    b.say(bob, "alice@a.example", 1, "late");
+    deliver(&b, &mut a);
+    let (_, taken_back, _) = a.say(alice, "bob@b.example", 4, "no");
+    deliver(&a, &mut b);
+    a.ok(Command::Recall { actor: alice, conversation: at_a, sequence: taken_back, counter: 5 });
+    deliver(&a, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    assert_eq!(b.texts(bob.account, at_b), ["early", "put right", "late", "(gone)"]);
+    assert_eq!(a.texts(alice.account, at_a), ["early", "put right", "late", "(gone)"]);
+    let shown = &b.messages(bob.account, at_b)[0];
+    assert!(shown.time_ms <= b.now_ms, "what is shown is never later than arrival");
+}
+
+#[test]
+fn an_id_given_while_the_clock_was_ahead_is_taken_again_after_a_restore() {
+    let (mut a, mut b) = pair();
+    let (alice, bob) = (a.person("alice"), b.person("bob"));
+    a.say(alice, "bob@b.example", 1, "1");
+    let before = a.journal.head().position;
+    a.now_ms += 24 * 3_600_000;
+    let (_, _, id) = a.say(alice, "bob@b.example", 2, "2");
+    deliver(&a, &mut b);
+    let mut restored = a.restored_to(before);
+    restored.now_ms -= 24 * 3_600_000;
+    restored.ok(Command::BeginEpoch { epoch: 2, reason: "restored".into() });
+    offer(&mut restored, alice, 2, Some(id));
+    deliver(&restored, &mut b);
+    let at_b = startalk_domain::contacts::conversations(&b.store, bob.account)[0];
+    assert_eq!(b.texts(bob.account, at_b), ["1", "2"]);
+}
+
 fn offer(node: &mut Node, actor: startalk_domain::Actor, counter: u64, known_id: Option<startalk_protocol::MessageId>) {
     let words = match (counter, known_id) {
         (_, None) => "new".to_owned(),

@@ -7,7 +7,12 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use startalk_domain::Views;
 use startalk_net::{AddressGuard, Discovery, LinkCertificate, Names};
-use startalk_protocol::{AccountName, DomainName, UserId, limits::LINK_PROBE_MS, pb::link::ephemeral::Kind, signing::SecretKey};
+use startalk_protocol::{
+    AccountName, DomainName, UserId,
+    limits::{LINK_DEAD_MS, LINK_PING_MS, LINK_PROBE_MS},
+    pb::link::ephemeral::Kind,
+    signing::SecretKey,
+};
 use startalk_sequencer::Handle;
 
 /// Milliseconds since 1970.
@@ -173,6 +178,9 @@ pub const QUESTION_WAIT: Duration = Duration::from_secs(10);
 pub const EPHEMERALS_PER_SECOND: u64 = 200;
 /// Links of one domain waiting to be looked at; each is one that was judged.
 pub const INCOMING_MAX: usize = 4;
+/// A note about a group that was given to a link may be lost with it, if that ends within this: some more than it takes to
+/// notice that nobody answers any more.
+pub const GROUP_NOTE_LOST_MS: u64 = LINK_DEAD_MS + LINK_PING_MS;
 /// Records at the journal's end looked through at start for refusals that the peer may not have heard.
 pub const REFUSED_LOOK_BACK: u64 = 16 * 1024;
 
@@ -196,8 +204,11 @@ pub struct FederationConfig {
     pub names: Names,
     /// Which addresses may be connected to; what the administrator configured is always allowed.
     pub guard: AddressGuard,
-    /// The time.
+    /// The time as the machine has it, which may be put forward and back: for what is written, shown, or compared with what
+    /// others wrote.
     pub clock: Clock,
+    /// Milliseconds that only ever pass, from no moment in particular: for every wait.
+    pub steady: Clock,
     /// Randomness, for jitter.
     pub random: FillRandom,
     /// When what happens.

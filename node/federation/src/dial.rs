@@ -86,7 +86,7 @@ async fn wire(shared: &Shared, slot: &Slot, identity: &LinkIdentity, connected: 
 }
 
 async fn target(shared: &Shared, slot: &Slot) -> Result<Target, Error> {
-    let now_ms = shared.now_signed();
+    let now_ms = shared.wall_signed();
     let (cached, remembered) = {
         let known = slot.known.lock();
         (known.found.clone(), known.endpoints.clone())

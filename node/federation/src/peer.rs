@@ -31,7 +31,7 @@ struct Peer {
     slot: Arc<Slot>,
     backoff: Backoff,
     acks: Acks,
-    /// Not before then.
+    /// Not before then; this and all that follow by the steady clock.
     next_ms: u64,
     /// The last failure was a refusal.
     refused: bool,
@@ -102,8 +102,9 @@ async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
 fn silent_since(shared: &Shared, slot: &Slot) -> Option<u64> {
     let known = directory::peer(&*shared.config.views.store, slot.number()).filter(|p| p.silent_since_ms != 0)?;
     let timings = &shared.config.timings;
-    let earliest = (shared.now() + millis(timings.silent_after)).saturating_sub(millis(timings.dead_after));
-    Some(if known.given_up { known.silent_since_ms } else { known.silent_since_ms.max(earliest) })
+    let silent_ms = shared.wall_ms().saturating_sub(known.silent_since_ms);
+    let most_ms = millis(timings.dead_after).saturating_sub(millis(timings.silent_after));
+    Some(shared.steady_ms().saturating_sub(if known.given_up { silent_ms } else { silent_ms.min(most_ms) }))
 }
 
 impl Peer {
@@ -134,7 +135,7 @@ impl Peer {
             if std::mem::take(&mut self.to_look) {
                 self.look_at_silence().await;
             }
-            let now_ms = self.shared.now();
+            let now_ms = self.shared.steady_ms();
             let (state, dial_ms) = self.outlook();
             if dial_ms.is_some_and(|at| at <= now_ms) {
                 return Next::Dial;
@@ -170,8 +171,8 @@ impl Peer {
         if !unacked && !self.wanted && !self.slot.has_groups() {
             return (State::Idle, None);
         }
-        let next_attempt_ms = self.next_ms.max(self.held_until_ms);
-        let at = next_attempt_ms;
+        let at = self.next_ms.max(self.held_until_ms);
+        let next_attempt_ms = self.shared.shown_ms(at);
         let vain_ms = self.vain_ms();
         let state = match () {
             () if given_up || vain_ms >= millis(self.timings().dead_after) => State::Dead { next_attempt_ms },
@@ -184,7 +185,7 @@ impl Peer {
 
     async fn dial(&mut self) -> Option<(Box<Wire>, Origin)> {
         self.wanted = false;
-        self.tried_ms = self.shared.now();
+        self.tried_ms = self.shared.steady_ms();
         self.slot.status.lock().state = State::Dialing;
         let (shared, slot) = (self.shared.clone(), self.slot.clone());
         let mut dialing = pin!(dial::dial(&shared, &slot));
@@ -209,12 +210,12 @@ impl Peer {
     }
 
     fn take_in(&mut self, arrived: Arrived) -> Option<(Box<Wire>, Origin)> {
-        let now_ms = self.shared.now();
+        let now_ms = self.shared.steady_ms();
         self.vain_since_ms = None;
         self.backoff.reset();
         if now_ms < self.held_until_ms {
             let error = self.held_for.clone();
-            self.slot.status.lock().failed(&self.slot.domain, error.clone(), now_ms);
+            self.slot.status.lock().failed(&self.slot.domain, error.clone(), self.shared.wall_ms());
             arrived.wire.dismiss(error, self.timings().farewell);
             return None;
         }
@@ -224,7 +225,7 @@ impl Peer {
 
     /// After a link: what was learned, and the link that takes its place, if there is one.
     async fn ended(&mut self, end: End, ready_ms: Option<u64>) -> Option<(Box<Wire>, Origin)> {
-        let now_ms = self.shared.now();
+        let now_ms = self.shared.steady_ms();
         self.slot.status.lock().link = None;
         if let Some(ready_ms) = ready_ms {
             self.vain_since_ms = None;
@@ -268,7 +269,7 @@ impl Peer {
             Code::SecondLink | Code::Stopping | Code::WentBack => self.again(error),
             Code::IdleTimeout if by_peer && was_ready => self.again(error),
             Code::TwoCopies => {
-                self.held_until_ms = self.shared.now() + millis(self.timings().two_copies);
+                self.held_until_ms = self.shared.steady_ms() + millis(self.timings().two_copies);
                 self.held_for = Error::new(Code::TwoCopies).with("domain", &self.slot.domain);
                 self.failed(error);
             }
@@ -282,17 +283,17 @@ impl Peer {
 
     /// To be tried again after a moment.
     fn again(&mut self, error: Error) {
-        let (now_ms, wait_ms) = (self.shared.now(), millis(self.timings().backoff_first));
+        let (now_ms, wait_ms) = (self.shared.steady_ms(), millis(self.timings().backoff_first));
         self.next_ms = now_ms + wait_ms / 2 + u64::from(self.shared.chance()) % (wait_ms / 2 + 1);
         self.refused = false;
         if error.code == Code::WentBack {
-            self.slot.status.lock().failed(&self.slot.domain, error, now_ms);
+            self.slot.status.lock().failed(&self.slot.domain, error, self.shared.wall_ms());
         }
     }
 
     /// How long it has been tried in vain.
     fn vain_ms(&self) -> u64 {
-        self.vain_since_ms.map_or(0, |since| self.shared.now().saturating_sub(since))
+        self.vain_since_ms.map_or(0, |since| self.shared.steady_ms().saturating_sub(since))
     }
 
     /// After a failure: what is to be remembered of the silence, and what waits is given up in the end.
@@ -305,6 +306,7 @@ impl Peer {
             && self.vain_ms() >= millis(self.timings().silent_after)
         {
             // If it is not recorded now, the next failure says it again.
+            let since_ms = self.shared.shown_ms(since_ms);
             let _ = ask(handle, Command::PeerSilent { peer: number, since_ms }).await;
         }
         let over = known.gone_at != 0 || self.vain_ms() >= millis(self.timings().dead_after);
@@ -321,7 +323,7 @@ impl Peer {
 
     /// Keeps why, and when to try again.
     fn failed(&mut self, error: Error) {
-        let now_ms = self.shared.now();
+        let now_ms = self.shared.steady_ms();
         self.refused = is_refusal(error.code);
         let first = if self.refused { self.timings().refused_first } else { self.timings().backoff_first };
         let most = self.timings().backoff_most;
@@ -335,7 +337,7 @@ impl Peer {
         };
         self.next_ms = now_ms + millis(wait);
         debug!(domain = %self.slot.domain, code = error.code.as_str(), ?wait, "no link: {}", error.words(Language::English));
-        self.slot.status.lock().failed(&self.slot.domain, error, now_ms);
+        self.slot.status.lock().failed(&self.slot.domain, error, self.shared.wall_ms());
     }
 
     /// What the peer says to have is no place of our present epoch: our outbox to it, and to nobody else, begins a new one,
@@ -354,7 +356,7 @@ impl Peer {
             let theirs = apart.theirs.map_or(0, |t| t.sequence);
             warn!(domain = %self.slot.domain, "it says to have {theirs} items of ours, which fits nothing here; no new epoch: {error}");
             // Looking for it costs us more than asking costs the peer.
-            self.held_until_ms = self.shared.now() + millis(self.timings().refused_first);
+            self.held_until_ms = self.shared.steady_ms() + millis(self.timings().refused_first);
             self.held_for = error.clone();
             return self.failed(error);
         }

@@ -43,7 +43,7 @@ pub(crate) fn arrived(shared: &Shared, slot: &Slot, link: &mut Link, other: &Oth
     match decision {
         Second::Replace => Outcome::Replaced(new),
         Second::Probe if !probing => {
-            let now_ms = shared.now();
+            let now_ms = shared.steady_ms();
             let nonce = link.probe(now_ms);
             Outcome::Probing(Probe { arrived: new, nonce, until_ms: now_ms + millis(shared.config.timings.probe) })
         }
@@ -76,7 +76,7 @@ impl Probe {
             self.arrived.wire.dismiss(error, shared.config.timings.farewell);
             return Ok(Outcome::TwoCopies);
         }
-        if shared.now() >= self.until_ms {
+        if shared.steady_ms() >= self.until_ms {
             return Ok(Outcome::Replaced(self.arrived));
         }
         Err(self)

@@ -151,7 +151,7 @@ impl Sending {
     }
 
     fn lingered(&mut self, shared: &Shared) -> bool {
-        let now_ms = shared.now();
+        let now_ms = shared.steady_ms();
         let linger_ms = millis(shared.config.timings.linger);
         now_ms >= *self.push_at_ms.get_or_insert(now_ms + linger_ms)
     }
@@ -210,7 +210,7 @@ impl Acks {
 
     /// Writes it if it is time.
     pub(crate) fn write_if_due(&mut self, shared: &Shared, number: u64) {
-        let now_ms = shared.now();
+        let now_ms = shared.steady_ms();
         if self.due_ms(shared).is_some_and(|due| now_ms >= due) {
             (self.written, self.written_ms) = (self.up_to, now_ms);
             // If it does not get there it is written with the next one.

@@ -55,13 +55,25 @@ impl Shared {
         }
     }
 
-    pub(crate) fn now(&self) -> u64 {
+    /// Now, for every wait: a clock that is put right must not make anything wait for as long as it was wrong.
+    pub(crate) fn steady_ms(&self) -> u64 {
+        (self.config.steady)()
+    }
+
+    /// Now, as it is written and shown.
+    pub(crate) fn wall_ms(&self) -> u64 {
         (self.config.clock)()
     }
 
-    /// Now, as trust compares it.
-    pub(crate) fn now_signed(&self) -> i64 {
-        i64::try_from(self.now()).unwrap_or(i64::MAX)
+    /// The same, as trust compares it.
+    pub(crate) fn wall_signed(&self) -> i64 {
+        i64::try_from(self.wall_ms()).unwrap_or(i64::MAX)
+    }
+
+    /// A moment of the steady clock, as it is written and shown now.
+    pub(crate) fn shown_ms(&self, steady_ms: u64) -> u64 {
+        let (now_ms, wall_ms) = (self.steady_ms(), self.wall_ms());
+        wall_ms.saturating_add(steady_ms.saturating_sub(now_ms)).saturating_sub(now_ms.saturating_sub(steady_ms))
     }
 
     pub(crate) fn chance(&self) -> u32 {
@@ -112,7 +124,7 @@ impl Shared {
 
     /// Keeps why somebody who said to be `domain` was not believed.
     pub(crate) fn refused(&self, domain: &DomainName, error: Error) {
-        let now_ms = self.now();
+        let now_ms = self.wall_ms();
         if let Some(slot) = self.slot_of(domain) {
             // Not the peer's own last error: somebody else may have used its name.
             return note(&mut slot.status.lock().refusals, domain, &error, now_ms);
@@ -153,7 +165,7 @@ pub(crate) fn unreachable(what: impl std::fmt::Display, why: impl std::fmt::Disp
     Error::new(Code::Unreachable).with("what", what).with("why", why)
 }
 
-/// A wait in the clock's unit.
+/// A wait in the clocks' unit.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 4)
 }

@@ -42,7 +42,7 @@ pub(crate) async fn judge(
     found: Option<&Found>,
 ) -> Result<Judged, Error> {
     let store = &*shared.config.views.store;
-    let now_ms = shared.now_signed();
+    let now_ms = shared.wall_signed();
     let number = directory::peer_number(store, from);
     let known = number.and_then(|n| directory::peer(store, n));
     if known.as_ref().is_some_and(|p| p.state == directory::PeerState::Denied) {
@@ -99,7 +99,7 @@ async fn first_proof(shared: &Shared, record: &VerifiedRecord, found: Option<&Fo
     let Ok(Ok(_permit)) = timeout(PROOF_WAIT, shared.proofs.acquire()).await else {
         return Err(Error::new(Code::SlowDown).with("seconds", PROOF_WAIT.as_secs()));
     };
-    match shared.config.discovery.prove(record, shared.now_signed()).await {
+    match shared.config.discovery.prove(record, shared.wall_signed()).await {
         Ok(proof) => Ok(proof.as_str().to_owned()),
         Err(not_found) => Err(not_proven(not_found.words(Language::English))),
     }

@@ -31,7 +31,7 @@ pub(crate) struct Wire {
     writer: Writer,
     connection: Option<quinn::Connection>,
     datagrams: bool,
-    clock: Clock,
+    steady: Clock,
 }
 
 impl Wire {
@@ -82,16 +82,16 @@ impl Wire {
             tls_peer_key: Some(tls_key),
             datagrams,
         };
-        let clock = shared.config.clock.clone();
-        let link = Link::new(config, clock());
-        Self { link, transport, tls_key, lost: None, reader, writer: Writer::Idle(sender), connection, datagrams, clock }
+        let steady = shared.config.steady.clone();
+        let link = Link::new(config, steady());
+        Self { link, transport, tls_key, lost: None, reader, writer: Writer::Idle(sender), connection, datagrams, steady }
     }
 
     /// Moves what can be moved and waits until something has come, gone or fallen due. Without `reading`, what the peer
     /// sends stays where it is, and the peer still hears that we live.
     pub(crate) async fn turn(&mut self, reading: bool) {
         self.begin_write();
-        let now_ms = (self.clock)();
+        let now_ms = (self.steady)();
         let wait_ms = match self.link.deadline() {
             _ if !reading => LINK_PING_MS,
             Some(deadline) => deadline.saturating_sub(now_ms),
@@ -106,21 +106,21 @@ impl Wire {
                 }
             }
             read = self.reader.read(), if wants_bytes => match read {
-                Ok(Some(bytes)) => self.link.receive(&bytes, (self.clock)()),
+                Ok(Some(bytes)) => self.link.receive(&bytes, (self.steady)()),
                 Ok(None) => self.lost = Some("the other side closed the connection".to_owned()),
                 Err(error) => self.lose(&error),
             },
             datagram = next_datagram(self.connection.as_ref()), if listens => match datagram {
-                Ok(bytes) => self.link.receive_datagram(&bytes, (self.clock)()),
+                Ok(bytes) => self.link.receive_datagram(&bytes, (self.steady)()),
                 // What has arrived on the stream can still be read, so that it says when it is over.
                 Err(_) if reading => self.datagrams = false,
                 Err(error) => self.lose(&error.into()),
             },
             () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {
                 if reading {
-                    self.link.tick((self.clock)());
+                    self.link.tick((self.steady)());
                 } else {
-                    self.link.probe((self.clock)());
+                    self.link.probe((self.steady)());
                 }
             }
         }

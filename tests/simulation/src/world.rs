@@ -162,6 +162,9 @@ impl World {
                 if self.trace.prints() {
                     self.trace_records(place);
                 }
+                if self.nodes[place].disk.is_off() {
+                    return faults::ended(self, place, "the power went off, and nobody hears its answers");
+                }
                 answers.into_iter().for_each(|(ticket, answer)| self.answered(ticket, &answer));
             }
             Err(fatal) => faults::ended(self, place, &fatal.to_string()),

@@ -46,8 +46,7 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, group: &Group, coun
         let (conversation, sequence) = (group.conversation, recorded.sequence);
         return Ok(Answer::Sent { conversation, sequence, id: known, time_ms: recorded.time_ms });
     }
-    let known = said.known_id.filter(|id| id.time_ms() <= ctx.now_ms);
-    let id = known.unwrap_or_else(|| ctx.message_id());
+    let id = said.known_id.unwrap_or_else(|| ctx.message_id());
     perform(tx, ctx, group, Some(&me), by, Deed::new(action(id), Some(said.content)))
 }
 

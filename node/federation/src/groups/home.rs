@@ -63,7 +63,10 @@ impl Groups {
                 None if self.telling.contains(&conversation) => _ = self.later.insert(conversation),
                 // To a domain of which nobody is in this only says that it may ask.
                 None if groups::following(store, self.number, &group.id).is_err() => hint(link, &group.id, 0),
-                None => hint(link, &group.id, timeline::head(store, conversation).sequence),
+                None => {
+                    self.told.insert(conversation, shared.steady_ms());
+                    hint(link, &group.id, timeline::head(store, conversation).sequence);
+                }
             }
         }
     }
@@ -77,6 +80,7 @@ impl Groups {
             self.news.insert(conversation);
         }
         let Ok(range) = range else { return }; // nothing of it is the peer's
+        self.told.insert(conversation, shared.steady_ms());
         let (at, end) = (range.at.as_ref().map_or(0, |h| h.sequence), range.end);
         let note = Note { group: group.id.clone(), note: Some(note::Note::Range(range)) }.encode_to_vec();
         if note.len() <= GROUP_NEWS_BYTES_MAX && at >= end && link.note(note.into()) {
@@ -95,7 +99,7 @@ fn hint(link: &mut Link, group: &str, sequence: u64) {
 /// A follower waits to know that this time is over: if it is, the journal says so before the answer.
 async fn tell_time(shared: &Shared, waits_for_ms: i64) {
     let told_ms = i64::try_from(shared.config.views.journal.head().time_ms).unwrap_or(i64::MAX);
-    if waits_for_ms != 0 && told_ms <= waits_for_ms && shared.now_signed() > waits_for_ms {
+    if waits_for_ms != 0 && told_ms <= waits_for_ms && shared.wall_signed() > waits_for_ms {
         let _ = submit(&shared.config.handle, Command::TellTime).await; // if not, it asks again
     }
 }

@@ -24,7 +24,7 @@ use tokio::{sync::oneshot, task::JoinSet};
 use tracing::debug;
 
 use crate::{
-    config::{GROUP_JOBS_MAX, GROUPS},
+    config::{GROUP_JOBS_MAX, GROUP_NOTE_LOST_MS, GROUPS},
     shared::{Shared, millis},
     slot::{Question, Slot},
 };
@@ -54,6 +54,8 @@ enum Asked {
 #[derive(Default)]
 pub(crate) struct Groups {
     number: u64,
+    /// The link is open.
+    ready: bool,
     /// Both sides speak of groups.
     active: bool,
     /// Replicas that may lack something.
@@ -70,6 +72,8 @@ pub(crate) struct Groups {
     /// Groups of ours of which news are being read, and such that have changed again meanwhile.
     telling: BTreeSet<u64>,
     later: BTreeSet<u64>,
+    /// Groups of ours of which something was told on this link, and when last.
+    told: HashMap<u64, u64>,
     /// Groups of the peer's in which somebody here has read on.
     marked: BTreeSet<u64>,
     marks_at_ms: u64,
@@ -84,6 +88,7 @@ impl Groups {
 
     /// The link is open: everything that we follow there is looked at.
     pub(crate) fn ready(&mut self, shared: &Shared, features: &[String]) {
+        self.ready = true;
         self.active = features.iter().any(|f| f == GROUPS);
         let store = &*shared.config.views.store;
         for conversation in groups::followed_of(store, self.number).iter() {
@@ -92,6 +97,18 @@ impl Groups {
                 self.marked.insert(*conversation);
             }
         }
+    }
+
+    /// The link has ended: groups of which the peer may not have heard everything, or we. The next link begins with them,
+    /// and there is one, though nobody may have anything else to say: a note is not acknowledged.
+    pub(crate) fn left(self, now_ms: u64) -> BTreeSet<u64> {
+        if self.ready && !self.active {
+            return BTreeSet::new();
+        }
+        let since_ms = now_ms.saturating_sub(GROUP_NOTE_LOST_MS);
+        let told = self.told.into_iter().filter(|(_, told_ms)| *told_ms >= since_ms).map(|(conversation, _)| conversation);
+        let untold = self.news.into_iter().chain(self.telling).chain(self.later);
+        told.chain(untold).chain(self.wanted).chain(self.busy.into_keys()).collect()
     }
 
     /// What others left for this peer: groups that changed here.
@@ -171,7 +188,7 @@ impl Groups {
                     Ok(()) => {}
                     Err(error) => {
                         debug!(domain = %slot.domain, conversation, "a group's log was not taken: {error}");
-                        slot.status.lock().failed(&slot.domain, error, shared.now());
+                        slot.status.lock().failed(&slot.domain, error, shared.wall_ms());
                     }
                 }
             }
@@ -185,13 +202,13 @@ impl Groups {
 
     /// Now and then: does anything wait whose time is over? And is there a group that nobody has told us of?
     fn look(&mut self, shared: &Shared) {
-        let now_ms = shared.now();
+        let now_ms = shared.steady_ms();
         if now_ms < self.look_at_ms {
             return;
         }
         self.look_at_ms = now_ms + millis(shared.config.timings.groups_look);
         let store = &*shared.config.views.store;
-        let now = shared.now_signed();
+        let now = shared.wall_signed();
         for conversation in groups::followed_of(store, self.number).iter() {
             let waiting = groups::waiting(store, *conversation);
             let over = waiting.iter().any(|w| w.not_after_ms != 0 && w.not_after_ms < now);

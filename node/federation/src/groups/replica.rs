@@ -170,7 +170,7 @@ impl Groups {
 
     /// How far people here have read in the peer's groups; the latest, not too often.
     pub(super) fn tell_marks(&mut self, shared: &Shared, link: &mut Link) {
-        let now_ms = shared.now();
+        let now_ms = shared.steady_ms();
         if self.marked.is_empty() || now_ms < self.marks_at_ms {
             return;
         }

@@ -34,7 +34,7 @@ impl Live<'_> {
                 Event::CompareHistory { received, known } => self.compare(received, known).await,
                 Event::NewPeerEpoch { was, epoch } => {
                     info!(domain = %self.slot.domain, "the peer begins a new epoch after item {}", was.sequence);
-                    self.slot.status.lock().went_back_ms = Some(self.shared.now());
+                    self.slot.status.lock().went_back_ms = Some(self.shared.wall_ms());
                     self.begin_peer_epoch(epoch);
                 }
                 Event::Ready { send_from, receiving, features, .. } => {
@@ -46,29 +46,29 @@ impl Live<'_> {
                 Event::Apart { theirs, after, went_back } => self.apart = Some(Apart { theirs, after, went_back }),
                 Event::PeerWentBack { theirs, ours } => {
                     info!(domain = %self.slot.domain, "the peer went back: it says to have sent {}, we have {}", theirs.sequence, ours.sequence);
-                    self.slot.status.lock().went_back_ms = Some(self.shared.now());
+                    self.slot.status.lock().went_back_ms = Some(self.shared.wall_ms());
                 }
                 Event::Items { epoch, items, link_key, submissions, .. } => {
-                    self.traffic_ms = self.shared.now();
-                    self.slot.used.lock().add(items.len() as u64, bytes_of(&items), self.traffic_ms);
+                    self.traffic_ms = self.shared.steady_ms();
+                    self.slot.used.lock().add(items.len() as u64, bytes_of(&items), self.shared.wall_ms());
                     let proof = submissions.map(|s| SubmissionProof { link_key, hashes: s.hashes, signature: s.signature });
                     self.receiving.submit(&self.shared.config.handle, self.number, epoch, items, proof);
                 }
                 Event::Acked { up_to, refused } => self.acked(up_to, refused),
                 Event::Ephemeral(ephemeral) => self.ephemeral(ephemeral),
                 Event::Asked { id, what } => {
-                    self.traffic_ms = self.shared.now();
+                    self.traffic_ms = self.shared.steady_ms();
                     self.groups.asked(self.shared, &mut self.wire.link, id, &what);
                 }
                 Event::Answered { id, answer } => {
-                    self.traffic_ms = self.shared.now();
+                    self.traffic_ms = self.shared.steady_ms();
                     let bytes = answer.as_ref().map_or(0, |b| b.len() as u64);
-                    self.slot.used.lock().add(1, bytes, self.traffic_ms);
+                    self.slot.used.lock().add(1, bytes, self.shared.wall_ms());
                     self.groups.answered(self.shared, &mut self.wire.link, id, answer);
                 }
                 Event::Noted(what) => {
-                    self.traffic_ms = self.shared.now();
-                    self.slot.used.lock().add(1, what.len() as u64, self.traffic_ms);
+                    self.traffic_ms = self.shared.steady_ms();
+                    self.slot.used.lock().add(1, what.len() as u64, self.shared.wall_ms());
                     self.groups.noted(self.shared, &what);
                 }
                 Event::Closed { by_peer, error } => {
@@ -84,7 +84,7 @@ impl Live<'_> {
 
     pub(super) fn accepted(&mut self, judged: &Judged) {
         self.slot.known.lock().endpoints.clone_from(&judged.endpoints);
-        self.slot.status.lock().last_contact_ms = Some(self.shared.now());
+        self.slot.status.lock().last_contact_ms = Some(self.shared.wall_ms());
         self.key_ends_ms = judged.key_ends_ms;
         assert_eq!(judged.number, self.number, "one domain has one number");
         if directory::peer(&*self.shared.config.views.store, self.number).is_some_and(|p| p.silent_since_ms != 0) {
@@ -114,7 +114,6 @@ impl Live<'_> {
     }
 
     fn opened(&mut self, send_from: u64, receiving: Position) -> Option<End> {
-        let now_ms = self.shared.now();
         self.ready = true;
         self.shared.links.fetch_add(1, Ordering::Relaxed);
         if self.theirs != receiving.epoch {
@@ -126,17 +125,17 @@ impl Live<'_> {
         let mut status = self.slot.status.lock();
         status.state = State::Connected;
         status.link = Some((self.direction, self.wire.transport));
-        status.last_contact_ms = Some(now_ms);
+        status.last_contact_ms = Some(self.shared.wall_ms());
         drop(status);
         info!(domain = %self.slot.domain, direction = ?self.direction, transport = ?self.wire.transport, "linked");
-        self.acks.stands(self.slot, self.sending.epoch(), send_from - 1, now_ms);
+        self.acks.stands(self.slot, self.sending.epoch(), send_from - 1, self.shared.steady_ms());
         let again = self.slot.refused.lock().up_to(receiving.epoch, receiving.sequence);
         self.wire.link.recorded(receiving.sequence, again);
         self.sending.look(self.shared).err().map(|_| End::OtherEpoch)
     }
 
     fn acked(&mut self, up_to: u64, refused: Vec<(u64, Error)>) {
-        self.traffic_ms = self.shared.now();
+        self.traffic_ms = self.shared.steady_ms();
         self.acks.moved(self.slot, self.sending.epoch(), up_to, self.traffic_ms);
         for (sequence, error) in refused {
             debug!(domain = %self.slot.domain, sequence, "an item of ours was refused: {error}");
@@ -148,7 +147,7 @@ impl Live<'_> {
     }
 
     fn ephemeral(&mut self, ephemeral: Ephemeral) {
-        let second = self.shared.now() / 1000;
+        let second = self.shared.steady_ms() / 1000;
         if self.ephemerals.0 != second {
             self.ephemerals = (second, 0);
         }

@@ -94,7 +94,7 @@ struct Live<'a> {
     probe: Option<Probe>,
     /// When keys and records are to be compared again.
     ends_ms: u64,
-    /// When the key that the peer showed ends.
+    /// When the key that the peer showed ends, by the wall clock.
     key_ends_ms: u64,
     traffic_ms: u64,
     ephemerals: (u64, u64),
@@ -112,7 +112,7 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
     let place = |p: &outbox::Inbox| Position { epoch: p.epoch, sequence: p.sequence, running: p.running };
     let received = (inbox.epoch != [0; 16]).then(|| place(&inbox));
     let known = outbox::known(store, number).iter().rev().map(place).collect();
-    let now_ms = shared.now();
+    let now_ms = shared.steady_ms();
     let mut live = Live {
         shared,
         slot,
@@ -157,7 +157,7 @@ impl Live<'_> {
                 return end;
             }
             if self.ready && ready_ms.is_none() {
-                *ready_ms = Some(self.shared.now());
+                *ready_ms = Some(self.shared.steady_ms());
             }
             if let Some(why) = self.wire.lost_error(&self.slot.domain) {
                 return End::Lost(why);
@@ -166,7 +166,7 @@ impl Live<'_> {
                 return end;
             }
             let reading = self.reading();
-            let wait = Duration::from_millis(self.due_ms().saturating_sub(self.shared.now()));
+            let wait = Duration::from_millis(self.due_ms().saturating_sub(self.shared.steady_ms()));
             tokio::select! {
                 () = self.wire.turn(reading) => {}
                 () = self.slot.wake.notified() => {}
@@ -188,7 +188,7 @@ impl Live<'_> {
 
     /// Says farewell, waits for the sequencer, and hands on a link that was waiting.
     async fn finish(self, end: End) -> End {
-        let Self { shared, slot, mut wire, receiving, probe, .. } = self;
+        let Self { shared, slot, mut wire, receiving, groups, probe, .. } = self;
         let farewell = shared.config.timings.farewell;
         match &end {
             End::Closed { .. } | End::Lost(_) => {}
@@ -202,6 +202,7 @@ impl Live<'_> {
             }
             End::Stopped => wire.link.close(Code::Stopping.into()),
         }
+        groups.left(shared.steady_ms()).into_iter().for_each(|conversation| slot.group(conversation));
         let said = tokio::spawn(wire.farewell(farewell));
         // The sequencer answers everything; only one that has died does not.
         let _ = tokio::time::timeout(DRAIN_MAX, receiving.drained()).await;
@@ -286,10 +287,10 @@ impl Live<'_> {
             }
         }
         self.acks.write_if_due(self.shared, self.number);
-        let now_ms = self.shared.now();
+        let now_ms = self.shared.steady_ms();
         let idle = now_ms >= self.traffic_ms + millis(self.shared.config.timings.idle);
         let crowded = idle && self.shared.links.load(Ordering::Relaxed) > LINKS_IDLE_MAX;
-        if now_ms >= self.key_ends_ms {
+        if self.shared.wall_ms() >= self.key_ends_ms {
             return Some(End::KeyEnded);
         }
         if now_ms >= self.ends_ms || (crowded && self.ready) {
@@ -299,12 +300,13 @@ impl Live<'_> {
     }
 
     fn due_ms(&self) -> u64 {
+        let now_ms = self.shared.steady_ms();
         let dues =
             [self.groups.due_ms(), self.sending.due_ms(), self.acks.due_ms(self.shared), self.probe.as_ref().map(Probe::due_ms)];
         let idle = self.traffic_ms + millis(self.shared.config.timings.idle);
+        let key_ends = now_ms.saturating_add(self.key_ends_ms.saturating_sub(self.shared.wall_ms()));
         // What is due already was looked at just now and waits for something else.
-        let now_ms = self.shared.now();
-        dues.into_iter().flatten().chain([idle, self.key_ends_ms]).filter(|due| *due > now_ms).fold(self.ends_ms, u64::min)
+        dues.into_iter().flatten().chain([idle, key_ends]).filter(|due| *due > now_ms).fold(self.ends_ms, u64::min)
     }
 
     fn push(&mut self) -> Option<End> {
@@ -327,7 +329,7 @@ impl Live<'_> {
 
     /// Whether the peer may send more today.
     fn reading(&self) -> bool {
-        let until = self.slot.used.lock().spent_until(&self.shared.config.quota, self.shared.now());
+        let until = self.slot.used.lock().spent_until(&self.shared.config.quota, self.shared.wall_ms());
         let mut status = self.slot.status.lock();
         if until.is_some() && status.over_quota_until_ms.is_none() {
             tracing::warn!(domain = %self.slot.domain, "the peer has sent a day's quota; its link is not read until tomorrow");

@@ -1,12 +1,29 @@
 //! A group over three nodes: one home, two followers, over real links. What everybody said is everywhere, in one order,
 //! once; also when links are cut and nodes are killed.
 
-use std::sync::mpsc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+    mpsc,
+};
 
 use startalk_domain::{Answer, Command, command::Target, conversations, groups, groups::GroupAct, timeline};
-use startalk_protocol::pb::content::{Content, content::Kind};
+use startalk_protocol::{
+    GroupId,
+    pb::content::{Content, content::Kind},
+};
 
-use crate::{exchange::nodes, node::Node, world::*};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    exchange::nodes,
+    node::{Node, Who},
+    world::*,
+};
+use startalk_journal::fault::FaultDisk;
 
 /// Somebody in the group, where they are.
 struct Seat {
@@ -257,4 +274,76 @@ fn whoever_asks_to_be_admitted_elsewhere_sees_that_they_wait_and_that_they_were_
     until_stands(&b, "asked");
     act(&a, 6, GroupAct::Admit { user: bob.id.clone(), refuse: false });
     until_stands(&b, "member");
+}
+
+/// A way to a node over which everything passes until it is told to swallow, and then to break.
+#[derive(Clone, Default)]
+struct Way {
+    swallows: Arc<AtomicBool>,
+    swallowed: Arc<AtomicUsize>,
+    broken: Arc<tokio::sync::Notify>,
+}
+
+impl Way {
+    async fn lead(self, listener: TcpListener, to: u16) {
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(far) = TcpStream::connect(("127.0.0.1", to)).await else { continue };
+            let way = self.clone();
+            tokio::spawn(async move {
+                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+                tokio::select! {
+                    () = way.pass(near_in, far_out) => {}
+                    () = way.pass(far_in, near_out) => {}
+                    () = way.broken.notified() => {}
+                }
+            });
+        }
+    }
+
+    async fn pass(&self, mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf) {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            if self.swallows.load(Ordering::SeqCst) {
+                self.swallowed.fetch_add(read, Ordering::SeqCst);
+            } else if to.write_all(&buffer[..read]).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn news_that_are_lost_with_a_link_are_told_with_the_next_though_nobody_has_anything_to_send() {
+    trace();
+    let [who_a, who_b] = [Who::new(1), Who::new(2)];
+    let (far, way) = (Who::new(3), Way::default());
+    let mut by_way = who_b.clone();
+    by_way.port = far.port;
+    let mut nowhere = who_a.clone();
+    nowhere.port = 9; // only a finds b
+    let a = Node::start(who_a, FaultDisk::new(), &[by_way]);
+    let b = Node::start(who_b.clone(), FaultDisk::new(), &[nowhere]);
+    let listener = a.block_on(TcpListener::bind(("127.0.0.1", far.port))).unwrap();
+    a.spawn(way.clone().lead(listener, who_b.port));
+    let (alice, bob) = (person(&a, "alice"), person(&b, "bob"));
+    let create = Command::CreateGroup { actor: alice.actor, counter: 1, name: "two".into(), members: vec![bob.id.clone()] };
+    let Ok(Answer::Sent { conversation, .. }) = a.run(create) else { panic!("no group") };
+    let id: GroupId = groups::group(&*a.views.store, conversation).unwrap().id.parse().unwrap();
+    until("the invitation comes", || !groups::invitations(&*b.views.store, bob.actor.account).is_empty());
+    b.run(Command::DecideGroupInvitation { actor: bob.actor, counter: 1, group: id.clone(), accept: true }).unwrap();
+    let at_b = groups::by_id(&*b.views.store, &id).unwrap();
+    let same = || head(&b, at_b) == head(&a, conversation);
+    until("bob is in and has everything", || groups::is_member(&*b.views.store, at_b, bob.actor.account) && same());
+    until_status(&a, &b, "nothing is to be sent", |s| s.lag == 0);
+
+    way.swallows.store(true, Ordering::SeqCst);
+    let (acked, acks) = mpsc::channel();
+    let mut seat = Seat { person: alice, conversation, counter: 1 };
+    seat.say(&a, "lost on the way ".repeat(20), &acked);
+    acks.recv().unwrap();
+    until("it is on its way", || way.swallowed.load(Ordering::SeqCst) > 300);
+    assert!(!same());
+    way.swallows.store(false, Ordering::SeqCst);
+    way.broken.notify_waiters();
+    until("bob has it too", same);
 }

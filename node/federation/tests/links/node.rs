@@ -59,6 +59,8 @@ pub struct Who {
     pub no_udp: bool,
     /// Its charter says that it is no more.
     pub gone: bool,
+    /// How far the clock of its federation is ahead, in milliseconds.
+    pub ahead_ms: Arc<AtomicI64>,
     pub quota: Quota,
     pub timings: Timings,
 }
@@ -99,6 +101,7 @@ impl Who {
             other_record: None,
             no_udp: false,
             gone: false,
+            ahead_ms: Arc::default(),
             quota: Quota::default(),
             timings: timings(),
         }
@@ -218,6 +221,7 @@ impl Node {
         let handle = Handle::new();
         let (ephemerals, went_back) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
         let (heard, went) = (ephemerals.clone(), went_back.clone());
+        let (ahead_ms, begun) = (who.ahead_ms.clone(), tokio::time::Instant::now());
         let jitter = Mutex::new(SplitMix64::new(seed));
         let federation = Federation::new(FederationConfig {
             domain: who.claims.clone(),
@@ -229,7 +233,8 @@ impl Node {
             endpoint: listeners.quic.clone(),
             names: Names::system(),
             guard: AddressGuard::AllowPrivate,
-            clock: Arc::new(now_ms),
+            clock: Arc::new(move || now_ms().saturating_add_signed(ahead_ms.load(Ordering::Relaxed))),
+            steady: Arc::new(move || (1 << 40) + u64::try_from(begun.elapsed().as_millis()).unwrap()),
             random: Arc::new(move |out| out.fill_with(|| jitter.lock().below(256) as u8)),
             timings: who.timings.clone(),
             quota: who.quota,
@@ -285,6 +290,11 @@ impl Node {
     /// Waits for something on this node's runtime.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.as_ref().unwrap().block_on(future)
+    }
+
+    /// Runs beside the node, until it ends.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.as_ref().unwrap().spawn(future);
     }
 
     pub fn status(&self, of: &DomainName) -> Option<PeerStatus> {

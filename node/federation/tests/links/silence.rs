@@ -1,6 +1,6 @@
 //! Peers that do not answer for long, or are no more: what is remembered, who is told, and how they come back.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use startalk_domain::{Command, command::Target, contacts, conversations, directory};
 use startalk_federation::State;
@@ -87,6 +87,36 @@ fn a_peer_that_is_silent_for_long_is_reached_when_somebody_asks() {
     until_status(&a, &b, "it is reached", |s| s.lag == 0);
     let unknown = a.federation.reconnect(&Who::new(5).name).unwrap_err();
     assert_eq!(unknown.code, Code::UnknownDomain);
+}
+
+#[test]
+fn a_clock_that_is_put_right_makes_nothing_wait_for_as_long_as_it_was_wrong() {
+    trace();
+    let who = [Who::new(1), Who::new(2)];
+    let ahead_ms = 6 * 3_600_000;
+    who[0].ahead_ms.store(ahead_ms, Ordering::Relaxed);
+    let a = Node::start(who[0].clone(), FaultDisk::new(), &who);
+    let (mut alice, b_name) = (person(&a, "alice"), who[1].name.clone());
+    alice.say(&a, &format!("bob@{b_name}").parse().unwrap(), "are you there?");
+    let next = || match a.status(&b_name).map(|s| s.state) {
+        Some(State::BackingOff { next_attempt_ms }) => Some(next_attempt_ms),
+        _ => None,
+    };
+    let early = crate::node::now_ms() + ahead_ms.unsigned_abs() - 60_000;
+    until("it has failed, by a clock that is ahead", || next().is_some_and(|at| at > early));
+    who[0].ahead_ms.store(0, Ordering::Relaxed);
+    until("what is shown is right again", || next().is_some_and(|at| at < early));
+    let b = Node::start(who[1].clone(), FaultDisk::new(), &who);
+    person(&b, "bob");
+    until_heard(&b, &alice, "are you there?");
+    // A link that was opened while the clock was ahead lives on when it is put right, and the other way round.
+    for ahead_ms in [ahead_ms, 0, -1_800_000, 0] {
+        who[0].ahead_ms.store(ahead_ms, Ordering::Relaxed);
+        let words = format!("{ahead_ms} ahead");
+        alice.say(&a, &format!("bob@{b_name}").parse().unwrap(), &words);
+        until_heard(&b, &alice, &words);
+        b.cut();
+    }
 }
 
 #[test]

@@ -125,12 +125,12 @@ async fn future(g: Arc<Ground>) -> anyhow::Result<()> {
     let mut line = acquainted(&g, Mallory::stranger(), "mallory").await?;
     let alice = g.alice();
     let at = |minutes: u64| MessageId::new(now_ms().unsigned_abs() + minutes * 60_000, 0, [1; 8]);
-    for (id, expected) in [(at(10), "bad-value"), (MessageId([0xff; 16]), "bad-value"), (at(3), "")] {
-        let given = line.give(message_of("mallory", alice.name(), id, text("early"))).await?;
-        check(&format!("an id of {} ms", id.time_ms()), &given, expected)?;
+    for (id, word) in [(at(3), "soon"), (at(24 * 60), "a day"), (MessageId([0xff; 16]), "the last"), (new_id(), "now")] {
+        let given = line.give(message_of("mallory", alice.name(), id, text(word))).await?;
+        check(&format!("an id of {} ms", id.time_ms()), &given, "")?;
     }
     let words = alice.words(&format!("mallory@{}", line.mallory.domain)).await?;
-    ensure!(words == ["hello", "early"], "{words:?}");
+    ensure!(words == ["hello", "soon", "a day", "the last", "now"], "{words:?}");
     Ok(())
 }
 

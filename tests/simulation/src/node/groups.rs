@@ -116,7 +116,7 @@ impl Groups {
         }
         self.look_at_ms = world.now_ms + LOOK_MS;
         let store = &*world.views.store;
-        let now = i64::try_from(world.now_ms).expect("a time");
+        let now = i64::try_from(world.wall_ms).expect("a time");
         for conversation in groups::followed_of(store, self.number).iter() {
             let waiting = groups::waiting(store, *conversation);
             let over = waiting.iter().any(|w| w.not_after_ms != 0 && w.not_after_ms < now);

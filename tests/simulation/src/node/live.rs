@@ -54,7 +54,7 @@ pub struct World<'a> {
     pub chance: &'a mut Chance,
     /// The true time, by which the network delivers.
     pub true_ms: u64,
-    /// The node's clock.
+    /// The node's clock for waits, which only ever passes.
     pub now_ms: u64,
     /// Link keys by domain: who is who.
     pub keys: &'a [(DomainName, [u8; 32])],

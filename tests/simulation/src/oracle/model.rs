@@ -252,7 +252,7 @@ impl Model {
                     }
                 }
             }
-            Event::LinkItemClosed(f, _) => self.close(record, f.r#in.as_ref().expect("an item"), &f.code, submitted),
+            Event::LinkItemClosed(f, _) => self.close(f.r#in.as_ref().expect("an item"), &f.code, submitted),
             _ => {}
         }
     }
@@ -296,7 +296,7 @@ impl Model {
     }
 
     /// An item had no effect: whether that is right.
-    fn close(&mut self, record: &Recorded, link_in: &startalk_protocol::pb::events::LinkIn, code: &str, submitted: &Submitted) {
+    fn close(&mut self, link_in: &startalk_protocol::pb::events::LinkIn, code: &str, submitted: &Submitted) {
         let Some(item) = item_of(link_in, submitted) else { return };
         let Some(item) = item else { return }; // withheld: the sender's side is looked at
         let peer = link_in.peer;
@@ -319,7 +319,6 @@ impl Model {
             (_, Some(account), _) if !self.live.contains(&account) => "the account cannot hear",
             (_, Some(account), _) if self.blocks(account, author.unwrap_or(0), peer) => "blocked",
             (Some(Kind::Message(m)), _, _) if known.is_some_and(|k| k.id.0[..] == m.id[..]) => "had already",
-            (Some(Kind::Message(m)), _, _) if is_of_the_future(&m.id, record.time_ms) => "its id is of the future",
             (Some(Kind::Edit(_)), _, _) if known.is_none() => "the message is not here",
             (Some(Kind::Edit(_)), _, _) if known.is_some_and(|k| k.recalled) => "recalled",
             (_, _, Some(c)) if c.refused => "refused by the person",
@@ -340,10 +339,6 @@ fn item_of(link_in: &startalk_protocol::pb::events::LinkIn, submitted: &Submitte
     let epoch = link_in.epoch[..].try_into().ok()?;
     let bytes: &Option<Bytes> = submitted.get(&(link_in.peer, epoch, link_in.sequence))?;
     Some(bytes.as_ref().map(|b| Item::decode(b.clone()).expect("a peer of ours sends items")))
-}
-
-fn is_of_the_future(id: &[u8], now_ms: u64) -> bool {
-    MessageId::from_slice(id).is_ok_and(|id| id.time_ms() > now_ms + limits::CLOCK_SKEW_MS_MAX.unsigned_abs())
 }
 
 fn is_code(item: &Item) -> bool {
