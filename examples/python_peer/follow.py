@@ -204,6 +204,8 @@ class Followed:
             member = {k: m[k] for k in ("name", "domain", "display_name", "role", "changed")}
             # Our own people are in by what the log says; they are told here for their numbers.
             g["members"][str(m["member"])] = {**member, "in": m["domain"] != self.state.all["domain"]}
+            if (m["name"], m["domain"]) == (self.state.all["account"], self.state.all["domain"]):
+                g["member"] = m["member"]
         g["texts"] = {name: beginning[name] for name in roster.TEXTS}
         g["replica"] = {"epoch": head["home_epoch"], "sequence": head["sequence"], "chain": head["chain"].hex(), "not_before_ms": 0}
         del self.pages[group]
@@ -263,6 +265,8 @@ class Followed:
             return
         if roster.is_in(g, number):
             g["standing"] = "in" if before in ("joining", "asked") else before
+            # Who had to be admitted came in by that, and their `join` is before anything that we may have.
+            g["waiting"] = [w for w in g["waiting"] if w["kind"] != "join"]
         else:
             g["standing"] = {"join": "asked", "admit": "refused", "leave": "left"}.get(line["kind"], "removed")
 

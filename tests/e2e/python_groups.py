@@ -52,7 +52,14 @@ def garden(alice, alice_id, gardener, guest, n):
     link = alice.ask("make_group_link", conversation=talk, wait=True)["link"]
     alice.ask("send", conversation=talk, text="before anybody came", wait=True)
     group, user = join(alice, gardener, talk, {"link": link})
-    guest_user = join(alice, guest, talk, {"link": link})[1]
+    rights = {"post": "members", "add": "members", "at_all": "administrators", "pin": "administrators", "texts": "administrators"}
+    alice.ask("set_group_rights", conversation=talk, joining="approval", **rights, wait=True)
+    guest_user = guest.said("domain")[0]["user"]
+    guest.ask(do="join", link=link)
+    asked = lambda: [m["user"] for m in alice.ask("members", conversation=talk, asked=True)["members"]]  # noqa: E731
+    alice.until(lambda: guest_user in asked(), "the guest among those who ask to join")
+    alice.ask("admit", conversation=talk, user=guest_user, wait=True)
+    guest.until(lambda: guest.standing(group) == "in", "the guest admitted")
 
     for k in range(1, n + 1):
         # Cut with a batch on its way, cut with its ack on its way, killed.
