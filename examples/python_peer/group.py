@@ -60,17 +60,14 @@ class Replica:
         self.group, self.home, self.known = group, home_charter, known or {}
         self.epoch, self.sequence, self.chain, self.not_before_ms = epoch, sequence, chain, not_before_ms
 
-    def _signed(self, charter, key, context, data, signature, time_ms):
-        """By a link key of the charter that is valid at that time, the difference of two clocks allowed."""
-        found = next((k for k in charter["link_keys"] if k["key"] == key), None)
-        times = (time_ms, time_ms - trust.CLOCKS_DIFFER, time_ms + trust.CLOCKS_DIFFER)
-        check(found and any(trust.valid_at(found, t) for t in times), "wrong-key", domain=charter["domain"])
-        trust.verify(key, context, data, signature, context)
-
     def check_head(self, head):
         """Of this group and signed by its home. Head and replica may stand at one sequence: then they are of one history."""
         check(head and head["group"] == self.group, "malformed", expected="a head of this group")
-        self._signed(self.home, head["link_key"], "startalk group head v1", head_bytes(head), head["signature"], head["time_ms"])
+        # The key of today signs what is served today, also of long ago; none signs what is later than its end.
+        ended = head["time_ms"] - trust.CLOCKS_DIFFER
+        key = next((k for k in self.home["link_keys"] if k["key"] == head["link_key"] and ended < k["not_after_ms"]), None)
+        check(key, "wrong-key", what="head", domain=self.home["domain"])
+        trust.verify(key["key"], "startalk group head v1", head_bytes(head), head["signature"], "head")
         if head["sequence"] == self.sequence and head["chain"] != self.chain:
             raise WentBack(head) if head["home_epoch"] > self.epoch else TwoHistories(head)
 
@@ -123,5 +120,8 @@ class Replica:
         signed, context = link.submissions_bytes(proof["hashes"]), "startalk group submissions v1"
         has_key = lambda charter: any(k["key"] == proof["link_key"] for k in charter["link_keys"])  # noqa: E731
         charter = next(filter(has_key, charters[entry["origin"]]), charters[entry["origin"]][0])
-        self._signed(charter, proof["link_key"], context, signed, proof["signature"], entry["time_ms"])
+        found = next((k for k in charter["link_keys"] if k["key"] == proof["link_key"]), None)
+        times = (entry["time_ms"] + difference for difference in (-trust.CLOCKS_DIFFER, 0, trust.CLOCKS_DIFFER))
+        check(found and any(trust.valid_at(found, t) for t in times), "wrong-key", what="submission", domain=entry["origin"])
+        trust.verify(found["key"], context, signed, proof["signature"], context)
         check(submission["not_after_ms"] == 0 or entry["time_ms"] <= submission["not_after_ms"], "expired", what="submission")
