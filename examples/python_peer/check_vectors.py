@@ -166,10 +166,10 @@ def groups():
     for head in v["heads"]:
         same("head", group.head_bytes(wire.read("HEAD", h(head["head"]))).hex(), head["signed"])
     hashes = [h(e["submission_hash"]) for e in v["entries"] if e["origin"]]
-    same("submissions", group.submissions_bytes(hashes).hex(), v["submissions"]["signed"])
+    same("submissions", link.submissions_bytes(hashes).hex(), v["submissions"]["signed"])
     replica = lambda **at: group.Replica(v["group"], trust.verify_charter(h(v["home_charter"])), **at)  # noqa: E731
     whole = replica()
-    same("the range", [n for n, _, _ in whole.take(h(v["range"]))], [e["sequence"] for e in v["entries"]])
+    same("the range", [n for n, *_ in whole.take(wire.read("RANGE", h(v["range"])))], [e["sequence"] for e in v["entries"]])
     same("the chain", whole.chain.hex(), v["entries"][-1]["chain"])
     for n in range(len(v["entries"])):
         for field, value in (("submission", b""), ("decided", b"\x08\x09"), ("origin", "other.example"), ("time_ms", 1), ("written", b"x" * 20)):
@@ -190,14 +190,18 @@ def groups():
         change(changed)
         same(name, taken(replica(), wire.write("RANGE", changed)), False)
     same("two histories", taken(replica(chain=b"x" * 32), h(v["range"])), "two histories")
-    same("another root key than the pinned", taken(replica(pins={"away.example": bytes(32)}), h(v["range"])), False)
+    same("another root key than the pinned", taken(replica(known={"away.example": {"first_root_key": bytes(32), "link_keys": []}}), h(v["range"])), False)
+    same("times that go back", taken(replica(not_before_ms=1900000000000), h(v["range"])), False)
+    same("a home that went back", taken(replica(chain=b"x" * 32, epoch=0), h(v["range"])), "went back")
 
 
 def taken(replica, data):
     try:
-        replica.take(data)
+        replica.take(wire.read("RANGE", data))
     except group.TwoHistories:
         return "two histories"
+    except group.WentBack:
+        return "went back"
     except Refused:
         return False
     return True

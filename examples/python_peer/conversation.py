@@ -62,6 +62,8 @@ class Conversations:
     def __init__(self, state, accept=False, read=False):
         self.state, self.accept, self.read = state, accept, read
         self.people, self.me = state.all["people"], state.all["account"]
+        # What takes items of further kinds, as (user, item, what it says, now_ms); and what the peer signed beside the batch.
+        self.others, self.proof = {}, None
 
     # --- what we say; durable with the next commit
 
@@ -112,8 +114,9 @@ class Conversations:
 
     # --- what others say
 
-    def take(self, domain, first, entries, now_ms):
+    def take(self, domain, first, entries, proof, now_ms):
         """A batch: effects, refusals and cursor in one commit. Returns events, and the refusals to tell."""
+        self.proof = proof
         peer, epoch = self.state.peer(domain), self.epoch
         cursor = self.state.received(domain)
         before = cursor["running"] if cursor and cursor["epoch"] == epoch else bytes(32)
@@ -136,9 +139,10 @@ class Conversations:
         """Returns an event, or CLOSED; refuses."""
         item = wire.read("ITEM", data)
         check(trust.is_account(item["from"]), "bad-name", name=item["from"])
-        kind = next((k for k in ("message", "edit", "recall", "marks", "profile", "account_gone") if item[k] is not None), None)
+        kinds = {k: getattr(self, "_take_" + k) for k in ("message", "edit", "recall", "marks", "profile", "account_gone")} | self.others
+        kind = next((k for k in kinds if item[k] is not None), None)
         check(kind, "malformed", expected="a known kind")
-        return getattr(self, "_take_" + kind)(item["from"] + "@" + domain, item, item[kind], now_ms)
+        return kinds[kind](item["from"] + "@" + domain, item, item[kind], now_ms)
 
     def _take_message(self, user, item, message, now_ms):
         person = self.people.get(user)

@@ -9,6 +9,9 @@ from trust import check
 
 FRAME_MAX, SMALL_FRAME_MAX, FIRST_FRAME_MAX, ITEM_MAX, BATCH_BYTES = 1048576, 262144, 32768, 196608, 262144
 BATCH_MAX, WINDOW, REFUSALS_MAX = 64, 2048, 64
+ASKED_MAX, ASK_BYTES, ANSWER_BYTES = 32, 65536, 1047552
+# First bytes of the frames that may be large: batch, answer, note.
+LARGE = (0x12, 0x4A, 0x52)
 PING_AFTER, DEAD_AFTER, READY_WITHIN = 15, 45, 30
 NOTHING = {"epoch": b"", "sequence": 0, "running": b""}
 
@@ -38,30 +41,39 @@ def signed_bytes(sender, receiver, epoch, first_sequence, hashes):
     return names + epoch + first_sequence.to_bytes(8, "big") + len(hashes).to_bytes(4, "big") + b"".join(hashes)
 
 
+def submissions_bytes(hashes):
+    """What a domain signs of its group submissions in a batch (chapter 7 §3)."""
+    return len(hashes).to_bytes(4, "big") + b"".join(hashes)
+
+
 class Link:
     """One side of one link. `sent` and `received` are positions, `has(sequence)` gives the running hash of our outbox
     there or None, `judge(record bytes)` gives the peer's link keys or refuses."""
 
-    def __init__(self, me, peer, record, instance, sent, received, has, judge):
+    def __init__(self, me, peer, record, instance, sent, received, has, judge, features=("groups",)):
         self.me, self.peer, self.sent, self.received, self.has, self.judge = me, peer, sent, received, has, judge
+        self.features = features
         self.hello = frame(hello={
             "version_min": 1, "version_max": 1, "from": me, "to": peer, "record": record, "instance": instance,
-            "sent": sent, "received": received or NOTHING,
+            "features": list(features), "sent": sent, "received": received or NOTHING,
         })  # fmt: skip
         self.buffer, self.ready, self.keys = b"", False, []
         self.next_sequence = self.acked = 0  # of ours: to send next, acknowledged
         self.taken = self.told = 0  # of the peer's: taken, acknowledged by us
         self.peer_epoch = b""
+        # With the feature `groups` on both sides: numbers of our questions without an answer, of the peer's, and all it used.
+        self.groups, self.asked, self.last_ask, self.to_answer, self.used = False, set(), 0, set(), set()
 
     def receive(self, data):
-        """Events: ("ready",), ("batch", first, entries), ("ack", sequence, refusals), ("ephemeral", …), ("ping", nonce), ("pong",).
+        """Events: ("ready",), ("batch", first, entries, signed submissions), ("ack", sequence, refusals), ("ephemeral", …),
+        ("ping", nonce), ("pong",), ("ask", id, what), ("answer", id, what or None, code of an error), ("note", what).
         Refuses with the code to close with; `went-back` with `who` = us or peer. ("closed", error): the peer closed."""
         self.buffer += data
         while True:
             if len(self.buffer) < 4:
                 return
             length = int.from_bytes(self.buffer[:4], "big")
-            small = len(self.buffer) > 4 and self.buffer[4] != 0x12  # the first byte of a frame with a batch
+            small = len(self.buffer) > 4 and self.buffer[4] not in LARGE
             most = FIRST_FRAME_MAX if not self.ready else SMALL_FRAME_MAX if small else FRAME_MAX
             check(length <= most, "too-large", what="frame", got=length, max=most)
             if len(self.buffer) < 4 + length:
@@ -86,6 +98,8 @@ class Link:
                 yield from self._batch(value)
             elif name == "ack":
                 yield self._ack(value)
+            elif name in ("ask", "answer", "note"):
+                yield getattr(self, "_" + name)(value)
             elif name != "ephemeral" or is_good(value, body):
                 yield name, value
 
@@ -105,6 +119,7 @@ class Link:
         check(len(known) <= 96, "too-many", what="known positions", max=96)
         check(all(is_position(p) and p["sequence"] > 0 for p in known), "malformed", expected="known positions")
         self.keys = self.judge(h["record"])
+        self.groups = "groups" in h["features"] and "groups" in self.features
         # Our own history first (§3.4).
         if received == NOTHING or received["epoch"] != self.sent["epoch"] or received["sequence"] == 0:
             self.next_sequence = 1
@@ -132,13 +147,24 @@ class Link:
         hashes = [e["withheld"] if e["item"] is None else trust.hash_of(e["item"]) for e in entries]
         data = signed_bytes(self.peer, self.me, b["epoch"], b["first_sequence"], hashes)
         trust.verify(b["link_key"], "startalk link batch v1", data, b["signature"], "batch")
+        submissions = self._submissions(b)
         first, last = b["first_sequence"], b["first_sequence"] + len(entries) - 1
         if last <= self.taken:
             return  # A replay. Acks are cumulative: the next says it again.
         check(first == self.taken + 1, "out-of-order", got=first, expected=self.taken + 1)
         check(last - self.told <= WINDOW, "too-many", what="entries not acknowledged", max=WINDOW)
         self.taken = last
-        yield "batch", first, [(e["item"], h) for e, h in zip(entries, hashes)]
+        yield "batch", first, [(e["item"], h) for e, h in zip(entries, hashes)], submissions
+
+    def _submissions(self, b):
+        """What the peer signed of the group submissions in a batch, as a `group.Proof` without its domain; None if nothing."""
+        if b["submissions"] is None:
+            return None
+        hashes, signature = b["submissions"]["hashes"], b["submissions"]["signature"]
+        check(len(hashes) <= BATCH_MAX, "too-many", what="submissions", max=BATCH_MAX)
+        check(hashes and all(len(x) == 32 for x in hashes) and len(signature) == 64, "malformed", expected="hashes of submissions")
+        trust.verify(b["link_key"], "startalk group submissions v1", submissions_bytes(hashes), signature, "submissions")
+        return {"link_key": b["link_key"], "hashes": hashes, "signature": signature}
 
     def _ack(self, a):
         check(a["epoch"] == self.sent["epoch"], "malformed", expected="epoch of the hello")
@@ -150,21 +176,54 @@ class Link:
         self.acked = max(self.acked, a["sequence"])
         return "ack", a["sequence"], [(r["sequence"], r["error"]["code"]) for r in a["refused"]]
 
+    def _ask(self, a):
+        check(self.groups and a["id"] and a["what"] and a["id"] not in self.used, "malformed", expected="a new question")
+        check(len(a["what"]) <= ASK_BYTES, "too-large", what="ask", max=ASK_BYTES)
+        check(len(self.to_answer) < ASKED_MAX, "too-many", what="questions", max=ASKED_MAX)
+        self.used.add(a["id"])
+        self.to_answer.add(a["id"])
+        return "ask", a["id"], a["what"]
+
+    def _answer(self, a):
+        check(self.groups and a["id"] in self.asked and (a["what"] or a["error"]), "malformed", expected="an answer to a question")
+        self.asked.remove(a["id"])
+        return "answer", a["id"], a["what"], a["error"] and a["error"]["code"]
+
+    def _note(self, n):
+        check(self.groups and n["what"], "malformed", expected="a note")
+        return "note", n["what"]
+
+    def ask(self, what):
+        """The number of a new question, and its frame; None while too many wait for an answer."""
+        if not self.groups or len(self.asked) >= ASKED_MAX:
+            return None
+        self.last_ask += 1
+        self.asked.add(self.last_ask)
+        return self.last_ask, frame(ask={"id": self.last_ask, "what": what})
+
+    def answer(self, number, what):
+        """`what`: bytes, or a Refused."""
+        self.to_answer.remove(number)
+        said = {"error": what.message()} if isinstance(what, Refused) else {"what": what}
+        return frame(answer={"id": number, **said})
+
     def batch(self, outbox, link_key):
-        """The next batch of `outbox` as (item or None, hash), from number 1; None if nothing waits or the window is full."""
-        first, entries, size = self.next_sequence, [], 0
+        """The next batch of `outbox` as (item or None, hash, hash of its group submission or None), from number 1; None if nothing waits or the window is full."""
+        first, entries, submissions, size = self.next_sequence, [], [], 0
         while first + len(entries) <= min(len(outbox), self.acked + WINDOW) and len(entries) < BATCH_MAX:
-            item, item_hash = outbox[first + len(entries) - 1]
+            item, item_hash, submission = outbox[first + len(entries) - 1]
             size += len(item or b"")
             if entries and size > BATCH_BYTES:
                 break
             entries.append(({"withheld": item_hash} if item is None else {"item": item}, item_hash))
+            submissions += [submission] if submission and item is not None else []
         if not entries:
             return None
         self.next_sequence += len(entries)
         data = signed_bytes(self.me, self.peer, self.sent["epoch"], first, [h for _, h in entries])
+        signed = submissions and {"hashes": submissions, "signature": trust.sign(link_key, "startalk group submissions v1", submissions_bytes(submissions))}
         return frame(batch={
-            "epoch": self.sent["epoch"], "first_sequence": first, "entries": [e for e, _ in entries],
+            "submissions": signed or None, "epoch": self.sent["epoch"], "first_sequence": first, "entries": [e for e, _ in entries],
             "link_key": trust.public(link_key), "signature": trust.sign(link_key, "startalk link batch v1", data),
         })  # fmt: skip
 

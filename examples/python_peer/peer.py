@@ -1,32 +1,25 @@
 #!/usr/bin/env python3
 """A tiny Startalk domain of one account that talks to one person of another domain. See README.md.
 
-This file has what is outside: the command line, the hub's HTTP (chapter 4), QUIC, clocks, pauses.
+This file has the command line, clocks and pauses, and brings link, conversations and groups together.
 """
 
 import argparse
 import asyncio
-import datetime
 import json
 import random
 import secrets
-import ssl
 import sys
 import time
-import urllib.error
-import urllib.request
 
-from aioquic.asyncio import QuicConnectionProtocol, connect
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import ConnectionTerminated, StreamDataReceived
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.x509.oid import NameOID
-
+import commands
 import link
+import transport
 import trust
 from conversation import Conversations, words
 from errors import Refused
+from follow import Followed
+from home import Homes
 from state import State
 
 INSTANCE = secrets.token_bytes(16)
@@ -40,40 +33,6 @@ def say(event, **fields):
     print(json.dumps({"event": event, **fields}, ensure_ascii=False), flush=True)
 
 
-class Stream(QuicConnectionProtocol):
-    """The first bidirectional stream of a connection, as a queue of bytes; None is its end."""
-
-    def __init__(self, *arguments, **named):
-        super().__init__(*arguments, **named)
-        self.came, self.id = asyncio.Queue(), None
-
-    def quic_event_received(self, event):
-        if isinstance(event, StreamDataReceived):
-            self.came.put_nowait(event.data)
-        if isinstance(event, ConnectionTerminated) or getattr(event, "end_stream", False):
-            self.came.put_nowait(None)
-
-    def write(self, data, end=False):
-        if self.id is None:
-            self.id = self._quic.get_next_available_stream_id()
-        self._quic.send_stream_data(self.id, data, end_stream=end)
-        self.transmit()
-
-    async def farewell(self, error):
-        """Why we close; the other has a second to take it (§3.1)."""
-        self.write(link.frame(close={"error": error}), end=True)
-        try:
-            async with asyncio.timeout(1):
-                while await self.came.get() is not None:
-                    pass
-        except TimeoutError:
-            pass
-
-    def peer_key(self):
-        key = self._quic.tls._peer_certificate.public_key()
-        return key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else b""
-
-
 class Peer:
     def __init__(self, options):
         self.options = options
@@ -81,6 +40,10 @@ class Peer:
         self.me, self.user = self.state.all["domain"], options.to
         self.domain = options.to.split("@")[1]
         self.talk = Conversations(self.state, options.accept, options.read)
+        self.followed, self.homes = Followed(self.state), Homes(self.state)
+        self.talk.others["group_invite"] = self.followed.invited
+        self.talk.others["group_submission"] = lambda *said: self.homes.submitted(*said, self.talk.proof)
+        self.commands, self.lines, self.cut = commands.Commands(self.state, self.followed, self.homes), asyncio.Queue(), None
         self.actions = [("send", n) for n in range(1, options.send + 1)]
         self.actions += [("edit", n) for n in options.edit] + [("recall", n) for n in options.recall]
 
@@ -99,19 +62,16 @@ class Peer:
             by_name = self.domain.endswith(".alt") and not self.options.root
             trust.check(configured or by_name, "not-proven", domain=self.domain)
         peer["pin"] = trust.follow(peer["pin"], record)
+        peer["charter"] = record["signed_charter"].hex()
         self.state.commit()
         return keys, record["endpoints"]
-
-    def _hub(self, path, body=None):
-        with urllib.request.urlopen(self.options.hub.rstrip("/") + path, data=body, timeout=10) as answer:
-            return answer.status, answer.read(16385)
 
     def announce(self):
         """With each attempt to dial; a hub that is away stops nobody whose place is known."""
         if not self.options.hub:
             return
         try:
-            status, _ = self._hub("/v1/announce", self.state.record(now_ms()))
+            status, _ = transport.ask_hub(self.options.hub, "/v1/announce", self.state.record(now_ms()))
             say("announced", domain=self.me, status=status)
         except OSError as failed:
             say("not_announced", why=str(failed))
@@ -120,26 +80,16 @@ class Peer:
         if self.options.at:
             host, _, port = self.options.at.rpartition(":")
             return [(host, int(port))]
-        _, record = self._hub("/v1/domains/" + self.domain)
+        _, record = transport.ask_hub(self.options.hub, "/v1/domains/" + self.domain)
         return [(e["host"], e["port"]) for e in self.judge(record)[1]]
 
     # --- one link
-
-    def _tls(self):
-        """A certificate means nothing but its key (§3.1)."""
-        key = Ed25519PrivateKey.from_private_bytes(self.state.key("link"))
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "startalk")])
-        now = datetime.datetime.now(datetime.UTC)
-        certificate = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(90))
-        tls = QuicConfiguration(is_client=True, alpn_protocols=["startalk-link/1"], server_name=self.domain, verify_mode=ssl.CERT_NONE)
-        tls.certificate, tls.private_key = certificate.sign(key, None), key
-        return tls
 
     async def dial(self):
         """Tries the places in turn; returns when everything is done, raises when the link ends otherwise."""
         for host, port in self.places():
             try:
-                context = connect(host, port, configuration=self._tls(), create_protocol=Stream)
+                context = transport.connection(host, port, self.domain, self.state.key("link"))
                 stream = await asyncio.wait_for(context.__aenter__(), 10)
             except (OSError, asyncio.TimeoutError) as failed:
                 say("unreachable", host=host, port=port, why=repr(failed))
@@ -167,7 +117,7 @@ class Peer:
 
     async def _run(self, stream, over):
         clock = asyncio.get_running_loop().time
-        began = heard = said = pinged = acted = marked = clock()
+        began = heard = said = pinged = acted = marked = looked = clock()
         tick = min(0.2, max(self.options.pause / 1000, 0.005))
         while True:
             try:
@@ -177,6 +127,8 @@ class Peer:
             if data is None:
                 raise ConnectionError("the connection ended")
             now, heard = clock(), clock() if data else heard
+            self._cut_here("heard", data and over.ready)
+            self._cut_here("answered", data and over.ready and over.acked < over.next_sequence - 1)
             for event in over.receive(data):
                 answer = self._on(over, *event)
                 if answer:
@@ -189,15 +141,24 @@ class Peer:
             if max(now - heard, now - said) >= link.PING_AFTER and now - pinged >= link.PING_AFTER:
                 stream.write(link.frame(ping={"nonce": 1}))
                 said = pinged = now
+            while not self.lines.empty():
+                self._obey(self.lines.get_nowait())
             if (now - acted) * 1000 >= self.options.pause:
                 acted = now
                 self._act()
+            if now - looked >= 5:
+                looked = now
+                self.followed.look(self.domain)
             if now - marked >= 1:
                 marked = now
                 self.talk.mark(now_ms())
                 self.state.commit()
             while batch := over.batch(self._outbox(), self.state.key("link")):
                 stream.write(batch)
+                said = now
+                self._cut_here("sent", True)
+            for frame in self._about_groups(over):
+                stream.write(frame)
                 said = now
             if self._finished():
                 return await stream.farewell({"code": "stopping"})
@@ -207,26 +168,70 @@ class Peer:
         if name == "ready":
             self.talk.epoch = over.peer_epoch
             say("ready", domain=self.domain)
+            self.followed.ready(self.domain)
+            self.homes.news = set(self.homes.homes)
+            # What the peer has by its hello is acknowledged, though the ack was lost with the last link.
+            self._tell(self.talk.acked(self.domain, over.acked, []))
             first = max(over.taken - 2047, 1)
             again = [(n, Refused(code)) for n, code in self.state.peer(self.domain)["refusals"] if n >= first][-link.REFUSALS_MAX :]
             return over.ack(over.taken, again) if again else None
         if name == "batch":
             events, refusals = self.talk.take(self.domain, *values, now_ms())
-            for event in events:
-                say(**event)
+            self._tell(events)
             return over.ack(over.taken, refusals)
         if name == "ack":
-            for event in self.talk.acked(self.domain, *values):
-                say(**event)
+            self._tell(self.followed.acked(self.domain, *values) + self.talk.acked(self.domain, *values))
         if name == "ping":
             return link.frame(pong=values[0])
         if name == "ephemeral":
             say("ephemeral", **{k: v for k, v in values[0].items() if v is not None})
+        if name == "ask":
+            answer = self.homes.answer(self.domain, values[1], now_ms())
+            self.state.commit()
+            return over.answer(values[0], answer)
+        if name == "answer":
+            self._tell(self.followed.answered(*values))
+        if name == "note":
+            self._tell(self.followed.noted(self.domain, *values))
         if name == "closed":
             raise ConnectionError(f"the peer closed: {values}")
 
+    def _tell(self, events):
+        for event in events:
+            say(**event)
+
+    def _about_groups(self, over):
+        """Frames: questions to the homes of groups, and news to the followers of ours."""
+        if not over.groups:
+            return
+        for group, what in self.followed.questions(self.domain):
+            asked = over.ask(what)
+            if asked is None:
+                return self.followed.wanted.add(group)
+            self.followed.asked(asked[0], group)
+            yield asked[1]
+        for note in self.homes.hints(self.domain):
+            yield link.frame(note={"what": note})
+
+    def _obey(self, line):
+        """A command of standard input. `cut` is none of a person: it ends the connection in the middle, without a word."""
+        if not line:
+            self.options.stay = False
+        elif json.loads(line)["do"] == "cut":
+            self.cut = json.loads(line)["when"]
+        else:
+            say(**self.commands.do(line, now_ms()))
+
+    def _cut_here(self, when, holds):
+        """`sent`: the next batch is out, nothing came back. `answered`: what comes while one is out is thrown away unread.
+        `heard`: what comes next is."""
+        if holds and self.cut == when:
+            self.cut = None
+            raise ConnectionError(f"cut as asked: {when}")
+
     def _outbox(self):
-        return [(e["item"] and bytes.fromhex(e["item"]), bytes.fromhex(e["hash"])) for e in self.state.peer(self.domain)["outbox"]]
+        outbox = self.state.peer(self.domain)["outbox"]
+        return [(e["item"] and bytes.fromhex(e["item"]), bytes.fromhex(e["hash"]), bytes.fromhex(e["submission"])) for e in outbox]
 
     def _act(self):
         """The next thing of the command line: in the outbox, and no more to be done, in one commit."""
@@ -256,6 +261,9 @@ class Peer:
         """Links one after the other, with growing pauses (§3.10)."""
         say("domain", domain=self.me, user=f"{self.state.all['account']}@{self.me}", messages=len(self._lines(mine=False)))
         pause = 0.5
+        if self.options.commands:
+            self.options.stay = True
+            commands.read_lines(asyncio.get_running_loop(), self.lines.put_nowait)
         while True:
             began = time.monotonic()
             try:
@@ -291,6 +299,7 @@ def main():
     parser.add_argument("--stay", action="store_true", help="do not end by itself")
     parser.add_argument("--accept", action="store_true", help="accept first contacts as they come")
     parser.add_argument("--read", action="store_true", help="mark as read what comes")
+    parser.add_argument("--commands", action="store_true", help="take part in groups, by commands on standard input")
     parser.add_argument("--show", action="store_true", help="only print what the folder holds")
     options = parser.parse_args()
     peer = Peer(options)

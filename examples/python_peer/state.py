@@ -25,7 +25,7 @@ class State:
         self.all = {
             "domain": trust.key_name(trust.public(root)), "account": account, "root": root.hex(), "recovery": recovery.hex(),
             "link": link_key.hex(), "charter": charter.hex(), "record_sequence": 0, "time_ms": 0, "last_id": "", "said": 0,
-            "profile_revision": 1, "peers": {}, "people": {},
+            "profile_revision": 1, "peers": {}, "people": {}, "groups": {}, "homes": {},
         }  # fmt: skip
         self.commit()
 
@@ -68,16 +68,17 @@ class State:
     # --- one peer: the outbox to it, how far it came, and how far we came with its own (§3.4)
 
     def peer(self, domain):
-        """`outbox`: {item, hash, running, id} in the order of their numbers, from 1; `item` is None when it was erased."""
-        new = {"pin": None, "epoch": secrets.token_hex(16), "outbox": [], "acked": 0, "cursor": None, "refusals": []}
+        """`outbox`: {item, hash, running, id, submission} in the order of their numbers, from 1; `item` is None when it was erased."""
+        new = {"pin": None, "charter": "", "epoch": secrets.token_hex(16), "outbox": [], "acked": 0, "cursor": None, "refusals": []}
         return self.all["peers"].setdefault(domain, new)
 
-    def put(self, domain, item, message_id=b""):
-        """Into the outbox; durable with the next commit."""
+    def put(self, domain, item, message_id=b"", submission=""):
+        """Into the outbox; durable with the next commit. `submission`: the hash of the group submission in it, as text."""
         outbox = self.peer(domain)["outbox"]
         before = bytes.fromhex(outbox[-1]["running"]) if outbox else bytes(32)
         item_hash = trust.hash_of(item)
-        outbox.append({"item": item.hex(), "hash": item_hash.hex(), "running": link.running(before, item_hash).hex(), "id": message_id.hex()})
+        entry = {"item": item.hex(), "hash": item_hash.hex(), "running": link.running(before, item_hash).hex(), "id": message_id.hex()}
+        outbox.append({**entry, "submission": submission})
 
     def erase(self, domain, message_id):
         """What people wrote in items about this message; the hashes stay."""
@@ -92,7 +93,7 @@ class State:
         peer.update(epoch=secrets.token_hex(16), outbox=[], acked=0)
         for entry in left:
             if entry["item"] is not None:
-                self.put(domain, bytes.fromhex(entry["item"]), bytes.fromhex(entry["id"]))
+                self.put(domain, bytes.fromhex(entry["item"]), bytes.fromhex(entry["id"]), entry["submission"])
         self.commit()
 
     def running_at(self, domain, sequence):

@@ -189,11 +189,12 @@ def _verify_line(line, root, domain):
 
 
 def verify_record(data, now_ms):
-    """The record (§2.6), with its charter decoded."""
+    """The record (§2.6), with its charter decoded; `signed_charter` is its bytes."""
     check(len(data) <= 16384, "too-large", what="record")
     signed = wire.read("SIGNED_RECORD", data)
     record = wire.read("RECORD", signed["record"])
-    record["charter"] = charter = verify_charter(record["charter"])
+    record["signed_charter"], record["charter"] = record["charter"], verify_charter(record["charter"])
+    charter = record["charter"]
     key = next((k for k in charter["link_keys"] if k["key"] == signed["link_key"]), None)
     check(key is not None, "wrong-key", what="record", domain=charter["domain"])
     check(valid_at(key, now_ms), "expired", what="link key")

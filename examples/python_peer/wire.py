@@ -33,7 +33,9 @@ TABLES = {
     "ENTRY": {1: ("item", "bytes", "entry"), 2: ("withheld", "bytes", "entry")},
     "BATCH": {
         1: ("epoch", "bytes"), 2: ("first_sequence", "int"), 3: ("entries", ["ENTRY"]), 4: ("link_key", "bytes"), 5: ("signature", "bytes"),
+        6: ("submissions", "SUBMISSIONS"),
     },
+    "SUBMISSIONS": {1: ("hashes", ["bytes"]), 2: ("signature", "bytes")},
     "REFUSED": {1: ("sequence", "int"), 2: ("error", "ERROR")},
     "ACK": {1: ("epoch", "bytes"), 2: ("sequence", "int"), 3: ("refused", ["REFUSED"])},
     "EPHEMERAL": {
@@ -45,12 +47,17 @@ TABLES = {
     "FRAME": {
         1: ("hello", "HELLO", "frame"), 2: ("batch", "BATCH", "frame"), 3: ("ack", "ACK", "frame"), 4: ("ephemeral", "EPHEMERAL", "frame"),
         5: ("ping", "NONCE", "frame"), 6: ("pong", "NONCE", "frame"), 7: ("close", "CLOSE", "frame"),
+        8: ("ask", "ASK", "frame"), 9: ("answer", "ANSWER", "frame"), 10: ("note", "NOTE", "frame"),
     },
+    "ASK": {1: ("id", "int"), 2: ("what", "bytes")},
+    "ANSWER": {1: ("id", "int"), 2: ("what", "bytes", "answer"), 3: ("error", "ERROR", "answer")},
+    "NOTE": {1: ("what", "bytes")},
     # link.proto: items
     "ITEM": {
         1: ("salt", "bytes"), 2: ("from", "string"), 3: ("to", "string"), 4: ("time_ms", "signed"),
         5: ("message", "MESSAGE", "kind"), 6: ("edit", "EDIT", "kind"), 7: ("recall", "RECALL", "kind"),
         8: ("marks", "MARKS", "kind"), 9: ("profile", "PROFILE", "kind"), 10: ("account_gone", "EMPTY", "kind"),
+        11: ("group_submission", "GROUP_SUBMISSION", "kind"), 12: ("group_invite", "GROUP_INVITE", "kind"),
     },
     "MESSAGE": {1: ("id", "bytes"), 2: ("content", "bytes"), 3: ("reply_to", "bytes")},
     "EDIT": {1: ("id", "bytes"), 2: ("content", "bytes")},
@@ -58,6 +65,8 @@ TABLES = {
     "MARKS": {1: ("delivered", "bytes"), 2: ("read", "bytes")},
     "PROFILE": {1: ("revision", "int"), 2: ("display_name", "string"), 3: ("avatar", "string"), 4: ("signature", "string")},
     "EMPTY": {},
+    "GROUP_SUBMISSION": {1: ("group", "string"), 2: ("submission", "bytes"), 3: ("written", "bytes"), 4: ("secret", "bytes")},
+    "GROUP_INVITE": {1: ("group", "string"), 2: ("name", "string"), 3: ("inviter", "string")},
     # content.proto
     "CONTENT": {1: ("fallback", "string"), 2: ("text", "TEXT", "kind"), 3: ("code", "CODE", "kind"), 4: ("system", "SYSTEM", "kind")},
     "TEXT": {1: ("blocks", ["BLOCK"])},
@@ -65,11 +74,29 @@ TABLES = {
     "INLINE": {1: ("text", "string"), 2: ("marks", "int"), 3: ("link", "string"), 4: ("mention", "string")},
     "CODE": {1: ("language", "string"), 2: ("source", "string")},
     "SYSTEM": ERROR,
-    # group.proto: what a follower verifies
+    # group.proto: what somebody does
     "SUBMISSION": {
-        1: ("number", "int"), 2: ("not_after_ms", "signed"), 3: ("author", "int"), 17: ("join", "EMPTY", "action"),
-        29: ("new_epoch", "EMPTY", "action"),
+        1: ("number", "int"), 2: ("not_after_ms", "signed"), 3: ("author", "int"),
+        10: ("create", "CREATE", "action"), 11: ("message", "GROUP_MESSAGE", "action"), 12: ("edit", "TARGET", "action"),
+        13: ("recall", "TARGET", "action"), 14: ("react", "TARGET_OR_NOT", "action"), 15: ("pin", "TARGET_OR_NOT", "action"),
+        16: ("add", "EMPTY", "action"), 17: ("join", "EMPTY", "action"), 18: ("admit", "TARGET_OR_NOT", "action"),
+        19: ("leave", "EMPTY", "action"), 20: ("remove", "TARGET", "action"), 21: ("ban", "TARGET_OR_NOT", "action"),
+        22: ("set_role", "SET_ROLE", "action"), 23: ("mute", "MUTE", "action"), 24: ("set_text", "SET_TEXT", "action"),
+        25: ("set_rights", "SET_RIGHTS", "action"), 26: ("make_link", "MAKE_LINK", "action"), 27: ("revoke_link", "TARGET", "action"),
+        28: ("destroy", "EMPTY", "action"), 29: ("new_epoch", "EMPTY", "action"),
     },
+    "CREATE": {1: ("home", "string"), 2: ("nonce", "bytes"), 3: ("rights", "RIGHTS")},
+    "GROUP_MESSAGE": {1: ("id", "bytes"), 2: ("reply_to", "int"), 3: ("at_all", "int")},
+    # The messages whose first field is a sequence or a member, and whose second takes it back, lifts or refuses.
+    "TARGET": {1: ("target", "int")},
+    "TARGET_OR_NOT": {1: ("target", "int"), 2: ("remove", "int")},
+    "SET_ROLE": {1: ("member", "int"), 2: ("role", "int")},
+    "MUTE": {1: ("member", "int"), 2: ("until_ms", "signed")},
+    "SET_TEXT": {1: ("text", "int")},
+    "SET_RIGHTS": {1: ("rights", "RIGHTS")},
+    "RIGHTS": {n: (name, "int") for n, name in enumerate(("post", "add", "at_all", "pin", "texts", "joining"), 1)},
+    "MAKE_LINK": {1: ("uses", "int"), 2: ("not_after_ms", "signed")},
+    "DECIDED": {1: ("member", "int"), 2: ("asked", "int"), 3: ("invited", "int"), 4: ("link", "int")},
     "PERSON": {1: ("name", "string"), 2: ("domain", "string"), 3: ("display_name", "string"), 4: ("word", "string")},
     "GROUP_ENTRY": {
         1: ("submission", "bytes"), 2: ("decided", "bytes"), 3: ("origin", "string"), 4: ("time_ms", "signed"),
@@ -84,6 +111,27 @@ TABLES = {
         1: ("from", "HEAD"), 2: ("entries", ["GROUP_ENTRY"]), 3: ("proofs", ["PROOF"]), 4: ("charters", ["bytes"]), 5: ("at", "HEAD"),
         6: ("end", "int"),
     },
+    # group.proto: questions, answers, notes
+    "GROUP_ASK": {
+        1: ("group", "string"), 2: ("follow", "FOLLOW", "ask"), 3: ("begin", "BEGIN", "ask"), 4: ("read_by", "READ_BY", "ask"),
+    },
+    "FOLLOW": {1: ("after", "int"), 2: ("waits_for_ms", "signed")},
+    "BEGIN": {1: ("from_member", "int")},
+    "READ_BY": {1: ("sequence", "int")},
+    "GROUP_ANSWER": {1: ("range", "RANGE", "answer"), 2: ("beginning", "BEGINNING", "answer"), 3: ("readers", "READERS", "answer")},
+    "BEGINNING": {
+        1: ("base", "HEAD"), 2: ("rights", "RIGHTS"), 3: ("name", "string"), 4: ("notice", "string"), 5: ("description", "string"),
+        6: ("avatar", "string"), 7: ("members", ["MEMBER"]), 8: ("next_member", "int"), 9: ("pins", ["int"]),
+    },
+    "MEMBER": {
+        1: ("member", "int"), 2: ("name", "string"), 3: ("domain", "string"), 4: ("display_name", "string"), 5: ("role", "int"),
+        6: ("muted_until_ms", "signed"), 7: ("changed", "int"),
+    },
+    "READERS": {1: ("count", "int"), 2: ("of", "int"), 3: ("readers", ["READER"])},
+    "READER": {1: ("member", "int"), 2: ("read", "int")},
+    "GROUP_NOTE": {1: ("group", "string"), 2: ("hint", "HINT", "note"), 3: ("range", "RANGE", "note"), 4: ("marks", "GROUP_MARKS", "note")},
+    "GROUP_MARKS": {1: ("readers", ["READER"])},
+    "HINT": {1: ("sequence", "int")},
 }
 DEFAULTS = {"int": 0, "signed": 0, "bytes": b"", "string": ""}
 
@@ -115,6 +163,9 @@ def read(name, data):
             continue
         field, kind, *oneof = table[number]
         plain = kind[0] if isinstance(kind, list) else kind
+        if plain == "int" and isinstance(kind, list) and wire_type == 2:
+            message[field] = message[field] + list(_packed(value))
+            continue
         if wire_type != (0 if plain in ("int", "signed") else 2):
             raise Refused("malformed", expected=name.lower())
         if plain == "string":
@@ -149,6 +200,14 @@ def fields(data):
         if number == 0 or wire_type not in (0, 1, 2, 5) or at > len(data):
             raise Refused("malformed", expected="protobuf")
         yield number, wire_type, value
+
+
+def _packed(data):
+    """A list of numbers that stands in one field."""
+    at = 0
+    while at < len(data):
+        value, at = _read_varint(data, at)
+        yield value
 
 
 def _varint(value):

@@ -689,6 +689,30 @@ fn a_home_can_neither_invent_nor_change_nor_tell_two_stories() {
 }
 
 #[test]
+fn a_head_of_long_ago_is_signed_by_the_key_of_today_and_none_by_a_key_that_had_ended() {
+    let mut town = Town::new();
+    town.a.ok(town.alice.say(town.group_a, "hers"));
+    let peer = startalk_domain::directory::peer_number(&town.b.store, &town.a.name).unwrap();
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+    let after = timeline::head(&town.b.store, town.group_b).sequence;
+    let give = |town: &mut Town, range: startalk_protocol::pb::group::Range| {
+        town.b.run(Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) }).map_err(|e| e.code.as_str())
+    };
+    let good = served(&town.a, at_home, &town.id, after);
+    let mut ended = good.clone();
+    let at = ended.at.as_mut().unwrap();
+    at.time_ms = town.a.charter().link_keys()[0].not_after_ms + limits::CLOCK_SKEW_MS_MAX;
+    sign_head(at, &town.a.key);
+    assert_eq!(give(&mut town, ended), Err("wrong-key"));
+    let mut old = good;
+    let from = old.from.as_mut().unwrap();
+    from.time_ms = town.a.charter().link_keys()[0].not_before_ms - 24 * 3_600_000;
+    sign_head(from, &town.a.key);
+    assert_eq!(give(&mut town, old).err(), None);
+    assert_eq!(timeline::head(&town.b.store, town.group_b).sequence, after + 1);
+}
+
+#[test]
 fn a_third_domain_believes_no_home_what_it_says_of_others() {
     let mut town = Town::new();
     let mut c = Node::new("c.example");

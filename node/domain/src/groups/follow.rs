@@ -48,8 +48,17 @@ fn check_head(tx: &Tx, peer: u64, group: &Group, head: &Head) -> Result<(), Erro
     let pinned = directory::peer(tx, peer).ok_or(Code::Internal)?;
     let charter = Charter::decode_signed(&pinned.charter).map_err(|_| bad())?;
     let bytes = chain::head_bytes(head).ok_or_else(bad)?;
-    check_key(&charter, &head.link_key, head.time_ms)?;
+    check_head_key(&charter, head)?;
     check_signature(Purpose::GroupHead, &head.link_key, &bytes, &head.signature).then_some(()).ok_or_else(bad)
+}
+
+/// Whether the charter lists the key of a head, not ended at the head's time. It may have begun later: a home signs heads when
+/// it serves them, and that of a place long ago has the time of its entry.
+fn check_head_key(charter: &VerifiedCharter, head: &Head) -> Result<(), Error> {
+    let ended = head.time_ms.saturating_sub(limits::CLOCK_SKEW_MS_MAX);
+    let good = charter.link_keys().iter().any(|k| k.key[..] == head.link_key[..] && ended < k.not_after_ms);
+    let wrong = || Error::new(Code::WrongKey).with("what", "A group's log").with("domain", charter.domain());
+    good.then_some(()).ok_or_else(wrong)
 }
 
 /// Whether the charter lists this key, valid at that time.
