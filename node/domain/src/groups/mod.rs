@@ -10,6 +10,7 @@
 
 mod act;
 mod apply;
+mod believe;
 mod decide;
 mod follow;
 mod join;
