@@ -4,6 +4,7 @@
 mod harness;
 
 use harness::{Node, deliver, follow, served, text, user};
+use prost::Message as _;
 use startalk_domain::{
     Actor, Answer, Command, Event, Recorded,
     command::Target,
@@ -15,11 +16,11 @@ use startalk_domain::{
 };
 use startalk_protocol::{
     Code, GroupId,
-    group::sign_head,
+    group::{self as chain, sign_head},
     limits,
     pb::{
         content::{Content, content::Kind},
-        group::{Applicant, entry::Body},
+        group::{self as wire, Applicant, Decided, Entry, Range, Submission, entry::Body, submission::Action},
     },
 };
 
@@ -79,7 +80,6 @@ fn lines(node: &Node, account: u64, conversation: u64) -> Vec<String> {
         Some(_) => harness::plain(m.content.as_ref().unwrap()),
         None => "(gone)".into(),
     };
-    use prost::Message as _;
     node.messages(account, conversation).iter().map(line).collect()
 }
 
@@ -686,6 +686,118 @@ fn a_home_can_neither_invent_nor_change_nor_tell_two_stories() {
     assert!(give(&mut town, fork).is_ok());
     assert_eq!(standing(&town.b, town.bob.actor.account, town.group_b), "suspect");
     assert_eq!(town.b.refused(town.bob.say(town.group_b, "hm")), "equivocation");
+}
+
+/// What the home gives b after what it has, with other entries, chained and signed as if they had been recorded.
+fn chained(town: &Town, spoil: impl FnOnce(&mut Range)) -> Range {
+    let id: GroupId = town.id.parse().unwrap();
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+    let after = timeline::head(&town.b.store, town.group_b).sequence;
+    let mut range = served(&town.a, at_home, &town.id, after);
+    // b may have been told more than there is.
+    let from = range.from.as_mut().unwrap();
+    (from.sequence, from.chain) = (after, groups::log(&town.b.store, town.group_b).chain.to_vec().into());
+    sign_head(from, &town.a.key);
+    spoil(&mut range);
+    let from = range.from.as_ref().unwrap();
+    let (mut chain, epoch) = (<[u8; 32]>::try_from(from.chain.as_ref()).unwrap(), from.home_epoch);
+    for (sequence, entry) in (after + 1..).zip(&mut range.entries) {
+        entry.time_ms = entry.time_ms.max(range.at.as_ref().unwrap().time_ms);
+        let hash = chain::submission_hash(&id, &entry.submission, &chain::body_hash_of(entry).unwrap());
+        let (time_ms, origin, decided) = (entry.time_ms, entry.origin.as_str(), entry.decided.as_ref());
+        chain = chain::chain_after(&chain, &chain::Place { group: &id, epoch, sequence, time_ms, origin, hash, decided });
+    }
+    let (at, entries) = (range.at.as_mut().unwrap(), range.entries.len() as u64);
+    (at.sequence, at.chain) = (after + entries, chain.to_vec().into());
+    sign_head(at, &town.a.key);
+    range
+}
+
+/// An entry by somebody of the home.
+fn entry(author: u64, action: Action, written: &[u8], member: u64) -> Entry {
+    let submission = Submission { author, action: Some(action), ..Submission::default() };
+    let body = (!written.is_empty()).then(|| Body::Written([&[7; 16][..], written].concat().into()));
+    let decided = Decided { member, ..Decided::default() };
+    Entry { submission: submission.encode_to_vec().into(), decided: decided.encode_to_vec().into(), body, ..Entry::default() }
+}
+
+#[test]
+fn a_home_does_not_speak_for_those_of_others() {
+    let mut town = Town::new();
+    let carol = Person::at(&mut town.b, "carol");
+    let (bob, peer) = (town.bob.actor.account, startalk_domain::directory::peer_number(&town.b.store, &town.a.name).unwrap());
+    town.b.ok(town.bob.say(town.group_b, "mine"));
+    deliver(&town.b, &mut town.a);
+    let recorded = chained(&town, |_| {});
+    follow(&town.a, &mut town.b, &town.id);
+    let (mine, proofs) = (timeline::head(&town.b.store, town.group_b).sequence, recorded.proofs);
+    let again = recorded.entries.last().unwrap().clone();
+    let message = || Action::Message(wire::Message { id: vec![7; 16].into(), ..wire::Message::default() });
+    let person = |name: &str, domain: &str| {
+        wire::Person { name: name.into(), domain: domain.into(), ..wire::Person::default() }.encode_to_vec()
+    };
+    let add = |name: &str, domain: &str, member| entry(1, Action::Add(wire::Add {}), &person(name, domain), member);
+    let head = timeline::head(&town.b.store, town.group_b).sequence;
+    for (what, entry, expected) in [
+        ("in bob's name", entry(2, message(), &text("forged"), 0), "bad-signature"),
+        ("bob leaves", entry(2, Action::Leave(wire::Leave {}), b"", 0), "bad-signature"),
+        ("bob's message is another", entry(1, Action::Edit(wire::Edit { target: mine }), &text("forged"), 0), "bad-signature"),
+        ("bob says it twice", again, "conflict"),
+        ("carol never asked", add("carol", "b.example", 3), "malformed"),
+        ("dave has bob's number", add("dave", "a.example", 2), "malformed"),
+        ("alice has a second number", add("alice", "a.example", 9), "malformed"),
+        ("nobody's number", add("dave", "a.example", 0), "malformed"),
+        ("a number out of reach", add("dave", "a.example", u64::MAX), "malformed"),
+        ("one out of reach is muted", entry(1, Action::Mute(wire::Mute { member: u64::MAX, until_ms: 1 }), b"", 0), "malformed"),
+        (
+            "one out of reach is admitted",
+            entry(1, Action::Admit(wire::Admit { member: 1 << 40, refuse: false }), b"", 0),
+            "malformed",
+        ),
+        ("it is begun again", entry(0, Action::Create(wire::Create::default()), &person("bob", "b.example"), 2), "malformed"),
+    ] {
+        let range = chained(&town, |range| (range.entries, range.proofs) = (vec![entry], proofs.clone()));
+        let give = Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) };
+        assert_eq!(town.b.run(give).map_err(|e| e.code.as_str()).err(), Some(expected), "{what}");
+    }
+    assert_eq!(timeline::head(&town.b.store, town.group_b).sequence, head, "nothing of it was taken");
+    assert_eq!(said(&town.b, bob, town.group_b), ["mine"]);
+    assert!(groups::overview(&town.b.store, carol.actor.account, town.group_b).is_err());
+    // What is written and has no form is nobody's to see; the log goes on.
+    let name = Action::SetText(wire::SetText { text: wire::Text::Name.into() });
+    let long = [b'x'; 60_000];
+    let odd = vec![entry(1, name, &long, 0), entry(1, message(), b"\xff", 0), entry(1, message(), &text("and on"), 0)];
+    let range = chained(&town, |range| range.entries = odd);
+    town.b.ok(Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) });
+    assert_eq!(said(&town.b, bob, town.group_b), ["mine", "(gone)", "and on"]);
+    assert_eq!(groups::group(&town.b.store, town.group_b).unwrap().name, "");
+}
+
+#[test]
+fn what_is_nobodys_when_it_is_said_is_never_anybody_elses() {
+    let mut town = Town::new();
+    let peer = startalk_domain::directory::peer_number(&town.b.store, &town.a.name).unwrap();
+    let mut carol = Person::at(&mut town.b, "carol");
+    let secret_hash = *blake3::hash(b"come in").as_bytes();
+    town.a.ok(town.alice.act(town.group_a, GroupAct::MakeLink { secret_hash, uses: 0, not_after_ms: 0 }));
+    follow(&town.a, &mut town.b, &town.id);
+    let message = Action::Message(wire::Message { id: vec![7; 16].into(), ..wire::Message::default() });
+    let range = chained(&town, |range| range.entries = vec![entry(3, message, &text("by three"), 0)]);
+    town.b.ok(Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) });
+    let link = GroupLink { home: "a.example".parse().unwrap(), group: town.id.parse().unwrap(), secret: "come in".into() };
+    town.b.ok(carol.join(&link));
+    deliver(&town.b, &mut town.a);
+    // The home has given carol the number 3.
+    let mut joined = Vec::new();
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+    let there = served(&town.a, at_home, &town.id, timeline::head(&town.b.store, town.group_b).sequence - 1);
+    joined.extend(there.entries.last().cloned());
+    let range = chained(&town, |range| (range.entries, range.proofs) = (joined, there.proofs));
+    town.b.ok(Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) });
+    assert_eq!(groups::member_of(&town.b.store, town.group_b, carol.actor.account).unwrap().member, 3);
+    let by_three = town.b.messages(town.bob.actor.account, town.group_b);
+    let by_three = by_three.iter().find(|m| m.content.as_ref() == Some(&text("by three"))).unwrap();
+    assert_eq!(by_three.author_id, None, "carol has said nothing");
 }
 
 #[test]

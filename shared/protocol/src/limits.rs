@@ -112,6 +112,8 @@ pub const LINK_DEAD_MS: u64 = 45_000;
 pub const LINK_PROBE_MS: u64 = 5_000;
 /// Members of one group.
 pub const GROUP_MEMBERS_MAX: u64 = 10_000;
+/// The highest number of a member: who came once keeps theirs. A replica looks through everybody up to the highest.
+pub const GROUP_MEMBER_NUMBER_MAX: u64 = 1 << 20;
 /// Members that a group begins with besides who begins it; further ones are added. All of them are recorded in one batch,
 /// with up to four records each when they and their domains were never heard of, and a batch has a limit.
 pub const GROUP_BEGUN_WITH_MAX: usize = 200;

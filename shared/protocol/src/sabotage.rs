@@ -34,6 +34,7 @@ switches! {
     NoDiskReserve "no-disk-reserve" "Commands that add are taken while the disk is nearly full.";
     NoRollback "no-rollback" "A refused command leaves what it had written so far.";
     SubmissionsNotProven "submissions-not-proven" "What a group's home says of other domains' people is taken without their domains' signatures.";
+    AuthorsNotChecked "authors-not-checked" "A group's home lets its own people, or what was said before, speak for others.";
     SubmissionsTwice "submissions-twice" "A submission to a group that comes again is recorded again.";
     HeadsNotChecked "heads-not-checked" "A group's head is taken without its home's signature.";
     EquivocationUnnoticed "equivocation-unnoticed" "Two histories of one group are not compared.";

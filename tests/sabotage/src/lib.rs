@@ -54,6 +54,7 @@ pub const LIST: &[Caught] = &[
     caught(Switch::ViewsNotCompared, "startalk", "startalk", "store::tests::views_that_lost_a_page_are_made_anew"),
     caught(Switch::NoRollback, "startalk-domain", "one_domain", "a_command_that_fails_half_way_is_undone"),
     caught(Switch::SubmissionsNotProven, "startalk-domain", "groups", "a_third_domain_believes_no_home_what_it_says_of_others"),
+    caught(Switch::AuthorsNotChecked, "startalk-domain", "groups", "a_home_does_not_speak_for_those_of_others"),
     caught(
         Switch::SubmissionsTwice,
         "startalk-domain",

@@ -157,6 +157,9 @@ fn recorded(tx: &mut Tx, record: &Recorded, f: &pb::GroupRecorded, body: Option<
         if f.submitted_at != 0 {
             ended(tx, conversation, submission.number);
         }
+        if views::group(tx, conversation).is_some_and(|g| g.home != f.origin) {
+            receive::counted(tx, conversation, f.origin, submission.number);
+        }
         if let Ok(head) = Head::decode(f.head.as_ref())
             && !f.head.is_empty()
         {
@@ -453,13 +456,13 @@ impl Applied<'_> {
             if was != Standing::In {
                 return;
             }
-            g.members -= 1;
+            g.members = g.members.saturating_sub(1); // a home may tell what does not add up
             if peer == HERE {
-                g.here -= 1;
+                g.here = g.here.saturating_sub(1);
                 g.begun &= g.is_home() || g.here > 0;
             }
             if let Some(domain) = g.peers.iter_mut().find(|p| p.peer == peer) {
-                domain.members -= 1;
+                domain.members = domain.members.saturating_sub(1);
                 if domain.members == 0
                     && let Some(stint) = domain.stints.last_mut()
                 {

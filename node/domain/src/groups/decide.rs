@@ -125,7 +125,7 @@ fn has_room(group: &Group, peer: u64) -> Result<(), Error> {
     let too_many = |what: &str, max: u64| Err(Error::new(Code::TooMany).with("what", what).with("max", max));
     let domains = group.peers.iter().filter(|p| p.members > 0 || p.peer == peer).count();
     let is_new = peer != HERE && !group.peers.iter().any(|p| p.peer == peer && p.members > 0);
-    if group.members >= limits::GROUP_MEMBERS_MAX {
+    if group.members >= limits::GROUP_MEMBERS_MAX || group.last_member >= limits::GROUP_MEMBER_NUMBER_MAX {
         return too_many("members", limits::GROUP_MEMBERS_MAX);
     }
     if is_new && domains >= limits::GROUP_DOMAINS_MAX {

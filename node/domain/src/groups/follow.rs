@@ -16,7 +16,16 @@ use startalk_protocol::{
     trust::{Charter, VerifiedCharter},
 };
 
-use super::{Group, Log, Waiting, by_id, decide::superseded, group, log, receive::unsalted, record::note_name, submit, waiting};
+use super::{
+    Group, Log, Waiting,
+    believe::{self, Told},
+    by_id,
+    decide::superseded,
+    group, log,
+    receive::unsalted,
+    record::note_name,
+    rights, submit, waiting,
+};
 use crate::{
     command::Answer,
     context::Ctx,
@@ -138,6 +147,7 @@ fn learn(tx: &mut Tx, ctx: &mut Ctx, group: &Group, page: &Beginning) -> Result<
     }
     let mut learned = Vec::with_capacity(members.len());
     for m in members {
+        believe::number(m.member)?;
         let Some((person, peer)) = meet(tx, ctx, &m.name, &m.domain)? else { continue };
         let named = wire::Person { display_name: m.display_name.clone(), ..wire::Person::default() };
         if directory::check_display_name(&named.display_name, "display_name").is_ok() {
@@ -206,7 +216,7 @@ pub(crate) fn follow(tx: &mut Tx, ctx: &mut Ctx, peer: u64, id: &str, range: Ran
     if entries.len() > limits::GROUP_RANGE_ENTRIES_MAX || at.sequence != here + entries.len() as u64 {
         return Err(malformed());
     }
-    let proofs = Proofs::new(tx, ctx, &range);
+    let proofs = Proofs::new(tx, ctx, &range)?;
     let mut state = (log.epoch, log.chain);
     let times = std::iter::once(log.time_ms).chain(entries.iter().map(|e| e.time_ms)).chain(std::iter::once(at.time_ms));
     if !times.is_sorted() {
@@ -276,9 +286,16 @@ fn take(
         Some(wire::entry::Body::Written(written)) => unsalted(written).ok_or_else(malformed)?,
         _ => None,
     };
+    // What is written is no content, no text or no person: it is in the chain by its hash, and shown to nobody.
+    let written = written.filter(|w| match &submission.action {
+        Some(action) => rights::check_written(action, Some(&w.value.0)).is_ok(),
+        None => true,
+    });
     let (person, peer) = whom(tx, ctx, group, &submission, entry, written.as_ref())?;
-    note_name(tx, ctx, &submission, person, written.as_ref().map(|w| w.value.0.as_ref()));
     let before = super::group(tx, group.conversation).ok_or(Code::Internal)?;
+    let decided = wire::Decided::decode(entry.decided.as_ref()).map_err(|_| malformed())?;
+    believe::check(tx, ctx, &before, &Told { submission: &submission, decided: &decided, origin, person, peer })?;
+    note_name(tx, ctx, &submission, person, written.as_ref().map(|w| w.value.0.as_ref()));
     let forgotten = submission.action.as_ref().map(|a| superseded(tx, ctx, &before, a)).unwrap_or_default();
     let facts = pb::GroupRecorded {
         submission: entry.submission.clone(),
@@ -309,7 +326,7 @@ fn take(
         decided: &entry.decided,
     };
     let renewed = matches!(submission.action, Some(Action::NewEpoch(_)));
-    Ok((epoch + u32::from(renewed), chain::chain_after(&chain, &place)))
+    Ok((epoch.saturating_add(u32::from(renewed)), chain::chain_after(&chain, &place)))
 }
 
 /// The hash of our submission that waits, from our own record of it.
@@ -363,29 +380,46 @@ struct Proofs<'a> {
 }
 
 impl<'a> Proofs<'a> {
-    fn new(tx: &Tx, ctx: &Ctx, range: &'a Range) -> Self {
+    fn new(tx: &Tx, ctx: &Ctx, range: &'a Range) -> Result<Self, Error> {
+        // Each costs a check of a signature, and everybody here waits meanwhile.
+        for (what, got, max) in [
+            ("proofs", range.proofs.len(), limits::GROUP_RANGE_ENTRIES_MAX),
+            ("charters", range.charters.len(), limits::GROUP_RANGE_ENTRIES_MAX),
+        ] {
+            if got > max {
+                return Err(Error::new(Code::TooMany).with("what", what).with("max", max));
+            }
+        }
         let mut charters = Vec::new();
         let realm = governance::realm(tx);
         charters.extend(Charter::decode_signed(&realm.charter));
-        for proof in range.proofs.iter().take(limits::GROUP_RANGE_ENTRIES_MAX) {
-            let Ok(domain) = proof.domain.parse::<DomainName>() else { continue };
+        let mut domains: Vec<&str> = range.proofs.iter().map(|p| p.domain.as_str()).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        let shown: Vec<VerifiedCharter> = range.charters.iter().filter_map(|c| Charter::decode_signed(c).ok()).collect();
+        for domain in domains {
+            let Ok(domain) = domain.parse::<DomainName>() else { continue };
             let known = directory::peer_number(tx, &domain).and_then(|n| directory::peer(tx, n));
             charters.extend(known.as_ref().and_then(|p| Charter::decode_signed(&p.charter).ok()));
             // Another charter of the same keys may be newer or older than ours; of a domain that we never met, the home's
             // word is all there is, until it is met.
             let pinned = known.and_then(|p| p.pinned());
-            let shown = range.charters.iter().take(limits::GROUP_DOMAINS_MAX).filter_map(|c| Charter::decode_signed(c).ok());
-            charters.extend(shown.filter(|c| {
-                let same = pinned.as_ref().is_none_or(|p| p.first_root_key == c.first_root_key());
-                *c.domain() == domain && domain != *ctx.domain && same
-            }));
+            charters.extend(
+                shown
+                    .iter()
+                    .filter(|c| {
+                        let same = pinned.as_ref().is_none_or(|p| p.first_root_key == c.first_root_key());
+                        *c.domain() == domain && domain != *ctx.domain && same
+                    })
+                    .cloned(),
+            );
         }
         let good = range.proofs.iter().map(|p| {
             let bytes = chain::submissions_bytes(p.hashes.iter());
             p.hashes.len() <= limits::LINK_BATCH_ITEMS_MAX
                 && check_signature(Purpose::GroupSubmissions, &p.link_key, &bytes, &p.signature)
         });
-        Self { list: &range.proofs, charters, good: good.collect() }
+        Ok(Self { list: &range.proofs, charters, good: good.collect() })
     }
 
     fn check(&self, entry: &Entry, hash: &[u8; 32], submission: &Submission) -> Result<(), Error> {

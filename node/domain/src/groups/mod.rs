@@ -11,6 +11,7 @@
 mod act;
 mod applicants;
 mod apply;
+mod believe;
 mod decide;
 mod follow;
 mod join;

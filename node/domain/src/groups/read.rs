@@ -143,7 +143,8 @@ pub fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Recorded, 
     let conversation = record.conversation;
     let author = match &submission.action {
         Some(Action::Create(_) | Action::Join(_)) => f.person,
-        _ => member(store, conversation, submission.author).map_or(0, |m| m.person),
+        // A number that was nobody's when the home recorded this may have been given to somebody of another domain since.
+        _ => member(store, conversation, submission.author).filter(|m| m.peer == f.origin).map_or(0, |m| m.person),
     };
     let (device, counter) = if f.origin == directory::HERE { (f.device, f.counter) } else { (0, 0) };
     let mut message = Message {

@@ -55,6 +55,16 @@ pub(super) fn remember(tx: &mut Tx, conversation: u64, peer: u64, number: u64, h
     });
 }
 
+/// A replica has a submission of this domain with this number: no other may have it, nor one below it.
+pub(super) fn counted(tx: &mut Tx, conversation: u64, peer: u64, number: u64) {
+    tx.change(window_key(conversation, peer), |w: &mut Window| w.top = w.top.max(number));
+}
+
+/// The highest number of this domain's submissions.
+pub(super) fn top(read: &impl Read, conversation: u64, peer: u64) -> u64 {
+    read.get::<Window>(&window_key(conversation, peer)).map_or(0, |w| w.top)
+}
+
 /// What a submission came to.
 pub(crate) enum Came {
     /// Recorded, or refused for good: there is a record of it, with its place on the link.
