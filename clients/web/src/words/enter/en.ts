@@ -30,7 +30,7 @@ const en = {
   deviceName: 'Name of this device',
   deviceNameHint: 'As it stands in your list of devices.',
   deviceDefault: '{browser} on {system}',
-  advanced: 'More',
+  advanced: 'Name this device',
   server: 'Server address',
   serverHint: 'Only if the domain cannot be found by its name: host or host:port.',
   back: 'Back',

@@ -31,7 +31,7 @@ const zh: Translation<typeof en> = {
   deviceName: '本设备名称',
   deviceNameHint: '显示在你的设备列表中。',
   deviceDefault: '{system} 上的 {browser}',
-  advanced: '更多',
+  advanced: '为本设备命名',
   server: '服务器地址',
   serverHint: '仅在凭域名找不到服务器时填写：主机名，或 主机名:端口。',
   back: '返回',
