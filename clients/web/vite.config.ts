@@ -9,7 +9,7 @@ const node = process.env['STARTALK_NODE'] ?? 'https://127.0.0.1:8443'
 export default defineConfig({
   plugins: [svelte()],
   build: {
-    target: 'es2022',
+    target: 'es2024',
     outDir: process.env['STARTALK_WEB_OUT'] ?? 'dist',
     emptyOutDir: true,
     assetsInlineLimit: 0, // the policy of the page has no data: for anything that runs or dresses
