@@ -20,7 +20,7 @@ export type Said =
   | { kind: 'text'; blocks: Block[] }
   | { kind: 'code'; language: string; source: string }
   | { kind: 'system'; code: string; params: Record<string, string> }
-  | { kind: 'unknown'; fallback: string }
+  | { kind: 'unknown'; fallback: string; bytes: Uint8Array }
 
 /** Bytes of plain text in one message, as in limits.rs. */
 export const TEXT_BYTES_MAX = 64 * 1024
