@@ -2,7 +2,6 @@
 import { mount } from 'svelte'
 import '../src/theme/tokens.css'
 import '../src/theme/base.css'
-import Shell from '../src/app/Shell.svelte'
 import { beginLook } from '../src/theme/look.svelte'
 import { begin } from '../src/words'
 import { Fake } from './fake.svelte'
@@ -10,5 +9,6 @@ const talk = new Fake(Number(new URLSearchParams(location.search).get('n') ?? 40
 beginLook()
 if (location.pathname.startsWith('/lab')) history.replaceState({}, '', new URLSearchParams(location.search).get('at') ?? '/')
 await begin()
+const { default: Shell } = await import('../src/app/Shell.svelte')
 mount(Shell, { target: document.getElementById('app')!, props: { talk } })
 Object.assign(window, { talk })

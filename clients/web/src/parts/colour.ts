@@ -12,11 +12,11 @@ export function hue(address: string): number {
 
 const HAN = /\p{Script=Han}/u
 
-/** Two letters of a Latin name, the last two characters of a Chinese one (the given name), one of anything else. */
+/** Two letters of a Latin name; of a Chinese one the given name, the first two of what is longer than a name. */
 export function initials(name: string): string {
   const clean = name.trim().replace(/^@/, '')
   const han = [...clean].filter((c) => HAN.test(c))
-  if (han.length > 0) return han.slice(-2).join('')
+  if (han.length > 0) return (han.length > 4 ? han.slice(0, 2) : han.slice(-2)).join('')
   const words = clean.split('@')[0]?.split(/[\s._-]+/u).filter(Boolean) ?? []
   const letters = words.length > 1 ? [first(words[0]), first(words[words.length - 1])] : [first(words[0])]
   return letters.join('').toLocaleUpperCase() || '?'

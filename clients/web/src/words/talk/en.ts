@@ -131,6 +131,7 @@ const en = {
   unconfirmed: 'Not confirmed: whether it arrived is not known',
   failed: 'Not sent',
   waitingHome: 'Waiting for the group’s domain',
+  sentenceEnd: '. ',
   retrySend: 'Send again',
   discard: 'Discard',
   answering: 'In answer to {name}: {text}',

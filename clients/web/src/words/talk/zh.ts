@@ -127,6 +127,7 @@ const zh: Translation<typeof en> = {
   unconfirmed: '未确认：不知道是否送到',
   failed: '未发送',
   waitingHome: '正在等待此群所在的域',
+  sentenceEnd: '。',
   retrySend: '重新发送',
   discard: '丢弃',
   answering: '回复 {name}：{text}',
