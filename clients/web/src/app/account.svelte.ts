@@ -1,5 +1,5 @@
-// From what the worker tells to what the views read: the one place that knows both. All accounts of this browser; each is a
-// `Talk`. Nothing is decided here and nothing is kept: the worker does both.
+// From what the worker tells to what the views read: the one place that knows both. One account of this
+// browser. Nothing is decided here and nothing is kept: the worker does both.
 
 import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
 import type { Said } from './content'
@@ -12,55 +12,6 @@ const TYPING_MS = 6000
 const PAGE = 60
 /** Members offered for completion: more are found by typing on. */
 const MEMBERS_MAX = 2000
-
-export class Accounts {
-  rows = $state.raw<readonly AccountRow[]>([])
-  /** Whether the worker has told at all. */
-  heard = $state(false)
-  readonly #talks = new Map<string, AccountTalk>()
-  readonly #end: () => void
-  /** New messages, for notifications. */
-  onfresh: ((talk: AccountTalk, rows: readonly MessageRow[]) => void) | undefined
-
-  constructor(readonly sdk: Sdk) {
-    this.#end = sdk.listen((told) => this.#hear(told))
-  }
-  close(): void {
-    this.#end()
-  }
-  talk(user: string): AccountTalk | undefined {
-    return this.rows.some((row) => row.user === user) ? this.#talks.get(user) : undefined
-  }
-
-  #of(row: AccountRow): AccountTalk {
-    let talk = this.#talks.get(row.user)
-    if (!talk) this.#talks.set(row.user, (talk = new AccountTalk(this.sdk.account(row.user), row)))
-    else talk.row = row
-    return talk
-  }
-  #hear(told: Told): void {
-    switch (told.kind) {
-      case 'accounts':
-        for (const row of told.rows) this.#of(row)
-        this.rows = told.rows
-        this.heard = true
-        return
-      case 'account':
-        this.#of(told.row)
-        this.rows = this.rows.some((row) => row.user === told.row.user)
-          ? this.rows.map((row) => (row.user === told.row.user ? told.row : row))
-          : [...this.rows, told.row]
-        return
-      case 'setting':
-        return
-      default: {
-        const talk = this.#talks.get(told.account)
-        talk?.hear(told)
-        if (talk && told.kind === 'messages' && told.fresh) this.onfresh?.(talk, told.rows)
-      }
-    }
-  }
-}
 
 type Of<K extends Told['kind']> = Extract<Told, { kind: K }>
 type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'presence' | 'invitation'>
@@ -76,8 +27,9 @@ function said(row: MessageRow): Said {
   return known
 }
 
-export class AccountTalk implements Talk {
-  row: AccountRow = $state.raw() as AccountRow
+export class Account implements Talk {
+  /** Until the worker has told of it, there is none. */
+  row = $state.raw<AccountRow>()
   #rows = $state.raw<ReadonlyMap<ConversationId, ConversationRow>>(new Map())
   #profiles = $state.raw<ReadonlyMap<string, ProfileRow>>(new Map())
   #typing = $state.raw<Readonly<Record<ConversationId, readonly string[]>>>({})
@@ -91,16 +43,27 @@ export class AccountTalk implements Talk {
   readonly domain: string
   readonly conversations: readonly Conversation[] = $derived.by(() => this.#sorted())
   readonly #byId: ReadonlyMap<ConversationId, Conversation> = $derived(new Map(this.conversations.map((one) => [one.id, one])))
-  readonly link: Link = $derived(this.row.link)
-  readonly outbox: number = $derived(this.row.outbox)
-  readonly listed: boolean = $derived(this.row.synced || this.#rows.size > 0)
-  readonly editWindowMs: number = $derived(this.row.welcome?.editWindowMs ?? 0)
-  readonly recallWindowMs: number = $derived(this.row.welcome?.recallWindowMs ?? 0)
+  readonly link: Link = $derived(this.row?.link ?? { state: 'connecting' })
+  readonly outbox: number = $derived(this.row?.outbox ?? 0)
+  readonly listed: boolean = $derived((this.row?.synced ?? false) || this.#rows.size > 0)
+  readonly editWindowMs: number = $derived(this.row?.welcome?.editWindowMs ?? 0)
+  readonly recallWindowMs: number = $derived(this.row?.welcome?.recallWindowMs ?? 0)
+  readonly calls: AccountCalls
+  readonly #end: () => void
 
-  constructor(readonly calls: AccountCalls, row: AccountRow) {
-    this.row = row
-    this.me = row.user
-    this.domain = row.user.split('@')[1] ?? ''
+  constructor(sdk: Sdk, user: string) {
+    this.me = user
+    this.domain = user.split('@')[1] ?? ''
+    this.calls = sdk.account(user)
+    this.#end = sdk.listen((told) => {
+      if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
+      else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
+      else if (told.kind !== 'setting' && told.account === user) this.hear(told)
+    })
+  }
+  close(): void {
+    this.#end()
+    for (const timer of this.#timers.values()) clearTimeout(timer)
   }
 
   hear(told: ToldOfAccount): void {
@@ -203,7 +166,7 @@ export class AccountTalk implements Talk {
     return this.#byId.get(id)
   }
   name(user: string): string {
-    if (user === this.me && this.row.me.displayName) return this.row.me.displayName
+    if (user === this.me && this.row?.me.displayName) return this.row.me.displayName
     return this.#profiles.get(user)?.displayName || user.split('@')[0] || user
   }
   presence(user: string): string | undefined {
@@ -341,7 +304,7 @@ class AccountTimeline implements Timeline {
     })
   })
 
-  constructor(private readonly talk: AccountTalk, readonly id: ConversationId, private readonly onclose: () => void) {
+  constructor(private readonly talk: Account, readonly id: ConversationId, private readonly onclose: () => void) {
     const row = talk.rowOf(id)
     // Where one stopped reading is what one wants to see first.
     const place: Place = row && row.unread > PAGE / 2 && row.read > 0 ? { at: 'around', sequence: row.read } : { at: 'latest' }
