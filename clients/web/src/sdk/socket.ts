@@ -95,7 +95,7 @@ export class Socket {
         take: (answer) => {
           const found: Answer = answer
           if (found.case === 'error') reject(problem(found.value))
-          else if (found.case === kind) resolve(found.value as unknown as AnswerOf<C>)
+          else if (found.case === kind) resolve(found.value as never)
           else reject(new ApiError('malformed'))
           return false
         },
