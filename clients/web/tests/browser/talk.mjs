@@ -16,7 +16,7 @@ async function person(test, node, name, options) {
 }
 
 /** Somebody on each domain, who have said something to each other already. */
-async function pair(test, options = {}) {
+export async function pair(test, options = {}) {
   const { alpha, beta } = test.world
   const ann = await person(test, alpha, fresh('ann'), options)
   const ben = await person(test, beta, fresh('ben'), options)

@@ -47,7 +47,7 @@ export async function open(page, name) {
 }
 
 export const row = (page, name) => page.getByRole('navigation', { name: 'Conversations' }).getByRole('link').filter({ hasText: name }).first()
-export const composer = (page) => page.getByRole('textbox', { name: /^Write/ })
+export const composer = (page) => page.getByRole('combobox', { name: /^Write to/ })
 export const messages = (page) => page.getByRole('log').getByRole('article')
 export const message = (page, text) => messages(page).filter({ hasText: text })
 
