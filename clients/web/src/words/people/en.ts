@@ -1,6 +1,7 @@
 // People: requests, profile cards, starting a conversation, presence.
 
 const en = {
+  back: 'Back',
   close: 'Close',
   cancel: 'Cancel',
   loading: 'Loading…',

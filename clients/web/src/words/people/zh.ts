@@ -2,6 +2,7 @@ import type { Translation } from '../chunks'
 import type en from './en'
 
 const zh: Translation<typeof en> = {
+  back: '返回',
   close: '关闭',
   cancel: '取消',
   loading: '正在加载…',
