@@ -1,40 +1,34 @@
-// The account that these views ask, made from the SDK: most is passed on as it is, for both speak the contract of
-// sdk/api.ts; what is known already is read from `Seen`.
+// The account that these views ask, made from the one that talks: most is passed on as it is, for both speak the contract
+// of sdk/api.ts; what is known already is read from there, reactively.
 
-import type { AccountCalls, AccountRow, ConversationRow, Sdk, User } from '../sdk/api'
-import type { ConversationId, Group, Node, Pinned, Request } from './node'
-import type { Seen } from './seen.svelte'
+import type { AccountTalk } from '../app/account.svelte'
+import { gist } from '../app/preview'
+import type { AccountRow, ConversationRow } from '../sdk/api'
+import type { Group, Node, Request } from './node'
 
-/** What the views around talking can say of messages. */
-export interface Gists {
-  /** The newest message of a conversation in one line; empty if there is none. */
-  last(conversation: ConversationId): string
-  pins(conversation: ConversationId): Promise<readonly Pinned[]>
-}
-
-declare const __VERSION__: string | undefined
-const VERSION = typeof __VERSION__ === 'string' ? __VERSION__ : '0.1.0'
+/** Of the protocol, while no welcome has come. */
 const PROTOCOL = 1
 
-export function session(sdk: Sdk, user: User, seen: Seen, gists: Gists, device: () => string): Node {
-  const calls: AccountCalls = sdk.account(user)
-  const row = (): AccountRow | undefined => seen.account(user)
+export function session(talk: AccountTalk, version: string): Node {
+  const { calls, me: user } = talk
+  const row = (): AccountRow => talk.row
+  const rows = (): ConversationRow[] => talk.conversations.flatMap((c) => talk.rowOf(c.id) ?? [])
   return {
     user,
-    get domain() { return row()?.welcome?.domain ?? user.slice(user.indexOf('@') + 1) },
-    get domainName() { return row()?.welcome?.displayName ?? '' },
-    get administrator() { return row()?.administrator ?? false },
-    get registration() { return row()?.welcome?.registration ?? 'closed' },
-    get about() { return { version: VERSION, protocol: row()?.welcome?.version ?? PROTOCOL, device: device() } },
-    me: () => row()?.me ?? { user, displayName: '', avatar: '', signature: '' },
-    online: () => row()?.link.state === 'online',
-    name: (whom) => seen.name(user, whom),
-    presence: (whom) => seen.presence(user, whom),
-    known: () => seen.conversations(user).flatMap((c) => (c.peer && !c.peer.gone && !c.request && !c.blocked ? [{ user: c.peer.user, displayName: c.peer.displayName }] : [])),
-    requests: () => seen.conversations(user).filter((c) => c.request && !c.blocked).sort((a, b) => b.time - a.time).flatMap((c) => request(c, gists)),
-    group: (id) => group(seen.conversation(user, id)),
-    blockedNow: (whom) => seen.conversations(user).some((c) => c.blocked && c.peer?.user === whom),
-    pending: () => row()?.outbox ?? 0,
+    get domain() { return row().welcome?.domain ?? talk.domain },
+    get domainName() { return row().welcome?.displayName ?? '' },
+    get administrator() { return row().administrator },
+    get registration() { return row().welcome?.registration ?? 'closed' },
+    get about() { return { version, protocol: row().welcome?.version ?? PROTOCOL, device: row().device } },
+    me: () => row().me,
+    online: () => row().link.state === 'online',
+    name: (whom) => talk.name(whom),
+    presence: (whom) => talk.presence(whom),
+    known: () => rows().flatMap((c) => (c.peer && !c.peer.gone && !c.request && !c.blocked ? [{ user: c.peer.user, displayName: talk.name(c.peer.user) }] : [])),
+    requests: () => rows().filter((c) => c.request && !c.blocked).flatMap((c) => request(c, talk)),
+    group: (id) => group(talk.rowOf(id)),
+    blockedNow: (whom) => rows().some((c) => c.blocked && c.peer?.user === whom),
+    pending: () => row().outbox,
 
     profile: (whom) => calls.profile(whom),
     setProfile: (name, avatar, signature) => calls.setProfile(name, avatar, signature),
@@ -57,15 +51,17 @@ export function session(sdk: Sdk, user: User, seen: Seen, gists: Gists, device: 
     makeLink: (id, uses, validMs) => calls.makeLink(id, uses, validMs),
     links: (id) => calls.links(id),
     members: (id, from, limit, asked) => calls.members(id, from, limit, asked),
-    pins: (id) => gists.pins(id),
+    pins: async (id) => (await talk.pins(id)).map((m) => ({ sequence: m.sequence, author: m.author, timeMs: m.time, text: gist(m, talk) })),
     join: (link, word) => calls.join(link, word),
     groupInvitations: () => calls.groupInvitations(),
     decideInvitation: (id, accept) => calls.decideInvitation(id, accept),
   }
 }
 
-function request(c: ConversationRow, gists: Gists): Request[] {
-  return c.peer ? [{ conversation: c.id, user: c.peer.user, displayName: c.peer.displayName, timeMs: c.time, preview: gists.last(c.id) }] : []
+function request(c: ConversationRow, talk: AccountTalk): Request[] {
+  if (!c.peer) return []
+  const last = talk.conversation(c.id)?.last
+  return [{ conversation: c.id, user: c.peer.user, displayName: c.peer.displayName, timeMs: c.time, preview: last ? gist(last, talk) : '' }]
 }
 
 function group(c: ConversationRow | undefined): Group | undefined {
