@@ -1,7 +1,7 @@
 // The account that these views ask, made from the one that talks: most is passed on as it is, for both speak the contract
 // of sdk/api.ts; what is known already is read from there, reactively.
 
-import type { AccountTalk } from '../app/account.svelte'
+import type { Account } from '../app/account.svelte'
 import { gist } from '../app/preview'
 import type { AccountRow, ConversationRow } from '../sdk/api'
 import type { Group, Node, Request } from './node'
@@ -9,26 +9,26 @@ import type { Group, Node, Request } from './node'
 /** Of the protocol, while no welcome has come. */
 const PROTOCOL = 1
 
-export function session(talk: AccountTalk, version: string): Node {
+export function session(talk: Account, version: string): Node {
   const { calls, me: user } = talk
-  const row = (): AccountRow => talk.row
+  const row = (): AccountRow | undefined => talk.row
   const rows = (): ConversationRow[] => talk.conversations.flatMap((c) => talk.rowOf(c.id) ?? [])
   return {
     user,
-    get domain() { return row().welcome?.domain ?? talk.domain },
-    get domainName() { return row().welcome?.displayName ?? '' },
-    get administrator() { return row().administrator },
-    get registration() { return row().welcome?.registration ?? 'closed' },
-    get about() { return { version, protocol: row().welcome?.version ?? PROTOCOL, device: row().device } },
-    me: () => row().me,
-    online: () => row().link.state === 'online',
+    get domain() { return row()?.welcome?.domain ?? talk.domain },
+    get domainName() { return row()?.welcome?.displayName ?? '' },
+    get administrator() { return row()?.administrator ?? false },
+    get registration() { return row()?.welcome?.registration ?? 'closed' },
+    get about() { return { version, protocol: row()?.welcome?.version ?? PROTOCOL, device: row()?.device ?? '' } },
+    me: () => row()?.me ?? { user, displayName: '', avatar: '', signature: '' },
+    online: () => row()?.link.state === 'online',
     name: (whom) => talk.name(whom),
     presence: (whom) => talk.presence(whom),
     known: () => rows().flatMap((c) => (c.peer && !c.peer.gone && !c.request && !c.blocked ? [{ user: c.peer.user, displayName: talk.name(c.peer.user) }] : [])),
     requests: () => rows().filter((c) => c.request && !c.blocked).flatMap((c) => request(c, talk)),
     group: (id) => group(talk.rowOf(id)),
     blockedNow: (whom) => rows().some((c) => c.blocked && c.peer?.user === whom),
-    pending: () => row().outbox,
+    pending: () => row()?.outbox ?? 0,
 
     profile: (whom) => calls.profile(whom),
     setProfile: (name, avatar, signature) => calls.setProfile(name, avatar, signature),
@@ -58,7 +58,7 @@ export function session(talk: AccountTalk, version: string): Node {
   }
 }
 
-function request(c: ConversationRow, talk: AccountTalk): Request[] {
+function request(c: ConversationRow, talk: Account): Request[] {
   if (!c.peer) return []
   const last = talk.conversation(c.id)?.last
   return [{ conversation: c.id, user: c.peer.user, displayName: c.peer.displayName, timeMs: c.time, preview: last ? gist(last, talk) : '' }]
