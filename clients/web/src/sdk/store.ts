@@ -180,13 +180,15 @@ export class Store {
   }
 
   /** Messages with numbers first..=last, ascending, at most `limit` from the front. */
-  messages(conversation: string, first: number, last: number, limit: number): Promise<MessageRow[]> {
+  async messages(conversation: string, first: number, last: number, limit: number): Promise<MessageRow[]> {
+    if (last < first) return []
     const range = IDBKeyRange.bound([conversation, first], [conversation, last])
     return this.#read('messages', (r) => r.getAll(range, limit))
   }
 
   /** The last `limit` messages with numbers first..=last, ascending. */
   async lastMessages(conversation: string, first: number, last: number, limit: number): Promise<MessageRow[]> {
+    if (last < first) return []
     if (this.#gathered.length > 0) await this.#round
     const range = IDBKeyRange.bound([conversation, first], [conversation, last])
     const request = this.#db.transaction('messages', 'readonly').objectStore('messages').openCursor(range, 'prev')
