@@ -32,7 +32,7 @@ export function completed(text: string, ask: Asked, chosen: string): { text: str
   return { text: text.slice(0, ask.from) + chosen + space + after, caret: ask.from + chosen.length + 1 }
 }
 
-/** The best first: those that begin so, then those in which a word begins so, then those that have it inside. */
+/** The best first: those that are so, those that begin so, then those in which a word begins so, then those that have it inside. */
 export function ranked<T>(all: readonly T[], word: string, names: (one: T) => readonly string[], max: number): T[] {
   const wanted = word.toLocaleLowerCase()
   const found: { one: T; rank: number; at: number }[] = []
@@ -41,7 +41,7 @@ export function ranked<T>(all: readonly T[], word: string, names: (one: T) => re
     for (const name of names(one)) {
       const where = name.toLocaleLowerCase().indexOf(wanted)
       if (where < 0) continue
-      rank = Math.min(rank, where === 0 ? 0 : /[\s._-]/.test(name[where - 1] ?? '') ? 1 : 2)
+      rank = Math.min(rank, where === 0 ? (name.length === word.length ? -1 : 0) : /[\s._-]/.test(name[where - 1] ?? '') ? 1 : 2)
     }
     if (rank < 9) found.push({ one, rank, at })
   })

@@ -134,7 +134,8 @@ function closing(text: string, at: number, open: string): number {
     if (/\s/.test(text[end - 1] ?? ' ')) continue
     if (open.length === 1 && (text[end + 1] === open || text[end - 1] === open)) continue
     if (open === '_' && word.test(text[end + 1] ?? '')) continue
-    return end
+    // Of three stars the outer two close the bold.
+    return open === '**' && text[end + 2] === '*' ? end + 1 : end
   }
   return -1
 }
@@ -168,7 +169,7 @@ export function toTyped(said: Said): { typed: string; mentions: Map<string, stri
   const lines = said.blocks.map((one) => {
     const only = one.inlines.length === 1 ? one.inlines[0] : undefined
     if (only && only.marks === CODE && only.text.includes('\n')) return `\`\`\`\n${only.text}\n\`\`\``
-    const text = one.inlines.map((part) => typedInline(part, mentions)).join('')
+    const text = typedRun(one.inlines, 0, mentions)
     number = one.kind === NUMBERED ? number + 1 : 0
     const before = {
       [QUOTE]: `${'>'.repeat(one.level + 1)} `, [BULLET]: `${'  '.repeat(one.level)}- `, [NUMBERED]: `${'  '.repeat(one.level)}${number}. `, [HEADING]: '# ',
@@ -178,15 +179,38 @@ export function toTyped(said: Said): { typed: string; mentions: Map<string, stri
   return { typed: lines.join('\n'), mentions }
 }
 
+/** Neighbours that share a mark stand inside one pair of it; spaces at its edges stand outside. */
+function typedRun(parts: readonly Inline[], open: number, mentions: Map<string, string>): string {
+  let out = ''
+  for (let i = 0; i < parts.length; ) {
+    const part = parts[i] as Inline
+    // The mark that goes on the longest is outside.
+    const until = (mark: number) => {
+      let to = i
+      while (to < parts.length && (parts[to] as Inline).marks & mark) to++
+      return to
+    }
+    const mark = [BOLD, STRIKE, ITALIC].filter((one) => part.marks & one & ~open).sort((a, b) => until(b) - until(a))[0]
+    if (!mark) {
+      out += typedInline(part, mentions)
+      i++
+      continue
+    }
+    const to = until(mark)
+    const [, before = '', inside = '', after = ''] = /^(\s*)([^]*?)(\s*)$/.exec(typedRun(parts.slice(i, to), open | mark, mentions)) ?? []
+    const sign = mark === BOLD ? '**' : mark === STRIKE ? '~~' : open & BOLD || out.endsWith('*') ? '_' : '*'
+    out += inside === '' ? before + after : before + sign + inside + sign + after
+    i = to
+  }
+  return out
+}
+
 function typedInline(part: Inline, mentions: Map<string, string>): string {
   if (part.mention) mentions.set(part.text, part.mention)
-  let text = part.link && part.link !== part.text ? `[${part.text}](${part.link})` : part.text
-  if (!part.link && !part.mention && !(part.marks & CODE)) text = text.replace(/[\\`*_~]/g, (c, at: number) => escaped(text, c, at))
-  if (part.marks & CODE) text = `\`${text}\``
-  if (part.marks & ITALIC) text = `*${text}*`
-  if (part.marks & STRIKE) text = `~~${text}~~`
-  if (part.marks & BOLD) text = `**${text}**`
-  return text
+  if (part.marks & CODE) return `\`${part.text}\``
+  if (part.link) return part.link === part.text ? part.text : `[${part.text}](${part.link})`
+  if (part.mention) return part.text
+  return part.text.replace(/[\\`*_~]/g, (sign, at: number) => escaped(part.text, sign, at))
 }
 
 /** A sign that would be no mark anyway needs no stroke before it. */
