@@ -1,7 +1,11 @@
-//! Where gateway and federation meet: neither knows the other, and here each is given what it asks for.
+//! Where gateway, federation and the web client's files meet: none knows the others, and here each is given what it asks
+//! for.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use startalk_federation::{Federation, LinkIdentity};
-use startalk_gateway::RemoteEphemera;
+use startalk_gateway::{RemoteEphemera, WebClient, WebFile};
 use startalk_protocol::{
     AccountName, UserId,
     pb::link::{Ephemeral, ephemeral::Kind},
@@ -34,4 +38,19 @@ impl startalk_federation::Identity for Identity {
     fn outdated(&self) {
         self.wanted().notify_one();
     }
+}
+
+/// The web client in this binary, if it was built with one.
+pub fn web_client() -> Option<Arc<WebClient>> {
+    let files = startalk_web::files().iter().map(|f| WebFile {
+        path: f.path.to_owned(),
+        plain: Bytes::from_static(f.plain),
+        gzip: f.gzip.map(Bytes::from_static),
+        brotli: f.brotli.map(Bytes::from_static),
+    });
+    let client = WebClient::new(files).map(Arc::new);
+    if let (None, Some(why)) = (&client, startalk_web::missing()) {
+        tracing::warn!(why, "this node was built without the web client; browsers get simple pages");
+    }
+    client
 }

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    adapters::Ephemera,
+    adapters::{Ephemera, web_client},
     admin::{self, Backend, Progress, Request, control},
     announce,
     cli::progress_bar,
@@ -210,6 +210,7 @@ impl Node {
                 let homes = homes.clone();
                 Box::pin(async move { homes.readers(group.conversation, sequence).await.ok() })
             }));
+            config.web = web_client();
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
         };

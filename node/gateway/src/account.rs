@@ -143,9 +143,9 @@ impl Inner {
                 let account = accounts::account(&*gateway.config.views.store, me.account);
                 let name = session.identity().map(|i| i.name.to_string()).unwrap_or_default();
                 let from = session.from.ok_or(Code::Internal)?;
-                gateway.guard.sign_in(from, &name, gateway.now_ms())?;
+                gateway.guard.sign_in(from, None, &name, gateway.now_ms())?;
                 let account = gateway.verify(account, password).await?;
-                gateway.guard.signed_in(&name);
+                gateway.guard.signed_in(None, &name);
                 then(gateway.clone(), account.password.position).await
             };
             session.answered(id, work.await);

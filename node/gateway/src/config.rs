@@ -7,7 +7,7 @@ use startalk_domain::Views;
 use startalk_protocol::{AccountName, DomainName, UserId};
 use startalk_sequencer::Handle;
 
-use crate::{edge, groups::RemoteReaders};
+use crate::{edge, groups::RemoteReaders, web::WebClient};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -41,6 +41,8 @@ pub struct GatewayConfig {
     pub record: Arc<dyn Fn() -> Bytes + Send + Sync>,
     /// Who has read a message of a group whose home is another domain; `None`: only what is known here is told.
     pub remote_readers: Option<RemoteReaders>,
+    /// The web client; `None`: browsers get pages without script.
+    pub web: Option<Arc<WebClient>>,
 }
 
 impl GatewayConfig {
@@ -59,6 +61,7 @@ impl GatewayConfig {
             remote: Arc::new(Silence),
             record: Arc::new(Bytes::new),
             remote_readers: None,
+            web: None,
         }
     }
 }
@@ -103,6 +106,8 @@ pub struct Limits {
     pub sign_ins_per_address: Rate,
     /// Attempts to sign in to one account that failed, from anywhere.
     pub sign_ins_per_account: Rate,
+    /// Attempts to sign in by the page of one other server that failed, from anywhere.
+    pub sign_ins_per_foreign_host: Rate,
     /// Accounts made from one address.
     pub registrations_per_address: Rate,
     /// Attempts with a recovery code from one address.
@@ -128,6 +133,7 @@ impl Default for Limits {
         Self {
             sign_ins_per_address: Rate::new(30, 6),
             sign_ins_per_account: Rate::new(10, 30),
+            sign_ins_per_foreign_host: Rate::new(30, 10),
             registrations_per_address: Rate::new(10, 60),
             recoveries_per_address: Rate::new(10, 60),
             recoveries_per_account: Rate::new(5, 600),

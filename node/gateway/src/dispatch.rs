@@ -70,6 +70,10 @@ impl Inner {
         }
         let Some(identity) = session.identity() else {
             return match asked {
+                Asked::Register(_) | Asked::Recover(_) if session.foreign.is_some() => {
+                    let what = "making or recovering an account by another server's page";
+                    session.answered(id, Err(Error::new(Code::NotAllowedHere).with("what", what)));
+                }
                 Asked::SignIn(request) => self.sign_in(session, id, request),
                 Asked::Resume(request) => self.resume(session, id, &request),
                 Asked::Register(request) => self.register(session, id, request),

@@ -46,13 +46,14 @@ pub(crate) struct Registered {
 impl Inner {
     /// With a password.
     pub(crate) fn sign_in(self: &Arc<Self>, session: &Arc<Session>, id: u64, request: pb::SignIn) {
+        let foreign = session.foreign.clone();
         self.enter(session, id, move |gateway, from| async move {
             let name = gateway.local_name(&request.name)?;
             let key = name.as_ref().map_or(request.name.as_str(), |n| n.as_str()).to_owned();
-            gateway.guard.sign_in(from, short(&key), gateway.now_ms())?;
+            gateway.guard.sign_in(from, foreign.as_deref(), short(&key), gateway.now_ms())?;
             let account = name.as_ref().and_then(|n| accounts::by_name(&*gateway.config.views.store, n));
             let account = gateway.verify(account, request.password).await?;
-            gateway.guard.signed_in(short(&key));
+            gateway.guard.signed_in(foreign.as_deref(), short(&key));
             if !account.is_live() {
                 return Err(gateway.disabled());
             }

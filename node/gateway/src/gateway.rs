@@ -105,7 +105,7 @@ impl Gateway {
     /// a task of its own, and not by the one that did the handshake.
     pub fn serve_frames<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, from: IpAddr) -> impl Future<Output = ()> + use<S> {
         let place = self.0.place(from);
-        let mut served = place.map(|place| (self.0.begin(stream, Framing::Length, from), place));
+        let mut served = place.map(|place| (self.0.begin(stream, Framing::Length, from, None), place));
         async move {
             if let Some((served, _place)) = &mut served {
                 served.connection.run().await;
@@ -118,8 +118,8 @@ impl Gateway {
     pub async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, from: IpAddr, tls: bool) {
         let Some(_place) = self.0.place(from) else { return };
         // Boxed, so that its many buffers and states do not stay with what it may become.
-        if let Some(upgraded) = Box::pin(web::serve(&self.0, stream, from, tls)).await {
-            self.0.begin(upgraded, Framing::WebSocket(WebSocket::default()), from).connection.run().await;
+        if let Some(web::Opened { stream, foreign }) = Box::pin(web::serve(&self.0, stream, from, tls)).await {
+            self.0.begin(stream, Framing::WebSocket(WebSocket::default()), from, foreign).connection.run().await;
         }
     }
 
@@ -199,9 +199,15 @@ impl Inner {
     }
 
     /// Puts a new session on the lists.
-    fn begin<S: AsyncRead + AsyncWrite + Unpin>(self: &Arc<Self>, stream: S, framing: Framing, from: IpAddr) -> Served<S> {
+    fn begin<S: AsyncRead + AsyncWrite + Unpin>(
+        self: &Arc<Self>,
+        stream: S,
+        framing: Framing,
+        from: IpAddr,
+        foreign: Option<Box<str>>,
+    ) -> Served<S> {
         self.start_ticking();
-        let session = Arc::new(Session::new(self.next.fetch_add(1, Ordering::Relaxed), from));
+        let session = Arc::new(Session::new(self.next.fetch_add(1, Ordering::Relaxed), from, foreign));
         self.connections.lock().insert(session.number, session.clone());
         if self.stopping.load(Ordering::Acquire) {
             session.outbox.close(Code::Stopping.into());

@@ -83,6 +83,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 pub(crate) struct Guard {
     sign_ins: Buckets<IpAddr>,
     account_sign_ins: Buckets<Box<str>>,
+    foreign_sign_ins: Buckets<Box<str>>,
     registrations: Buckets<IpAddr>,
     recoveries: Buckets<IpAddr>,
     account_recoveries: Buckets<Box<str>>,
@@ -96,6 +97,7 @@ impl Guard {
         Self {
             sign_ins: Buckets::new(limits.sign_ins_per_address),
             account_sign_ins: Buckets::new(limits.sign_ins_per_account),
+            foreign_sign_ins: Buckets::new(limits.sign_ins_per_foreign_host),
             registrations: Buckets::new(limits.registrations_per_address),
             recoveries: Buckets::new(limits.recoveries_per_address),
             account_recoveries: Buckets::new(limits.recoveries_per_account),
@@ -104,14 +106,20 @@ impl Guard {
         }
     }
 
-    /// An attempt to sign in to `name` from `address`.
-    pub(crate) fn sign_in(&self, address: IpAddr, name: &str, now_ms: u64) -> Result<(), Error> {
+    /// An attempt to sign in to `name` from `address`, by the page of the server `foreign` if not by our own.
+    pub(crate) fn sign_in(&self, address: IpAddr, foreign: Option<&str>, name: &str, now_ms: u64) -> Result<(), Error> {
         self.sign_ins.take(network(address), now_ms)?;
+        if let Some(host) = foreign {
+            self.foreign_sign_ins.take(host.into(), now_ms)?;
+        }
         self.account_sign_ins.take(name.into(), now_ms)
     }
 
-    /// The attempt was right: it does not count against the account.
-    pub(crate) fn signed_in(&self, name: &str) {
+    /// The attempt was right: it counts neither against the account nor against the other server's page.
+    pub(crate) fn signed_in(&self, foreign: Option<&str>, name: &str) {
+        if let Some(host) = foreign {
+            self.foreign_sign_ins.give(&host.into());
+        }
         self.account_sign_ins.give(&name.into());
     }
 

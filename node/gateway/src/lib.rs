@@ -35,3 +35,4 @@ pub use config::{GatewayConfig, Limits, PasswordCost, Rate, RemoteEphemera, Sile
 pub use framing::check;
 pub use gateway::Gateway;
 pub use groups::{ReadersAsked, RemoteReaders};
+pub use web::{WebClient, WebFile};

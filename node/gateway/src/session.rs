@@ -36,6 +36,8 @@ pub(crate) struct Session {
     pub number: u64,
     /// The other end.
     pub from: Option<IpAddr>,
+    /// The other server whose page opened it; such a session makes and recovers no accounts.
+    pub foreign: Option<Box<str>>,
     /// What it is to be told.
     pub outbox: Outbox,
     /// It synced: what happens is pushed to it.
@@ -63,8 +65,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// A new one, of nobody yet.
-    pub(crate) fn new(number: u64, from: IpAddr) -> Self {
-        Self { number, from: Some(from), ..Self::default() }
+    pub(crate) fn new(number: u64, from: IpAddr, foreign: Option<Box<str>>) -> Self {
+        Self { number, from: Some(from), foreign, ..Self::default() }
     }
 
     /// Who it is, once it has signed in.

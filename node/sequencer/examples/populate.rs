@@ -1,6 +1,8 @@
 //! Fills the data folder of a stopped node with accounts whose devices have known tokens, and with a group of them, for
 //! load generators: ten thousand people must not cost ten thousand password hashes.
 //! `cargo run -p startalk-sequencer --example populate -- <data folder> <accounts> [<members of a group>]`
+//! With `<data folder> talk <name> <name> <messages>` instead, two accounts that are there already have said so many
+//! messages to each other, a long conversation for a client to scroll in.
 //!
 //! Everything goes in as commands through the real rules and the real write loop, so that what is measured afterwards is a
 //! folder like any other. Account `n` is called `u0000` and so on, and its only device has the token that [`token`] says:
@@ -14,16 +16,21 @@ use std::{
     time::SystemTime,
 };
 
+use bytes::Bytes;
+use prost::Message as _;
 use startalk_domain::{
-    Actor, Answer, Command, Event, Recorded,
-    command::{Admission, NewDevice},
+    Actor, Answer, Command, Event, Recorded, accounts,
+    command::{Admission, NewDevice, Target},
     context::Random,
     domain::LAYOUT,
     groups::GroupAct,
     store::Store,
 };
 use startalk_journal::{FolderDisk, Journal, Options, ReadJournal};
-use startalk_protocol::{AccountName, DomainName, UserId};
+use startalk_protocol::{
+    AccountName, DomainName, UserId,
+    pb::content::{Block, Content, Inline, Text, content::Kind},
+};
 use startalk_sequencer::{Sequencer, Work, views};
 
 /// 32 bytes, as a device's token has.
@@ -120,13 +127,82 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// A device of an account that is there, signed in for this alone.
+    fn device(&mut self, name: &str) -> Actor {
+        let account = accounts::by_name(&*self.sequencer.views().store, &name.parse().expect("a name")).expect("an account");
+        let device = NewDevice { name: "load".to_owned(), token_hash: *blake3::hash(name.as_bytes()).as_bytes() };
+        let add = Command::AddDevice { account: account.account, password_version: account.password.position, device };
+        match self.run([add]).as_slice() {
+            [Answer::Device { device }] => Actor { account: account.account, device: *device },
+            other => panic!("expected a device, got {other:?}"),
+        }
+    }
+
+    /// Message `n` is line `n` of the conversation; every fortieth is long, for rows of many heights.
+    fn talk(&mut self, one: &str, other: &str, domain: &DomainName, messages: u64) -> u64 {
+        let actors = [self.device(one), self.device(other)];
+        let to = [other, one].map(|n| UserId { name: n.parse().expect("a name"), domain: domain.clone() });
+        let send = |n: u64| {
+            let who = (n % 2) as usize;
+            let text = format!(
+                "line {n}{}",
+                if n.is_multiple_of(40) { " of a story that goes on for a while".repeat(12) } else { String::new() }
+            );
+            Command::Send {
+                actor: actors[who],
+                to: Target::User(to[who].clone()),
+                counter: n / 2 + 1,
+                content: text_content(&text),
+                reply_to: None,
+                reply_sequence: 0,
+                known_id: None,
+            }
+        };
+        // Each device may have a window of commands without an answer, and batches have a limit of their own.
+        let mut conversation = 0;
+        for first in (1..=messages).step_by(128) {
+            for answer in self.run((first..=messages.min(first + 127)).map(send)) {
+                let Answer::Sent { conversation: number, .. } = answer else { panic!("expected a message, got {answer:?}") };
+                conversation = number;
+            }
+        }
+        conversation
+    }
+}
+
+fn text_content(text: &str) -> Bytes {
+    let inline = Inline { text: text.to_owned(), ..Inline::default() };
+    let block = Block { inlines: vec![inline], ..Block::default() };
+    Content { kind: Some(Kind::Text(Text { blocks: vec![block] })), ..Content::default() }.encode_to_vec().into()
+}
+
+/// What the folder is filled with.
+enum Wanted {
+    Accounts { count: u64, members: u64 },
+    Talk { one: String, other: String, messages: u64 },
+}
+
+impl Wanted {
+    fn of(mut words: impl Iterator<Item = String>) -> Self {
+        let number = |word: Option<String>| word.map_or(0, |w| w.parse::<u64>().expect("a number"));
+        match words.next() {
+            Some(talk) if talk == "talk" => {
+                let mut name = || words.next().expect("talk <name> <name> <messages>");
+                let (one, other) = (name(), name());
+                Self::Talk { one, other, messages: number(words.next()) }
+            }
+            count => Self::Accounts { count: number(count), members: number(words.next()) },
+        }
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let data = arguments.next().expect("populate <data folder> <accounts> [<members>]");
+    let data =
+        arguments.next().expect("populate <data folder> <accounts> [<members>], or <data folder> talk <name> <name> <messages>");
     let data = Path::new(&data);
-    let mut number = || arguments.next().map_or(0, |a| a.parse::<u64>().expect("a number"));
-    let (count, members) = (number(), number());
-    assert!(members <= count, "members are accounts");
+    let wanted = Wanted::of(arguments);
 
     let lock = File::options().write(true).open(data.join("LOCK")).expect("a node's data folder");
     lock.try_lock().expect("the node must be stopped");
@@ -135,10 +211,20 @@ fn main() {
     assert!(clean.exists(), "the node was not stopped cleanly");
     fs::remove_file(&clean).expect("may write");
     let (mut folder, domain) = Folder::open(data);
-    let actors = folder.accounts(count);
-    let group = if members > 0 { folder.group(actors[0], members, &domain) } else { 0 };
+    let told = match wanted {
+        Wanted::Accounts { count, members } => {
+            assert!(members <= count, "members are accounts");
+            let actors = folder.accounts(count);
+            let group = if members > 0 { folder.group(actors[0], members, &domain) } else { 0 };
+            format!("\"accounts\":{count},\"members\":{members},\"group\":{group}")
+        }
+        Wanted::Talk { one, other, messages } => {
+            let conversation = folder.talk(&one, &other, &domain, messages);
+            format!("\"conversation\":{conversation},\"messages\":{messages}")
+        }
+    };
     let records = folder.sequencer.head().position;
     folder.sequencer.close().expect("closes");
     File::create(&clean).and_then(|mark| mark.sync_all()).expect("may write");
-    println!("{{\"domain\":\"{domain}\",\"accounts\":{count},\"members\":{members},\"group\":{group},\"records\":{records}}}");
+    println!("{{\"domain\":\"{domain}\",{told},\"records\":{records}}}");
 }

@@ -13,6 +13,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-outbound", &["startalk-net"]),
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
     ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer"]),
+    ("startalk-web", &[]),
     (
         "startalk",
         &[
@@ -25,6 +26,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "startalk-outbound",
             "startalk-federation",
             "startalk-gateway",
+            "startalk-web",
         ],
     ),
     ("startalk-hub", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-client"]),

@@ -1,6 +1,7 @@
 //! What stands on every answer, and who gets one at all.
 //!
-//! Pages load nothing but this server's own style; no script, no frame, no foreign form. The referrer policy is
+//! Pages load nothing but this server's own style; no script, no frame, no foreign form. The web client's files say their
+//! own policy (`client.rs`), which is as strict. The referrer policy is
 //! `same-origin`, for links hold secrets; `no-referrer` would make browsers say `Origin: null` with our own forms.
 
 use axum::{
@@ -13,19 +14,32 @@ use axum::{
 
 use super::Client;
 
-const STRICT: &[(&str, &str)] = &[
+/// Who may load an answer (Fetch §3.7); what is for everybody says so itself.
+pub(super) const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Bytes of the host of an origin: a DNS name has 253, a port 6.
+const HOST_BYTES_MAX: usize = 260;
+
+/// What an answer may say otherwise.
+const USUAL: &[(&str, &str)] = &[
     (
         "content-security-policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
+    ("cross-origin-resource-policy", "same-origin"),
+    // What holds an account's links and codes.
+    ("cache-control", "no-store"),
+];
+/// What is on every answer.
+const STRICT: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
+    ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()"),
 ];
 
-/// Puts the strict headers on every answer; what does not say otherwise is not kept by caches.
+/// Puts the strict headers on every answer, and the usual ones where it does not say otherwise.
 pub(super) async fn strict(mut request: Request, next: Next) -> Response {
     // HTTP/2 says the host in the address alone.
     if let Some(host) = request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok()) {
@@ -36,7 +50,9 @@ pub(super) async fn strict(mut request: Request, next: Next) -> Response {
     for (name, value) in STRICT {
         headers.insert(*name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in USUAL {
+        headers.entry(*name).or_insert(HeaderValue::from_static(value));
+    }
     answer
 }
 
@@ -62,4 +78,12 @@ pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = text(&header::ORIGIN) else { return true };
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     authority.is_some() && authority == text(&header::HOST)
+}
+
+/// The server whose page asks, `host` or `host:port`, if it is not this one and is reached over TLS. The client that a
+/// server gives out may have accounts of other domains; what anybody else's page could do is in `handshake.rs`.
+pub(super) fn foreign(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::ORIGIN)?.to_str().ok()?.strip_prefix("https://")?;
+    let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    (!host.is_empty() && host.len() <= HOST_BYTES_MAX && host.chars().all(is_host)).then_some(host)
 }

@@ -3,7 +3,7 @@
 use axum::{
     Extension,
     extract::Query,
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use startalk_domain::governance::{self, Registration};
@@ -14,8 +14,11 @@ use super::{
     page::{Reader, escape},
 };
 
-/// The first page.
+/// The first page: the web client, or, for who asks for it and where there is no client, what this server is.
 pub(super) async fn home(Extension(client): Extension<Client>, wanted: Query<Wanted>, headers: HeaderMap) -> Response {
+    if let Some(web) = client.gateway.config.web.as_ref().filter(|_| !wanted.is_plain()) {
+        return web.page(&headers);
+    }
     let reader = Reader::of("/", wanted.lang.as_deref(), &headers);
     let words = reader.words;
     let realm = governance::realm(&*client.gateway.config.views.store);
@@ -29,8 +32,11 @@ pub(super) async fn home(Extension(client): Extension<Client>, wanted: Query<Wan
         Registration::Invitation => (words.policy_invitation, String::new()),
         Registration::Closed => (words.policy_closed, String::new()),
     };
+    // Who is here although there is a client has no script.
+    let without = if client.gateway.config.web.is_none() { words.no_web_client } else { words.needs_script };
+    let without = format!("<p class=\"note\">{without}</p>\n");
     let main = format!(
-        "<h1>{}</h1>\n<p><strong class=\"address\">{}</strong> {}</p>\n<p>{policy}</p>\n{join}\
+        "<h1>{}</h1>\n<p><strong class=\"address\">{}</strong> {}</p>\n<p>{policy}</p>\n{join}{without}\
          <section>\n<h2>{}</h2>\n<p>{}</p>\n<pre><code>{}</code></pre>\n</section>\n",
         escape(&title),
         escape(&domain.shown()),
@@ -54,8 +60,12 @@ pub(super) fn start_command(client: &Client, user: &str) -> String {
     format!("startalk-terminal {user} --server {server}")
 }
 
-/// Whatever else was asked for.
-pub(super) async fn nothing(uri: Uri, headers: HeaderMap) -> Response {
+/// Whatever else was asked for: a file or a view of the web client, or nothing.
+pub(super) async fn other(Extension(client): Extension<Client>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let asked = matches!(method, Method::GET | Method::HEAD);
+    if let Some(answer) = client.gateway.config.web.as_ref().filter(|_| asked).and_then(|web| web.answer(&uri, &headers)) {
+        return answer;
+    }
     let reader = Reader::of("/", uri.query().and_then(|q| q.strip_prefix("lang=")), &headers);
     reader.failure(StatusCode::NOT_FOUND, reader.words.not_found)
 }
@@ -66,7 +76,7 @@ pub(super) async fn style() -> Response {
     (kind, include_str!("style.css")).into_response()
 }
 
-/// The mark in the corner.
+/// The mark in the corner of pages without script.
 pub(super) async fn icon() -> Response {
     let kind = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
     (kind, include_str!("icon.svg")).into_response()

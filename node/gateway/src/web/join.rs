@@ -1,4 +1,5 @@
-//! Making an account in a browser: a form, and the recovery codes once. Works without script.
+//! Making an account in a browser: a form, and the recovery codes once. For browsers without script (`?plain`), and for
+//! nodes without the web client; with it, its own view does this.
 //!
 //! The link's secret is in the path: answers are kept by no cache, and no other site is told where one came from. Posts
 //! are taken from this server's own page only, and counted like every registration.
@@ -24,10 +25,18 @@ use super::{
 };
 use crate::{enter::Registration, secrets};
 
-/// `?lang=`.
+/// `?plain`, `?lang=`.
 #[derive(Deserialize)]
 pub(super) struct Wanted {
     pub lang: Option<String>,
+    plain: Option<String>,
+}
+
+impl Wanted {
+    /// Whether the page without script is wanted; it alone has links with a language.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain.is_some() || self.lang.is_some()
+    }
 }
 
 /// What was typed.
@@ -61,6 +70,9 @@ pub(super) async fn open_form(client: Extension<Client>, wanted: Query<Wanted>, 
 }
 
 fn show_form(client: &Client, secret: &str, wanted: &Wanted, headers: &HeaderMap) -> Response {
+    if let Some(web) = client.gateway.config.web.as_ref().filter(|_| !wanted.is_plain()) {
+        return web.page(headers);
+    }
     let reader = reader(secret, wanted, headers);
     match may_join(client, secret) {
         Ok(administrator) => page(client, &reader, administrator, &Typed::default(), None),

@@ -3,6 +3,7 @@
 //! Owns the routes, the headers of every answer, and the limits on requests. A connection that became a WebSocket is
 //! handed back, and goes on as a session in the same task. Invariant: without TLS nobody but loopback gets a page.
 
+mod client;
 mod handshake;
 mod headers;
 mod home;
@@ -16,7 +17,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{DefaultBodyLimit, Request},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -31,6 +32,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
 use crate::gateway::Inner;
+
+pub use client::{WebClient, WebFile};
 
 /// Until a request's head must be whole; also how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -50,11 +53,25 @@ pub(crate) struct Client {
     pub from: IpAddr,
     pub tls: bool,
     /// Where the handshake of a WebSocket leaves the connection.
-    upgrade: Arc<Mutex<Option<OnUpgrade>>>,
+    upgrade: Arc<Mutex<Option<Upgrade>>>,
+}
+
+/// A connection on its way to a WebSocket.
+pub(crate) struct Upgrade {
+    on: OnUpgrade,
+    /// The other server whose page asked.
+    foreign: Option<Box<str>>,
+}
+
+/// A connection that became a WebSocket.
+pub(crate) struct Opened {
+    pub stream: TokioIo<Upgraded>,
+    /// The other server whose page asked for it, as a host or host:port; `None`: a page of this server, or no page.
+    pub foreign: Option<Box<str>>,
 }
 
 /// Serves a connection until it ends, or until it has become a WebSocket.
-pub(crate) async fn serve<S>(gateway: &Arc<Inner>, stream: S, from: IpAddr, tls: bool) -> Option<TokioIo<Upgraded>>
+pub(crate) async fn serve<S>(gateway: &Arc<Inner>, stream: S, from: IpAddr, tls: bool) -> Option<Opened>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -86,8 +103,8 @@ where
     if let Err(error) = connection.await {
         tracing::debug!(%from, %error, "an HTTP connection ended");
     }
-    let upgrade = upgrade.lock().take()?;
-    upgrade.await.ok().map(TokioIo::new)
+    let Upgrade { on, foreign } = upgrade.lock().take()?;
+    on.await.ok().map(|upgraded| Opened { stream: TokioIo::new(upgraded), foreign })
 }
 
 fn routes() -> Router {
@@ -100,20 +117,26 @@ fn routes() -> Router {
         .route("/join/{secret}", get(join::form).post(join::submit))
         .route("/style.css", get(home::style))
         .route("/icon.svg", get(home::icon))
-        .fallback(home::nothing)
+        .fallback(home::other)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(headers::only_safely))
         .layer(middleware::from_fn(headers::strict))
 }
 
-/// The domain's signed record, for whoever looks for it.
+/// The domain's signed record, for whoever looks for it: also a client that another domain's server gave out, for it is
+/// public and signed.
 async fn record(Extension(client): Extension<Client>) -> Response {
     let record = (client.gateway.config.record)();
     if record.is_empty() {
         return (StatusCode::SERVICE_UNAVAILABLE, "no record is signed yet\n").into_response();
     }
-    let kind = [(header::CONTENT_TYPE, "application/x-protobuf"), (header::CACHE_CONTROL, "public, max-age=60")];
-    (kind, record).into_response()
+    let said = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60")),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+        (headers::RESOURCE_POLICY, HeaderValue::from_static("cross-origin")),
+    ];
+    (said, record).into_response()
 }
 
 /// For whoever watches the process.

@@ -8,4 +8,5 @@ mod hostile;
 mod support;
 mod sync;
 mod web;
+mod web_client;
 mod websocket;

@@ -8,13 +8,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Node, code};
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
-async fn ask_from(node: &Node, from: IpAddr, tls: bool, request: &str) -> Answer {
+pub async fn ask_from(node: &Node, from: IpAddr, tls: bool, request: &str) -> Answer {
     let (mut ours, theirs) = tokio::io::duplex(64 * 1024);
     let gateway = node.gateway.clone();
     tokio::spawn(async move { gateway.serve_http(theirs, from, tls).await });
@@ -27,12 +27,12 @@ async fn ask_from(node: &Node, from: IpAddr, tls: bool, request: &str) -> Answer
     Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
-async fn get(node: &Node, path: &str, headers: &str) -> Answer {
+pub async fn get(node: &Node, path: &str, headers: &str) -> Answer {
     let request = format!("GET {path} HTTP/1.1\r\nHost: home.example\r\nConnection: close\r\n{headers}\r\n");
     ask_from(node, [192, 0, 2, 7].into(), true, &request).await
 }
 
-async fn post(node: &Node, path: &str, headers: &str, form: &str) -> Answer {
+pub async fn post(node: &Node, path: &str, headers: &str, form: &str) -> Answer {
     let length = form.len();
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: home.example\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -41,7 +41,7 @@ async fn post(node: &Node, path: &str, headers: &str, form: &str) -> Answer {
     ask_from(node, [192, 0, 2, 7].into(), true, &request).await
 }
 
-const OWN: &str = "Origin: https://home.example\r\n";
+pub const OWN: &str = "Origin: https://home.example\r\n";
 
 #[tokio::test]
 async fn an_invitation_becomes_an_account_in_a_browser() {
@@ -115,6 +115,9 @@ async fn every_answer_is_strict() {
             "content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
             "x-content-type-options: nosniff",
             "referrer-policy: same-origin",
+            "cross-origin-opener-policy: same-origin",
+            "cross-origin-resource-policy: ",
+            "permissions-policy: camera=()",
             "cache-control: ",
         ] {
             assert!(answer.head.contains(header), "{path}: {header} in\n{}", answer.head);
@@ -123,6 +126,8 @@ async fn every_answer_is_strict() {
     }
     let record = get(&node, "/.well-known/startalk/domain", "").await;
     assert_eq!((record.status, record.body.as_str()), (200, "a signed record"));
+    assert!(record.head.contains("access-control-allow-origin: *") && record.head.contains("resource-policy: cross-origin"));
+    assert!(!get(&node, "/healthz", "Origin: https://other.example\r\n").await.head.contains("access-control"));
     assert_eq!(get(&node, "/healthz", "").await.body, "ok\n");
     assert_eq!(get(&node, "/nothing", "").await.status, 404);
     assert_eq!(get(&node, "/v1/ws", "").await.status, 426);
@@ -132,6 +137,7 @@ async fn every_answer_is_strict() {
         "{}",
         home.body
     );
+    assert!(home.body.contains("不含网页客户端"), "a node without the web client says so\n{}", home.body);
 }
 
 #[tokio::test]

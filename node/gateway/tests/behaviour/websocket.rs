@@ -52,10 +52,15 @@ impl Socket {
         }
     }
 
-    async fn signed_in(node: &Node, name: &str) -> Self {
-        let mut socket = Self(open(node, Some("https://home.example")).await.unwrap(), 0);
+    async fn greeted(node: &Node, origin: &str) -> Self {
+        let mut socket = Self(open(node, Some(origin)).await.unwrap(), 0);
         let welcome = socket.ask(Asked::Hello(pb::Hello { version_min: 1, version_max: 1, ..Default::default() })).await;
         assert!(matches!(welcome, Frame::Welcome(_)));
+        socket
+    }
+
+    async fn signed_in(node: &Node, name: &str) -> Self {
+        let mut socket = Self::greeted(node, "https://home.example").await;
         let sign_in = pb::SignIn { name: name.into(), password: PASSWORD.into(), device_name: "browser".into() };
         assert!(matches!(socket.ask(Asked::SignIn(sign_in)).await, Frame::SignedIn(_)));
         socket
@@ -121,10 +126,62 @@ async fn what_is_wrong_is_said_before_the_end() {
 }
 
 #[tokio::test]
-async fn pages_of_others_open_none() {
+async fn only_pages_over_tls_open_one() {
     let node = Node::start();
+    for origin in [None, Some("https://home.example"), Some("https://other.example"), Some("https://[::1]:8443")] {
+        assert!(open(&node, origin).await.is_ok(), "{origin:?}");
+    }
+    for origin in ["http://other.example", "null", "file://", "https://", "https://a/b", "https://a b", "chrome-extension://abc"]
+    {
+        assert_eq!(open(&node, Some(origin)).await.err(), Some(403), "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_denied_domain_opens_none() {
+    let node = Node::start();
+    let (domain, rule) = ("evil.example".parse().unwrap(), startalk_domain::command::PeerRule::Deny);
+    node.ask(startalk_domain::Command::SetPeerRule { domain, rule, forget_key: false });
     assert_eq!(open(&node, Some("https://evil.example")).await.err(), Some(403));
-    assert!(open(&node, None).await.is_ok());
+    assert_eq!(open(&node, Some("https://evil.example:8443")).await.err(), Some(403));
+    assert!(open(&node, Some("https://not.evil.example")).await.is_ok());
+}
+
+#[tokio::test]
+async fn another_servers_page_signs_in_and_makes_no_accounts() {
+    let node = Node::with(|config| config.limits.sign_ins_per_foreign_host = startalk_gateway::Rate::new(2, 60));
+    node.account("alice");
+    node.registration(startalk_domain::governance::Registration::Open);
+    let mut page = Socket::greeted(&node, "https://other.example").await;
+    let register = pb::Register { name: "bob".into(), password: PASSWORD.into(), ..Default::default() };
+    assert_eq!(code_of(page.ask(Asked::Register(register.clone())).await), "not-allowed-here");
+    let recover =
+        pb::Recover { name: "alice".into(), code: "aaaa-aaaa-aaaa".into(), new_password: PASSWORD.into(), ..Default::default() };
+    assert_eq!(code_of(page.ask(Asked::Recover(recover)).await), "not-allowed-here");
+    // Guesses by one server's page are counted together, whoever visits it; what is right is not counted.
+    for name in ["x", "y"] {
+        assert_eq!(code_of(page.ask(sign_in(name, "a wrong one")).await), "wrong-credentials");
+    }
+    assert_eq!(code_of(page.ask(sign_in("alice", PASSWORD)).await), "slow-down");
+    let mut again = Socket::greeted(&node, "https://other.example").await;
+    assert_eq!(code_of(again.ask(sign_in("alice", PASSWORD)).await), "slow-down");
+    for _ in 0..4 {
+        let mut third = Socket::greeted(&node, "https://third.example").await;
+        assert!(matches!(third.ask(sign_in("alice", PASSWORD)).await, Frame::SignedIn(_)));
+    }
+    let mut own = Socket::greeted(&node, "https://home.example").await;
+    assert!(matches!(own.ask(Asked::Register(register)).await, Frame::SignedIn(_)));
+}
+
+fn sign_in(name: &str, password: &str) -> Asked {
+    Asked::SignIn(pb::SignIn { name: name.into(), password: password.into(), device_name: "browser".into() })
+}
+
+fn code_of(frame: Frame) -> String {
+    match frame {
+        Frame::Error(error) => error.code,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,404 @@
+// From what the worker tells to what the views read: the one place that knows both. One account of this
+// browser. Nothing is decided here and nothing is kept: the worker does both.
+
+import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
+import type { Said } from './content'
+import type { Conversation, ConversationId, Draft, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
+import { decodeContent, encodeContent } from './wire'
+
+/** How long somebody is shown as writing after the last word of it. */
+const TYPING_MS = 6000
+/** Messages asked for at a time. */
+const PAGE = 60
+/** Members offered for completion: more are found by typing on. */
+const MEMBERS_MAX = 2000
+
+type Of<K extends Told['kind']> = Extract<Told, { kind: K }>
+type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'presence' | 'invitation'>
+
+/** What each message on the screen was made of. */
+const madeOf = new WeakMap<Message, MessageRow>()
+const saidOf = new WeakMap<MessageRow, Said>()
+const NOTHING: Said = { kind: 'text', blocks: [] }
+
+function said(row: MessageRow): Said {
+  let known = saidOf.get(row)
+  if (!known) saidOf.set(row, (known = row.content.length === 0 ? NOTHING : decodeContent(row.content)))
+  return known
+}
+
+export class Account implements Talk {
+  /** Until the worker has told of it, there is none. */
+  row = $state.raw<AccountRow>()
+  #rows = $state.raw<ReadonlyMap<ConversationId, ConversationRow>>(new Map())
+  #profiles = $state.raw<ReadonlyMap<string, ProfileRow>>(new Map())
+  #typing = $state.raw<Readonly<Record<ConversationId, readonly string[]>>>({})
+  #presence = $state.raw<Readonly<Record<string, string>>>({})
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
+  readonly #timelines = new Set<AccountTimeline>()
+  /** Group invitations and the like: who wants to know that there are new ones. */
+  oninvitation: (() => void) | undefined
+
+  readonly me: string
+  readonly domain: string
+  readonly conversations: readonly Conversation[] = $derived.by(() => this.#sorted())
+  readonly #byId: ReadonlyMap<ConversationId, Conversation> = $derived(new Map(this.conversations.map((one) => [one.id, one])))
+  readonly link: Link = $derived(this.row?.link ?? { state: 'connecting' })
+  readonly outbox: number = $derived(this.row?.outbox ?? 0)
+  readonly listed: boolean = $derived((this.row?.synced ?? false) || this.#rows.size > 0)
+  readonly editWindowMs: number = $derived(this.row?.welcome?.editWindowMs ?? 0)
+  readonly recallWindowMs: number = $derived(this.row?.welcome?.recallWindowMs ?? 0)
+  readonly calls: AccountCalls
+  readonly #end: () => void
+
+  constructor(sdk: Sdk, user: string) {
+    this.me = user
+    this.domain = user.split('@')[1] ?? ''
+    this.calls = sdk.account(user)
+    this.#end = sdk.listen((told) => {
+      if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
+      else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
+      else if (told.kind !== 'setting' && told.account === user) this.hear(told)
+    })
+  }
+  close(): void {
+    this.#end()
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+  }
+
+  hear(told: ToldOfAccount): void {
+    switch (told.kind) {
+      case 'conversations': {
+        const next = new Map(this.#rows)
+        for (const row of told.rows) next.set(row.id, row)
+        this.#rows = next
+        return
+      }
+      case 'messages':
+        for (const timeline of this.#timelines) timeline.hear(told.rows)
+        for (const row of told.rows) if (told.fresh && row.author) this.#stops(row.conversation, row.author)
+        return
+      case 'forgotten':
+        for (const timeline of this.#timelines) timeline.forget(told.conversation, told.key)
+        return
+      case 'again':
+        for (const timeline of this.#timelines) if (told.conversation === undefined || told.conversation === timeline.id) void timeline.again()
+        return
+      case 'profiles': {
+        const next = new Map(this.#profiles)
+        for (const row of told.rows) next.set(row.user, row)
+        this.#profiles = next
+        return
+      }
+      case 'typing':
+        this.#stops(told.conversation, told.user)
+        if (told.typing) {
+          this.#typing = { ...this.#typing, [told.conversation]: [...(this.#typing[told.conversation] ?? []), told.user] }
+          this.#timers.set(`${told.conversation} ${told.user}`, setTimeout(() => this.#stops(told.conversation, told.user), TYPING_MS))
+        }
+        return
+      case 'presence':
+        this.#presence = { ...this.#presence, [told.user]: told.state }
+        return
+      case 'invitation':
+        this.oninvitation?.()
+    }
+  }
+  #stops(conversation: ConversationId, user: string): void {
+    const key = `${conversation} ${user}`
+    clearTimeout(this.#timers.get(key))
+    this.#timers.delete(key)
+    const now = this.#typing[conversation]
+    if (now?.includes(user)) this.#typing = { ...this.#typing, [conversation]: now.filter((one) => one !== user) }
+  }
+
+  #made = new WeakMap<ConversationRow, { names: unknown; made: Conversation }>()
+  #sorted(): Conversation[] {
+    const names = this.#profiles
+    const out: Conversation[] = []
+    for (const row of this.#rows.values()) {
+      const known = this.#made.get(row)
+      if (known?.names === names) out.push(known.made)
+      else {
+        const made = this.#conversation(row)
+        this.#made.set(row, { names, made })
+        out.push(made)
+      }
+    }
+    return out.sort((a, b) => b.time - a.time || (a.id < b.id ? 1 : -1))
+  }
+  #conversation(row: ConversationRow): Conversation {
+    const group = row.group
+    const may = (who: string) => who === 'members' || group?.role === 'owner' || (who === 'administrators' && group?.role === 'administrator')
+    const address = group ? group.group : (row.peer?.user ?? '')
+    return {
+      id: row.id,
+      name: group ? group.name || group.group : address === this.me ? this.name(this.me) : this.#profiles.get(address)?.displayName || row.peer?.displayName || address.split('@')[0] || address,
+      address,
+      group: group && {
+        id: group.group, home: group.home, members: group.members, role: group.role, standing: group.standing, notice: group.notice,
+        mayPost: may(group.rights.post), mayPin: may(group.rights.pin), mayCallAll: may(group.rights.atAll), mutedUntil: group.mutedUntilMs,
+      },
+      toMyself: !group && address === this.me,
+      gone: row.peer?.gone ?? false,
+      head: row.head, read: row.read, unread: row.unread, mentioned: row.mentioned, request: row.request, blocked: row.blocked,
+      mutedUntil: row.mutedUntilMs, mentionsOnly: row.mentionsOnly, time: row.last?.time || row.time,
+      last: row.last && this.message(row.last, row, undefined), draft: row.draft,
+    }
+  }
+
+  rowOf(id: ConversationId): ConversationRow | undefined {
+    return this.#rows.get(id)
+  }
+  message(row: MessageRow, conversation: ConversationRow | undefined, answers: Message['answers']): Message {
+    const what = said(row)
+    const mine = row.author === this.me || row.own !== undefined
+    const made: Message = {
+      key: row.key, sequence: row.sequence, author: row.author, mine, system: what.kind === 'system', time: row.time, sentTime: row.sentTime, said: what, answers,
+      editedTime: row.editedTime, recalled: row.recalled, state: mine ? stateOf(row, conversation, this.me) : 'none', problem: row.problem, reactions: row.reactions, pinned: row.pinned,
+      callsMe: !mine && what.kind === 'text' && what.blocks.some((block) => block.inlines.some((one) => one.mention === this.me || one.mention === '@all')),
+    }
+    madeOf.set(made, row)
+    return made
+  }
+
+  conversation(id: ConversationId): Conversation | undefined {
+    return this.#byId.get(id)
+  }
+  name(user: string): string {
+    if (user === this.me && this.row?.me.displayName) return this.row.me.displayName
+    return this.#profiles.get(user)?.displayName || user.split('@')[0] || user
+  }
+  presence(user: string): string | undefined {
+    return this.#presence[user]
+  }
+  typing(id: ConversationId): readonly string[] {
+    return this.#typing[id] ?? []
+  }
+  timeline(id: ConversationId): Timeline {
+    const timeline = new AccountTimeline(this, id, () => this.#timelines.delete(timeline))
+    this.#timelines.add(timeline)
+    return timeline
+  }
+
+  send(id: ConversationId, what: Said, answers?: Message): void {
+    const row = answers && madeOf.get(answers)
+    const group = this.#rows.get(id)?.group !== undefined
+    // Kept in the outbox before anything else; what fails later is told as the message's state.
+    void this.calls.send({
+      ticket: crypto.randomUUID(), conversation: id, content: encodeContent(what),
+      ...(row ? (group ? { replySequence: row.sequence } : { replyTo: row.id }) : {}),
+    }).catch((error: unknown) => this.onproblem?.(error))
+  }
+  /** Of what has no promise to fail. */
+  onproblem: ((error: unknown) => void) | undefined
+
+  edit(id: ConversationId, message: Message, what: Said): Promise<void> {
+    return this.calls.edit(id, message.sequence, encodeContent(what))
+  }
+  recall(id: ConversationId, message: Message): Promise<void> {
+    return this.calls.recall(id, message.sequence)
+  }
+  async react(id: ConversationId, message: Message, emoji: string, remove: boolean): Promise<void> {
+    await this.calls.act(id, { kind: 'react', sequence: message.sequence, emoji, remove })
+  }
+  async pin(id: ConversationId, message: Message, remove: boolean): Promise<void> {
+    await this.calls.act(id, { kind: 'pin', sequence: message.sequence, remove })
+  }
+  async pins(id: ConversationId): Promise<readonly Message[]> {
+    return (await this.calls.pins(id)).map((row) => this.message(row, this.#rows.get(id), undefined))
+  }
+  retry(_id: ConversationId, message: Message): void {
+    const row = madeOf.get(message)
+    if (row && row.counter > 0 && row.own !== 'taken') void this.calls.retry(row.counter).catch((error: unknown) => this.onproblem?.(error))
+    // The other domain refused it: it has its place here, and goes again as a new one.
+    else this.send(_id, message.said)
+  }
+  discard(_id: ConversationId, message: Message): void {
+    const row = madeOf.get(message)
+    if (row) void this.calls.discard(row.counter).catch((error: unknown) => this.onproblem?.(error))
+  }
+  markRead(id: ConversationId, sequence: number): void {
+    // A mark that is lost is made again by the next look.
+    void this.calls.markRead(id, sequence).catch(() => undefined)
+  }
+  setTyping(id: ConversationId, typing: boolean): void {
+    if (this.link.state === 'online') void this.calls.typing(id, typing).catch(() => undefined)
+  }
+  draft(id: ConversationId): Promise<Draft | undefined> {
+    return this.calls.draft(id)
+  }
+  keepDraft(id: ConversationId, draft: Draft | undefined): void {
+    void this.calls.keepDraft(id, draft).catch(() => undefined)
+  }
+  silence(id: ConversationId, until: number, mentionsOnly: boolean): Promise<void> {
+    return this.calls.silence(id, until, mentionsOnly)
+  }
+  block(user: string, blocked: boolean): Promise<void> {
+    return this.calls.block(user, blocked)
+  }
+  decide(id: ConversationId, accept: boolean): Promise<void> {
+    return this.calls.decide(id, accept)
+  }
+  open(user: string): Promise<ConversationId> {
+    return this.calls.open(user)
+  }
+  async members(id: ConversationId): Promise<readonly Person[]> {
+    const row = this.#rows.get(id)
+    if (!row?.group) return row?.peer ? [{ user: row.peer.user, name: this.name(row.peer.user) }] : []
+    const out: Person[] = []
+    for (let from = 1; from > 0 && out.length < MEMBERS_MAX; ) {
+      const page = await this.calls.members(id, from, 256, false)
+      for (const one of page.members) out.push({ user: one.user, name: one.displayName || this.name(one.user) })
+      from = page.next
+    }
+    return out
+  }
+  readers(id: ConversationId, message: Message): Promise<Readers> {
+    return this.calls.readers(id, message.sequence)
+  }
+  reconnect(): void {
+    void this.calls.reconnect().catch(() => undefined)
+  }
+}
+
+/** How far an own message got: the marks of the other tell it. */
+export function stateOf(row: MessageRow, conversation: ConversationRow | undefined, me: string): MessageState {
+  if (row.own === 'pending' || row.own === 'waiting' || row.own === 'unconfirmed' || row.own === 'failed') return row.own
+  if (row.problem) return 'failed'
+  const peer = conversation?.peer
+  if (!peer || peer.user === me) return 'sent'
+  if (row.sequence <= peer.read) return 'read'
+  return row.sequence <= peer.delivered ? 'delivered' : 'sent'
+}
+
+/** Numbered ones by their number; then those that have none, as they were written. */
+export const inOrder = (a: MessageRow, b: MessageRow): number =>
+  (a.sequence || Infinity) === (b.sequence || Infinity) ? a.time - b.time || (a.key < b.key ? -1 : 1) : (a.sequence || Infinity) - (b.sequence || Infinity)
+
+class AccountTimeline implements Timeline {
+  #rows = $state.raw<readonly MessageRow[]>([])
+  atStart = $state(false)
+  atEnd = $state(true)
+  loading = $state(true)
+  #first = 0
+  #last = 0
+  #busy = false
+  #closed = false
+  #quotes = $state.raw<Readonly<Record<string, Quoted | 'gone'>>>({})
+  readonly #asked = new Set<string>()
+  #made = new WeakMap<MessageRow, { state: MessageState; answers: Message['answers']; message: Message }>()
+
+  readonly messages: readonly Message[] = $derived.by(() => {
+    const conversation = this.talk.rowOf(this.id)
+    const bySequence = new Map(this.#rows.map((row) => [row.sequence, row]))
+    const byId = conversation?.group ? undefined : new Map(this.#rows.map((row) => [row.id, row]))
+    return this.#rows.map((row) => {
+      const answers = this.#answers(row, bySequence, byId)
+      const state = row.own === undefined && row.author !== this.talk.me ? 'none' : stateOf(row, conversation, this.talk.me)
+      const known = this.#made.get(row)
+      if (known && known.state === state && same(known.answers, answers)) return known.message
+      const message = this.talk.message(row, conversation, answers)
+      this.#made.set(row, { state, answers, message })
+      return message
+    })
+  })
+
+  constructor(private readonly talk: Account, readonly id: ConversationId, private readonly onclose: () => void) {
+    const row = talk.rowOf(id)
+    // Where one stopped reading is what one wants to see first.
+    const place: Place = row && row.unread > PAGE / 2 && row.read > 0 ? { at: 'around', sequence: row.read } : { at: 'latest' }
+    void this.#load(place)
+  }
+  close(): void {
+    this.#closed = true
+    this.onclose()
+  }
+
+  #answers(row: MessageRow, bySequence: ReadonlyMap<number, MessageRow>, byId: ReadonlyMap<string, MessageRow> | undefined): Message['answers'] {
+    if (!row.replyTo && !row.replySequence) return undefined
+    const here = row.replySequence ? bySequence.get(row.replySequence) : byId?.get(row.replyTo)
+    if (here) return quoted(here)
+    const key = row.replyTo || String(row.replySequence)
+    const known = this.#quotes[key]
+    if (known) return known
+    if (!this.#asked.has(key)) {
+      this.#asked.add(key)
+      const by = row.replySequence ? { sequence: row.replySequence } : { id: row.replyTo }
+      void this.talk.calls.message(this.id, by).then(
+        (found) => (this.#quotes = { ...this.#quotes, [key]: found ? quoted(found) : 'gone' }),
+        () => this.#asked.delete(key),
+      )
+    }
+    return 'gone'
+  }
+
+  async #load(place: Place): Promise<boolean> {
+    this.#busy = true
+    try {
+      const got = await this.talk.calls.stretch(this.id, place, PAGE)
+      if (this.#closed) return false
+      this.#take(got, place.at === 'before' || place.at === 'after' ? place.at : 'all')
+      return true
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      this.talk.onproblem?.(error)
+      return false
+    } finally {
+      this.#busy = false
+      this.loading = false
+    }
+  }
+  #take(got: Stretch, how: 'before' | 'after' | 'all'): void {
+    const by = new Map<string, MessageRow>()
+    if (how !== 'all') for (const row of this.#rows) by.set(row.key, row)
+    for (const row of got.messages) by.set(row.key, row)
+    this.#rows = [...by.values()].sort(inOrder)
+    if (how !== 'after') { this.atStart = got.atStart; this.#first = got.first }
+    if (how !== 'before') { this.atEnd = got.atEnd; this.#last = got.last }
+  }
+
+  older(): void {
+    if (!this.#busy && !this.atStart && this.#first > 0) void this.#load({ at: 'before', sequence: this.#first })
+  }
+  newer(): void {
+    if (!this.#busy && !this.atEnd) void this.#load({ at: 'after', sequence: this.#last })
+  }
+  async around(sequence: number): Promise<boolean> {
+    if (this.#rows.some((row) => row.sequence === sequence)) return true
+    await this.#load({ at: 'around', sequence })
+    return this.#rows.some((row) => row.sequence === sequence)
+  }
+  async latest(): Promise<void> {
+    if (!this.atEnd) await this.#load({ at: 'latest' })
+  }
+  async again(): Promise<void> {
+    const middle = this.#rows[Math.floor(this.#rows.length / 2)]?.sequence
+    await this.#load(this.atEnd || !middle ? { at: 'latest' } : { at: 'around', sequence: middle })
+  }
+
+  hear(rows: readonly MessageRow[]): void {
+    const mine = rows.filter((row) => row.conversation === this.id)
+    if (mine.length === 0) return
+    const by = new Map(this.#rows.map((row) => [row.key, row]))
+    let changed = false
+    for (const row of mine) {
+      const inside = row.sequence === 0 ? this.atEnd : row.sequence >= this.#first && (row.sequence <= this.#last || this.atEnd)
+      if (!by.has(row.key) && !inside) continue
+      by.set(row.key, row)
+      changed = true
+      if (this.atEnd) this.#last = Math.max(this.#last, row.sequence)
+    }
+    if (changed) this.#rows = [...by.values()].sort(inOrder)
+  }
+  forget(conversation: ConversationId, key: string): void {
+    if (conversation === this.id) this.#rows = this.#rows.filter((row) => row.key !== key)
+  }
+}
+
+const quoted = (row: MessageRow): Quoted => ({ key: row.key, author: row.author, said: said(row), recalled: row.recalled, sequence: row.sequence })
+
+function same(a: Message['answers'], b: Message['answers']): boolean {
+  if (a === b) return true
+  return typeof a === 'object' && typeof b === 'object' && a.key === b.key && a.said === b.said && a.recalled === b.recalled
+}

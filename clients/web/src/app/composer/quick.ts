@@ -1,0 +1,3 @@
+// The reactions that are one press away.
+
+export const QUICK = ['👍', '❤️', '😂', '🎉', '👀', '🙏'] as const

@@ -1,0 +1,153 @@
+// What the views around talking see of an account, and what they ask of it. `account.svelte.ts` makes it from the SDK;
+// the lab and the tests make their own. Reading a property in a view follows it.
+//
+// Nothing here decides what is allowed: the node does. `actions.ts` only leaves out what it would refuse.
+
+import type { Said } from './content'
+
+/** The account's own number of a conversation. */
+export type ConversationId = string
+
+export type MessageState = 'pending' | 'waiting' | 'sent' | 'delivered' | 'read' | 'unconfirmed' | 'failed' | 'none'
+
+export interface Problem { readonly code: string; readonly params: Readonly<Record<string, string>> }
+
+export interface Reaction { readonly emoji: string; readonly count: number; readonly mine: boolean; readonly users: readonly string[] }
+
+export interface Quoted { readonly key: string; readonly author: string; readonly said: Said; readonly recalled: boolean; readonly sequence: number }
+
+export interface Message {
+  /** The same from the moment it is sent until it is forgotten. */
+  readonly key: string
+  /** 0 while it has none. */
+  readonly sequence: number
+  readonly author: string
+  readonly mine: boolean
+  readonly system: boolean
+  /** Arrival here; of what is not sent yet, when it was written. */
+  readonly time: number
+  /** The author's, where it differs; else 0. */
+  readonly sentTime: number
+  readonly said: Said
+  /** What it answers; 'gone' if that is not here. */
+  readonly answers: Quoted | 'gone' | undefined
+  readonly editedTime: number
+  readonly recalled: boolean
+  readonly state: MessageState
+  readonly problem: Problem | undefined
+  readonly reactions: readonly Reaction[]
+  readonly pinned: boolean
+  /** It calls me, or everybody. */
+  readonly callsMe: boolean
+}
+
+export type Standing =
+  | 'member' | 'joining' | 'asked' | 'leaving' | 'left' | 'removed' | 'banned' | 'refused' | 'destroyed' | 'suspect' | 'renewed'
+
+export interface GroupFacts {
+  readonly id: string
+  readonly home: string
+  readonly members: number
+  readonly role: 'owner' | 'administrator' | 'member'
+  readonly standing: Standing
+  readonly notice: string
+  readonly mayPost: boolean
+  readonly mayPin: boolean
+  readonly mayCallAll: boolean
+  readonly mutedUntil: number
+}
+
+export interface Conversation {
+  readonly id: ConversationId
+  readonly name: string
+  /** name@domain of the other; of a group its id: what its colour is made of. */
+  readonly address: string
+  readonly group: GroupFacts | undefined
+  readonly toMyself: boolean
+  readonly gone: boolean
+  readonly head: number
+  readonly read: number
+  readonly unread: number
+  readonly mentioned: boolean
+  readonly request: boolean
+  readonly blocked: boolean
+  readonly mutedUntil: number
+  readonly mentionsOnly: boolean
+  readonly time: number
+  /** The newest message that is known. */
+  readonly last: Message | undefined
+  readonly draft: string
+}
+
+export type Link =
+  | { readonly state: 'online' }
+  | { readonly state: 'connecting' }
+  | { readonly state: 'syncing' }
+  | { readonly state: 'waiting'; readonly retryAt: number }
+  | { readonly state: 'offline' }
+  | { readonly state: 'signed-out' }
+
+export interface Draft {
+  readonly typed: string
+  readonly mentions: readonly (readonly [string, string])[]
+  /** The message answered or edited. */
+  readonly answers?: number | undefined
+  readonly edits?: number | undefined
+}
+
+export interface Person { readonly user: string; readonly name: string }
+
+/** The stretch of a conversation that is loaded, and how to have more. */
+export interface Timeline {
+  readonly messages: readonly Message[]
+  /** Nothing is before the first. */
+  readonly atStart: boolean
+  /** Nothing is after the last: new messages are added. */
+  readonly atEnd: boolean
+  readonly loading: boolean
+  older(): void
+  newer(): void
+  /** Loads what is around a message, unless it is there; false: it is not in the conversation any more. */
+  around(sequence: number): Promise<boolean>
+  latest(): Promise<void>
+  close(): void
+}
+
+export interface Readers { readonly count: number; readonly of: number; readonly users: readonly string[] }
+
+export interface Talk {
+  readonly me: string
+  readonly domain: string
+  readonly link: Link
+  readonly outbox: number
+  readonly editWindowMs: number
+  readonly recallWindowMs: number
+  readonly conversations: readonly Conversation[]
+  /** Whether the list has been heard once. */
+  readonly listed: boolean
+  conversation(id: ConversationId): Conversation | undefined
+  name(user: string): string
+  presence(user: string): string | undefined
+  typing(id: ConversationId): readonly string[]
+  timeline(id: ConversationId): Timeline
+
+  send(id: ConversationId, said: Said, answers?: Message): void
+  edit(id: ConversationId, message: Message, said: Said): Promise<void>
+  recall(id: ConversationId, message: Message): Promise<void>
+  react(id: ConversationId, message: Message, emoji: string, remove: boolean): Promise<void>
+  pin(id: ConversationId, message: Message, remove: boolean): Promise<void>
+  pins(id: ConversationId): Promise<readonly Message[]>
+  retry(id: ConversationId, message: Message): void
+  discard(id: ConversationId, message: Message): void
+  markRead(id: ConversationId, sequence: number): void
+  setTyping(id: ConversationId, typing: boolean): void
+  draft(id: ConversationId): Promise<Draft | undefined>
+  keepDraft(id: ConversationId, draft: Draft | undefined): void
+  silence(id: ConversationId, until: number, mentionsOnly: boolean): Promise<void>
+  block(user: string, blocked: boolean): Promise<void>
+  decide(id: ConversationId, accept: boolean): Promise<void>
+  open(user: string): Promise<ConversationId>
+  members(id: ConversationId): Promise<readonly Person[]>
+  readers(id: ConversationId, message: Message): Promise<Readers>
+  reconnect(): void
+}

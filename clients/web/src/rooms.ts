@@ -1,0 +1,31 @@
+// The doors to everything beside talking. Each loads its view and its words together, when it is first asked for.
+//
+// `open.settings()` resolves to a component, ready to be mounted; what it wants is in its own file.
+
+import { load, type Chunk } from './words'
+
+async function view<T>(chunks: Chunk[], module: () => Promise<{ default: T }>): Promise<T> {
+  const [made] = await Promise.all([module(), load(...chunks)])
+  return made.default
+}
+
+export const open = {
+  /** Ways in; fills the page. */
+  enter: () => view(['enter', 'people'], () => import('./enter/Enter.svelte')),
+  /** Dialogs. */
+  accounts: () => view(['enter', 'people'], () => import('./enter/Accounts.svelte')),
+  signOut: () => view(['enter', 'people'], () => import('./enter/SignOut.svelte')),
+  begin: () => view(['people'], () => import('./people/Begin.svelte')),
+  person: () => view(['people'], () => import('./people/Card.svelte')),
+  requests: () => view(['people'], () => import('./people/Requests.svelte')),
+  newGroup: () => view(['groups', 'people'], () => import('./groups/NewGroup.svelte')),
+  joinGroup: () => view(['groups', 'people'], () => import('./groups/Join.svelte')),
+  groupInvitations: () => view(['groups', 'people'], () => import('./groups/Invitations.svelte')),
+  /** Fill what they are put into. */
+  settings: () => view(['settings', 'people'], () => import('./settings/Settings.svelte')),
+  group: () => view(['groups', 'people'], () => import('./groups/GroupPane.svelte')),
+  groupEntries: () => view(['groups'], () => import('./groups/Entries.svelte')),
+  /** Strips in a conversation. */
+  requestBar: () => view(['people'], () => import('./people/RequestBar.svelte')),
+  standing: () => view(['groups'], () => import('./groups/Standing.svelte')),
+}

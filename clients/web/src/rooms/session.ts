@@ -1,0 +1,70 @@
+// The account that these views ask, made from the one that talks: most is passed on as it is, for both speak the contract
+// of sdk/api.ts; what is known already is read from there, reactively.
+
+import type { Account } from '../app/account.svelte'
+import { gist } from '../app/preview'
+import type { AccountRow, ConversationRow } from '../sdk/api'
+import type { Group, Node, Request } from './node'
+
+/** Of the protocol, while no welcome has come. */
+const PROTOCOL = 1
+
+export function session(talk: Account, version: string): Node {
+  const { calls, me: user } = talk
+  const row = (): AccountRow | undefined => talk.row
+  const rows = (): ConversationRow[] => talk.conversations.flatMap((c) => talk.rowOf(c.id) ?? [])
+  return {
+    user,
+    get domain() { return row()?.welcome?.domain ?? talk.domain },
+    get domainName() { return row()?.welcome?.displayName ?? '' },
+    get administrator() { return row()?.administrator ?? false },
+    get registration() { return row()?.welcome?.registration ?? 'closed' },
+    get about() { return { version, protocol: row()?.welcome?.version ?? PROTOCOL, device: row()?.device ?? '' } },
+    me: () => row()?.me ?? { user, displayName: '', avatar: '', signature: '' },
+    online: () => row()?.link.state === 'online',
+    name: (whom) => talk.name(whom),
+    presence: (whom) => talk.presence(whom),
+    known: () => rows().flatMap((c) => (c.peer && !c.peer.gone && !c.request && !c.blocked ? [{ user: c.peer.user, displayName: talk.name(c.peer.user) }] : [])),
+    requests: () => rows().filter((c) => c.request && !c.blocked).flatMap((c) => request(c, talk)),
+    group: (id) => group(talk.rowOf(id)),
+    blockedNow: (whom) => rows().some((c) => c.blocked && c.peer?.user === whom),
+    pending: () => row()?.outbox ?? 0,
+
+    profile: (whom) => calls.profile(whom),
+    setProfile: (name, avatar, signature) => calls.setProfile(name, avatar, signature),
+    setPresence: (state) => calls.setPresence(state),
+    devices: () => calls.devices(),
+    revokeDevice: (id) => calls.revokeDevice(id),
+    changePassword: (old, next) => calls.changePassword(old, next),
+    newRecoveryCodes: (password) => calls.newRecoveryCodes(password),
+    invite: (uses, validMs) => calls.invite(uses, validMs),
+    blocked: () => calls.blocked(),
+    block: (whom, blocked) => calls.block(whom, blocked),
+    decide: (id, accept) => calls.decide(id, accept),
+    open: (whom) => calls.open(whom),
+    silence: (id, untilMs, mentionsOnly) => calls.silence(id, untilMs, mentionsOnly),
+    signOut: (forget) => calls.signOut(forget),
+    deleteAccount: (password, erase) => calls.deleteAccount(password, erase),
+
+    createGroup: (name, members) => calls.createGroup(name, members),
+    act: (id, act) => calls.act(id, act.kind === 'unpin' ? { kind: 'pin', sequence: act.sequence, remove: true } : act),
+    makeLink: (id, uses, validMs) => calls.makeLink(id, uses, validMs),
+    links: (id) => calls.links(id),
+    members: (id, from, limit, asked) => calls.members(id, from, limit, asked),
+    pins: async (id) => (await talk.pins(id)).map((m) => ({ sequence: m.sequence, author: m.author, timeMs: m.time, text: gist(m, talk) })),
+    join: (link, word) => calls.join(link, word),
+    groupInvitations: () => calls.groupInvitations(),
+    decideInvitation: (id, accept) => calls.decideInvitation(id, accept),
+  }
+}
+
+function request(c: ConversationRow, talk: Account): Request[] {
+  if (!c.peer) return []
+  const last = talk.conversation(c.id)?.last
+  return [{ conversation: c.id, user: c.peer.user, displayName: c.peer.displayName, timeMs: c.time, preview: last ? gist(last, talk) : '' }]
+}
+
+function group(c: ConversationRow | undefined): Group | undefined {
+  if (!c?.group) return undefined
+  return { conversation: c.id, ...c.group, silentUntilMs: c.mutedUntilMs, mentionsOnly: c.mentionsOnly }
+}

@@ -1,0 +1,335 @@
+// What the worker tells the tabs, and what the tabs ask of it. Plain objects that the structured clone copies: numbers for
+// sequences and times (ms since 1970), strings for conversations and ids, bytes for contents (content.Content).
+//
+// The worker owns protocol, sync, outbox and what is kept; a tab has a `Sdk` (connect.ts) and reads what it is told.
+// No rule of the domain is here: the node decides, an error is what it said, as a code with parameters.
+
+/** name@domain: also what an account is called here. */
+export type User = string
+/** The account's own number of a conversation, in decimal. */
+export type ConversationId = string
+
+export interface Problem {
+  readonly code: string
+  readonly params: Readonly<Record<string, string>>
+}
+
+export class ApiError extends Error implements Problem {
+  readonly code: string
+  readonly params: Readonly<Record<string, string>>
+  constructor(code: string, params: Readonly<Record<string, string>> = {}) {
+    super(code)
+    this.code = code
+    this.params = params
+  }
+}
+
+/** How an account stands with its node. */
+export type LinkState =
+  | { readonly state: 'online' | 'connecting' | 'syncing' | 'offline' }
+  | { readonly state: 'waiting'; readonly retryAt: number; readonly problem?: Problem | undefined }
+  /** The device is signed out, or the account is gone; what was read stays until it is forgotten. */
+  | { readonly state: 'signed-out'; readonly problem: Problem }
+
+/** What the node says of itself when one connects. */
+export interface Welcome {
+  readonly version: number
+  readonly domain: string
+  readonly displayName: string
+  readonly registration: string
+  readonly features: readonly string[]
+  readonly recallWindowMs: number
+  readonly editWindowMs: number
+  /** What the node's clock is ahead of this one. */
+  readonly aheadMs: number
+}
+
+export interface AccountRow {
+  readonly user: User
+  /** wss://…/v1/ws */
+  readonly server: string
+  readonly device: string
+  readonly administrator: boolean
+  readonly link: LinkState
+  readonly welcome: Welcome | undefined
+  readonly me: ProfileRow
+  /** Commands that wait to be taken by the node. */
+  readonly outbox: number
+  /** Whether the list of conversations is whole. */
+  readonly synced: boolean
+  /** Messages unread in conversations that are not muted. */
+  readonly unread: number
+}
+
+export interface ProfileRow {
+  readonly user: User
+  readonly displayName: string
+  readonly avatar: string
+  readonly signature: string
+  readonly revision: number
+}
+
+export interface PeerRow {
+  readonly user: User
+  readonly displayName: string
+  readonly delivered: number
+  readonly read: number
+  readonly gone: boolean
+}
+
+export type Who = 'members' | 'administrators' | 'owner'
+export interface RightsRow {
+  readonly post: Who
+  readonly add: Who
+  readonly atAll: Who
+  readonly pin: Who
+  readonly texts: Who
+  readonly joining: 'invitation' | 'approval' | 'closed'
+}
+
+export type Role = 'owner' | 'administrator' | 'member'
+export type Standing =
+  | 'member' | 'joining' | 'asked' | 'leaving' | 'left' | 'removed' | 'banned' | 'refused' | 'destroyed' | 'suspect' | 'renewed'
+
+export interface GroupRow {
+  readonly group: string
+  readonly home: string
+  readonly name: string
+  readonly notice: string
+  readonly description: string
+  readonly avatar: string
+  readonly members: number
+  readonly rights: RightsRow
+  readonly role: Role
+  readonly standing: Standing
+  /** Below it nothing is one's own to read. */
+  readonly first: number
+  readonly mutedUntilMs: number
+  readonly asked: number
+}
+
+export interface ConversationRow {
+  readonly id: ConversationId
+  /** One of the two. */
+  readonly peer: PeerRow | undefined
+  readonly group: GroupRow | undefined
+  readonly head: number
+  readonly delivered: number
+  readonly read: number
+  readonly request: boolean
+  readonly blocked: boolean
+  readonly time: number
+  readonly mutedUntilMs: number
+  readonly mentionsOnly: boolean
+  /** Messages by others after `read`. */
+  readonly unread: number
+  /** One of them calls me, or everybody. */
+  readonly mentioned: boolean
+  /** The newest that is known, own ones that wait included. */
+  readonly last: MessageRow | undefined
+  /** What is typed and not sent; see `Sdk.draft`. */
+  readonly draft: string
+}
+
+/**
+ * How an own message stands. `pending`: not taken by the node yet; `waiting`: taken, its group's home has not recorded it;
+ * `taken`: it has its sequence (marks tell whether it was delivered and read); `unconfirmed`: nobody can tell any more
+ * whether it was taken; `failed`: it was not, see `problem`.
+ */
+export type OwnState = 'pending' | 'waiting' | 'taken' | 'unconfirmed' | 'failed'
+
+export interface ReactionRow {
+  readonly emoji: string
+  readonly count: number
+  readonly mine: boolean
+  readonly users: readonly User[]
+}
+
+export interface MessageRow {
+  /** The same from the moment it is sent until it is forgotten. */
+  readonly key: string
+  readonly conversation: ConversationId
+  /** 0: none yet. */
+  readonly sequence: number
+  /** 32 hexadecimal digits; empty for lines and what waits. */
+  readonly id: string
+  /** Empty: the account is gone. */
+  readonly author: User
+  /** Arrival here; of what is not taken yet, when it was written. */
+  readonly time: number
+  /** The author's, where it differs; else 0. */
+  readonly sentTime: number
+  /** content.Content; empty if it was recalled or erased. */
+  readonly content: Uint8Array
+  /** Id or sequence of what it answers. */
+  readonly replyTo: string
+  readonly replySequence: number
+  readonly editedTime: number
+  readonly recalled: boolean
+  readonly reactions: readonly ReactionRow[]
+  readonly pinned: boolean
+  /** Of own messages. */
+  readonly own: OwnState | undefined
+  readonly problem: Problem | undefined
+  /** The outbox's number while it is there: for `retry` and `discard`. */
+  readonly counter: number
+}
+
+/** A stretch of a conversation, ascending. */
+export interface Stretch {
+  readonly messages: readonly MessageRow[]
+  /** The numbers that were looked at. */
+  readonly first: number
+  readonly last: number
+  readonly atStart: boolean
+  readonly atEnd: boolean
+}
+
+/** Which stretch is asked for. At most `limit` messages (50 unless told). */
+export type Place =
+  | { readonly at: 'latest' }
+  | { readonly at: 'before' | 'after' | 'around'; readonly sequence: number }
+
+export interface DeviceRow { readonly id: string; readonly name: string; readonly addedMs: number; readonly seenMs: number; readonly here: boolean }
+export interface InvitationRow { readonly link: string; readonly notAfterMs: number; readonly uses: number }
+export interface GroupMemberRow { readonly user: User; readonly displayName: string; readonly role: Role; readonly mutedUntilMs: number; readonly word: string }
+/** next: 0: no more. */
+export interface MembersRow { readonly members: readonly GroupMemberRow[]; readonly next: number; readonly count: number }
+export interface GroupLinkRow { readonly link: string; readonly maker: User; readonly uses: number; readonly used: number; readonly notAfterMs: number }
+export interface GroupInvitationRow { readonly group: string; readonly home: string; readonly name: string; readonly inviter: User; readonly timeMs: number }
+export interface ReadersRow { readonly count: number; readonly of: number; readonly users: readonly User[] }
+
+export type Act =
+  | { readonly kind: 'add'; readonly user: User }
+  | { readonly kind: 'remove'; readonly user: User }
+  | { readonly kind: 'ban'; readonly user: string; readonly lift: boolean }
+  | { readonly kind: 'role'; readonly user: User; readonly role: Role }
+  | { readonly kind: 'mute'; readonly user: User; readonly untilMs: number }
+  | { readonly kind: 'text'; readonly text: 'name' | 'notice' | 'description' | 'avatar'; readonly value: string }
+  | { readonly kind: 'rights'; readonly rights: RightsRow }
+  | { readonly kind: 'revokeLink'; readonly link: string }
+  | { readonly kind: 'admit'; readonly user: User; readonly refuse: boolean }
+  | { readonly kind: 'react'; readonly sequence: number; readonly emoji: string; readonly remove: boolean }
+  | { readonly kind: 'pin'; readonly sequence: number; readonly remove: boolean }
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'destroy' }
+
+/** `waiting`: the group's home is another domain and has not recorded it yet. */
+export interface Acted { readonly conversation: ConversationId; readonly waiting: boolean }
+
+export interface Draft {
+  readonly typed: string
+  readonly mentions: readonly (readonly [string, string])[]
+  readonly answers?: number | undefined
+  readonly edits?: number | undefined
+}
+
+export interface SendOrder {
+  /** Made by the caller, never used twice: the same order again is the same message. */
+  readonly ticket: string
+  readonly conversation: ConversationId
+  readonly content: Uint8Array
+  /** The message answered. */
+  readonly replyTo?: string | undefined
+  readonly replySequence?: number | undefined
+}
+
+/** What an account can be asked. A promise ends with the answer, or throws `ApiError`. */
+export interface AccountCalls {
+  /** Ends when it is kept: from then on it goes, once, whatever happens to tabs and connection. */
+  send(order: SendOrder): Promise<MessageRow>
+  edit(conversation: ConversationId, sequence: number, content: Uint8Array): Promise<void>
+  recall(conversation: ConversationId, sequence: number): Promise<void>
+  /** Sends a failed one again. What is `unconfirmed` goes as a new message. */
+  retry(counter: number): Promise<void>
+  /** Forgets a failed or unconfirmed one. */
+  discard(counter: number): Promise<void>
+  stretch(conversation: ConversationId, place: Place, limit?: number): Promise<Stretch>
+  /** One message, by its id or its sequence; undefined: it is not in the conversation, or not near. */
+  message(conversation: ConversationId, by: { readonly id?: string; readonly sequence?: number }): Promise<MessageRow | undefined>
+  markRead(conversation: ConversationId, sequence: number): Promise<void>
+  typing(conversation: ConversationId, typing: boolean): Promise<void>
+  draft(conversation: ConversationId): Promise<Draft | undefined>
+  keepDraft(conversation: ConversationId, draft: Draft | undefined): Promise<void>
+  silence(conversation: ConversationId, untilMs: number, mentionsOnly: boolean): Promise<void>
+  decide(conversation: ConversationId, accept: boolean): Promise<void>
+  open(user: User): Promise<ConversationId>
+  block(user: string, blocked: boolean): Promise<void>
+  blocked(): Promise<readonly string[]>
+  profile(user: User): Promise<ProfileRow>
+  setProfile(displayName: string, avatar: string, signature: string): Promise<void>
+  setPresence(state: string): Promise<void>
+  devices(): Promise<readonly DeviceRow[]>
+  revokeDevice(id: string): Promise<void>
+  changePassword(old: string, next: string): Promise<void>
+  newRecoveryCodes(password: string): Promise<readonly string[]>
+  invite(uses: number, validMs: number): Promise<InvitationRow>
+  deleteAccount(password: string, erase: boolean): Promise<void>
+  /** forget: also what is kept here. */
+  signOut(forget: boolean): Promise<void>
+  reconnect(): Promise<void>
+
+  createGroup(name: string, members: readonly User[]): Promise<Acted>
+  act(conversation: ConversationId, act: Act): Promise<Acted>
+  makeLink(conversation: ConversationId, uses: number, validMs: number): Promise<InvitationRow>
+  links(conversation: ConversationId): Promise<readonly GroupLinkRow[]>
+  members(conversation: ConversationId, from: number, limit: number, asked: boolean): Promise<MembersRow>
+  pins(conversation: ConversationId): Promise<readonly MessageRow[]>
+  readers(conversation: ConversationId, sequence: number): Promise<ReadersRow>
+  join(link: string, word: string): Promise<Acted>
+  groupInvitations(): Promise<readonly GroupInvitationRow[]>
+  /** undefined: declined. */
+  decideInvitation(group: string, accept: boolean): Promise<Acted | undefined>
+}
+
+/** The steps of finding a domain and getting in, each told as it begins and ends. */
+export type StepName = 'name' | 'wellKnown' | 'record' | 'socket' | 'hello' | 'signIn' | 'sync'
+export interface Step {
+  readonly step: StepName
+  readonly state: 'now' | 'done' | 'failed'
+  readonly what: string
+  readonly error?: Problem | undefined
+}
+
+export type Way =
+  | { readonly kind: 'password'; readonly name: string; readonly domain: string; readonly password: string; readonly device: string }
+  | { readonly kind: 'recover'; readonly name: string; readonly domain: string; readonly code: string; readonly newPassword: string; readonly device: string }
+  | { readonly kind: 'register'; readonly name: string; readonly displayName: string; readonly password: string; readonly invitation: string; readonly device: string }
+
+export interface Entered {
+  readonly account: User
+  readonly user: User
+  readonly recoveryCodes: readonly string[]
+}
+
+/** What happened. Rows replace what was there under the same name. */
+export type Told =
+  | { readonly kind: 'accounts'; readonly rows: readonly AccountRow[] }
+  | { readonly kind: 'account'; readonly row: AccountRow }
+  | { readonly kind: 'conversations'; readonly account: User; readonly rows: readonly ConversationRow[] }
+  /** New, changed, or with a new state. */
+  | { readonly kind: 'messages'; readonly account: User; readonly rows: readonly MessageRow[]; readonly fresh: boolean }
+  /** Discarded. */
+  | { readonly kind: 'forgotten'; readonly account: User; readonly conversation: ConversationId; readonly key: string }
+  /** The node went back in time, or more came than was told: what is shown has to be asked for again. */
+  | { readonly kind: 'again'; readonly account: User; readonly conversation: ConversationId | undefined }
+  | { readonly kind: 'profiles'; readonly account: User; readonly rows: readonly ProfileRow[] }
+  | { readonly kind: 'typing'; readonly account: User; readonly conversation: ConversationId; readonly user: User; readonly typing: boolean }
+  | { readonly kind: 'presence'; readonly account: User; readonly user: User; readonly state: string }
+  | { readonly kind: 'invitation'; readonly account: User; readonly row: GroupInvitationRow }
+  | { readonly kind: 'setting'; readonly name: string; readonly value: unknown }
+
+/** A tab's end of the worker. */
+export interface Sdk {
+  /** Told everything from now on; first the accounts and, for each, its conversations and profiles as they are. */
+  listen(hear: (told: Told) => void): () => void
+  account(user: User): AccountCalls
+  /** What the domain that served this page says of itself. */
+  house(): Promise<{ domain: string; displayName: string; registration: string }>
+  enter(way: Way, onstep: (step: Step) => void): Promise<Entered>
+  /** Of this browser, for all tabs. */
+  setting(name: string): Promise<unknown>
+  keepSetting(name: string, value: unknown): Promise<void>
+  /** 'shared', or 'led': a dedicated worker that one tab keeps for all. */
+  readonly sort: 'shared' | 'led'
+}

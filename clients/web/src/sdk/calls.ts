@@ -1,0 +1,446 @@
+// What an account can be asked (api.ts): from what is kept where that is enough, else from the node.
+
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import {
+  ApiError, type AccountCalls, type Act, type Acted, type ConversationId, type DeviceRow, type Draft, type GroupInvitationRow,
+  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type Place, type ProfileRow, type ReadersRow,
+  type SendOrder, type Stretch,
+} from './api'
+import type { ActInGroupSchema } from './made/startalk/client_pb'
+import { invitationRow, memberRow, messageRow, profileRow, unhex } from './rows'
+import type { Session } from './session'
+import { holding } from './stretches'
+import type { Ask } from './wire'
+
+const PAGE = 50
+/** Pages asked for to fill one stretch: edits take numbers too, so that a page may have few messages. */
+const PAGES_MAX = 8
+/** Marks are sent at most so often. */
+const MARK_MS = 300
+
+type ActAsk = NonNullable<MessageInitShape<typeof ActInGroupSchema>['act']>
+
+export class Calls implements AccountCalls {
+  readonly #session: Session
+  #marks = new Map<ConversationId, number>()
+  #marking: ReturnType<typeof setTimeout> | undefined
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  /** How a message of one's own looks before it has a number. */
+  blank(conversation: string, content: Uint8Array): MessageRow {
+    return {
+      key: '', conversation, sequence: 0, id: '', author: this.#session.me, time: Date.now(), sentTime: 0, content, replyTo: '',
+      replySequence: 0, editedTime: 0, recalled: false, reactions: [], pinned: false, own: 'pending', problem: undefined, counter: 0,
+    }
+  }
+
+  #addressed(conversation: string): { to: string; group: string } {
+    const talk = this.#session.book.get(conversation)
+    return { to: talk?.peer?.user ?? '', group: talk?.group?.group ?? '' }
+  }
+
+  async send(order: SendOrder): Promise<MessageRow> {
+    const { outbox, store } = this.#session
+    const { conversation, content } = order
+    const replyTo = order.replyTo ?? ''
+    const replySequence = order.replySequence ?? 0
+    const kept = outbox.add({
+      ticket: order.ticket,
+      kind: 'send',
+      conversation,
+      ...this.#addressed(conversation),
+      ask: (counter) => ({
+        case: 'send',
+        value: { conversation: BigInt(conversation), counter: BigInt(counter), content, replyTo: unhex(replyTo), replySequence: BigInt(replySequence) },
+      }),
+      row: { ...this.blank(conversation, content), replyTo, replySequence },
+    })
+    await store.sure()
+    if (kept.row) this.#session.show(kept.row)
+    this.#session.pump()
+    return kept.row ?? this.blank(conversation, content)
+  }
+
+  /** A command on what has a number: kept, sent, and answered. */
+  async #change(kind: 'edit' | 'recall' | 'act', conversation: string, ask: (counter: number) => Ask): Promise<Acted> {
+    const { outbox, store } = this.#session
+    const order = outbox.add({ ticket: crypto.randomUUID(), kind, conversation, ...this.#addressed(conversation), ask })
+    const outcome = outbox.outcome(order.counter)
+    await store.sure()
+    this.#session.pump()
+    const sent = await outcome
+    return { conversation: sent ? String(sent.conversation) : conversation, waiting: sent?.sequence === 0n }
+  }
+
+  async edit(conversation: string, sequence: number, content: Uint8Array): Promise<void> {
+    await this.#change('edit', conversation, (counter) => ({
+      case: 'edit', value: { conversation: BigInt(conversation), sequence: BigInt(sequence), counter: BigInt(counter), content },
+    }))
+  }
+
+  async recall(conversation: string, sequence: number): Promise<void> {
+    await this.#change('recall', conversation, (counter) => ({
+      case: 'recall', value: { conversation: BigInt(conversation), sequence: BigInt(sequence), counter: BigInt(counter) },
+    }))
+  }
+
+  async retry(counter: number): Promise<void> {
+    const { outbox, store, me } = this.#session
+    const again = outbox.again(counter)
+    if (!again) return
+    await store.sure()
+    this.#session.tell({ kind: 'forgotten', account: me, conversation: again.old.conversation, key: again.old.key })
+    if (again.now.row) this.#session.show(again.now.row)
+    this.#session.pump()
+  }
+
+  async discard(counter: number): Promise<void> {
+    const { outbox, book, me } = this.#session
+    const state = outbox.get(counter)?.state
+    if (state !== 'failed' && state !== 'unconfirmed') return
+    const order = outbox.forget(counter)
+    if (!order?.row) return
+    this.#session.tell({ kind: 'forgotten', account: me, conversation: order.conversation, key: order.row.key })
+    if (book.get(order.conversation)?.last?.key === order.row.key) await book.oldest(order.conversation)
+  }
+
+  // ---- reading ----
+
+  async stretch(conversation: string, place: Place, limit = PAGE): Promise<Stretch> {
+    const { book, outbox } = this.#session
+    await book.settled()
+    const floor = book.floor(conversation)
+    const head = () => Math.max(book.get(conversation)?.head ?? 0, floor - 1)
+    let out: Stretch
+    switch (place.at) {
+      case 'latest':
+        out = await this.#below(conversation, head() + 1, limit)
+        break
+      case 'before':
+        out = await this.#below(conversation, place.sequence, limit)
+        break
+      case 'after':
+        out = await this.#above(conversation, place.sequence, limit)
+        break
+      case 'around': {
+        const half = Math.ceil(limit / 2)
+        const below = await this.#below(conversation, Math.min(place.sequence, head()) + 1, half)
+        const above = await this.#above(conversation, below.last, half)
+        out = { ...above, messages: [...below.messages, ...above.messages], first: below.first, atStart: below.atStart }
+        break
+      }
+    }
+    return out.atEnd ? { ...out, messages: [...out.messages, ...outbox.rows(conversation)] } : out
+  }
+
+  /** Up to `limit` messages with numbers below `end`. */
+  async #below(conversation: string, end: number, limit: number): Promise<Stretch> {
+    const { book, store } = this.#session
+    const floor = book.floor(conversation)
+    const last = end - 1
+    let first = end
+    for (let page = 0; page <= PAGES_MAX; page++) {
+      first = end
+      for (let known; first > floor && (known = holding(this.#known(conversation), first - 1)); ) first = Math.max(floor, known[0])
+      const rows = await store.lastMessages(conversation, first, last, limit)
+      if (rows.length >= limit || first <= floor) {
+        // Beyond what is given nothing was looked at, as far as who asked is concerned.
+        const from = rows.length >= limit ? (rows[0]?.sequence ?? first) : first
+        return this.#stretch(conversation, rows, from, last, floor)
+      }
+      if (page === PAGES_MAX || !(await this.#history(conversation, { before: BigInt(first), limit: Math.max(limit, PAGE) }))) {
+        return this.#stretch(conversation, rows, first, last, floor)
+      }
+    }
+    return this.#stretch(conversation, [], first, last, floor)
+  }
+
+  /** Up to `limit` messages with numbers above `start`. */
+  async #above(conversation: string, start: number, limit: number): Promise<Stretch> {
+    const { book, store } = this.#session
+    const floor = book.floor(conversation)
+    const first = start + 1
+    for (let page = 0; ; page++) {
+      const head = book.get(conversation)?.head ?? 0
+      let last = start
+      for (let known; last < head && (known = holding(this.#known(conversation), last + 1)); ) last = known[1]
+      const rows = await store.messages(conversation, first, last, limit)
+      if (rows.length >= limit || last >= head) {
+        const to = rows.length >= limit ? (rows.at(-1)?.sequence ?? last) : last
+        return this.#stretch(conversation, rows, first, to, floor)
+      }
+      if (page >= PAGES_MAX || !(await this.#history(conversation, { after: BigInt(last), limit: Math.max(limit, PAGE) }))) {
+        return this.#stretch(conversation, rows, first, last, floor)
+      }
+    }
+  }
+
+  #known(conversation: string) {
+    return this.#session.book.get(conversation)?.known ?? []
+  }
+
+  #stretch(conversation: string, messages: readonly MessageRow[], first: number, last: number, floor: number): Stretch {
+    const head = this.#session.book.get(conversation)?.head ?? 0
+    return { messages, first, last, atStart: first <= floor, atEnd: last >= head }
+  }
+
+  /** Asks the node for a page; false: there is no connection, or nothing more to be had. */
+  async #history(conversation: string, what: { before?: bigint; after?: bigint; limit: number }): Promise<boolean> {
+    const { book } = this.#session
+    try {
+      const value = { conversation: BigInt(conversation), ...what, limit: Math.min(200, what.limit) }
+      const page = await this.#session.ask({ case: 'history', value }, 'page')
+      const before = this.#known(conversation)
+      book.paged(conversation, page)
+      await book.settled()
+      return JSON.stringify(before) !== JSON.stringify(this.#known(conversation))
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'offline') return false
+      throw error
+    }
+  }
+
+  async message(conversation: string, by: { readonly id?: string; readonly sequence?: number }): Promise<MessageRow | undefined> {
+    const { book, store } = this.#session
+    await book.settled()
+    if (by.id) return store.messageOf(conversation, by.id)
+    if (!by.sequence) return undefined
+    const there = await store.message(conversation, by.sequence)
+    if (there || holding(this.#known(conversation), by.sequence)) return there
+    await this.#history(conversation, { after: BigInt(by.sequence - 1), limit: 1 })
+    return store.message(conversation, by.sequence)
+  }
+
+  async markRead(conversation: string, sequence: number): Promise<void> {
+    const { book } = this.#session
+    const talk = book.get(conversation)
+    const upTo = Math.min(sequence, talk?.head ?? 0)
+    if (!talk || upTo <= talk.read) return
+    book.readHere(conversation, upTo)
+    this.#marks.set(conversation, upTo)
+    this.#session.store.put('meta', new Map(this.#marks), 'marks')
+    this.#marking ??= setTimeout(() => this.#mark(), MARK_MS)
+  }
+
+  #mark(): void {
+    this.#marking = undefined
+    const { store } = this.#session
+    for (const [conversation, read] of this.#marks) {
+      this.#session.ask({ case: 'mark', value: { conversation: BigInt(conversation), delivered: BigInt(read), read: BigInt(read) } }, 'done').then(
+        () => {
+          if (this.#marks.get(conversation) === read) this.#marks.delete(conversation)
+          store.put('meta', new Map(this.#marks), 'marks')
+        },
+        (error: unknown) => {
+          // What the node does not take now it will not take later; without a connection it is asked again.
+          if (!(error instanceof ApiError && error.code === 'offline')) this.#marks.delete(conversation)
+        },
+      )
+    }
+  }
+
+  /** The connection is there again: tells what was read meanwhile. */
+  resume(): void {
+    void this.#session.store.meta<Map<string, number>>('marks').then((kept) => {
+      for (const [conversation, read] of kept ?? []) {
+        if (read > (this.#marks.get(conversation) ?? 0)) this.#marks.set(conversation, read)
+      }
+      this.#mark()
+    })
+  }
+
+  async typing(conversation: string, typing: boolean): Promise<void> {
+    if (this.#session.live) await this.#session.ask({ case: 'typing', value: { conversation: BigInt(conversation), typing } }, 'done').catch(() => undefined)
+  }
+
+  draft(conversation: string): Promise<Draft | undefined> {
+    return this.#session.store.draft(conversation)
+  }
+
+  async keepDraft(conversation: string, draft: Draft | undefined): Promise<void> {
+    const { store, book } = this.#session
+    if (draft) store.put('drafts', draft, conversation)
+    else store.remove('drafts', conversation)
+    if (book.get(conversation)) book.update(conversation, () => ({ draft: draft?.typed ?? '' }))
+  }
+
+  // ---- conversations and people ----
+
+  async silence(conversation: string, untilMs: number, mentionsOnly: boolean): Promise<void> {
+    await this.#session.ask({ case: 'setConversation', value: { conversation: BigInt(conversation), mutedUntilMs: BigInt(untilMs), mentionsOnly } }, 'done')
+    this.#session.book.update(conversation, () => ({ mutedUntilMs: untilMs, mentionsOnly }))
+  }
+
+  async decide(conversation: string, accept: boolean): Promise<void> {
+    await this.#session.ask({ case: 'decideRequest', value: { conversation: BigInt(conversation), accept } }, 'done')
+  }
+
+  async open(user: string): Promise<ConversationId> {
+    const there = this.#session.book.with(user, '')
+    if (there) return there.id
+    const conversation = await this.#session.ask({ case: 'openConversation', value: { user } }, 'conversation')
+    return this.#session.book.overview(conversation).id
+  }
+
+  async block(user: string, blocked: boolean): Promise<void> {
+    await this.#session.ask({ case: 'block', value: { user, blocked } }, 'done')
+  }
+
+  async blocked(): Promise<readonly string[]> {
+    return (await this.#session.ask({ case: 'listBlocked', value: {} }, 'blocked')).users
+  }
+
+  async profile(user: string): Promise<ProfileRow> {
+    try {
+      const profile = profileRow(await this.#session.ask({ case: 'getProfile', value: { user } }, 'profile'))
+      this.#session.book.takeProfile(profile)
+      return profile
+    } catch (error) {
+      const kept = this.#session.book.profile(user)
+      if (kept && error instanceof ApiError && error.code === 'offline') return kept
+      throw error
+    }
+  }
+
+  async setProfile(displayName: string, avatar: string, signature: string): Promise<void> {
+    await this.#session.ask({ case: 'setProfile', value: { displayName, avatar, signature } }, 'done')
+  }
+
+  async setPresence(state: string): Promise<void> {
+    await this.#session.ask({ case: 'setPresence', value: { state } }, 'done')
+  }
+
+  async devices(): Promise<readonly DeviceRow[]> {
+    const { devices } = await this.#session.ask({ case: 'listDevices', value: {} }, 'devices')
+    return devices.map((d) => ({ id: String(d.device), name: d.name, addedMs: Number(d.addedMs), seenMs: Number(d.seenMs), here: d.this }))
+  }
+
+  async revokeDevice(id: string): Promise<void> {
+    await this.#session.ask({ case: 'revokeDevice', value: { device: BigInt(id) } }, 'done')
+  }
+
+  async changePassword(oldPassword: string, newPassword: string): Promise<void> {
+    await this.#session.ask({ case: 'changePassword', value: { oldPassword, newPassword } }, 'done')
+  }
+
+  async newRecoveryCodes(password: string): Promise<readonly string[]> {
+    return (await this.#session.ask({ case: 'newRecoveryCodes', value: { password } }, 'recoveryCodes')).codes
+  }
+
+  async invite(uses: number, validMs: number): Promise<InvitationRow> {
+    return link(await this.#session.ask({ case: 'makeInvitation', value: { uses, validMs: BigInt(validMs) } }, 'invitation'))
+  }
+
+  async deleteAccount(password: string, eraseMessages: boolean): Promise<void> {
+    await this.#session.ask({ case: 'deleteAccount', value: { password, eraseMessages } }, 'done')
+    await this.#session.signedOut({ code: 'token-revoked', params: {} })
+  }
+
+  async signOut(forget: boolean): Promise<void> {
+    // Without a connection the device stays at the node until it is revoked from another one: say so, unless all is forgotten.
+    try {
+      await this.#session.ask({ case: 'signOut', value: {} }, 'done')
+    } catch (error) {
+      if (!forget || !(error instanceof ApiError)) throw error
+    }
+    await this.#session.signedOut({ code: 'token-revoked', params: {} })
+  }
+
+  async reconnect(): Promise<void> {
+    this.#session.wake()
+  }
+
+  // ---- groups ----
+
+  /** A numbered command whose answer is not `Sent`: asked now or not at all. */
+  async #number(): Promise<bigint> {
+    if (!this.#session.live) throw new ApiError('offline')
+    const counter = this.#session.outbox.number()
+    await this.#session.store.sure()
+    return BigInt(counter)
+  }
+
+  async createGroup(name: string, members: readonly string[]): Promise<Acted> {
+    return this.#now((counter) => ({ case: 'createGroup', value: { counter: BigInt(counter), name, members: [...members] } }))
+  }
+
+  async join(text: string, word: string): Promise<Acted> {
+    return this.#now((counter) => ({ case: 'joinGroup', value: { counter: BigInt(counter), link: text, word } }))
+  }
+
+  /** A command of which a person waits for the outcome: kept all the same, so that it is done once. */
+  async #now(ask: (counter: number) => Ask, conversation = ''): Promise<Acted> {
+    if (!this.#session.live) throw new ApiError('offline')
+    return this.#change('act', conversation, ask)
+  }
+
+  async act(conversation: string, act: Act): Promise<Acted> {
+    const ask = (counter: number): Ask => ({
+      case: 'actInGroup', value: { conversation: BigInt(conversation), counter: BigInt(counter), act: actAsk(act) },
+    })
+    // What belongs to messages waits for a connection as messages do; whoever changes a group wants to see it done.
+    return act.kind === 'react' || act.kind === 'pin' || act.kind === 'leave' ? this.#change('act', conversation, ask) : this.#now(ask, conversation)
+  }
+
+  async makeLink(conversation: string, uses: number, validMs: number): Promise<InvitationRow> {
+    const counter = await this.#number()
+    const act: ActAsk = { case: 'makeLink', value: { uses, validMs: BigInt(validMs) } }
+    return link(await this.#session.ask({ case: 'actInGroup', value: { conversation: BigInt(conversation), counter, act } }, 'invitation'))
+  }
+
+  async links(conversation: string): Promise<readonly GroupLinkRow[]> {
+    const { links } = await this.#session.ask({ case: 'listGroupLinks', value: { conversation: BigInt(conversation) } }, 'groupLinks')
+    return links.map((l) => ({ link: String(l.link), maker: l.maker, uses: l.uses, used: l.used, notAfterMs: Number(l.notAfterMs) }))
+  }
+
+  async members(conversation: string, from: number, limit: number, asked: boolean): Promise<MembersRow> {
+    const page = await this.#session.ask({ case: 'listMembers', value: { conversation: BigInt(conversation), from: BigInt(from), limit, asked } }, 'members')
+    return { members: page.members.map(memberRow), next: Number(page.next), count: Number(page.count) }
+  }
+
+  async pins(conversation: string): Promise<readonly MessageRow[]> {
+    const { messages } = await this.#session.ask({ case: 'listPins', value: { conversation: BigInt(conversation) } }, 'pins')
+    return messages.map((m) => messageRow(m, conversation, this.#session.me))
+  }
+
+  async readers(conversation: string, sequence: number): Promise<ReadersRow> {
+    const r = await this.#session.ask({ case: 'getReaders', value: { conversation: BigInt(conversation), sequence: BigInt(sequence) } }, 'readers')
+    return { count: Number(r.count), of: Number(r.of), users: r.users }
+  }
+
+  async groupInvitations(): Promise<readonly GroupInvitationRow[]> {
+    return (await this.#session.ask({ case: 'listGroupInvitations', value: {} }, 'groupInvitations')).invitations.map(invitationRow)
+  }
+
+  async decideInvitation(group: string, accept: boolean): Promise<Acted | undefined> {
+    if (accept) return this.#now((counter) => ({ case: 'decideGroupInvitation', value: { counter: BigInt(counter), group, accept } }))
+    const counter = await this.#number()
+    await this.#session.ask({ case: 'decideGroupInvitation', value: { counter, group, accept } }, 'done')
+    return undefined
+  }
+}
+
+function link(i: { link: string; notAfterMs: bigint; uses: number }): InvitationRow {
+  return { link: i.link, notAfterMs: Number(i.notAfterMs), uses: i.uses }
+}
+
+function actAsk(act: Act): ActAsk {
+  switch (act.kind) {
+    case 'add': return { case: 'add', value: act.user }
+    case 'remove': return { case: 'remove', value: act.user }
+    case 'ban': return { case: 'ban', value: { user: act.user, lift: act.lift } }
+    case 'role': return { case: 'setRole', value: { user: act.user, role: act.role } }
+    case 'mute': return { case: 'mute', value: { user: act.user, untilMs: BigInt(act.untilMs) } }
+    case 'text': return { case: 'setText', value: { text: act.text, value: act.value } }
+    case 'rights': return { case: 'setRights', value: act.rights }
+    case 'revokeLink': return { case: 'revokeLink', value: BigInt(act.link) }
+    case 'admit': return { case: 'admit', value: { user: act.user, refuse: act.refuse } }
+    case 'react': return { case: 'react', value: { sequence: BigInt(act.sequence), emoji: act.emoji, remove: act.remove } }
+    case 'pin': return { case: 'pin', value: { sequence: BigInt(act.sequence), remove: act.remove } }
+    case 'leave': return { case: 'leave', value: {} }
+    case 'destroy': return { case: 'destroy', value: {} }
+  }
+}

@@ -1,0 +1,106 @@
+// A tab's way to the worker that all tabs share. Nothing of protocol or storage is loaded into the page.
+
+import { scriptUrl } from '../trusted'
+import type { AccountCalls, Entered, Sdk, Step, Told, User, Way } from './api'
+import { joinChannel, lead, type Channel } from './led'
+import { Caller, type CallName, type Down, type Up } from './ports'
+import workerUrl from './worker.ts?worker&url'
+
+const NAME = 'startalk'
+
+/** `onstale`: another version of this program waits for the accounts that this one works on. */
+export function connect(onstale: () => void = reloadUnseen): Sdk {
+  const tab = `startalk-tab-${crypto.randomUUID()}`
+  let sort: Sdk['sort'] = 'shared'
+  let carry: (up: Up) => void = () => undefined
+  const caller = new Caller((up) => carry(up))
+  caller.onstale = onstale
+
+  const led = () => {
+    sort = 'led'
+    const channel = new BroadcastChannel('startalk-led')
+    carry = joinChannel(channel as unknown as Channel, tab, () => caller)
+    lead(navigator.locks, () => void new Worker(scriptUrl(workerUrl), { type: 'module', name: NAME }))
+  }
+  if (typeof SharedWorker === 'undefined') led()
+  else {
+    let heard = false
+    const worker = new SharedWorker(scriptUrl(workerUrl), { type: 'module', name: NAME })
+    worker.port.onmessage = ({ data }: MessageEvent<Down>) => {
+      heard = true
+      caller.down(data)
+    }
+    worker.onerror = () => {
+      if (heard || sort === 'led') return
+      led() // it could not be loaded: what was asked is asked of the other sort when that is there
+    }
+    carry = (up) => worker.port.postMessage(up)
+  }
+
+  // Held as long as this tab lives: so the worker knows when it is gone, however it went.
+  void (navigator as { locks?: LockManager }).locks?.request(tab, () => new Promise<void>(() => undefined))
+  caller.hi(tab)
+  addEventListener('online', () => caller.network(true))
+  addEventListener('offline', () => caller.network(false))
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') caller.network(navigator.onLine)
+  })
+  return new TabSdk(caller, () => sort)
+}
+
+/** A tab that nobody looks at loads the new version; one that is looked at does when it is not any more. */
+function reloadUnseen(): void {
+  const reload = () => {
+    if (document.visibilityState === 'hidden') location.reload()
+  }
+  document.addEventListener('visibilitychange', reload)
+  reload()
+}
+
+export class TabSdk implements Sdk {
+  readonly #caller: Caller
+  readonly #sort: () => Sdk['sort']
+  readonly #accounts = new Map<User, AccountCalls>()
+
+  constructor(caller: Caller, sort: () => Sdk['sort']) {
+    this.#caller = caller
+    this.#sort = sort
+  }
+
+  get sort(): Sdk['sort'] {
+    return this.#sort()
+  }
+
+  listen(hear: (told: Told) => void): () => void {
+    return this.#caller.listen(hear)
+  }
+
+  account(user: User): AccountCalls {
+    let calls = this.#accounts.get(user)
+    if (!calls) {
+      calls = new Proxy({}, {
+        // It is no promise, whoever asks.
+        get: (_, name) =>
+          typeof name !== 'string' || name === 'then' ? undefined : (...args: unknown[]) => this.#caller.call(user, name as CallName, args),
+      }) as AccountCalls
+      this.#accounts.set(user, calls)
+    }
+    return calls
+  }
+
+  house(): Promise<{ domain: string; displayName: string; registration: string }> {
+    return this.#caller.call('', 'house', []) as ReturnType<Sdk['house']>
+  }
+
+  enter(way: Way, onstep: (step: Step) => void): Promise<Entered> {
+    return this.#caller.call('', 'enter', [{ ...way }], onstep) as Promise<Entered>
+  }
+
+  setting(name: string): Promise<unknown> {
+    return this.#caller.call('', 'setting', [name])
+  }
+
+  async keepSetting(name: string, value: unknown): Promise<void> {
+    await this.#caller.call('', 'keepSetting', [name, value])
+  }
+}

@@ -1,0 +1,85 @@
+// The ways in: by password, by recovery code, by a link or open registration. Ends with what is to be kept of the new
+// device; the connection that was used is closed, and the session opens its own with the token.
+
+import { ApiError, type Step, type Way } from './api'
+import { find, step } from './find'
+import { Socket } from './socket'
+import type { World } from './world'
+import type { Identity } from './store'
+import type { Ask } from './wire'
+
+/** How this program names itself to nodes. */
+export const CLIENT = 'startalk-web'
+export const VERSION = 1
+
+export interface Admitted {
+  readonly identity: Identity
+  readonly recoveryCodes: readonly string[]
+}
+
+export async function enter(world: World, way: Way, onstep: (step: Step) => void): Promise<Admitted> {
+  const asked = way.kind === 'register' ? domainOfLink(way.invitation) : way.domain
+  onstep({ step: 'name', state: 'done', what: way.name })
+  const found = await find(world, asked, onstep)
+
+  const { socket, server } = await connect(world, found.servers, onstep)
+  try {
+    const host = new URL(server).host
+    const welcome = await step(onstep, 'hello', host, true, () =>
+      socket.ask({ case: 'hello', value: { versionMin: VERSION, versionMax: VERSION, client: CLIENT, language: world.language } }, 'welcome'))
+    if (welcome && welcome.domain !== found.domain) {
+      const problem = new ApiError('wrong-domain', { domain: welcome.domain, asked: found.domain })
+      onstep({ step: 'hello', state: 'failed', what: host, error: { code: problem.code, params: problem.params } })
+      throw problem
+    }
+    const signed = await step(onstep, 'signIn', way.name, true, () => socket.ask(asking(way), 'signedIn'))
+    if (!signed || signed.token.byteLength === 0) throw new ApiError('internal')
+    return {
+      identity: {
+        user: signed.user, server, device: String(signed.device), token: signed.token, administrator: signed.administrator,
+        signedOut: undefined,
+      },
+      recoveryCodes: signed.recoveryCodes,
+    }
+  } finally {
+    socket.end()
+  }
+}
+
+async function connect(world: World, servers: readonly string[], onstep: (step: Step) => void): Promise<{ socket: Socket; server: string }> {
+  let last: unknown = new ApiError('unreachable', { what: '', why: 'no address' })
+  for (const server of servers) {
+    try {
+      const socket = await step(onstep, 'socket', new URL(server).host, true, () => Socket.connect(world.openWire, server))
+      if (socket) return { socket, server }
+    } catch (error) {
+      last = error
+    }
+  }
+  throw last
+}
+
+function asking(way: Way): Ask {
+  const deviceName = way.device
+  switch (way.kind) {
+    case 'password':
+      return { case: 'signIn', value: { name: way.name, password: way.password, deviceName } }
+    case 'recover':
+      return { case: 'recover', value: { name: way.name, code: way.code, newPassword: way.newPassword, deviceName } }
+    case 'register':
+      return {
+        case: 'register',
+        value: { name: way.name, password: way.password, displayName: way.displayName, invitation: way.invitation, deviceName },
+      }
+  }
+}
+
+/** The domain that a whole link names; of a secret alone, and where none is needed: that of this page. */
+export function domainOfLink(invitation: string): string {
+  try {
+    const url = new URL(invitation)
+    return url.protocol === 'https:' && /^\/join\//.test(url.pathname) ? url.host : ''
+  } catch {
+    return ''
+  }
+}

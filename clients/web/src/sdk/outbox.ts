@@ -1,0 +1,286 @@
+// Commands with a number (docs/client-protocol.md §5): kept before they are sent, sent again unchanged until they are
+// answered, and so done once. What the node acknowledged is remembered, to be offered again should the node lose it.
+//
+// An order is `pending` until it is answered; `waiting` while the home of its group has not recorded it; `failed` and
+// `unconfirmed` ones that a person is to see stay until they are sent again or discarded.
+
+import { ApiError, type MessageRow, type Problem } from './api'
+import type { Sent } from './made/startalk/client_pb'
+import { hex, ownKey } from './rows'
+import { SAID_MAX, type Order, type Said, type Store } from './store'
+import { keepAsk, readAsk, type Ask } from './wire'
+
+export interface NewOrder {
+  readonly ticket: string
+  readonly kind: Order['kind']
+  readonly conversation: string
+  readonly to: string
+  readonly group: string
+  /** Makes the ask, given its number. */
+  readonly ask: (counter: number) => Ask
+  /** Of a message: how it is shown, but for what its number decides. */
+  readonly row?: MessageRow
+}
+
+interface Waiter {
+  resolve(sent: Sent | undefined): void
+  reject(error: ApiError): void
+}
+
+export class Outbox {
+  readonly #store: Store
+  #device: string
+  #counter = 0
+  readonly #orders = new Map<number, Order>()
+  readonly #said = new Map<number, Said>()
+  readonly #flying = new Set<number>()
+  readonly #waiters = new Map<number, Waiter>()
+
+  constructor(store: Store, device: string) {
+    this.#store = store
+    this.#device = device
+  }
+
+  async load(): Promise<void> {
+    this.#counter = (await this.#store.meta<number>('counter')) ?? 0
+    for (const order of await this.#store.orders()) this.#orders.set(order.counter, order)
+    for (const said of await this.#store.said()) this.#said.set(said.counter, said)
+  }
+
+  /** Signed in anew: another device, whose numbers begin at 1. What waits goes under its new numbers. */
+  moved(device: string): void {
+    if (device === this.#device) return
+    const open = [...this.#orders.values()].sort((a, b) => a.counter - b.counter)
+    this.#store.clear('orders')
+    this.#orders.clear()
+    this.#device = device
+    this.#counter = 0
+    for (const order of open) {
+      // What may have been taken under the old number cannot be asked about under a new one.
+      const sure = order.state === 'pending' && order.problem === undefined
+      this.#keep(this.#renumbered(order, sure ? {} : { state: 'unconfirmed' }))
+    }
+  }
+
+  #renumbered(order: Order, change: Partial<Order>): Order {
+    const counter = this.#nextCounter()
+    const frame = renumber(order.frame, counter)
+    const row = order.row && { ...order.row, key: ownKey(this.#device, counter), counter }
+    return { ...order, ...change, counter, frame, row }
+  }
+
+  /** The node knows of higher numbers than this browser does: its store went back. */
+  atLeast(counter: number): void {
+    if (counter <= this.#counter) return
+    this.#counter = counter
+    this.#store.put('meta', counter, 'counter')
+  }
+
+  /** For a command that is asked at once and not kept. */
+  number(): number {
+    return this.#nextCounter()
+  }
+
+  #nextCounter(): number {
+    this.#counter += 1
+    this.#store.put('meta', this.#counter, 'counter')
+    return this.#counter
+  }
+
+  #keep(order: Order): Order {
+    this.#orders.set(order.counter, order)
+    this.#store.put('orders', order)
+    return order
+  }
+
+  /** Keeps a command. It may be sent when `Store.sure` has ended. */
+  add(order: NewOrder): Order {
+    for (const there of this.#orders.values()) if (there.ticket === order.ticket) return there
+    const counter = this.#nextCounter()
+    return this.#keep({
+      counter,
+      ticket: order.ticket,
+      kind: order.kind,
+      conversation: order.conversation,
+      to: order.to,
+      group: order.group,
+      frame: keepAsk(order.ask(counter)),
+      made: Date.now(),
+      state: 'pending',
+      problem: undefined,
+      row: order.row && { ...order.row, key: ownKey(this.#device, counter), counter, own: 'pending' },
+    })
+  }
+
+  /** The message of this ticket if it was taken already. */
+  ticket(ticket: string): Order | undefined {
+    for (const there of this.#orders.values()) if (there.ticket === ticket) return there
+    return undefined
+  }
+
+  /** Ends when the command is answered. */
+  outcome(counter: number): Promise<Sent | undefined> {
+    return new Promise((resolve, reject) => this.#waiters.set(counter, { resolve, reject }))
+  }
+
+  get(counter: number): Order | undefined {
+    return this.#orders.get(counter)
+  }
+
+  /** To be sent, in their order. */
+  due(): Order[] {
+    return [...this.#orders.values()]
+      .filter((o) => o.state === 'pending' && !this.#flying.has(o.counter))
+      .sort((a, b) => a.counter - b.counter)
+  }
+
+  get waitingCount(): number {
+    let count = 0
+    for (const o of this.#orders.values()) if (o.state === 'pending') count += 1
+    return count
+  }
+
+  fly(counter: number): void {
+    this.#flying.add(counter)
+  }
+
+  get flying(): number {
+    return this.#flying.size
+  }
+
+  /** The connection ended: whatever has no answer is sent again. */
+  landed(counter?: number): void {
+    if (counter === undefined) this.#flying.clear()
+    else this.#flying.delete(counter)
+  }
+
+  /** Own messages of a conversation that have no place yet, oldest first. */
+  rows(conversation: string): MessageRow[] {
+    return [...this.#orders.values()]
+      .filter((o) => o.conversation === conversation && o.row)
+      .sort((a, b) => a.counter - b.counter)
+      .flatMap((o) => (o.row ? [o.row] : []))
+  }
+
+  /** Answered with its place, or with 0: it waits for the group's home. The row as it is now. */
+  sent(counter: number, sent: Sent): MessageRow | undefined {
+    const order = this.#orders.get(counter)
+    this.landed(counter)
+    const waiter = this.#waiters.get(counter)
+    this.#waiters.delete(counter)
+    waiter?.resolve(sent)
+    if (!order) return undefined
+    const [sequence, conversation] = [Number(sent.sequence), String(sent.conversation)]
+    const row = order.row && {
+      ...order.row, conversation, sequence, id: hex(sent.id), time: Number(sent.timeMs) || order.row.time,
+      own: sequence === 0 ? ('waiting' as const) : ('taken' as const), problem: undefined,
+    }
+    if (sequence === 0 && row) {
+      this.#keep({ ...order, conversation, state: 'waiting', problem: undefined, row })
+      return row
+    }
+    this.forget(counter)
+    if (row) this.#remember({ counter, to: order.to, group: order.group, conversation, sequence, id: row.id, content: row.content })
+    return row && { ...row, counter: 0 }
+  }
+
+  /** A group's home recorded what waited. */
+  recorded(counter: number, row: MessageRow): void {
+    const order = this.#orders.get(counter)
+    if (!order) return
+    this.forget(counter)
+    this.#remember({
+      counter, to: order.to, group: order.group, conversation: row.conversation, sequence: row.sequence, id: row.id, content: row.content,
+    })
+  }
+
+  #remember(said: Said): void {
+    this.#said.set(said.counter, said)
+    this.#store.put('said', said)
+    if (this.#said.size <= SAID_MAX) return
+    const oldest = Math.min(...this.#said.keys())
+    this.#said.delete(oldest)
+    this.#store.remove('said', oldest)
+  }
+
+  /** A message was taken back: it is not to be offered again. */
+  recalled(conversation: string, sequence: number): void {
+    for (const said of this.#said.values()) {
+      if (said.conversation !== conversation || said.sequence !== sequence) continue
+      const next = { ...said, content: new Uint8Array() }
+      this.#said.set(said.counter, next)
+      this.#store.put('said', next)
+    }
+  }
+
+  said(): Said[] {
+    return [...this.#said.values()]
+  }
+
+  forgetSaid(counter: number): void {
+    this.#said.delete(counter)
+    this.#store.remove('said', counter)
+  }
+
+  /** It was not, or perhaps not, done. The row as it is now; commands that are no messages are dropped. */
+  failed(counter: number, problem: Problem, state: 'failed' | 'unconfirmed' = 'failed'): MessageRow | undefined {
+    const order = this.#orders.get(counter)
+    this.landed(counter)
+    const waiter = this.#waiters.get(counter)
+    this.#waiters.delete(counter)
+    waiter?.reject(new ApiError(problem.code, problem.params))
+    if (!order) return undefined
+    if (!order.row) {
+      this.forget(counter)
+      return undefined
+    }
+    const row: MessageRow = { ...order.row, own: state, problem: { code: problem.code, params: problem.params } }
+    this.#keep({ ...order, state, problem: row.problem, row })
+    return row
+  }
+
+  /** Once more: under a new number, as the old one may have left what the node remembers. Both rows: to forget, to show. */
+  again(counter: number): { old: MessageRow; now: Order } | undefined {
+    const order = this.#orders.get(counter)
+    if (!order?.row || order.state === 'pending' || order.state === 'waiting') return undefined
+    this.forget(counter)
+    const now = this.#keep(this.#renumbered(order, { state: 'pending', problem: undefined, ticket: `${order.ticket}'` }))
+    const row = now.row && { ...now.row, own: 'pending' as const, problem: undefined }
+    return { old: order.row, now: this.#keep({ ...now, row }) }
+  }
+
+  /** The node lost the end of its history: numbers of conversations may mean others now. */
+  renumber(of: (order: Order) => { conversation: string; frame: Uint8Array } | undefined): MessageRow[] {
+    const rows: MessageRow[] = []
+    for (const order of [...this.#orders.values()]) {
+      if (order.state !== 'pending') continue
+      const next = of(order)
+      if (!next) {
+        const row = this.failed(order.counter, { code: 'went-back', params: {} })
+        if (row) rows.push(row)
+      } else {
+        this.#keep({ ...order, ...next, row: order.row && { ...order.row, conversation: next.conversation } })
+      }
+    }
+    return rows
+  }
+
+  waiting(): Order[] {
+    return [...this.#orders.values()].filter((o) => o.state === 'waiting')
+  }
+
+  forget(counter: number): Order | undefined {
+    const order = this.#orders.get(counter)
+    this.#orders.delete(counter)
+    this.#store.remove('orders', counter)
+    return order
+  }
+}
+
+/** The same command under another number. */
+function renumber(frame: Uint8Array, counter: number): Uint8Array {
+  const ask = readAsk(frame)
+  if (ask.case === undefined || !('counter' in ask.value)) return frame
+  ask.value.counter = BigInt(counter)
+  return keepAsk(ask)
+}

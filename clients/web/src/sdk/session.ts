@@ -1,0 +1,634 @@
+// One account and its node: connects, resumes, syncs from the kept cursor, sends what waits, and connects again.
+//
+// Invariants: a cursor is given to the store after all that came before it; a command is sent after it is kept; while what
+// a node lost is looked for, the old cursor stays, so that a process that ends in between begins anew.
+
+import { ApiError, type AccountRow, type LinkState, type MessageRow, type Problem, type ProfileRow, type Told, type Welcome } from './api'
+import { Book } from './book'
+import { Calls } from './calls'
+import type * as pb from './made/startalk/client_pb'
+import { Outbox } from './outbox'
+import { invitationRow, messageRow, ownKey, profileRow, unhex } from './rows'
+import { Socket, hostOf, type OpenWire } from './socket'
+import type { Identity, Said, Store } from './store'
+import { keepAsk, readAsk, type Answer, type Ask } from './wire'
+
+const PAUSE_MS_MIN = 500
+const PAUSE_MS_MAX = 60_000
+/** A pushed gap is asked about after so long: answers to own commands may close it. */
+const GAP_MS = 400
+/** Gaps up to this are filled at once; what is longer is asked for when somebody looks. */
+const GAP_MAX = 200
+/** Errors after which the same command may be done later. */
+const LATER: ReadonlySet<string> = new Set(['stopping', 'disk-full', 'slow-down', 'offline', 'not-signed-in'])
+
+export interface SessionParts {
+  readonly identity: Identity
+  readonly store: Store
+  readonly open: OpenWire
+  readonly tell: (told: Told) => void
+  /** Keeps the identity where the accounts of this browser are. */
+  readonly keep: (identity: Identity) => Promise<void>
+}
+
+export class Session {
+  readonly store: Store
+  readonly book: Book
+  readonly outbox: Outbox
+  readonly calls: Calls
+  identity: Identity
+  readonly #parts: SessionParts
+  #link: LinkState = { state: 'offline' }
+  #welcome: Welcome | undefined
+  #socket: Socket | undefined
+  #cursor: Uint8Array = new Uint8Array()
+  /** The list of conversations was whole once. */
+  #synced = false
+  /** This connection is through with its sync. */
+  #live = false
+  #early: pb.Pushed[] = []
+  #wentBack = false
+  /** Conversations whose waiting orders the sync did not have. */
+  #doubts = new Map<string, Set<number>>()
+  #running = false
+  #tries = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #pumpAt = 0
+  #pumpTimer: ReturnType<typeof setTimeout> | undefined
+  #gaps = new Map<string, ReturnType<typeof setTimeout>>()
+  #told = ''
+  #telling = false
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+    this.identity = parts.identity
+    this.store = parts.store
+    const tell = (told: Told) => {
+      parts.tell(told)
+      if (told.kind === 'conversations') this.#tellAccount()
+    }
+    this.book = new Book(parts.store, parts.identity.user, tell)
+    this.outbox = new Outbox(parts.store, parts.identity.device)
+    this.calls = new Calls(this)
+    if (parts.identity.signedOut) this.#link = { state: 'signed-out', problem: parts.identity.signedOut }
+  }
+
+  get me(): string {
+    return this.identity.user
+  }
+
+  get live(): boolean {
+    return this.#live
+  }
+
+  async load(): Promise<void> {
+    await this.book.load()
+    await this.outbox.load()
+    this.#cursor = (await this.store.meta<Uint8Array>('cursor')) ?? new Uint8Array()
+    this.#welcome = await this.store.meta<Welcome>('welcome')
+    this.#synced = this.#cursor.length > 0
+  }
+
+  row(): AccountRow {
+    return {
+      user: this.me,
+      server: this.identity.server,
+      device: this.identity.device,
+      administrator: this.identity.administrator,
+      link: this.#link,
+      welcome: this.#welcome,
+      me: this.#me(),
+      outbox: this.outbox.waitingCount,
+      synced: this.#synced,
+      unread: this.book.unread(),
+    }
+  }
+
+  #me(): ProfileRow {
+    return this.book.profile(this.me) ?? { user: this.me, displayName: '', avatar: '', signature: '', revision: 0 }
+  }
+
+  /** Gathered: many things change it at once. */
+  #tellAccount(): void {
+    if (this.#telling) return
+    this.#telling = true
+    void Promise.resolve().then(() => {
+      this.#telling = false
+      const row = this.row()
+      const text = JSON.stringify(row)
+      if (text === this.#told) return
+      this.#told = text
+      this.#parts.tell({ kind: 'account', row })
+    })
+  }
+
+  tell(told: Told): void {
+    this.#parts.tell(told)
+  }
+
+  // ---- connection ----
+
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    if (!this.identity.signedOut) void this.#connect()
+  }
+
+  stop(): void {
+    this.#running = false
+    clearTimeout(this.#timer)
+    clearTimeout(this.#pumpTimer)
+    for (const timer of this.#gaps.values()) clearTimeout(timer)
+    this.#gaps.clear()
+    this.#socket?.end()
+  }
+
+  /** The network came back, or somebody looks: does not wait any longer. */
+  wake(): void {
+    if (!this.#running || this.#socket || this.#link.state !== 'waiting') return
+    clearTimeout(this.#timer)
+    this.#tries = 0
+    void this.#connect()
+  }
+
+  /** Signed in anew, as another device. */
+  async renew(identity: Identity): Promise<void> {
+    this.#socket?.end()
+    clearTimeout(this.#timer)
+    this.outbox.moved(identity.device)
+    this.identity = identity
+    await this.#parts.keep(identity)
+    this.#tries = 0
+    if (this.#running) void this.#connect()
+  }
+
+  #state(link: LinkState): void {
+    this.#link = link
+    this.#tellAccount()
+  }
+
+  async #connect(): Promise<void> {
+    clearTimeout(this.#timer)
+    if (!this.#running || this.#socket) return
+    this.#state({ state: 'connecting' })
+    let socket: Socket
+    try {
+      socket = await Socket.connect(this.#parts.open, this.identity.server)
+    } catch (error) {
+      this.#again(error instanceof ApiError ? error : new ApiError('unreachable', { what: hostOf(this.identity.server), why: '' }))
+      return
+    }
+    if (!this.#running) {
+      socket.end()
+      return
+    }
+    this.#socket = socket
+    this.#live = false
+    this.#early = []
+    socket.onpush = (answer) => this.#push(answer)
+    socket.onend = (why) => this.#ended(socket, why)
+    const began = Date.now()
+    const hello = socket.ask(helloAsk(), 'welcome')
+    const signed = socket.ask({ case: 'resume', value: { token: this.identity.token } }, 'signedIn')
+    hello.catch(() => undefined)
+    signed.catch(() => undefined)
+    this.#sync(socket, signed)
+    try {
+      this.#took(await hello, began)
+      const who = await signed
+      this.outbox.atLeast(Number(who.counter))
+      if (who.administrator !== this.identity.administrator) {
+        this.identity = { ...this.identity, administrator: who.administrator }
+        await this.#parts.keep(this.identity)
+      }
+      if (this.#socket === socket && !this.#live) this.#state({ state: 'syncing' })
+    } catch (error) {
+      socket.end(error instanceof ApiError ? error : undefined)
+    }
+  }
+
+  #took(w: pb.Welcome, began: number): void {
+    this.#welcome = welcomeRow(w, began)
+    this.store.put('meta', this.#welcome, 'welcome')
+    this.#tellAccount()
+  }
+
+  #sync(socket: Socket, signed: Promise<unknown>): void {
+    socket.askMany({ case: 'sync', value: { cursor: this.#cursor } }, (answer) => {
+      if (answer.case === 'syncPage') {
+        this.#page(answer.value)
+        return !answer.value.last
+      }
+      if (answer.case === 'error') {
+        const { code } = answer.value
+        if ((code === 'went-back' || code === 'malformed' || code === 'too-old') && this.#cursor.length > 0) {
+          // A cursor that the node cannot read is one of another journal.
+          this.#goneBack()
+          this.#sync(socket, signed)
+        } else {
+          // If signing in failed, that is the reason to be told.
+          signed.then(() => socket.end(new ApiError(code, answer.value.params)), () => undefined)
+        }
+      }
+      return false
+    }, () => undefined)
+  }
+
+  #ended(socket: Socket, why: ApiError | undefined): void {
+    if (this.#socket !== socket) return
+    this.#socket = undefined
+    this.#live = false
+    this.outbox.landed()
+    this.#again(why)
+  }
+
+  #again(why: ApiError | undefined): void {
+    if (!this.#running) {
+      this.#state({ state: 'offline' })
+      return
+    }
+    if (why && (why.code === 'token-revoked' || why.code === 'account-disabled')) {
+      void this.signedOut(why)
+      return
+    }
+    const pause = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** this.#tries) * (0.5 + Math.random())
+    this.#tries = Math.min(this.#tries + 1, 10)
+    this.#state({ state: 'waiting', retryAt: Date.now() + pause, problem: why && { code: why.code, params: why.params } })
+    this.#timer = setTimeout(() => void this.#connect(), pause)
+  }
+
+  /** The device is none any more. What was read and what waits stays. */
+  async signedOut(why: Problem): Promise<void> {
+    const problem = { code: why.code, params: why.params }
+    this.identity = { ...this.identity, signedOut: problem }
+    this.#socket?.end()
+    clearTimeout(this.#timer)
+    this.#state({ state: 'signed-out', problem })
+    await this.#parts.keep(this.identity)
+  }
+
+  /** Asks the node, if there is a connection. */
+  ask: Socket['ask'] = (frame, answer) =>
+    this.#socket && (this.#live || this.#link.state === 'syncing')
+      ? this.#socket.ask(frame, answer)
+      : Promise.reject(new ApiError('offline'))
+
+  // ---- what is heard ----
+
+  #page(page: pb.SyncPage): void {
+    if (page.wentBack && !this.#wentBack) this.#goneBack()
+    if (page.me) this.book.takeProfile(profileRow(page.me))
+    for (const conversation of page.conversations) {
+      this.book.synced(conversation)
+      this.#placedIn(conversation)
+    }
+    if (!page.last) return
+    this.#live = true
+    this.#tries = 0
+    const early = this.#early
+    this.#early = []
+    for (const pushed of early) this.#happened(pushed)
+    void this.#through(page.cursor)
+  }
+
+  async #through(cursor: Uint8Array): Promise<void> {
+    await this.book.settled()
+    if (this.#wentBack) {
+      try {
+        await this.#offerAgain()
+      } catch {
+        return // the connection ended: the next sync is one from zero again, as the cursor is the old one
+      }
+      this.#wentBack = false
+    }
+    if (!this.#live) return
+    if (cursor.length > 0) this.#keepCursor(cursor)
+    this.#synced = true
+    this.#state({ state: 'online' })
+    await this.#resolveDoubts()
+    this.calls.resume()
+    this.pump()
+  }
+
+  #keepCursor(cursor: Uint8Array): void {
+    this.#cursor = cursor
+    this.store.put('meta', cursor, 'cursor')
+  }
+
+  /** What this device had on the way and the page has. */
+  #placedIn(page: pb.ConversationPage): void {
+    if (!page.conversation) return
+    const id = String(page.conversation.conversation)
+    for (const m of [...page.messages, ...page.changed]) this.#mine(id, m)
+    const waiting = new Set(page.waiting.filter((m) => String(m.device) === this.identity.device).map((m) => Number(m.counter)))
+    for (const m of page.waiting) this.#waits(id, m)
+    for (const order of this.outbox.waiting()) {
+      if (order.conversation !== id || waiting.has(order.counter)) continue
+      const doubts = this.#doubts.get(id) ?? new Set()
+      this.#doubts.set(id, doubts.add(order.counter))
+    }
+  }
+
+  /** One of this device's own that was pending or waiting. */
+  #mine(id: string, m: pb.Message): void {
+    if (String(m.device) !== this.identity.device || m.counter === 0n) return
+    const counter = Number(m.counter)
+    const order = this.outbox.get(counter)
+    if (!order || (order.state === 'pending' && order.kind !== 'send')) return
+    if (order.state === 'waiting') this.outbox.recorded(counter, messageRow(m, id, this.me))
+    else {
+      const sent = { conversation: BigInt(id), sequence: m.sequence, id: m.id, timeMs: m.timeMs }
+      this.outbox.sent(counter, sent as pb.Sent)
+    }
+    this.#tellAccount()
+  }
+
+  /** Of this account, waiting for the home of a group; from another device it is shown until it has its place. */
+  #waits(id: string, m: pb.Message): void {
+    if (String(m.device) === this.identity.device) return
+    const row = messageRow(m, id, this.me)
+    this.tell({ kind: 'messages', account: this.me, rows: [{ ...row, own: 'waiting' }], fresh: true })
+  }
+
+  #push(answer: Answer): void {
+    switch (answer.case) {
+      case 'pushed':
+        if (this.#live) this.#happened(answer.value)
+        else this.#early.push(answer.value)
+        break
+      case 'cursor': {
+        if (!this.#live || this.#wentBack) break
+        const { cursor } = answer.value
+        void this.book.settled().then(() => {
+          if (this.#live && !this.#wentBack) this.#keepCursor(cursor)
+        })
+        break
+      }
+      case 'typingNow': {
+        const { conversation, user, typing } = answer.value
+        this.tell({ kind: 'typing', account: this.me, conversation: String(conversation), user, typing })
+        break
+      }
+      case 'presence':
+        this.tell({ kind: 'presence', account: this.me, user: answer.value.user, state: answer.value.state })
+        break
+      default:
+    }
+  }
+
+  #happened(pushed: pb.Pushed): void {
+    const id = String(pushed.conversation)
+    const { what } = pushed
+    switch (what.case) {
+      case 'message':
+        this.#mine(id, what.value)
+        if (this.book.pushed(id, what.value)) this.#gapSoon(id)
+        break
+      case 'changed':
+        if (this.book.changed(id, what.value, Number(pushed.record))) this.#gapSoon(id)
+        break
+      case 'marks':
+        this.book.marks(id, what.value)
+        break
+      case 'info':
+        this.book.overview(what.value)
+        this.#gapSoon(id)
+        break
+      case 'profile':
+        this.book.takeProfile(profileRow(what.value))
+        if (what.value.user === this.me) this.#tellAccount()
+        break
+      case 'deviceRevoked':
+        if (String(what.value.device) === this.identity.device) this.#socket?.end(new ApiError('token-revoked'))
+        break
+      case 'waiting':
+        this.#waits(id, what.value)
+        break
+      case 'ended': {
+        const { device, counter, code } = what.value
+        if (String(device) === this.identity.device) {
+          const row = this.outbox.failed(Number(counter), { code, params: {} })
+          if (row) this.show(row)
+        } else {
+          this.tell({ kind: 'forgotten', account: this.me, conversation: id, key: ownKey(String(device), Number(counter)) })
+        }
+        break
+      }
+      case 'groupInvitation':
+        this.tell({ kind: 'invitation', account: this.me, row: invitationRow(what.value) })
+        break
+      default:
+    }
+  }
+
+  /** Shows a message of the outbox as it is now. */
+  show(row: MessageRow): void {
+    this.book.newest(row.conversation, row)
+    this.tell({ kind: 'messages', account: this.me, rows: [row], fresh: true })
+    this.#tellAccount()
+  }
+
+  #gapSoon(id: string): void {
+    if (this.#gaps.has(id)) return
+    this.#gaps.set(id, setTimeout(() => {
+      this.#gaps.delete(id)
+      void this.#fill(id).catch(() => undefined)
+    }, GAP_MS))
+  }
+
+  async #fill(id: string): Promise<void> {
+    const hole = this.book.hole(id)
+    if (!hole || !this.#live) return
+    const [first, last] = hole
+    if (last - first >= GAP_MAX) {
+      this.tell({ kind: 'again', account: this.me, conversation: id })
+      return
+    }
+    const page = await this.ask(
+      { case: 'history', value: { conversation: BigInt(id), after: BigInt(first - 1), limit: GAP_MAX } }, 'page',
+    )
+    this.book.paged(id, page)
+    const left = this.book.hole(id)
+    if (left && left[0] !== first) this.#gapSoon(id)
+  }
+
+  // ---- what is said ----
+
+  /** Sends what waits, in order, as far as the node takes it. */
+  pump(): void {
+    const socket = this.#socket
+    if (!socket || !this.#live || this.#wentBack || this.#link.state !== 'online') return
+    const now = Date.now()
+    if (now < this.#pumpAt) {
+      clearTimeout(this.#pumpTimer)
+      this.#pumpTimer = setTimeout(() => this.pump(), this.#pumpAt - now)
+      return
+    }
+    const room = Math.max(1, this.#window() - socket.outstanding)
+    for (const order of this.outbox.due().slice(0, room)) {
+      this.outbox.fly(order.counter)
+      socket.askKept(order.frame, 'sent').then(
+        (sent) => this.#sent(order.counter, sent),
+        (error: unknown) => this.#refused(order.counter, error instanceof ApiError ? error : new ApiError('internal')),
+      )
+    }
+  }
+
+  #window(): number {
+    return 32 // half of `outstanding_max`: what people ask in between finds room
+  }
+
+  #sent(counter: number, sent: pb.Sent): void {
+    const order = this.outbox.get(counter)
+    const row = this.outbox.sent(counter, sent)
+    const id = String(sent.conversation)
+    if (row) {
+      if (row.sequence > 0 && this.book.placed(id, row)) this.#gapSoon(id)
+      if (row.sequence === 0) this.show(row)
+    } else if (sent.sequence !== 0n) {
+      this.#gapSoon(id) // an edit or a recall took a number; what it changed is pushed
+    }
+    if (order?.kind === 'recall') {
+      const ask = readAsk(order.frame)
+      if (ask.case === 'recall') this.outbox.recalled(order.conversation, Number(ask.value.sequence))
+    }
+    this.#tellAccount()
+    this.pump()
+  }
+
+  #refused(counter: number, error: ApiError): void {
+    this.outbox.landed(counter)
+    if (LATER.has(error.code)) {
+      const seconds = Number(error.params['seconds'] ?? 2)
+      if (error.code !== 'offline') this.#pumpAt = Date.now() + Math.max(1, Math.min(60, seconds || 2)) * 1000
+      this.pump()
+      return
+    }
+    const row = this.outbox.failed(counter, error, error.code === 'too-old' ? 'unconfirmed' : 'failed')
+    if (row) this.show(row)
+    this.#tellAccount()
+    this.pump()
+  }
+
+  // ---- a node that went back in time (docs/client-protocol.md §4) ----
+
+  #goneBack(): void {
+    this.#wentBack = true
+    this.#cursor = new Uint8Array() // the kept one stays until the search is through
+    this.#doubts.clear()
+    this.book.clear()
+    for (const order of this.outbox.waiting()) {
+      const row = this.outbox.failed(order.counter, { code: 'went-back', params: {} }, 'unconfirmed')
+      if (row) this.show(row)
+    }
+  }
+
+  async #offerAgain(): Promise<void> {
+    const missing: Said[] = []
+    const recalled: { said: Said; sequence: number; conversation: string }[] = []
+    const byTalk = new Map<string, Said[]>()
+    for (const said of this.outbox.said()) {
+      const talk = this.book.with(said.to, said.group)
+      if (!talk || talk.head < said.sequence) {
+        if (said.content.length > 0) missing.push(said)
+      } else byTalk.set(talk.id, [...(byTalk.get(talk.id) ?? []), said])
+    }
+    for (const [id, all] of byTalk) {
+      const left = new Map(all.map((s) => [s.counter, s]))
+      while (left.size > 0) {
+        const before = Math.max(...[...left.values()].map((s) => s.sequence)) + 1
+        const page = await this.ask({ case: 'history', value: { conversation: BigInt(id), before: BigInt(before), limit: 200 } }, 'page')
+        const rows = this.book.paged(id, page)
+        for (const said of [...left.values()].filter((s) => s.sequence >= Number(page.first))) {
+          left.delete(said.counter)
+          const there = rows.find((r) => r.sequence === said.sequence && r.id === said.id)
+          if (!there && said.content.length > 0) missing.push(said)
+          if (there && said.content.length === 0 && !there.recalled) recalled.push({ said, sequence: there.sequence, conversation: id })
+        }
+        if (page.first === 0n) break
+      }
+    }
+    const shown = this.outbox.renumber((order) => {
+      if (order.kind !== 'send') return undefined
+      const talk = this.book.with(order.to, order.group)
+      const ask = readAsk(order.frame)
+      if (ask.case !== 'send' || (!talk && order.to === '')) return undefined
+      ask.value.conversation = talk ? BigInt(talk.id) : 0n
+      ask.value.to = talk ? '' : order.to
+      return { conversation: talk?.id ?? order.conversation, frame: keepAsk(ask) }
+    })
+    for (const row of shown) this.show(row)
+    for (const said of missing.sort((a, b) => a.counter - b.counter)) {
+      const talk = this.book.with(said.to, said.group)
+      this.outbox.forgetSaid(said.counter)
+      if (!talk && said.to === '') continue // a group that the node does not know any more
+      const conversation = talk?.id ?? said.conversation
+      this.outbox.add({
+        ticket: `again ${said.id}`,
+        kind: 'send',
+        conversation,
+        to: said.to,
+        group: said.group,
+        ask: (counter) => ({
+          case: 'send',
+          value: {
+            conversation: talk ? BigInt(talk.id) : 0n, to: talk ? '' : said.to, counter: BigInt(counter),
+            content: said.content, knownId: unhex(said.id),
+          },
+        }),
+        row: this.calls.blank(conversation, said.content),
+      })
+    }
+    for (const { said, sequence, conversation } of recalled) {
+      this.outbox.add({
+        ticket: `again ${said.id} recalled`,
+        kind: 'recall',
+        conversation,
+        to: said.to,
+        group: said.group,
+        ask: (counter) => ({ case: 'recall', value: { conversation: BigInt(conversation), sequence: BigInt(sequence), counter: BigInt(counter) } }),
+      })
+    }
+    await this.store.sure()
+  }
+
+  /** What waited for a group's home, and does not any more: it is among the messages, or it will not come. */
+  async #resolveDoubts(): Promise<void> {
+    const doubts = this.#doubts
+    this.#doubts = new Map()
+    for (const [id, counters] of doubts) {
+      await this.#fill(id).catch(() => undefined)
+      for (const counter of counters) {
+        if (this.outbox.get(counter)?.state !== 'waiting') continue
+        const key = ownKey(this.identity.device, counter)
+        const rows = await this.store.lastMessages(id, 1, Number.MAX_SAFE_INTEGER, 500)
+        const there = rows.find((r) => r.key === key)
+        if (there) {
+          this.outbox.recorded(counter, there)
+          continue
+        }
+        const row = this.outbox.failed(counter, { code: 'expired', params: { what: '' } }, 'unconfirmed')
+        if (row) this.show(row)
+      }
+    }
+  }
+}
+
+export function helloAsk(): Ask {
+  const language = typeof navigator === 'undefined' ? 'en' : navigator.language
+  return { case: 'hello', value: { versionMin: 1, versionMax: 1, client: 'startalk-web', language } }
+}
+
+/** `began`: when the hello was sent. */
+export function welcomeRow(w: pb.Welcome, began: number): Welcome {
+  return {
+    version: w.version,
+    domain: w.domain,
+    displayName: w.displayName,
+    registration: w.registration,
+    features: w.features,
+    recallWindowMs: Number(w.recallWindowMs),
+    editWindowMs: Number(w.editWindowMs),
+    aheadMs: Number(w.timeMs) - Math.round((began + Date.now()) / 2),
+  }
+}

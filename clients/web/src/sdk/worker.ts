@@ -1,0 +1,76 @@
+// The worker's beginning. The same file is a SharedWorker, whose tabs come by ports, and a dedicated worker that one tab
+// keeps for all, whose tabs speak on a channel (led.ts).
+//
+// Only one worker of a browser works on the accounts at a time, whatever its sort or version: it holds a lock. One that
+// does not get it waits and says so once on a channel; the other's tabs are told that they are stale, and load again.
+
+import { Host } from './host'
+import { serveChannel, type Channel } from './led'
+import { thrown, type Down, type Up } from './ports'
+import type { Wire } from './socket'
+import type { World } from './world'
+
+interface Port {
+  postMessage(message: Down): void
+  onmessage: ((event: MessageEvent<Up>) => void) | null
+}
+interface Scope {
+  onconnect?: ((event: MessageEvent & { ports: readonly Port[] }) => void) | null
+}
+
+const ENGINE = 'startalk-engine'
+
+const world: World = {
+  factory: indexedDB,
+  openWire: (url) => new WebSocket(url) as unknown as Wire,
+  fetch: (input, init) => fetch(input, init),
+  origin: location.origin,
+  language: navigator.language,
+}
+
+const host: Promise<Host> = begin()
+host.catch(() => undefined) // each call says so
+
+function begin(): Promise<Host> {
+  const wanted = new BroadcastChannel(ENGINE)
+  return new Promise((resolve, reject) => {
+    const open = (): Promise<void> => {
+      const opened = Host.open(world)
+      opened.then(resolve, reject)
+      wanted.onmessage = () => void opened.then((h) => h.stale())
+      return opened.then(() => new Promise<void>(() => undefined)) // held until this worker is no more
+    }
+    const locks = (navigator as { locks?: LockManager }).locks
+    if (!locks) return void open()
+    void locks.request(ENGINE, { ifAvailable: true }, async (lock) => {
+      if (lock) return open()
+      wanted.postMessage('wanted')
+      void locks.request(ENGINE, open).catch(reject)
+    }).catch(reject)
+  })
+}
+
+/** Takes what a tab says, also before the host is open. */
+function attach(send: (down: Down) => void): { up: (up: Up) => void; leave: () => void } {
+  const attached = host.then((h) => h.attach(send))
+  return {
+    up: (up) => void attached.then((a) => a.up(up), (error: unknown) => {
+      if (up.k === 'call') send(thrown(up.id, error))
+    }),
+    leave: () => void attached.then((a) => a.leave(), () => undefined),
+  }
+}
+
+const scope = globalThis as Scope
+if ('onconnect' in scope) {
+  scope.onconnect = (event) => {
+    for (const port of event.ports) {
+      const tab = attach((down) => port.postMessage(down))
+      port.onmessage = ({ data }) => {
+        tab.up(data)
+        // The tab holds a lock of its name as long as it lives.
+        if (data.k === 'hi') void (navigator as { locks?: LockManager }).locks?.request(data.tab, tab.leave)
+      }
+    }
+  }
+} else serveChannel(new BroadcastChannel('startalk-led') as unknown as Channel, attach)

@@ -1,0 +1,8 @@
+// Every browser test, in the order in which they run.
+
+import { groups } from './groups.mjs'
+import { history } from './history.mjs'
+import { shell } from './shell.mjs'
+import { talk } from './talk.mjs'
+
+export const all = [...shell, ...talk, ...groups, ...history]

@@ -1,0 +1,47 @@
+// A group with people of both domains.
+
+import assert from 'node:assert/strict'
+import { accessible } from '../harness/person.mjs'
+import { composer, message, open, row, say, times } from '../harness/steps.mjs'
+import { pair } from './talk.mjs'
+
+/** A group of ann's, with ben of the other domain in it. */
+async function group(test, name) {
+  const { ann, ben } = await pair(test)
+  await ann.page.getByRole('button', { name: 'New conversation' }).first().click()
+  await ann.page.getByRole('menuitem', { name: 'New group' }).click()
+  const dialog = ann.page.getByRole('dialog')
+  await accessible(ann.page, 'making a group')
+  await dialog.getByLabel('Name', { exact: true }).fill(name)
+  await dialog.getByLabel('People', { exact: true }).fill(ben.user)
+  await dialog.getByLabel('People', { exact: true }).press('Enter')
+  await dialog.getByRole('button', { name: 'Make the group' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+  await composer(ann.page).waitFor()
+  return { ann, ben }
+}
+
+export const groups = [
+  {
+    name: 'a group over two domains: invitation, messages both ways, a mention',
+    async run(test) {
+      const { ann, ben } = await group(test, 'Both sides')
+      await ben.page.getByText('Both sides').first().click()
+      await ben.page.getByRole('button', { name: /^(Accept|Join)/ }).first().click()
+      await row(ben.page, 'Both sides').waitFor()
+      await open(ben.page, 'Both sides')
+      await say(ann.page, 'welcome to the group')
+      await message(ben.page, 'welcome to the group').waitFor()
+      await say(ben.page, 'thank you all')
+      await message(ann.page, 'thank you all').waitFor()
+      await composer(ann.page).pressSequentially(`look here @${ben.name.slice(0, 3)}`)
+      await ann.page.getByRole('option').filter({ hasText: ben.name }).first().waitFor()
+      await composer(ann.page).press('Enter')
+      await composer(ann.page).press('Enter')
+      await message(ben.page, 'look here').waitFor()
+      assert.equal(await times(ben.page, 'look here'), 1)
+      assert.equal(await times(ann.page, 'thank you all'), 1)
+      await accessible(ben.page, 'a group')
+    },
+  },
+]

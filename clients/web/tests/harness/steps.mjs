@@ -1,0 +1,73 @@
+// What a person does, as one finds things on the screen: by role and name. English words, from src/words.
+
+import { PASSWORD } from './person.mjs'
+
+export const user = (name, node) => `${name}@${node.domain}`
+
+/** An account by a one-time link, until the list of conversations can be used. */
+export async function signUp(node, window, name, link) {
+  const secret = link ?? (await node.invitation())
+  const page = await window.page(`https://${node.domain}/join/${secret}`)
+  await page.getByLabel('Name', { exact: true }).fill(name)
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
+  await page.getByRole('button', { name: 'Make an account' }).click()
+  await page.getByLabel('I have kept them').check()
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await talkIsReady(page)
+  return page
+}
+
+export async function signIn(node, window, name) {
+  const page = await window.page(`https://${node.domain}/`)
+  await page.getByLabel('Address', { exact: true }).fill(name)
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await talkIsReady(page)
+  return page
+}
+
+export async function talkIsReady(page) {
+  await page.getByRole('button', { name: 'New conversation' }).first().waitFor()
+}
+
+/** Opens the conversation with somebody by their address, as with Ctrl+K. */
+export async function talkTo(page, address) {
+  await page.keyboard.press('Control+k')
+  const field = page.getByRole('combobox', { name: 'Go to a conversation' })
+  await field.fill(address)
+  await page.getByRole('option', { name: address }).first().waitFor()
+  await field.press('Enter')
+  await composer(page).waitFor()
+}
+
+/** Opens a conversation out of the list. */
+export async function open(page, name) {
+  await row(page, name).click()
+  await composer(page).waitFor()
+}
+
+export const row = (page, name) => page.getByRole('navigation', { name: 'Conversations' }).getByRole('link').filter({ hasText: name }).first()
+export const composer = (page) => page.getByRole('combobox', { name: /^Write to/ })
+export const messages = (page) => page.getByRole('log').getByRole('article')
+export const message = (page, text) => messages(page).filter({ hasText: text })
+
+export async function say(page, text) {
+  await composer(page).fill(text)
+  await composer(page).press('Enter')
+}
+
+/** A message shows this state. */
+export async function stateOf(page, text, state) {
+  await message(page, text).first().getByText(state, { exact: true }).waitFor({ state: 'attached' })
+}
+
+/** How often a text is among the messages on the screen. */
+export const times = (page, text) => message(page, text).count()
+
+/** What can be done with a message. */
+export async function act(page, text, name) {
+  const one = message(page, text).last()
+  await one.hover()
+  await one.getByRole('button', { name: 'What to do with this message' }).click()
+  await page.getByRole('menuitem', { name, exact: true }).click()
+}
