@@ -16,12 +16,17 @@ def join(alice, peer, talk, how):
     group = peer.ask(do="join", **how)["group"]
     peer.until(lambda: peer.standing(group) == "in", "coming into the group")
     user = peer.said("domain")[0]["user"]
-    alice.until(lambda: user in members(alice, talk), f"{user} among the members")
+    expect(user in members(alice, talk), f"{user} is in and not among the members")
     return group, user
 
 
-def members(alice, talk):
-    return [m["user"] for m in alice.ask("members", conversation=talk)["members"]]
+def expect(holds, otherwise):
+    if not holds:
+        raise Failed(otherwise)
+
+
+def members(alice, talk, **more):
+    return [m["user"] for m in alice.ask("members", conversation=talk, **more)["members"]]
 
 
 def texts(alice, talk):
@@ -56,8 +61,8 @@ def garden(alice, alice_id, gardener, guest, n):
     alice.ask("set_group_rights", conversation=talk, joining="approval", **rights, wait=True)
     guest_user = guest.said("domain")[0]["user"]
     guest.ask(do="join", link=link)
-    asked = lambda: [m["user"] for m in alice.ask("members", conversation=talk, asked=True)["members"]]  # noqa: E731
-    alice.until(lambda: guest_user in asked(), "the guest among those who ask to join")
+    guest.until(lambda: guest.said("acknowledged"), "the guest's wish recorded")
+    expect(members(alice, talk, asked=True) == [guest_user], "the guest is not the one who waits to be admitted")
     alice.ask("admit", conversation=talk, user=guest_user, wait=True)
     guest.until(lambda: guest.standing(group) == "in", "the guest admitted")
 
@@ -74,10 +79,10 @@ def garden(alice, alice_id, gardener, guest, n):
             gardener.start()
     alice.ask("wait_sent")
     total = 2 * n + n // 4
-    gardener.until(lambda: len(gardener.lines_of(group)) >= total, "everybody's messages at the gardener")
+    last = {words("gardener", n), words("alice", n), words("guest", n - n % 4)}
+    gardener.until(lambda: last <= {x["text"] for x in gardener.lines_of(group)}, "everybody's last message at the gardener")
     cuts = [x["why"] for x in gardener.said("down") if x["why"].startswith("cut as asked")]
-    if len(cuts) != 2:
-        raise Failed(f"the gardener was cut off {len(cuts)} times, not twice")
+    expect(len(cuts) == 2, f"the gardener was cut off {len(cuts)} times, not twice")
 
     def held():
         alice_has, there = texts(alice, talk)[1:], gardener.ask(do="show", group=group)["lines"]
@@ -99,16 +104,15 @@ def garden(alice, alice_id, gardener, guest, n):
     changed = lambda: [x["kind"] for x in gardener.lines if x["event"] == "group_line" and x["kind"] in ("edit", "recall")]  # noqa: E731
     gardener.until(lambda: len(changed()) >= 4, "two edits and two recalls at the gardener")
     lines = held()
-    if [(x["edited"], x["recalled"]) for x in of(user)[:3]] != [(False, False), (True, False), (False, True)]:
-        raise Failed("in the garden not exactly the gardener's second is edited and its third recalled")
+    as_it_is = [(x["edited"], x["recalled"]) for x in of(user)[:3]]
+    expect(as_it_is == [(False, False), (True, False), (False, True)], "in the garden not exactly the gardener's second is edited and its third recalled")
     code = next(x["code"] for x in gardener.said("group_refused") if x["number"] == foreign)
-    if code != "forbidden":
-        raise Failed(f"to recall another's message is {code}, not forbidden")
+    expect(code == "forbidden", f"to recall another's message is {code}, not forbidden")
 
     # It leaves, hears nothing more, is invited, and comes back to what was said since.
     gardener.ask(do="leave", group=group)
     gardener.until(lambda: gardener.standing(group) == "left", "having left")
-    alice.until(lambda: user not in members(alice, talk), "the gardener among the members no more")
+    expect(user not in members(alice, talk), "the gardener has left and is among the members")
     alice.ask("send", conversation=talk, text="while the gardener was away", wait=True)
     guest.until(lambda: len(guest.lines_of(group)) >= 1 and guest.lines_of(group)[-1]["text"].startswith("while"), "what is said without the gardener")
     alice.ask("add_member", conversation=talk, user=user, wait=True)
@@ -117,12 +121,11 @@ def garden(alice, alice_id, gardener, guest, n):
     gardener.ask(do="say", group=group, text="back again")
     guest.until(lambda: guest.lines_of(group)[-1]["text"] == "back again", "the gardener's word at the guest")
     gardener.until(lambda: gardener.lines_of(group)[-1]["text"] == "back again", "the gardener's word at the gardener")
-    if [x["text"] for x in gardener.ask(do="show", group=group)["lines"]] != ["back again"]:
-        raise Failed("who was away from the garden holds something of that time")
+    holds = [x["text"] for x in gardener.ask(do="show", group=group)["lines"]]
+    expect(holds == ["back again"], "who was away from the garden holds something of that time")
     at_guest = guest.ask(do="show", group=group)["lines"]
     agree("the garden at Alice and at the guest", [x for x in texts(alice, talk) if x["sequence"] >= at_guest[0]["sequence"]], at_guest)
-    if not any(x["author"] == user for x in at_guest) or guest_user not in members(alice, talk):
-        raise Failed("the guest holds nothing of the gardener's, a domain that it never met")
+    expect(any(x["author"] == user for x in at_guest), "the guest holds nothing of the gardener's, a domain that it never met")
     return total, [sum(numbers) for numbers in zip(*counted)]
 
 
@@ -143,14 +146,13 @@ def orchard(alice, alice_id, peer, n):
         if k == 2 * n // 3:
             peer.kill()
             peer.start()
-    submitted = lambda: [x["kind"] for x in peer.said("group_submitted")]  # noqa: E731
-    peer.until(lambda: submitted().count("message") >= n, "Alice's messages at their home")
+    peer.until(lambda: words("alice", n) in [x["text"] for x in peer.said("group_submitted")], "Alice's last message at its home")
     alice.until(lambda: len([m for m in alice.received if m["author"] == owner]) >= n, "the owner's messages at Alice")
-    alice.ask("wait_sent")
+    placed = lambda: {x["counter"] for x in alice.sent_lines if (x["command"], x["conversation"]) == ("send", talk) and x["sequence"] > 0}  # noqa: E731
+    alice.until(lambda: len(placed()) >= n, "Alice's messages at Alice, in their places")
 
     def held():
         there = peer.ask(do="show", group=group)["lines"]
-        alice.until(lambda: len(texts(alice, talk)) >= 2 * n, "the orchard at Alice")
         agree("the orchard at Alice and at its home", texts(alice, talk), there[1:])
         return there
 
@@ -158,12 +160,12 @@ def orchard(alice, alice_id, peer, n):
     mine = [x for x in lines if x["author"] == alice_id]
     alice.ask("edit", conversation=talk, sequence=mine[1]["sequence"], text="alice 2: changed", wait=True)
     alice.ask("recall", conversation=talk, sequence=mine[2]["sequence"], wait=True)
-    peer.until(lambda: "recall" in submitted(), "Alice's recall at its home")
+    now = lambda n: alice.changed.get(mine[n]["id"], {"edited_ms": 0, "recalled": False})  # noqa: E731
+    alice.until(lambda: now(1)["edited_ms"] and now(2)["recalled"], "Alice's edit and recall at Alice")
     counted = [once(lines, who, [words(name, k) for k in range(1, n + 1)]) for who, name in ((owner, "owner"), (alice_id, "alice"))]
     held()
     alice.ask("leave_group", conversation=talk, wait=True)
-    peer.until(lambda: "leave" in submitted(), "Alice out of the orchard")
-    if peer.ask(do="show", group=group)["members"] != [owner]:
-        raise Failed("Alice has left the orchard and is still in it")
+    peer.until(lambda: any(x["kind"] == "leave" for x in peer.said("group_submitted")), "Alice out of the orchard")
+    expect(peer.ask(do="show", group=group)["members"] == [owner], "Alice has left the orchard and is still in it")
     return 2 * n, [sum(numbers) for numbers in zip(*counted)]
 
