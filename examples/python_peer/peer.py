@@ -44,6 +44,7 @@ class Peer:
         self.talk.others["group_invite"] = self.followed.invited
         self.talk.others["group_submission"] = lambda *said: self.homes.submitted(*said, self.talk.proof)
         self.commands, self.lines, self.cut = commands.Commands(self.state, self.followed, self.homes), asyncio.Queue(), None
+        self.linked = False  # since the last pause
         self.actions = [("send", n) for n in range(1, options.send + 1)]
         self.actions += [("edit", n) for n in options.edit] + [("recall", n) for n in options.recall]
 
@@ -166,7 +167,7 @@ class Peer:
     def _on(self, over, name, *values):
         """One event of the link; returns what is to be written."""
         if name == "ready":
-            self.talk.epoch = over.peer_epoch
+            self.talk.epoch, self.linked = over.peer_epoch, True
             say("ready", domain=self.domain)
             self.followed.ready(self.domain)
             self.homes.news = set(self.homes.homes)
@@ -258,20 +259,19 @@ class Peer:
         return not self.options.stay and sent and len(self._lines(mine=False)) >= self.options.expect
 
     async def run(self):
-        """Links one after the other, with growing pauses (§3.10)."""
+        """Links one after the other, with growing pauses, which begin anew when there was a link (§3.10)."""
         say("domain", domain=self.me, user=f"{self.state.all['account']}@{self.me}", messages=len(self._lines(mine=False)))
         pause = 0.5
         if self.options.commands:
             self.options.stay = True
             commands.read_lines(asyncio.get_running_loop(), self.lines.put_nowait)
         while True:
-            began = time.monotonic()
             try:
                 self.announce()
                 await self.dial()
                 return
             except (OSError, Refused) as down:
-                pause = 0.5 if time.monotonic() - began > 10 else min(pause * 2, 60)
+                pause, self.linked = 0.5 if self.linked else min(pause * 2, 60), False
                 say("down", why=str(down), again_in_s=round(pause, 1))
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))
 
