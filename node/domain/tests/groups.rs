@@ -774,6 +774,40 @@ fn a_home_does_not_speak_for_those_of_others() {
 }
 
 #[test]
+fn who_never_asked_does_not_find_a_group_among_theirs() {
+    let mut town = Town::new();
+    let carol = Person::at(&mut town.b, "carol").actor.account;
+    let peer = startalk_domain::directory::peer_number(&town.b.store, &town.a.name).unwrap();
+    // The replica begins anew, and the home says that carol was in.
+    town.b.ok(town.bob.act(town.group_b, GroupAct::Leave));
+    town.exchange();
+    town.a.ok(town.alice.act(town.group_a, GroupAct::Add(user("bob@b.example"))));
+    deliver(&town.a, &mut town.b);
+    town.b.ok(town.bob.accept(&town.id));
+    deliver(&town.b, &mut town.a);
+    let at_home = startalk_domain::directory::peer_number(&town.a.store, &town.b.name).unwrap();
+    let views = startalk_domain::Views { store: town.a.store.clone(), journal: town.a.journal.clone() };
+    let mut page = groups::beginning(&views, at_home, &town.id, 0).unwrap();
+    let named = wire::Member { member: 3, name: "carol".into(), domain: "b.example".into(), ..wire::Member::default() };
+    page.members.push(named);
+    sign_head(page.base.as_mut().unwrap(), &town.a.key);
+    town.b.ok(Command::BeginReplica { peer, group: town.id.clone(), page: Box::new(page) });
+    follow(&town.a, &mut town.b, &town.id);
+    assert_eq!(standing(&town.b, town.bob.actor.account, town.group_b), "member");
+    for (action, taken) in [
+        (Action::Admit(wire::Admit { member: 3, refuse: false }), false),
+        (Action::Admit(wire::Admit { member: 3, refuse: true }), false),
+        (Action::Remove(wire::Remove { member: 3 }), true),
+        (Action::Ban(wire::Ban { member: 3, lift: false }), true),
+    ] {
+        let range = chained(&town, |range| range.entries = vec![entry(1, action.clone(), b"", 0)]);
+        let give = Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) };
+        assert_eq!(town.b.run(give).is_ok(), taken, "{action:?}");
+        assert!(groups::overview(&town.b.store, carol, town.group_b).is_err(), "{action:?}");
+    }
+}
+
+#[test]
 fn what_is_nobodys_when_it_is_said_is_never_anybody_elses() {
     let mut town = Town::new();
     let peer = startalk_domain::directory::peer_number(&town.b.store, &town.a.name).unwrap();

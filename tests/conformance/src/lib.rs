@@ -7,6 +7,7 @@
 //! holds the node to; a test compares the two ([`spec`]). Nothing is measured in seconds: cases wait, and fail on what
 //! they hear.
 
+pub mod away;
 pub mod case;
 pub mod cases;
 pub mod device;

@@ -15,7 +15,7 @@ async fn our_node_holds_to_the_specification() {
     println!("{}", run::table(&all));
     let said = own.node.said();
     assert!(!said.contains("panicked"), "{said}");
-    let not_ok: Vec<_> =
-        all.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_))).map(|(case, o)| (case.name, o)).collect();
+    // A node of our own has everything that a case can need: nothing may be skipped.
+    let not_ok: Vec<_> = all.iter().filter(|(_, outcome)| *outcome != Outcome::Ok).map(|(case, o)| (case.name, o)).collect();
     assert!(not_ok.is_empty(), "{not_ok:#?}");
 }

@@ -7,8 +7,8 @@ use prost::Message as _;
 use startalk_protocol::{
     pb::{
         group::{
-            Answer, Ask, Beginning, Create, Entry, Head, Join, Member, Message, Note, Person, Proof, Range, Role, SetText,
-            Submission, Text, answer, ask, entry::Body, note, submission::Action,
+            Answer, Ask, Beginning, Create, Entry, Head, Join, Member, Message, NewEpoch, Note, Person, Proof, Range, Role,
+            SetText, Submission, Text, answer, ask, entry::Body, note, submission::Action,
         },
         link::{self as pb, item::Kind},
     },
@@ -92,15 +92,19 @@ impl Submitted {
         submission_hash(&self.group, &self.submission.encode_to_vec(), &self.written)
     }
 
-    /// The item.
-    pub fn item(&self) -> Bytes {
-        let submission = pb::GroupSubmission {
+    /// As it travels.
+    pub fn wire(&self) -> pb::GroupSubmission {
+        pb::GroupSubmission {
             group: self.group.clone(),
             submission: self.submission.encode_to_vec().into(),
             written: self.written.clone(),
             secret: self.secret.clone(),
-        };
-        items::bytes(&items::item(&self.from, "", Kind::GroupSubmission(submission)))
+        }
+    }
+
+    /// The item.
+    pub fn item(&self) -> Bytes {
+        items::bytes(&items::item(&self.from, "", Kind::GroupSubmission(self.wire())))
     }
 }
 
@@ -115,6 +119,12 @@ pub fn signed(mallory: &Mallory, hashes: &[[u8; 32]]) -> pb::Submissions {
     let hashes: Vec<Bytes> = hashes.iter().map(|h| h.to_vec().into()).collect();
     let signature = signature(&mallory.link, Purpose::GroupSubmissions, &submissions_bytes(&hashes));
     pb::Submissions { hashes, signature }
+}
+
+/// That this domain has submitted it.
+pub fn proof(mallory: &Mallory, submitted: &Submitted) -> Proof {
+    let pb::Submissions { hashes, signature } = signed(mallory, &[submitted.hash()]);
+    Proof { domain: mallory.domain.to_string(), link_key: public(&mallory.link), hashes, signature }
 }
 
 /// An invitation to a group.
@@ -132,6 +142,8 @@ pub struct Log {
     pub entries: Vec<Entry>,
     /// After each entry; the first is before all.
     pub chains: Vec<[u8; 32]>,
+    /// The home's epoch after each entry; the first is before all.
+    pub epochs: Vec<u32>,
     /// The domain with followers sees it from here on.
     pub base: u64,
     /// What other domains signed.
@@ -149,6 +161,7 @@ impl Log {
             group: id_of(&create),
             entries: Vec::new(),
             chains: vec![[0; 32]],
+            epochs: vec![1],
             base: 0,
             proofs: Vec::new(),
             charters: Vec::new(),
@@ -175,6 +188,7 @@ impl Log {
     pub fn add(&mut self, entry: Entry) {
         let sequence = self.entries.len() as u64 + 1;
         let before = self.chains.last().copied().unwrap_or_default();
+        let epoch = self.epochs.last().copied().unwrap_or_default();
         let written = match &entry.body {
             Some(Body::Written(written)) => written.clone(),
             _ => Bytes::new(),
@@ -183,7 +197,7 @@ impl Log {
             b"startalk group chain v1\0",
             &before,
             self.group.as_bytes(),
-            &1_u32.to_be_bytes(),
+            &epoch.to_be_bytes(),
             &sequence.to_be_bytes(),
             &entry.time_ms.to_be_bytes(),
             &length(entry.origin.as_bytes()),
@@ -192,8 +206,18 @@ impl Log {
             &length(&entry.decided),
             &entry.decided,
         ]);
+        let action = Submission::decode(entry.submission.clone()).ok().and_then(|s| s.action);
+        self.epochs.push(epoch + u32::from(matches!(action, Some(Action::NewEpoch(_)))));
         self.entries.push(entry);
         self.chains.push(chain);
+    }
+
+    /// As of a home that was restored from a copy of when the log had so many entries, and says so.
+    pub fn went_back_to(&mut self, entries: usize) {
+        self.entries.truncate(entries);
+        self.chains.truncate(entries + 1);
+        self.epochs.truncate(entries + 1);
+        self.acts(0, Action::NewEpoch(NewEpoch {}), b"", 0);
     }
 
     /// Records what somebody of another domain submitted, with the domain's signature; `member`: whom it brings in, or 0.
@@ -206,11 +230,22 @@ impl Log {
         }
     }
 
+    /// The home records something as its own; `member` that it brings in, or 0.
+    pub fn acts(&mut self, author: u64, action: Action, body: &[u8], member: u64) {
+        let submission = Submission { author, action: Some(action), ..Submission::default() };
+        let written = if body.is_empty() { Bytes::new() } else { written(body) };
+        self.push(submission.encode_to_vec().into(), written, member, "");
+    }
+
+    /// The home records words under this number.
+    pub fn says(&mut self, author: u64, words: &str) {
+        let message = Message { id: items::new_id().0.to_vec().into(), ..Message::default() };
+        self.acts(author, Action::Message(message), &items::text(words), 0);
+    }
+
     /// The owner says something.
     pub fn owner_says(&mut self, words: &str) {
-        let message = Message { id: items::new_id().0.to_vec().into(), ..Message::default() };
-        let submission = Submission { author: 1, action: Some(Action::Message(message)), ..Submission::default() };
-        self.push(submission.encode_to_vec().into(), written(&items::text(words)), 0, "");
+        self.says(1, words);
     }
 
     /// Where the log stood after this sequence, signed.
@@ -218,7 +253,8 @@ impl Log {
         let at = usize::try_from(sequence).unwrap_or(usize::MAX);
         let time_ms = at.checked_sub(1).and_then(|n| self.entries.get(n)).map_or(0, |e| e.time_ms);
         let chain = self.chains.get(at).copied().unwrap_or_default();
-        self.sign(mallory, Head { home_epoch: 1, sequence, chain: chain.to_vec().into(), time_ms, ..Head::default() })
+        let home_epoch = self.epochs.get(at).copied().unwrap_or_default();
+        self.sign(mallory, Head { home_epoch, sequence, chain: chain.to_vec().into(), time_ms, ..Head::default() })
     }
 
     /// A head, signed as it is.
@@ -255,7 +291,7 @@ impl Log {
     }
 
     /// What a replica begins with.
-    fn beginning(&self, mallory: &Mallory) -> Beginning {
+    pub fn beginning(&self, mallory: &Mallory) -> Beginning {
         let owner = Member {
             member: 1,
             name: "owner".to_owned(),

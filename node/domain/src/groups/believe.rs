@@ -84,21 +84,17 @@ fn comes_in(tx: &Tx, group: &Group, given: u64, person: u64) -> Result<(), Error
     if others || second { Err(malformed("a number for each member")) } else { Ok(()) }
 }
 
-/// Who is of this domain is admitted when they asked.
+/// Who is of this domain is admitted, or not, when they asked.
 fn admitted(tx: &Tx, group: &Group, admitted: u64, refuse: bool) -> Result<(), Error> {
     number(admitted)?;
-    if refuse {
-        return Ok(());
-    }
-    members(group)?;
     let known = member(tx, group.conversation, admitted);
+    let waits = |m: &Member| waiting(tx, group.conversation).iter().any(|w| w.account == m.person);
+    let asked = |m: &Member| m.standing == Standing::Asked || (refuse && m.standing == Standing::Refused) || waits(m);
     let ours = known.as_ref().filter(|m| m.peer == HERE && m.person != 0);
-    let asks =
-        |m: &Member| m.standing == Standing::Asked || waiting(tx, group.conversation).iter().any(|w| w.account == m.person);
-    if known.as_ref().is_some_and(Member::is_in) || ours.is_some_and(|m| !asks(m)) {
+    if known.as_ref().is_some_and(Member::is_in) || ours.is_some_and(|m| !asked(m)) {
         return Err(malformed("that who is admitted has asked"));
     }
-    Ok(())
+    if refuse { Ok(()) } else { members(group) }
 }
 
 fn members(group: &Group) -> Result<(), Error> {

@@ -207,6 +207,13 @@ impl Member {
         self.standing == Standing::In
     }
 
+    /// Whether they were ever in or asked to be. Of those of a follower's domain a home only says that they were, and whoever
+    /// never was is not to find its group among theirs.
+    pub fn had_to_do(&self) -> bool {
+        let asks = matches!(self.standing, Standing::Asked | Standing::Refused);
+        !self.stints.is_empty() || !self.named_at.is_empty() || asks
+    }
+
     /// Whether this record is theirs to read.
     pub fn may_read(&self, sequence: u64) -> bool {
         self.stints.iter().any(|(joined, left)| sequence >= *joined && (*left == 0 || sequence < *left))

@@ -114,7 +114,7 @@ pub fn local_members(read: &impl Read, conversation: u64) -> Vec<u64> {
 pub fn of_reader(read: &impl Read, conversation: u64, person: u64) -> Result<(Arc<Group>, Option<Member>), Error> {
     let none = || Error::from(Code::NoSuchConversation);
     let group = group(read, conversation).ok_or_else(none)?;
-    let member = member_of(read, conversation, person);
+    let member = member_of(read, conversation, person).filter(Member::had_to_do);
     let joins = || waiting(read, conversation).iter().any(|w| w.account == person);
     if member.is_some() || joins() { Ok((group, member)) } else { Err(none()) }
 }

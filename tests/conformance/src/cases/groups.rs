@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use prost::Message as _;
-use startalk_hostile::Over;
 use startalk_hostile::{
     Line, Mallory,
     groups::{Log, Submitted, invites, signed, submission_hash},
@@ -21,6 +20,7 @@ use startalk_protocol::pb::{
 use super::check;
 use crate::{
     Case, Ground,
+    away::knows_groups,
     case::{Needs, case},
     device::Device,
 };
@@ -40,16 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-type Running = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
-
-/// A link on which both know groups.
-async fn knows_groups(g: &Ground, mallory: Mallory) -> anyhow::Result<Line> {
-    let hello = pb::Hello { features: vec!["groups".to_owned()], ..mallory.hello(&g.domain, mallory.record_now()) };
-    let mut line = mallory.link_with(Over::Quic, &g.address, &g.domain, hello).await?;
-    ensure!(line.hello.features.iter().any(|f| f == "groups"), "the node knows no groups");
-    line.groups = true;
-    Ok(line)
-}
+pub(super) type Running = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 fn question(group: &str, ask: ask::Ask) -> Bytes {
     Ask { group: group.to_owned(), ask: Some(ask) }.encode_to_vec().into()

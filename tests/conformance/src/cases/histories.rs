@@ -22,6 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
             .needs(Needs::Person)
             .alone(),
         case("history-goes-on-behind-the-cursor", &["histories.ours"], goes_on).needs(Needs::Person),
+        case("history-one-side-says-it", &["histories.one-sided"], one_sided),
         case("history-places-that-the-node-knows", &["histories.known"], known),
         case("history-peer-went-back", &["histories.peer-went-back"], peer_back),
         case("history-peer-begins-a-new-epoch", &["histories.theirs"], new_epoch),
@@ -183,6 +184,33 @@ async fn known(g: Arc<Ground>) -> anyhow::Result<()> {
         let found = places.iter().position(|p| p == place).context("the node says to have had what was never sent")?;
         ensure!(found < at, "places that do not go back: {:?}", line.hello.known);
         at = found;
+    }
+    Ok(())
+}
+
+/// `known` is said by who lists the feature, to one that does not list it too, and is looked at if its sender lists it.
+async fn one_sided(g: Arc<Ground>) -> anyhow::Result<()> {
+    let mut line = g.link(Mallory::stranger()).await?;
+    line.deliver(&[says("mallory", "nobody", "hi"), says("mallory", "nobody", "hi")]).await?;
+    let place = position(&line.mallory.sent);
+    let mut mallory = line.leave();
+    mallory.begin_epoch();
+    let mut line = g.link(mallory).await?;
+    line.deliver(&[says("mallory", "nobody", "hi")]).await?;
+    let line = g.link(line.leave()).await?;
+    let lists = line.hello.features.iter().any(|f| f == "history");
+    ensure!(line.hello.known.contains(&place) == lists, "lists `history`: {lists}, and says {:?}", line.hello.known);
+    let mallory = line.leave();
+    for (features, expected) in [(Vec::new(), ""), (vec!["history".to_owned()], "malformed")] {
+        let known = vec![pb::StreamPosition { sequence: 0, ..position(&mallory.sent) }];
+        let hello = pb::Hello { features, known, ..mallory.hello(&g.domain, mallory.record_now()) };
+        let mut connection = Connection::dial(Over::Quic, &g.address, &g.domain, &mallory.link).await?;
+        connection.say(Kind::Hello(hello)).await;
+        match connection.hear().await? {
+            Some(Kind::Hello(_)) => check("a place before all items", "", expected)?,
+            Some(Kind::Close(close)) => check("a place before all items", &close.error.unwrap_or_default().code, expected)?,
+            other => anyhow::bail!("expected a hello or a close, heard {other:?}"),
+        }
     }
     Ok(())
 }

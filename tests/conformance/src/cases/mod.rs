@@ -5,10 +5,12 @@ mod batches;
 mod changes;
 mod discovery;
 mod floods;
+mod followers;
 mod frames;
 mod groups;
 mod hello;
 mod histories;
+mod homes;
 mod hubs;
 mod items;
 mod live;
@@ -28,7 +30,7 @@ use crate::{Case, Ground};
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 15] = [
+    let files: [fn() -> Vec<Case>; 17] = [
         records::cases,
         succession::cases,
         frames::cases,
@@ -43,6 +45,8 @@ pub fn all() -> Vec<Case> {
         strangers::cases,
         changes::cases,
         groups::cases,
+        followers::cases,
+        homes::cases,
         floods::cases,
     ];
     files.into_iter().flat_map(|cases| cases()).collect()
