@@ -417,7 +417,7 @@ mod tests {
             town.act(conversation, GroupAct::Add(format!("p{n}@home.example").parse().unwrap()));
         }
         let (crowds, registry) = (Crowds::default(), Registry::default());
-        let sessions: Vec<Arc<Session>> = (1..=MEMBERS).map(|n| Arc::new(Session::new(n, [127, 0, 0, 1].into()))).collect();
+        let sessions: Vec<Arc<Session>> = (1..=MEMBERS).map(|n| Arc::new(Session::new(n, [127, 0, 0, 1].into(), None))).collect();
         for session in &sessions[..1500] {
             assert!(registry.add(session.number, session, 1));
         }

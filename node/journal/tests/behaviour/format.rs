@@ -50,6 +50,7 @@ fn hex(bytes: &[u8]) -> String {
 const HEADER: &str = include_str!("../vectors/segment-header.hex");
 const RECORD_BYTES: &str = include_str!("../vectors/records.hex");
 const SEAL: &str = include_str!("../vectors/seal.hex");
+const REWRITTEN: &str = include_str!("../vectors/rewritten-segment.hex");
 const LIST: &str = include_str!("../vectors/erasing-list.hex");
 
 /// The sealed segment as the vectors have it.
@@ -89,6 +90,35 @@ fn the_vectors_are_read_as_those_drafts() {
     let (journal, report) = Journal::open(disk.arc(), OPTIONS).expect("version 1");
     assert_eq!((report.cut, report.seal_undone), (None, false));
     assert_same(&journal.reader(), &drafts(), &never, "the vectors, unsealed");
+}
+
+/// The sealed segment with the bodies of positions 1 and 3 erased, and rewritten: what follows the header's block.
+#[test]
+fn a_rewritten_segment_has_the_bytes_of_its_vector() {
+    let disk = FaultDisk::new();
+    disk.put(FIRST, &sealed_vector());
+    let (mut journal, _) = Journal::open(disk.arc(), OPTIONS).expect("version 1");
+    append(&mut journal, &[Draft { time_ms: 1_790_000_000_001, ..message(0, 20) }]);
+    journal.erase(&[1, 3]).expect("a good disk");
+    journal.reader().rewrite(1, 0, &mut |_, _| {}).expect("a good disk");
+    let file = disk.file(FIRST).expect("the segment");
+    let found = [&file[..104], &file[RECORDS..]].concat();
+    assert!(parse_hex(REWRITTEN) == found, "the vector is\n{REWRITTEN}\nand the bytes are\n{}", hex(&found));
+    assert!(file[104..RECORDS].iter().all(|&byte| byte == 0));
+
+    // And read: as those drafts without the two bodies.
+    let disk = FaultDisk::new();
+    let vector = parse_hex(REWRITTEN);
+    let mut file = vector[..104].to_vec();
+    file.resize(RECORDS, 0);
+    file.extend_from_slice(&vector[104..]);
+    disk.put(FIRST, &file);
+    let (journal, report) = Journal::open(disk.arc(), OPTIONS).expect("version 2");
+    assert_eq!((report.records, report.cut), (3, None));
+    let gone = |position: u64| position != 2;
+    assert_same(&journal.reader(), &drafts(), &gone, "the vector");
+    assert_sound(&journal, &gone, "the vector");
+    assert_eq!(journal.reader().read(1).expect("a record").body, Body::Erased);
 }
 
 #[test]
