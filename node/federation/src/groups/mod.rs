@@ -35,8 +35,8 @@ enum Done {
     Answer { id: u64, answer: Result<Bytes, Error>, has: Option<(u64, u64)> },
     /// News for the peer; up to where it has the group then, if it had what is before them.
     News { conversation: u64, range: Box<Result<startalk_protocol::pb::group::Range, Error>> },
-    /// A command about one of our replicas; whether there is more to ask for.
-    Taken { conversation: u64, result: Result<(), Error>, more: bool },
+    /// A command about one of our replicas, which stood there before; whether there is more to ask for.
+    Taken { conversation: u64, result: Result<(), Error>, more: bool, before: replica::Place },
 }
 
 /// What we asked.
@@ -181,10 +181,12 @@ impl Groups {
                 link.answer(id, answer);
             }
             Some(Done::News { conversation, range }) => self.have_news(shared, link, conversation, *range),
-            Some(Done::Taken { conversation, result, more }) => {
+            Some(Done::Taken { conversation, result, more, before }) => {
                 self.busy.remove(&conversation);
+                // A home that gives the same again and again, and says that there is more, is not asked for ever.
+                let has_moved = replica::place(&*shared.config.views.store, conversation) != before;
                 match result {
-                    Ok(()) if more => _ = self.wanted.insert(conversation),
+                    Ok(()) if more && has_moved => _ = self.wanted.insert(conversation),
                     Ok(()) => {}
                     Err(error) => {
                         debug!(domain = %slot.domain, conversation, "a group's log was not taken: {error}");

@@ -33,6 +33,14 @@ pub(super) fn begins(read: &impl Read, conversation: u64) -> bool {
     groups::group(read, conversation).is_none_or(|g| !g.begun)
 }
 
+/// Where a replica stands: whether it has begun, and its end.
+pub(super) type Place = (bool, u64);
+
+/// Where it stands now.
+pub(super) fn place(read: &impl Read, conversation: u64) -> Place {
+    (!begins(read, conversation), timeline::head(read, conversation).sequence)
+}
+
 impl Groups {
     /// Asks for what is wanted and not on its way.
     pub(super) fn ask(&mut self, shared: &Shared, link: &mut Link) {
@@ -104,6 +112,7 @@ impl Groups {
     fn begin(&mut self, shared: &Arc<Shared>, conversation: u64, mut pages: Vec<Beginning>) {
         let Some(group) = groups::group(&*shared.config.views.store, conversation).map(|g| g.id.clone()) else { return };
         let (shared, peer) = (shared.clone(), self.number);
+        let before = place(&*shared.config.views.store, conversation);
         self.jobs.spawn(async move {
             let mut result = Ok(());
             let applicants = pages.first_mut().map(|page| std::mem::take(&mut page.applicants)).unwrap_or_default();
@@ -119,7 +128,7 @@ impl Groups {
                 };
                 result = result.and(submit(&shared.config.handle, command).await.map(|_| ()));
             }
-            Done::Taken { conversation, result, more: true }
+            Done::Taken { conversation, result, more: true, before }
         });
     }
 
@@ -127,10 +136,11 @@ impl Groups {
     fn learn(&mut self, shared: &Arc<Shared>, conversation: u64, applicants: Vec<Applicant>) {
         let Some(group) = groups::group(&*shared.config.views.store, conversation).map(|g| g.id.clone()) else { return };
         let (shared, peer) = (shared.clone(), self.number);
+        let before = place(&*shared.config.views.store, conversation);
         self.jobs.spawn(async move {
             let command = Command::LearnApplicants { peer, group, applicants };
             let result = submit(&shared.config.handle, command).await.map(|_| ());
-            Done::Taken { conversation, result, more: false }
+            Done::Taken { conversation, result, more: false, before }
         });
     }
 
@@ -138,10 +148,11 @@ impl Groups {
         let Some(group) = groups::group(&*shared.config.views.store, conversation).map(|g| g.id.clone()) else { return };
         self.busy.insert(conversation, range.at.as_ref().map_or(0, |at| at.sequence));
         let (shared, peer) = (shared.clone(), self.number);
+        let before = place(&*shared.config.views.store, conversation);
         self.jobs.spawn(async move {
             let command = Command::FollowGroup { peer, group, range: Box::new(range) };
             let result = submit(&shared.config.handle, command).await.map(|_| ());
-            Done::Taken { conversation, result, more }
+            Done::Taken { conversation, result, more, before }
         });
     }
 
