@@ -163,6 +163,16 @@ fn restore(world: &mut World, place: usize) {
             };
             at(&before) != at(after)
         };
+        // Nothing of it would go to another node: it was erased, or one of the two is gone and has no name.
+        let withheld = |model: &crate::oracle::Model| {
+            let (conversation, sequence) = model.places.get(message).and_then(|places| places.last())?;
+            let conversation = &model.conversations[conversation];
+            let gone = model.deleted.contains(&conversation.a) || model.deleted.contains(&conversation.b);
+            Some(gone || conversation.messages[sequence].texts[0].is_none())
+        };
+        if withheld(&before) == Some(true) && withheld(after) == Some(false) {
+            world.ledger.unerased.insert((place, *message));
+        }
         if after.places.get(message) != Some(places) || places.iter().any(differs) {
             world.ledger.cut.insert((place, *message));
         }

@@ -13,6 +13,9 @@ use crate::chance::Chance;
 /// How long a dial waits for an answer that does not come, in milliseconds.
 pub const CONNECT_MS: u64 = 10_000;
 
+/// How long anything is on its way at most, in milliseconds.
+pub const DELAY_MS_MAX: u64 = 6_000;
+
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port {
@@ -92,7 +95,7 @@ impl Network {
             return None;
         }
         self.last += 1;
-        let delay_ms = if chance.one_in(8) { chance.between(200, 3000) } else { chance.between(1, 80) };
+        let delay_ms = if chance.one_in(8) { chance.between(200, DELAY_MS_MAX / 2) } else { chance.between(1, 80) };
         self.connections.insert(
             self.last,
             Connection {

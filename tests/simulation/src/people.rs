@@ -154,6 +154,10 @@ impl Device {
         let views = node.views().expect("it runs").clone();
         let Some(actor) = accounts::by_token_hash(&*views.store, &self.token_hash) else { return Connected::Unknown };
         self.waiting.iter_mut().for_each(|w| w.asked = false);
+        if self.cursor.is_none() {
+            // Who was never told anything knows no numbers, and cannot notice that they mean something else now.
+            self.waiting.retain(|w| matches!(w.deed, Deed::Send { .. }));
+        }
         // A node that cannot read says so, and is asked again.
         let Ok(standing) = self.cursor.as_ref().map(|c| sync::standing(&*views.journal, c)).transpose() else {
             return Connected::NotNow;

@@ -10,7 +10,7 @@ use crate::{
     chance::Chance,
     faults::{self, Troubles},
     invariants,
-    network::Network,
+    network::{DELAY_MS_MAX, Network},
     node::{self, BEGIN_MS, Node, Ticket},
     oracle::Ledger,
     people::{self, Connected, Deed, Device, Person, home_of},
@@ -288,11 +288,14 @@ impl World {
         self.turn();
         self.make_peace();
         let begun_ms = self.now_ms;
-        let mut quiet_turns = 0;
+        let mut quiet_since_ms = begun_ms;
         for turn in 0.. {
             let rests = self.is_at_rest();
-            quiet_turns = if rests { quiet_turns + 1 } else { 0 };
-            if quiet_turns > 8 {
+            if !rests {
+                quiet_since_ms = self.now_ms;
+            }
+            // What is on its way may wake somebody yet.
+            if self.now_ms > quiet_since_ms + 2 * DELAY_MS_MAX {
                 self.trace(|| format!("at rest after {turn} turns"));
                 return;
             }

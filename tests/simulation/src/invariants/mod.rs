@@ -12,7 +12,7 @@ use startalk_protocol::Code;
 use crate::{
     node::Node,
     oracle::{Conversation, Ledger},
-    people::home_of,
+    people::{Person, home_of},
     words,
     world::World,
 };
@@ -105,13 +105,20 @@ fn doubles(node: &Node, world: &World) {
         let found: Vec<_> =
             places.iter().map(|(conversation, sequence)| &node.model.conversations[conversation].messages[sequence]).collect();
         let author_restored = world.ledger.restored.contains_key(&home);
+        let is_gone = |conversation| node.model.deleted.contains(&node.model.conversations[&conversation].b);
         for (n, one) in found.iter().enumerate() {
-            for other in &found[..n] {
+            for (m, other) in found[..n].iter().enumerate() {
                 // Known as two: its author's node forgot that it had it before anybody was told its id.
                 let two_ids = one.id != other.id && author_restored && node.place != home;
                 // The author's account was gone and came back with an older copy: a person that was not known before.
                 let two_persons = one.author != other.author && author_restored;
-                assert!(two_ids || two_persons, "node {}: message {message} is there twice: {places:?}", node.place);
+                // At its author's home: offered again to somebody who was known to be gone, and who is known anew.
+                let two_addressees = author_restored && node.place == home && is_gone(places[n].0) != is_gone(places[m].0);
+                assert!(
+                    two_ids || two_persons || two_addressees,
+                    "node {}: message {message} is there twice: {places:?}",
+                    node.place
+                );
             }
         }
     }
@@ -157,7 +164,11 @@ fn copies(world: &World) {
                 let gone = |person| ours.persons.iter().any(|(n, p)| *p == person && ours.deleted.contains(n));
                 // An item is made from its names too: when one is erased, it is withheld.
                 let withheld = one.texts[0].is_none() || gone(said.author) || gone(said.to);
-                let fine = excused || withheld;
+                // It was erased before it went, and is there again with an older copy, and no device knows better.
+                let knows_better =
+                    |p: &Person| p.devices.iter().any(|d| d.ring.iter().any(|r| r.message == *message && r.recalled));
+                let unerased = world.ledger.unerased.contains(&(home, *message)) && !world.people.iter().any(knows_better);
+                let fine = excused || withheld || unerased;
                 assert!(fine, "message {message} did not arrive at node {there}: {one:?}, closed {closed:?}");
             }
             (Some(one), Some(other)) => {

@@ -25,6 +25,7 @@ pub const FEATURE: &str = "groups";
 /// Bytes of news told at once.
 const NEWS_BYTES_MAX: usize = 256 * 1024;
 const LOOK_MS: u64 = 30_000;
+const NOTE_LOST_MS: u64 = limits::LINK_DEAD_MS + limits::LINK_PING_MS;
 const MARKS_MS: u64 = 3_000;
 const PAGES_MAX: usize = limits::GROUP_MEMBERS_MAX as usize / limits::MEMBERS_PAGE_MAX + 2;
 
@@ -38,7 +39,7 @@ enum Job {
     /// That time, or a new epoch, is told before an answer.
     Time { id: u64, group: String, after: u64 },
     /// To take what came.
-    Taken { conversation: u64, more: bool },
+    Taken { conversation: u64, more: bool, before: (bool, u64) },
 }
 
 /// Groups on one link.
@@ -46,12 +47,14 @@ enum Job {
 pub struct Groups {
     number: u64,
     link: u64,
+    ready: bool,
     active: bool,
     wanted: BTreeSet<u64>,
     busy: BTreeMap<u64, u64>,
     asked: BTreeMap<u64, Asked>,
     news: BTreeSet<u64>,
     has: BTreeMap<u64, u64>,
+    told: BTreeMap<u64, u64>,
     marked: BTreeSet<u64>,
     marks_at_ms: u64,
     look_at_ms: u64,
@@ -67,6 +70,7 @@ impl Groups {
 
     /// The link is open: everything that we follow there is looked at.
     pub fn ready(&mut self, store: &Store, features: &[String]) {
+        self.ready = true;
         self.active = features.iter().any(|f| f == FEATURE);
         for conversation in groups::followed_of(store, self.number).iter() {
             if is_wanted(store, self.number, *conversation) {
@@ -74,6 +78,16 @@ impl Groups {
                 self.marked.insert(*conversation);
             }
         }
+    }
+
+    /// The link has ended: what the next begins with.
+    pub fn left(self, now_ms: u64) -> BTreeSet<u64> {
+        if self.ready && !self.active {
+            return BTreeSet::new();
+        }
+        let since_ms = now_ms.saturating_sub(NOTE_LOST_MS);
+        let told = self.told.into_iter().filter(|(_, told_ms)| *told_ms >= since_ms).map(|(conversation, _)| conversation);
+        told.chain(self.news).chain(self.wanted).chain(self.busy.into_keys()).collect()
     }
 
     /// What others left for this peer.
@@ -96,7 +110,13 @@ impl Groups {
 
     /// Whether anything is to be said or heard of groups now.
     pub fn is_busy(&self) -> bool {
-        self.active && !(self.wanted.is_empty() && self.busy.is_empty() && self.news.is_empty() && self.jobs.is_empty())
+        let nothing = self.wanted.is_empty() && self.busy.is_empty() && self.news.is_empty() && self.jobs.is_empty();
+        !nothing && (self.active || !self.ready)
+    }
+
+    /// How it stands, for people to read.
+    pub fn shown(&self) -> String {
+        format!("wants {:?}, waits for {:?}, has news of {:?}, {} jobs", self.wanted, self.busy, self.news, self.jobs.len())
     }
 
     /// Asks and tells what there is to ask and tell.
@@ -216,7 +236,11 @@ impl Groups {
                         if index < last {
                             world.submit(command, Ticket::Nobody);
                         } else {
-                            let job = self.job(Job::Taken { conversation, more: true });
+                            let job = self.job(Job::Taken {
+                                conversation,
+                                more: true,
+                                before: place(&world.views.store, conversation),
+                            });
                             self.submit(world, command, job);
                         }
                     }
@@ -231,7 +255,8 @@ impl Groups {
             }
             (Asked::Begin { conversation, .. }, Ok(Some(answer::Answer::Applicants(told)))) => {
                 let Some(group) = groups::group(&*world.views.store, conversation).map(|g| g.id.clone()) else { return };
-                let job = self.job(Job::Taken { conversation, more: false });
+                let before = place(&world.views.store, conversation);
+                let job = self.job(Job::Taken { conversation, more: false, before });
                 let applicants = told.applicants;
                 self.submit(world, Command::LearnApplicants { peer: self.number, group, applicants }, job);
             }
@@ -242,7 +267,7 @@ impl Groups {
     fn take(&mut self, world: &mut World, conversation: u64, range: Range, more: bool) {
         let Some(group) = groups::group(&*world.views.store, conversation).map(|g| g.id.clone()) else { return };
         self.busy.insert(conversation, range.at.as_ref().map_or(0, |at| at.sequence));
-        let job = self.job(Job::Taken { conversation, more });
+        let job = self.job(Job::Taken { conversation, more, before: place(&world.views.store, conversation) });
         self.submit(world, Command::FollowGroup { peer: self.number, group, range: Box::new(range) }, job);
     }
 
@@ -285,6 +310,7 @@ impl Groups {
         while let Some(conversation) = self.news.pop_first() {
             let Some(group) = groups::group(store, conversation) else { continue };
             let head = timeline::head(store, conversation).sequence;
+            self.told.insert(conversation, world.now_ms);
             match self.has.get(&conversation).copied() {
                 Some(after) if head > after => {
                     self.has.remove(&conversation);
@@ -337,9 +363,9 @@ impl Groups {
             Some(Job::Time { id, group, after }) => {
                 self.answer(world, link, id, &group, ask::Ask::Follow(Follow { after, waits_for_ms: 0 }));
             }
-            Some(Job::Taken { conversation, more }) => {
+            Some(Job::Taken { conversation, more, before }) => {
                 self.busy.remove(&conversation);
-                if is_ok && more {
+                if is_ok && more && place(&world.views.store, conversation) != before {
                     self.wanted.insert(conversation);
                 }
             }
@@ -356,6 +382,10 @@ fn is_wanted(store: &Store, peer: u64, conversation: u64) -> bool {
 
 fn begins(store: &Store, conversation: u64) -> bool {
     groups::group(store, conversation).is_none_or(|g| !g.begun)
+}
+
+fn place(store: &Store, conversation: u64) -> (bool, u64) {
+    (!begins(store, conversation), timeline::head(store, conversation).sequence)
 }
 
 fn hint(link: &mut Link, group: &str, sequence: u64) {

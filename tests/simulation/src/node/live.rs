@@ -249,6 +249,11 @@ impl Live {
         self.wire.port
     }
 
+    /// How groups stand, for people to read.
+    pub fn groups_shown(&self) -> String {
+        self.groups.shown()
+    }
+
     /// Whether something of groups is on its way.
     pub fn is_busy(&self) -> bool {
         self.groups.is_busy()
@@ -286,8 +291,9 @@ impl Live {
     }
 
     /// Says farewell; what was submitted is still to be answered.
-    pub fn finish(self, world: &mut World, peer: &Peer, end: End) -> (End, u64) {
-        let Self { mut wire, probe, replies, .. } = self;
+    pub fn finish(self, world: &mut World, peer: &mut Peer, end: End) -> (End, u64) {
+        let Self { mut wire, probe, replies, groups, .. } = self;
+        peer.groups.append(&mut groups.left(world.now_ms));
         let second = || Error::new(Code::SecondLink).with("domain", &peer.domain);
         match &end {
             End::Closed { .. } | End::Lost => {}

@@ -149,7 +149,7 @@ impl Peer {
         let doing = match &self.doing {
             Doing::Nothing => "idle".to_owned(),
             Doing::Dialing { done_ms, .. } => format!("dialing until {done_ms}"),
-            Doing::Live(live) => format!("live, ready {:?}, due {}", live.ready_ms(), live.due_ms()),
+            Doing::Live(live) => format!("live, ready {:?}, due {}, {}", live.ready_ms(), live.due_ms(), live.groups_shown()),
             Doing::Draining { outstanding, .. } => format!("{outstanding} outstanding"),
             Doing::BeginsEpoch => "begins an epoch".to_owned(),
         };

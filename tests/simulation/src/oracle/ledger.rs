@@ -37,6 +37,9 @@ pub struct Ledger {
     pub said: BTreeMap<u64, Said>,
     /// (node, message): a restore took it, or something about it, from there.
     pub cut: BTreeSet<(usize, u64)>,
+    /// (node, message): erased there once, or with somebody who was gone, and there again with an older copy. Meanwhile the
+    /// other node may have been sent its place alone.
+    pub unerased: BTreeSet<(usize, u64)>,
     /// Nodes that were restored, each with how often.
     pub restored: BTreeMap<usize, u64>,
     /// Answers that said yes.
