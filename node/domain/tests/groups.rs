@@ -944,6 +944,12 @@ fn a_home_that_went_back_and_its_followers_go_on_and_what_it_lost_stays_readable
         assert!(items.head() > 0);
         let events = town.a.events();
         assert_eq!(events.iter().filter(|e| **e == "GroupEquivocated").count(), 0);
+
+        // Who is deleted leaves where the group goes on, once; of what was lost nobody would ever hear.
+        let waits = |node: &Node, group| groups::waiting(&node.store, group).len();
+        let before = waits(&town.b, renewed);
+        town.b.ok(Command::DeleteAccount { account: bob });
+        assert_eq!((waits(&town.b, town.group_b), waits(&town.b, renewed)), (0, before + 1));
     }
 }
 

@@ -51,6 +51,9 @@ fn leave(tx: &mut Tx, ctx: &mut Ctx, account: u64, conversation: u64) -> Result<
     if !me.is_in() || known.destroyed || known.leaving.contains(&account) {
         return Ok(());
     }
+    if known.renewed_as != 0 {
+        return leave_renewed(tx, ctx, account, &me, known.renewed_as);
+    }
     let by = By { actor: Actor { account, device: 0 }, counter: 0 };
     if me.role == Role::Owner
         && let Some(heir) = heir(tx, conversation, &me)
@@ -63,6 +66,19 @@ fn leave(tx: &mut Tx, ctx: &mut Ctx, account: u64, conversation: u64) -> Result<
     // A replica does not see yet that the owner has handed the group over.
     let leave = Deed { in_any_case: true, ..Deed::new(Action::Leave(wire::Leave {}), None) };
     perform(tx, ctx, &known, Some(&me), by, leave)?;
+    Ok(())
+}
+
+/// Leaves where a group goes on whose home has lost what stands here: of this part nobody hears any more, and what was
+/// submitted in it would wait for ever.
+fn leave_renewed(tx: &mut Tx, ctx: &mut Ctx, account: u64, me: &Member, conversation: u64) -> Result<(), Error> {
+    if member_of(tx, conversation, account).is_some() {
+        return leave(tx, ctx, account, conversation);
+    }
+    // Who is in there is not known yet; the number that the home gave is the same, or it knows nobody by it.
+    let Some(known) = group(tx, conversation).filter(|g| !g.leaving.contains(&account)) else { return Ok(()) };
+    let leave = Deed { in_any_case: true, ..Deed::new(Action::Leave(wire::Leave {}), None) };
+    perform(tx, ctx, &known, Some(me), By { actor: Actor { account, device: 0 }, counter: 0 }, leave)?;
     Ok(())
 }
 
