@@ -119,8 +119,8 @@ pub struct Node {
     submitted: Submitted,
     /// Told by an administrator: the node begins an epoch when it starts.
     restored_by_verb: bool,
-    /// Since when its disk has been too full for anything but what frees.
-    low_since_ms: Option<u64>,
+    /// Since when its disk has been too full for anything but what frees, by a clock with the same error.
+    low_since: Option<(u64, i64)>,
     /// Made durable by the last step.
     pub written: Arc<[Recorded]>,
 }
@@ -147,7 +147,7 @@ impl Node {
             chance: Chance::new(seed ^ (place as u64 + 1).wrapping_mul(0x9e37_79b9)),
             submitted: Submitted::new(),
             restored_by_verb: false,
-            low_since_ms: None,
+            low_since: None,
             written: Arc::from([]),
         }
     }
@@ -268,9 +268,11 @@ impl Node {
             return Ok(Vec::new());
         }
         let low = self.disk.arc().free_bytes().is_ok_and(|free| free < RESERVE);
-        self.low_since_ms = low.then_some(self.low_since_ms.unwrap_or(true_ms));
+        // A clock that is put back a little lets the write loop look that much later.
+        let same_clock = self.low_since.filter(|(_, error)| *error == self.clock_error_ms);
+        self.low_since = low.then_some(same_clock.unwrap_or((true_ms, self.clock_error_ms)));
         let records = core.sequencer.step(&mut core.work, now_ms, &mut self.chance)?;
-        let is_low = self.low_since_ms.is_some_and(|since| true_ms > since + LOOK_MS);
+        let is_low = self.low_since.is_some_and(|(since, _)| true_ms > since + LOOK_MS);
         for record in records.iter() {
             let adds = matches!(record.event, Event::MessageAdded(..) | Event::AccountCreated(..) | Event::DeviceAdded(..));
             assert!(!adds || !is_low, "node {}: {} although the disk is full", self.place, record.event.name());
