@@ -154,7 +154,7 @@ impl Away {
     /// If there is none.
     pub async fn asked(&mut self) -> anyhow::Result<(u64, ask::Ask)> {
         loop {
-            while let Some(pb::Ask { id, what }) = self.line.asks.pop_front() {
+            if let Some(pb::Ask { id, what }) = self.line.asks.pop_front() {
                 let Ask { group, ask } = Ask::decode(what)?;
                 ensure!(group == self.log.group, "a question about the group {group:?}");
                 return Ok((id, ask.context("a question of nothing")?));

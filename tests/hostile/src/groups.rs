@@ -212,6 +212,13 @@ impl Log {
         self.chains.push(chain);
     }
 
+    /// Takes the last entry back.
+    pub fn pop(&mut self) -> Option<Entry> {
+        self.chains.truncate(self.entries.len());
+        self.epochs.truncate(self.entries.len());
+        self.entries.pop()
+    }
+
     /// As of a home that was restored from a copy of when the log had so many entries, and says so.
     pub fn went_back_to(&mut self, entries: usize) {
         self.entries.truncate(entries);

@@ -116,8 +116,7 @@ async fn follows_on(g: Arc<Ground>) -> anyhow::Result<()> {
     (other.entries.len() as u64..=here).for_each(|_| other.owner_says("a lie"));
     let mut back = away.log.clone();
     back.owner_says("a lie");
-    let mut early = back.entries.pop().context("an entry")?;
-    (back.chains.pop(), back.epochs.pop());
+    let mut early = back.pop().context("an entry")?;
     early.time_ms = 1_000;
     back.add(early);
     let mut many = away.log.clone();
@@ -290,11 +289,8 @@ async fn waits(g: Arc<Ground>) -> anyhow::Result<()> {
     away.refuses("a later head without entries", Range { at: Some(at), ..range }).await?;
     let waiting = away.waiting().await?;
     ensure!(waiting == 1, "{waiting} messages wait for the home");
-    tokio::time::sleep(std::time::Duration::ZERO).await;
     away.record(&submission, 0)?;
-    let last = away.log.entries.len() - 1;
-    let mut entry = away.log.entries.remove(last);
-    (away.log.chains.pop(), away.log.epochs.pop());
+    let mut entry = away.log.pop().context("an entry")?;
     entry.time_ms = now_ms() + 120_000;
     away.log.add(entry);
     away.reads("patient").await?;
