@@ -52,6 +52,8 @@ describe.skipIf(!programs)('against real nodes', { timeout: 120_000 }, () => {
     const got = await bob.until('the message', async () => (await bob.latest(ann.user)).find((m) => wordsOf(m).includes('hello')))
     const talk = await bob.until('one unread', () => bob.talkWith(ann.user)?.unread === 1 && bob.talkWith(ann.user))
     expect(talk.mentioned).toBe(true)
+    await ann.until('the mark of delivery', () => (ann.talkWith(bob.user)?.peer?.delivered ?? 0) >= got.sequence)
+    expect(ann.talkWith(bob.user)?.peer?.read).toBe(0)
     await bob.calls.markRead(talk.id, got.sequence)
     await ann.until('the mark', () => (ann.talkWith(bob.user)?.peer?.read ?? 0) >= got.sequence)
     await bob.until('nothing unread', () => bob.talkWith(ann.user)?.unread === 0)
