@@ -37,9 +37,12 @@ export function connect(onstale: () => void = reloadUnseen): Sdk {
     carry = (up) => worker.port.postMessage(up)
   }
 
-  // Held as long as this tab lives: so the worker knows when it is gone, however it went.
-  void (navigator as { locks?: LockManager }).locks?.request(tab, () => new Promise<void>(() => undefined))
-  caller.hi(tab)
+  // Held as long as this tab lives: so the worker, which waits for it, knows when the tab is gone, however it went. Said only
+  // when it is held, or the worker might get it first.
+  void (navigator as { locks?: LockManager }).locks?.request(tab, () => {
+    caller.hi(tab)
+    return new Promise<void>(() => undefined)
+  })
   addEventListener('online', () => caller.network(true))
   addEventListener('offline', () => caller.network(false))
   document.addEventListener('visibilitychange', () => {
