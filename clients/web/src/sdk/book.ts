@@ -7,7 +7,7 @@ import type { ConversationRow, MessageRow, ProfileRow, Told } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { calls, groupRow, later, messageRow, peerRow } from './rows'
 import type { Kept, Store } from './store'
-import { add, gap, missing, top, type Known } from './stretches'
+import { add, gap, holding, missing, top, type Known } from './stretches'
 
 /** Unread messages beyond this are not counted one by one. */
 const COUNT_MAX = 500
@@ -180,7 +180,7 @@ export class Book {
     const known: Known = add(old?.known ?? [], row.sequence, row.sequence)
     this.update(id, (c) => ({ known, head: Math.max(c.head, row.sequence), time: Math.max(c.time, row.time) }))
     this.take([row], true)
-    if (row.author !== this.me && row.sequence > (old?.read ?? 0)) {
+    if (row.author !== this.me && row.sequence > (old?.read ?? 0) && !holding(old?.known ?? [], row.sequence)) {
       const called = calls(row.content, this.me)
       if (!called.line && !row.recalled) {
         this.update(id, (c) => ({ unread: c.unread + 1, mentioned: c.mentioned || called.me }))
@@ -308,7 +308,8 @@ export class Book {
       // What nobody looked at is taken for messages.
       unread += missing(c.known, from, c.head)
     }
-    if (unread !== c.unread || mentioned !== c.mentioned) this.update(id, () => ({ unread, mentioned }))
+    if (this.#all.get(id) !== c) this.#recount.add(id) // something came while it was counted
+    else if (unread !== c.unread || mentioned !== c.mentioned) this.update(id, () => ({ unread, mentioned }))
   }
 
   /** The highest stretch of a conversation that nobody looked at, if there is one above what one has. */
