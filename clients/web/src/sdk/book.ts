@@ -150,8 +150,10 @@ export class Book {
     const head = Number(page.conversation.head)
     const rows = page.messages.map((m) => messageRow(m, id, this.me))
     const covered = top(known)
-    // With no message after the cursor, or fewer numbers than messages between, nothing can be missing.
-    const whole = known.length > 0 && (rows.length === 0 || head - covered <= rows.length)
+    // With no message after the cursor, or fewer numbers than messages between, nothing can be missing. Of a group's lines not
+    // all are pushed, so there the first proves nothing.
+    const nothing = rows.length === 0 && page.conversation.group === undefined
+    const whole = known.length > 0 && (nothing || head - covered <= rows.length)
     const first = rows[0]?.sequence ?? head + 1
     this.update(id, (old) => ({ known: add(old.known, whole ? Math.min(covered + 1, first) : first, head) }))
     this.take(rows, true)

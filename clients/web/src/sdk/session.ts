@@ -314,6 +314,7 @@ export class Session {
     for (const conversation of page.conversations) {
       this.book.synced(conversation)
       this.#placedIn(conversation)
+      if (conversation.conversation?.group) this.#gapSoon(String(conversation.conversation.conversation))
     }
     if (!page.last) return
     this.#live = true
@@ -475,7 +476,8 @@ export class Session {
     if (!hole || !this.#live) return
     const [first, last] = hole
     if (last - first >= GAP_MAX) {
-      this.tell({ kind: 'again', account: this.me, conversation: id })
+      // One in the middle is filled when somebody looks there; at the end what is shown as the newest is not.
+      if (last >= (this.book.get(id)?.head ?? 0)) this.tell({ kind: 'again', account: this.me, conversation: id })
       return
     }
     const page = await this.ask(
