@@ -140,7 +140,7 @@ const en = {
   sentenceEnd: '. ',
   retrySend: 'Send again',
   discard: 'Discard',
-  answering: 'In answer to {name}: {text}',
+  answering: 'In answer to',
   answeringGone: 'In answer to a message that is not here',
   copyCode: 'Copy code',
   showAll: 'Show all',

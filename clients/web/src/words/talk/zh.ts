@@ -136,7 +136,7 @@ const zh: Translation<typeof en> = {
   sentenceEnd: '。',
   retrySend: '重新发送',
   discard: '丢弃',
-  answering: '回复 {name}：{text}',
+  answering: '回复',
   answeringGone: '回复了一条不在此处的消息',
   copyCode: '复制代码',
   showAll: '展开全部',
