@@ -2,6 +2,7 @@
 // of conversations can be used: page, workers, and what they import by then. Measured in a fresh profile that is signed in
 // already, so that the page begins with the list. Prints `first-load-kb N`; above the limit it is a failure.
 
+import http from 'node:http'
 import { Window } from './harness/person.mjs'
 import { signUp, talkIsReady } from './harness/steps.mjs'
 
@@ -18,30 +19,23 @@ export default async function budget(world) {
       for (const registration of await navigator.serviceWorker.getRegistrations()) await registration.unregister()
       for (const name of await caches.keys()) await caches.delete(name)
     })
-    const scripts = new Map()
-    window.context.on('response', (answer) => {
-      const type = answer.headers()['content-type'] ?? ''
-      if (type.startsWith('text/javascript')) scripts.set(new URL(answer.url()).pathname, answer)
-    })
     await page.close()
     const fresh = await window.context.newPage()
-    const cdp = await window.context.newCDPSession(fresh)
-    await cdp.send('Network.enable')
-    await cdp.send('Network.setCacheDisabled', { cacheDisabled: true })
+    const names = new Set()
+    const ready = { is: false }
+    // The page's own requests: what the service worker lays by afterwards is not waited for.
+    fresh.on('request', (request) => {
+      const { pathname } = new URL(request.url())
+      if (!ready.is && /^\/assets\/.*\.js$/.test(pathname)) names.add(pathname)
+    })
     await fresh.goto('https://alpha.test/')
     await talkIsReady(fresh)
-    // A shared worker's requests are not the page's: what it is made of is read from the page, and counted the same way.
-    const entries = await fresh.evaluate(() => performance.getEntriesByType('resource').map((e) => e.name))
-    const names = new Set([...scripts.keys(), ...entries.map((e) => new URL(e).pathname)].filter((p) => p.endsWith('.js') && p !== '/sw.js'))
+    ready.is = true
+    // A shared worker's requests are not the page's: it is found by its name in what the page has loaded.
     for (const name of await workersOf(fresh, names)) names.add(name)
     let bytes = 0
     for (const name of [...names].sort()) {
-      const size = await fresh.evaluate(async (path) => {
-        const answer = await fetch(path, { cache: 'reload' })
-        await answer.arrayBuffer()
-        const entry = performance.getEntriesByName(new URL(path, location.origin).href).at(-1)
-        return entry.encodedBodySize
-      }, name)
+      const size = await sent(world.alpha.port, name)
       bytes += size
       console.log(`  ${String(size).padStart(7)}  ${name}`)
     }
@@ -52,6 +46,19 @@ export default async function budget(world) {
   } finally {
     await browser.close()
   }
+}
+
+/** Bytes of a file as a browser gets it. */
+function sent(port, path) {
+  return new Promise((done, fail) => {
+    const asked = http.get({ host: '127.0.0.1', port, path, headers: { 'accept-encoding': 'gzip, deflate, br' } }, async (answer) => {
+      let bytes = 0
+      for await (const part of answer) bytes += part.length
+      if (answer.statusCode === 200) done(bytes)
+      else fail(new Error(`${path}: ${answer.statusCode}`))
+    })
+    asked.on('error', fail)
+  })
 }
 
 /** Scripts named by those that were loaded as workers, and what these import at once. */

@@ -33,11 +33,15 @@ function programs() {
   return join(process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, 'target'), 'debug')
 }
 
-function units() {
+function units(binaries) {
   const out = join(mkdtempSync(join(tmpdir(), 'startalk-units-')), 'units.json')
   must(process.execPath, ['scripts/generate.mjs'], { cwd: web })
   const vitest = join(web, 'node_modules/vitest/vitest.mjs')
-  spawnSync(process.execPath, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${out}`], { cwd: web, stdio: 'inherit' })
+  spawnSync(process.execPath, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${out}`], {
+    cwd: web,
+    stdio: 'inherit',
+    env: { ...process.env, STARTALK_BINARIES: binaries }, // the SDK's are also run against real nodes
+  })
   const told = JSON.parse(readFileSync(out, 'utf8'))
   // A file that cannot be read at all has no tests of its own to fail.
   const broken = told.testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((t) => t.status !== 'failed'))
@@ -86,7 +90,7 @@ const indent = (text) => text.split('\n').slice(0, 14).map((l) => `          ${l
 
 must('bash', ['tests/install'], { cwd: web })
 const binaries = programs()
-const counts = [words.length || instead ? { passed: 0, failed: 0 } : units()]
+const counts = [words.length || instead ? { passed: 0, failed: 0 } : units(binaries)]
 const world = await World.make(binaries)
 let failed = true
 try {

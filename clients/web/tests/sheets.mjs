@@ -24,7 +24,7 @@ const INSIDE = {
   'new conversation': { path: '/', then: (page) => page.locator('[aria-haspopup=menu]').first().click() },
   requests: { path: '/requests' },
   ...Object.fromEntries(
-    ['profile', 'devices', 'password', 'codes', 'look', 'notifications', 'blocked', 'invitations', 'leave'].map((s) => [`settings ${s}`, { path: `/settings/${s}` }]),
+    ['profile', 'security', 'appearance', 'notifications', 'blocked', 'invite', 'account', 'about'].map((s) => [`settings ${s}`, { path: `/settings/${s}` }]),
   ),
   settings: { path: '/settings' },
 }

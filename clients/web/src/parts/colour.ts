@@ -1,7 +1,7 @@
 // What stands for a person or a group without a picture: its initials, and a colour that is always the same.
 
 /** Hues far enough from one another to be told apart, all of which carry white letters. */
-const HUES = [232, 262, 292, 330, 358, 22, 42, 142, 168, 190, 208]
+const HUES = [15, 40, 65, 95, 135, 165, 200, 235, 265, 295, 330]
 
 /** The same for the same address, on every device. */
 export function hue(address: string): number {

@@ -7,7 +7,7 @@ import type { ConversationRow, MessageRow, ProfileRow, Told } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { calls, groupRow, later, messageRow, peerRow } from './rows'
 import type { Kept, Store } from './store'
-import { add, gap, missing, top, type Known } from './stretches'
+import { add, gap, holding, missing, top, type Known } from './stretches'
 
 /** Unread messages beyond this are not counted one by one. */
 const COUNT_MAX = 500
@@ -150,8 +150,10 @@ export class Book {
     const head = Number(page.conversation.head)
     const rows = page.messages.map((m) => messageRow(m, id, this.me))
     const covered = top(known)
-    // With no message after the cursor, or fewer numbers than messages between, nothing can be missing.
-    const whole = known.length > 0 && (rows.length === 0 || head - covered <= rows.length)
+    // With no message after the cursor, or fewer numbers than messages between, nothing can be missing. Of a group's lines not
+    // all are pushed, so there the first proves nothing.
+    const nothing = rows.length === 0 && page.conversation.group === undefined
+    const whole = known.length > 0 && (nothing || head - covered <= rows.length)
     const first = rows[0]?.sequence ?? head + 1
     this.update(id, (old) => ({ known: add(old.known, whole ? Math.min(covered + 1, first) : first, head) }))
     this.take(rows, true)
@@ -180,7 +182,7 @@ export class Book {
     const known: Known = add(old?.known ?? [], row.sequence, row.sequence)
     this.update(id, (c) => ({ known, head: Math.max(c.head, row.sequence), time: Math.max(c.time, row.time) }))
     this.take([row], true)
-    if (row.author !== this.me && row.sequence > (old?.read ?? 0)) {
+    if (row.author !== this.me && row.sequence > (old?.read ?? 0) && !holding(old?.known ?? [], row.sequence)) {
       const called = calls(row.content, this.me)
       if (!called.line && !row.recalled) {
         this.update(id, (c) => ({ unread: c.unread + 1, mentioned: c.mentioned || called.me }))
@@ -308,7 +310,8 @@ export class Book {
       // What nobody looked at is taken for messages.
       unread += missing(c.known, from, c.head)
     }
-    if (unread !== c.unread || mentioned !== c.mentioned) this.update(id, () => ({ unread, mentioned }))
+    if (this.#all.get(id) !== c) this.#recount.add(id) // something came while it was counted
+    else if (unread !== c.unread || mentioned !== c.mentioned) this.update(id, () => ({ unread, mentioned }))
   }
 
   /** The highest stretch of a conversation that nobody looked at, if there is one above what one has. */

@@ -23,6 +23,7 @@ type ActAsk = NonNullable<MessageInitShape<typeof ActInGroupSchema>['act']>
 export class Calls implements AccountCalls {
   readonly #session: Session
   #marks = new Map<ConversationId, number>()
+  #arrived = new Set<ConversationId>()
   #marking: ReturnType<typeof setTimeout> | undefined
 
   constructor(session: Session) {
@@ -45,6 +46,8 @@ export class Calls implements AccountCalls {
   async send(order: SendOrder): Promise<MessageRow> {
     const { outbox, store } = this.#session
     const { conversation, content } = order
+    const taken = outbox.taken(order.ticket)
+    if (taken) return (await store.message(taken.conversation, taken.sequence)) ?? this.blank(conversation, content)
     const replyTo = order.replyTo ?? ''
     const replySequence = order.replySequence ?? 0
     const kept = outbox.add({
@@ -58,18 +61,29 @@ export class Calls implements AccountCalls {
       }),
       row: { ...this.blank(conversation, content), replyTo, replySequence },
     })
-    await store.sure()
+    await this.#sure(kept.counter)
     if (kept.row) this.#session.show(kept.row)
     this.#session.pump()
     return kept.row ?? this.blank(conversation, content)
   }
 
+  /** What cannot be kept is not said. */
+  async #sure(counter: number): Promise<void> {
+    try {
+      await this.#session.outbox.sure()
+    } catch (error) {
+      this.#session.outbox.forget(counter)
+      throw error
+    }
+  }
+
   /** A command on what has a number: kept, sent, and answered. */
   async #change(kind: 'edit' | 'recall' | 'act', conversation: string, ask: (counter: number) => Ask): Promise<Acted> {
-    const { outbox, store } = this.#session
+    const { outbox } = this.#session
     const order = outbox.add({ ticket: crypto.randomUUID(), kind, conversation, ...this.#addressed(conversation), ask })
     const outcome = outbox.outcome(order.counter)
-    await store.sure()
+    outcome.catch(() => undefined)
+    await this.#sure(order.counter)
     this.#session.pump()
     const sent = await outcome
     return { conversation: sent ? String(sent.conversation) : conversation, waiting: sent?.sequence === 0n }
@@ -88,10 +102,10 @@ export class Calls implements AccountCalls {
   }
 
   async retry(counter: number): Promise<void> {
-    const { outbox, store, me } = this.#session
+    const { outbox, me } = this.#session
     const again = outbox.again(counter)
     if (!again) return
-    await store.sure()
+    await outbox.sure()
     this.#session.tell({ kind: 'forgotten', account: me, conversation: again.old.conversation, key: again.old.key })
     if (again.now.row) this.#session.show(again.now.row)
     this.#session.pump()
@@ -225,13 +239,30 @@ export class Calls implements AccountCalls {
     this.#marking ??= setTimeout(() => this.#mark(), MARK_MS)
   }
 
+  /** What others said in this conversation is kept here. In groups nobody is told of that, and strangers are told nothing. */
+  arrived(conversation: string): void {
+    const talk = this.#session.book.get(conversation)
+    if (!talk?.peer || talk.request || talk.blocked || talk.delivered >= talk.head || talk.peer.user === this.#session.me) return
+    this.#arrived.add(conversation)
+    this.#marking ??= setTimeout(() => this.#mark(), MARK_MS)
+  }
+
   #mark(): void {
     this.#marking = undefined
-    const { store } = this.#session
-    for (const [conversation, read] of this.#marks) {
-      this.#session.ask({ case: 'mark', value: { conversation: BigInt(conversation), delivered: BigInt(read), read: BigInt(read) } }, 'done').then(
+    if (!this.#session.live) return // `resume` does it
+    const { store, book } = this.#session
+    const due = new Set([...this.#arrived, ...this.#marks.keys()])
+    this.#arrived.clear()
+    for (const conversation of due) {
+      const talk = book.get(conversation)
+      if (!talk) continue
+      const read = this.#marks.get(conversation) ?? 0
+      const delivered = Math.max(read, talk.peer && !talk.request ? talk.head : 0)
+      this.#session.ask({ case: 'mark', value: { conversation: BigInt(conversation), delivered: BigInt(delivered), read: BigInt(read) } }, 'done').then(
         () => {
-          if (this.#marks.get(conversation) === read) this.#marks.delete(conversation)
+          book.update(conversation, (c) => ({ delivered: Math.max(c.delivered, delivered) }))
+          if (read === 0 || this.#marks.get(conversation) !== read) return
+          this.#marks.delete(conversation)
           store.put('meta', new Map(this.#marks), 'marks')
         },
         (error: unknown) => {
@@ -242,12 +273,13 @@ export class Calls implements AccountCalls {
     }
   }
 
-  /** The connection is there again: tells what was read meanwhile. */
+  /** The connection is there again: tells what was read and what has arrived meanwhile. */
   resume(): void {
     void this.#session.store.meta<Map<string, number>>('marks').then((kept) => {
       for (const [conversation, read] of kept ?? []) {
         if (read > (this.#marks.get(conversation) ?? 0)) this.#marks.set(conversation, read)
       }
+      for (const { id } of this.#session.book.all()) this.arrived(id)
       this.#mark()
     })
   }

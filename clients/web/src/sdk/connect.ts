@@ -1,9 +1,10 @@
 // A tab's way to the worker that all tabs share. Nothing of protocol or storage is loaded into the page.
 
 import { scriptUrl } from '../trusted'
-import type { AccountCalls, Entered, Sdk, Step, Told, User, Way } from './api'
+import type { Sdk } from './api'
 import { joinChannel, lead, type Channel } from './led'
-import { Caller, type CallName, type Down, type Up } from './ports'
+import { Caller, type Down, type Up } from './ports'
+import { TabSdk } from './tab'
 import workerUrl from './worker.ts?worker&url'
 
 const NAME = 'startalk'
@@ -37,9 +38,12 @@ export function connect(onstale: () => void = reloadUnseen): Sdk {
     carry = (up) => worker.port.postMessage(up)
   }
 
-  // Held as long as this tab lives: so the worker knows when it is gone, however it went.
-  void (navigator as { locks?: LockManager }).locks?.request(tab, () => new Promise<void>(() => undefined))
-  caller.hi(tab)
+  // Held as long as this tab lives: so the worker, which waits for it, knows when the tab is gone, however it went. Said only
+  // when it is held, or the worker might get it first.
+  void (navigator as { locks?: LockManager }).locks?.request(tab, () => {
+    caller.hi(tab)
+    return new Promise<void>(() => undefined)
+  })
   addEventListener('online', () => caller.network(true))
   addEventListener('offline', () => caller.network(false))
   document.addEventListener('visibilitychange', () => {
@@ -55,52 +59,4 @@ function reloadUnseen(): void {
   }
   document.addEventListener('visibilitychange', reload)
   reload()
-}
-
-export class TabSdk implements Sdk {
-  readonly #caller: Caller
-  readonly #sort: () => Sdk['sort']
-  readonly #accounts = new Map<User, AccountCalls>()
-
-  constructor(caller: Caller, sort: () => Sdk['sort']) {
-    this.#caller = caller
-    this.#sort = sort
-  }
-
-  get sort(): Sdk['sort'] {
-    return this.#sort()
-  }
-
-  listen(hear: (told: Told) => void): () => void {
-    return this.#caller.listen(hear)
-  }
-
-  account(user: User): AccountCalls {
-    let calls = this.#accounts.get(user)
-    if (!calls) {
-      calls = new Proxy({}, {
-        // It is no promise, whoever asks.
-        get: (_, name) =>
-          typeof name !== 'string' || name === 'then' ? undefined : (...args: unknown[]) => this.#caller.call(user, name as CallName, args),
-      }) as AccountCalls
-      this.#accounts.set(user, calls)
-    }
-    return calls
-  }
-
-  house(): Promise<{ domain: string; displayName: string; registration: string }> {
-    return this.#caller.call('', 'house', []) as ReturnType<Sdk['house']>
-  }
-
-  enter(way: Way, onstep: (step: Step) => void): Promise<Entered> {
-    return this.#caller.call('', 'enter', [{ ...way }], onstep) as Promise<Entered>
-  }
-
-  setting(name: string): Promise<unknown> {
-    return this.#caller.call('', 'setting', [name])
-  }
-
-  async keepSetting(name: string, value: unknown): Promise<void> {
-    await this.#caller.call('', 'keepSetting', [name, value])
-  }
 }

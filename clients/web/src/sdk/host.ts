@@ -107,7 +107,7 @@ export class Host {
         this.#begins((told) => tab.send({ k: 'told', told }))
         break
       case 'network':
-        if (up.online) for (const at of this.#accounts.values()) at.session.wake()
+        for (const { session } of this.#accounts.values()) (up.online ? session.wake() : session.away())
         break
       case 'call':
         this.#call(up, (step) => tab.send({ k: 'step', id: up.id, step })).then(

@@ -32,7 +32,10 @@ export class Outbox {
   #device: string
   #counter = 0
   readonly #orders = new Map<number, Order>()
-  readonly #said = new Map<number, Said>()
+  /** By id, which grows: the first is the oldest. */
+  readonly #said = new Map<string, Said>()
+  /** Given to the store, and not on the disk yet: not to be sent. */
+  readonly #unsure = new Set<number>()
   readonly #flying = new Set<number>()
   readonly #waiters = new Map<number, Waiter>()
 
@@ -44,29 +47,39 @@ export class Outbox {
   async load(): Promise<void> {
     this.#counter = (await this.#store.meta<number>('counter')) ?? 0
     for (const order of await this.#store.orders()) this.#orders.set(order.counter, order)
-    for (const said of await this.#store.said()) this.#said.set(said.counter, said)
+    for (const said of await this.#store.said()) this.#said.set(said.id, said)
   }
 
-  /** Signed in anew: another device, whose numbers begin at 1. What waits goes under its new numbers. */
+  /**
+   * Signed in anew: another device, whose numbers begin at 1. What was never on its way goes under new numbers. Of the rest
+   * nobody can know what became of it: of messages a person is asked. What waits for a group's home the node has.
+   */
   moved(device: string): void {
     if (device === this.#device) return
     const open = [...this.#orders.values()].sort((a, b) => a.counter - b.counter)
     this.#store.clear('orders')
     this.#orders.clear()
+    this.#unsure.clear()
+    this.#flying.clear()
+    const problem = { code: 'token-revoked', params: {} }
+    for (const waiter of this.#waiters.values()) waiter.reject(new ApiError(problem.code))
+    this.#waiters.clear()
     this.#device = device
     this.#counter = 0
     for (const order of open) {
-      // What may have been taken under the old number cannot be asked about under a new one.
-      const sure = order.state === 'pending' && order.problem === undefined
-      this.#keep(this.#renumbered(order, sure ? {} : { state: 'unconfirmed' }))
+      if (order.state === 'waiting' || (order.flown && !order.row)) continue
+      const next = this.#renumbered(order)
+      if (order.state !== 'pending' || !order.flown) this.#keep(next)
+      else this.#keep({ ...next, state: 'unconfirmed', problem, row: next.row && { ...next.row, own: 'unconfirmed', problem } })
     }
   }
 
-  #renumbered(order: Order, change: Partial<Order>): Order {
+  #renumbered(order: Order): Order {
     const counter = this.#nextCounter()
     const frame = renumber(order.frame, counter)
     const row = order.row && { ...order.row, key: ownKey(this.#device, counter), counter }
-    return { ...order, ...change, counter, frame, row }
+    const { flown: _, ...rest } = order
+    return { ...rest, counter, frame, row }
   }
 
   /** The node knows of higher numbers than this browser does: its store went back. */
@@ -87,13 +100,21 @@ export class Outbox {
     return this.#counter
   }
 
+  /** Ends when every command that was added is on the disk; then they may be sent. */
+  async sure(): Promise<void> {
+    const counters = [...this.#unsure]
+    await this.#store.sure()
+    for (const counter of counters) this.#unsure.delete(counter)
+  }
+
   #keep(order: Order): Order {
+    if (order.state === 'pending' && this.#orders.get(order.counter)?.state !== 'pending') this.#unsure.add(order.counter)
     this.#orders.set(order.counter, order)
     this.#store.put('orders', order)
     return order
   }
 
-  /** Keeps a command. It may be sent when `Store.sure` has ended. */
+  /** Keeps a command. It may be sent when `sure` has ended. */
   add(order: NewOrder): Order {
     for (const there of this.#orders.values()) if (there.ticket === order.ticket) return there
     const counter = this.#nextCounter()
@@ -112,9 +133,9 @@ export class Outbox {
     })
   }
 
-  /** The message of this ticket if it was taken already. */
-  ticket(ticket: string): Order | undefined {
-    for (const there of this.#orders.values()) if (there.ticket === ticket) return there
+  /** The message of this ticket, if the node has taken it already. */
+  taken(ticket: string): Said | undefined {
+    for (const said of this.#said.values()) if (said.ticket === ticket) return said
     return undefined
   }
 
@@ -130,7 +151,7 @@ export class Outbox {
   /** To be sent, in their order. */
   due(): Order[] {
     return [...this.#orders.values()]
-      .filter((o) => o.state === 'pending' && !this.#flying.has(o.counter))
+      .filter((o) => o.state === 'pending' && !this.#flying.has(o.counter) && !this.#unsure.has(o.counter))
       .sort((a, b) => a.counter - b.counter)
   }
 
@@ -142,6 +163,8 @@ export class Outbox {
 
   fly(counter: number): void {
     this.#flying.add(counter)
+    const order = this.#orders.get(counter)
+    if (order && !order.flown) this.#keep({ ...order, flown: true })
   }
 
   get flying(): number {
@@ -180,7 +203,7 @@ export class Outbox {
       return row
     }
     this.forget(counter)
-    if (row) this.#remember({ counter, to: order.to, group: order.group, conversation, sequence, id: row.id, content: row.content })
+    if (row) this.#remember({ ticket: order.ticket, to: order.to, group: order.group, conversation, sequence, id: row.id, content: row.content })
     return row && { ...row, counter: 0 }
   }
 
@@ -190,17 +213,15 @@ export class Outbox {
     if (!order) return
     this.forget(counter)
     this.#remember({
-      counter, to: order.to, group: order.group, conversation: row.conversation, sequence: row.sequence, id: row.id, content: row.content,
+      ticket: order.ticket, to: order.to, group: order.group, conversation: row.conversation, sequence: row.sequence, id: row.id, content: row.content,
     })
   }
 
   #remember(said: Said): void {
-    this.#said.set(said.counter, said)
+    this.#said.set(said.id, said)
     this.#store.put('said', said)
-    if (this.#said.size <= SAID_MAX) return
-    const oldest = Math.min(...this.#said.keys())
-    this.#said.delete(oldest)
-    this.#store.remove('said', oldest)
+    const [oldest] = this.#said.keys()
+    if (this.#said.size > SAID_MAX && oldest !== undefined) this.forgetSaid(oldest)
   }
 
   /** A message was taken back: it is not to be offered again. */
@@ -208,7 +229,7 @@ export class Outbox {
     for (const said of this.#said.values()) {
       if (said.conversation !== conversation || said.sequence !== sequence) continue
       const next = { ...said, content: new Uint8Array() }
-      this.#said.set(said.counter, next)
+      this.#said.set(said.id, next)
       this.#store.put('said', next)
     }
   }
@@ -217,9 +238,9 @@ export class Outbox {
     return [...this.#said.values()]
   }
 
-  forgetSaid(counter: number): void {
-    this.#said.delete(counter)
-    this.#store.remove('said', counter)
+  forgetSaid(id: string): void {
+    this.#said.delete(id)
+    this.#store.remove('said', id)
   }
 
   /** It was not, or perhaps not, done. The row as it is now; commands that are no messages are dropped. */
@@ -244,7 +265,7 @@ export class Outbox {
     const order = this.#orders.get(counter)
     if (!order?.row || order.state === 'pending' || order.state === 'waiting') return undefined
     this.forget(counter)
-    const now = this.#keep(this.#renumbered(order, { state: 'pending', problem: undefined, ticket: `${order.ticket}'` }))
+    const now = this.#keep({ ...this.#renumbered(order), state: 'pending', problem: undefined })
     const row = now.row && { ...now.row, own: 'pending' as const, problem: undefined }
     return { old: order.row, now: this.#keep({ ...now, row }) }
   }
@@ -272,6 +293,7 @@ export class Outbox {
   forget(counter: number): Order | undefined {
     const order = this.#orders.get(counter)
     this.#orders.delete(counter)
+    this.#unsure.delete(counter)
     this.#store.remove('orders', counter)
     return order
   }

@@ -51,6 +51,8 @@ export class Session {
   /** Conversations whose waiting orders the sync did not have. */
   #doubts = new Map<string, Set<number>>()
   #running = false
+  /** Counts beginnings: of two at once the later one is meant. */
+  #attempt = 0
   #tries = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #pumpAt = 0
@@ -70,6 +72,7 @@ export class Session {
     this.book = new Book(parts.store, parts.identity.user, tell)
     this.outbox = new Outbox(parts.store, parts.identity.device)
     this.calls = new Calls(this)
+    parts.store.onbroken = (error) => this.#broken(error)
     if (parts.identity.signedOut) this.#link = { state: 'signed-out', problem: parts.identity.signedOut }
   }
 
@@ -143,20 +146,46 @@ export class Session {
     this.#socket?.end()
   }
 
-  /** The network came back, or somebody looks: does not wait any longer. */
+  /** The network came back, or somebody looks: does not wait any longer, nor trust what was silent. */
   wake(): void {
-    if (!this.#running || this.#socket || this.#link.state !== 'waiting') return
-    clearTimeout(this.#timer)
+    if (!this.#running) return
+    if (this.#socket) {
+      this.#socket.probe()
+      return
+    }
+    if (this.#link.state !== 'waiting' && this.#link.state !== 'offline') return
     this.#tries = 0
     void this.#connect()
   }
 
+  /** The browser says that there is no network. Where the node is on this machine there may be a connection all the same. */
+  away(): void {
+    if (this.#socket) this.#socket.probe()
+    else if (this.#link.state === 'waiting') {
+      clearTimeout(this.#timer)
+      this.#state({ state: 'offline' })
+    }
+  }
+
+  /** What is heard cannot be kept: nothing more is taken, or it would count as heard. */
+  #broken(error: unknown): void {
+    this.stop()
+    const why = error instanceof Error ? `${error.name} ${error.message}` : String(error)
+    this.#state({ state: 'waiting', retryAt: 0, problem: { code: 'failed', params: { why } } })
+  }
+
   /** Signed in anew, as another device. */
   async renew(identity: Identity): Promise<void> {
-    this.#socket?.end()
+    this.#attempt += 1
+    const socket = this.#socket
+    this.#socket = undefined
+    this.#live = false
+    socket?.end()
     clearTimeout(this.#timer)
     this.outbox.moved(identity.device)
     this.identity = identity
+    await this.outbox.sure()
+    this.tell({ kind: 'again', account: this.me, conversation: undefined })
     await this.#parts.keep(identity)
     this.#tries = 0
     if (this.#running) void this.#connect()
@@ -170,15 +199,18 @@ export class Session {
   async #connect(): Promise<void> {
     clearTimeout(this.#timer)
     if (!this.#running || this.#socket) return
+    const attempt = ++this.#attempt
     this.#state({ state: 'connecting' })
     let socket: Socket
     try {
       socket = await Socket.connect(this.#parts.open, this.identity.server)
     } catch (error) {
-      this.#again(error instanceof ApiError ? error : new ApiError('unreachable', { what: hostOf(this.identity.server), why: '' }))
+      if (attempt === this.#attempt) {
+        this.#again(error instanceof ApiError ? error : new ApiError('unreachable', { what: hostOf(this.identity.server), why: '' }))
+      }
       return
     }
-    if (!this.#running) {
+    if (!this.#running || attempt !== this.#attempt) {
       socket.end()
       return
     }
@@ -259,6 +291,7 @@ export class Session {
 
   /** The device is none any more. What was read and what waits stays. */
   async signedOut(why: Problem): Promise<void> {
+    this.#attempt += 1
     const problem = { code: why.code, params: why.params }
     this.identity = { ...this.identity, signedOut: problem }
     this.#socket?.end()
@@ -281,6 +314,7 @@ export class Session {
     for (const conversation of page.conversations) {
       this.book.synced(conversation)
       this.#placedIn(conversation)
+      if (conversation.conversation?.group) this.#gapSoon(String(conversation.conversation.conversation))
     }
     if (!page.last) return
     this.#live = true
@@ -383,6 +417,7 @@ export class Session {
       case 'message':
         this.#mine(id, what.value)
         if (this.book.pushed(id, what.value)) this.#gapSoon(id)
+        if (what.value.author !== this.me) void this.book.settled().then(() => this.calls.arrived(id), () => undefined)
         break
       case 'changed':
         if (this.book.changed(id, what.value, Number(pushed.record))) this.#gapSoon(id)
@@ -441,7 +476,8 @@ export class Session {
     if (!hole || !this.#live) return
     const [first, last] = hole
     if (last - first >= GAP_MAX) {
-      this.tell({ kind: 'again', account: this.me, conversation: id })
+      // One in the middle is filled when somebody looks there; at the end what is shown as the newest is not.
+      if (last >= (this.book.get(id)?.head ?? 0)) this.tell({ kind: 'again', account: this.me, conversation: id })
       return
     }
     const page = await this.ask(
@@ -534,13 +570,13 @@ export class Session {
       } else byTalk.set(talk.id, [...(byTalk.get(talk.id) ?? []), said])
     }
     for (const [id, all] of byTalk) {
-      const left = new Map(all.map((s) => [s.counter, s]))
+      const left = new Map(all.map((s) => [s.id, s]))
       while (left.size > 0) {
         const before = Math.max(...[...left.values()].map((s) => s.sequence)) + 1
         const page = await this.ask({ case: 'history', value: { conversation: BigInt(id), before: BigInt(before), limit: 200 } }, 'page')
         const rows = this.book.paged(id, page)
         for (const said of [...left.values()].filter((s) => s.sequence >= Number(page.first))) {
-          left.delete(said.counter)
+          left.delete(said.id)
           const there = rows.find((r) => r.sequence === said.sequence && r.id === said.id)
           if (!there && said.content.length > 0) missing.push(said)
           if (there && said.content.length === 0 && !there.recalled) recalled.push({ said, sequence: there.sequence, conversation: id })
@@ -558,9 +594,9 @@ export class Session {
       return { conversation: talk?.id ?? order.conversation, frame: keepAsk(ask) }
     })
     for (const row of shown) this.show(row)
-    for (const said of missing.sort((a, b) => a.counter - b.counter)) {
+    for (const said of missing.sort((a, b) => (a.id < b.id ? -1 : 1))) {
       const talk = this.book.with(said.to, said.group)
-      this.outbox.forgetSaid(said.counter)
+      this.outbox.forgetSaid(said.id)
       if (!talk && said.to === '') continue // a group that the node does not know any more
       const conversation = talk?.id ?? said.conversation
       this.outbox.add({
@@ -589,7 +625,7 @@ export class Session {
         ask: (counter) => ({ case: 'recall', value: { conversation: BigInt(conversation), sequence: BigInt(sequence), counter: BigInt(counter) } }),
       })
     }
-    await this.store.sure()
+    await this.outbox.sure()
   }
 
   /** What waited for a group's home, and does not any more: it is among the messages, or it will not come. */

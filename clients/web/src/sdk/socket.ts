@@ -19,6 +19,8 @@ export type OpenWire = (url: string) => Wire
 const SILENCE_MS = 45_000
 const PING_MS = 20_000
 const OPEN_MS = 15_000
+/** When there is reason to doubt: after sleep, or on another network. */
+const PROBE_MS = 5_000
 
 interface Asked {
   /** Takes one answer; true: more follow. */
@@ -143,6 +145,13 @@ export class Socket {
     const silent = Date.now() - this.#heard
     if (silent > SILENCE_MS) this.end()
     else if (silent > PING_MS) this.ask({ case: 'ping', value: {} }, 'done').catch(() => undefined)
+  }
+
+  /** Whether the other side is still there: if it does not answer soon, this is the end. */
+  probe(): void {
+    if (Date.now() - this.#heard < PROBE_MS) return
+    const doubt = setTimeout(() => this.end(), PROBE_MS)
+    this.ask({ case: 'ping', value: {} }, 'done').then(() => clearTimeout(doubt), () => clearTimeout(doubt))
   }
 
   /** Ends it from this side. */

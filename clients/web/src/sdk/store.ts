@@ -22,16 +22,20 @@ export interface Order {
   readonly problem: { readonly code: string; readonly params: Readonly<Record<string, string>> } | undefined
   /** Of a message: as it is shown. */
   readonly row: MessageRow | undefined
+  /** It was on its way once: the node may have it. */
+  readonly flown?: true
 }
 
 /** A message that the node acknowledged: offered again if the node loses it. */
 export interface Said {
-  readonly counter: number
+  /** In 32 digits; ids of an author grow. */
+  readonly id: string
+  /** Under which it was said: the same order again is the same message. */
+  readonly ticket: string
   readonly to: string
   readonly group: string
   readonly conversation: string
   readonly sequence: number
-  readonly id: string
   /** Empty: it was recalled. */
   readonly content: Uint8Array
 }
@@ -81,6 +85,9 @@ export class Store {
   readonly #db: IDBDatabase
   #gathered: Write[] = []
   #round: Promise<void> | undefined
+  #broken: unknown
+  /** What was asked for could not be written: nothing is any more, or a cursor might be kept without what it stands for. */
+  onbroken: (error: unknown) => void = () => undefined
 
   private constructor(db: IDBDatabase) {
     this.#db = db
@@ -94,7 +101,7 @@ export class Store {
       const messages = db.createObjectStore('messages', { keyPath: ['conversation', 'sequence'] })
       messages.createIndex('id', ['conversation', 'id'])
       db.createObjectStore('orders', { keyPath: 'counter' }).createIndex('ticket', 'ticket')
-      db.createObjectStore('said', { keyPath: 'counter' })
+      db.createObjectStore('said', { keyPath: 'id' })
       db.createObjectStore('profiles', { keyPath: 'user' })
       db.createObjectStore('drafts')
     }))
@@ -114,7 +121,7 @@ export class Store {
 
   #gather(write: Write): void {
     this.#gathered.push(write)
-    this.#round ??= Promise.resolve().then(() => this.#write('relaxed'))
+    this.#round ??= Promise.resolve().then(() => this.#write('relaxed')).catch(() => undefined)
   }
 
   /** All that was asked for until now is on the disk. */
@@ -126,7 +133,18 @@ export class Store {
     const writes = this.#gathered
     this.#gathered = []
     this.#round = undefined
+    if (this.#broken) throw this.#broken
     if (writes.length === 0 && !empty) return
+    try {
+      await this.#transact(writes, durability)
+    } catch (error) {
+      this.#broken ??= error
+      this.onbroken(error)
+      throw error
+    }
+  }
+
+  async #transact(writes: readonly Write[], durability: IDBTransactionDurability): Promise<void> {
     const rooms = new Set<Room>(writes.map((w) => w.room))
     rooms.add('meta')
     const tx = this.#db.transaction([...rooms], 'readwrite', { durability })

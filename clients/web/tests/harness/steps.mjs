@@ -53,12 +53,14 @@ export const message = (page, text) => messages(page).filter({ hasText: text })
 
 export async function say(page, text) {
   await composer(page).fill(text)
-  await composer(page).press('Enter')
+  // On glass Enter is a new line.
+  if (await page.evaluate(() => matchMedia('(pointer: coarse)').matches)) await page.getByRole('button', { name: 'Send', exact: true }).click()
+  else await composer(page).press('Enter')
 }
 
 /** A message shows this state. */
 export async function stateOf(page, text, state) {
-  await message(page, text).first().getByText(state, { exact: true }).waitFor({ state: 'attached' })
+  await message(page, text).first().getByText(state, { exact: true }).first().waitFor({ state: 'attached' })
 }
 
 /** How often a text is among the messages on the screen. */
@@ -69,5 +71,5 @@ export async function act(page, text, name) {
   const one = message(page, text).last()
   await one.hover()
   await one.getByRole('button', { name: 'What to do with this message' }).click()
-  await page.getByRole('menuitem', { name, exact: true }).click()
+  await page.getByRole('menuitem', { name: new RegExp(`^${name}`) }).first().click()
 }

@@ -52,6 +52,8 @@ describe.skipIf(!programs)('against real nodes', { timeout: 120_000 }, () => {
     const got = await bob.until('the message', async () => (await bob.latest(ann.user)).find((m) => wordsOf(m).includes('hello')))
     const talk = await bob.until('one unread', () => bob.talkWith(ann.user)?.unread === 1 && bob.talkWith(ann.user))
     expect(talk.mentioned).toBe(true)
+    await ann.until('the mark of delivery', () => (ann.talkWith(bob.user)?.peer?.delivered ?? 0) >= got.sequence)
+    expect(ann.talkWith(bob.user)?.peer?.read).toBe(0)
     await bob.calls.markRead(talk.id, got.sequence)
     await ann.until('the mark', () => (ann.talkWith(bob.user)?.peer?.read ?? 0) >= got.sequence)
     await bob.until('nothing unread', () => bob.talkWith(ann.user)?.unread === 0)
@@ -141,5 +143,88 @@ describe.skipIf(!programs)('against real nodes', { timeout: 120_000 }, () => {
     expect((await hal.latest(gus.user)).map(wordsOf).map((w) => /kept-one|lost-one/.exec(w)?.[0])).toEqual(['kept-one', 'lost-one'])
     gus.kill()
     hal.kill()
+  })
+
+  it('of two accounts one is forgotten and the other goes on; one that was signed out elsewhere comes back with what waited', async () => {
+    const ivy = await person(alpha, 'ivy')
+    const jon = await ivy.host.enter(
+      { kind: 'register', name: 'jon', displayName: '', password: 'a good password', invitation: await alpha.invitation(), device: 'same' }, () => undefined)
+    const jonCalls = ivy.host.account(jon.user)
+    const there = await jonCalls?.open(ivy.user)
+    // Another of Ivy's devices ends this one while she writes without a connection.
+    const other = await new Person(at(alpha)).begin()
+    other.user = (await other.host.enter(
+      { kind: 'password', name: 'ivy', domain: 'alpha.test', password: 'a good password', device: 'other' }, () => undefined)).user
+    const here = await ivy.calls.open(jon.user)
+    const first = (await other.calls.devices()).find((d) => !d.here)
+    expect(first?.name).toBe('test')
+    alpha.gate.cut()
+    await ivy.calls.send({ ticket: 'kept', conversation: here, content: text('kept-through') })
+    alpha.gate.mend()
+    await other.calls.reconnect()
+    await other.online()
+    await other.calls.revokeDevice(first?.id ?? '').catch(() => undefined)
+    await ivy.calls.reconnect()
+    // Whether it went before the device ended or not: it is there once in the end, or a person is asked.
+    const state = await ivy.until('an end', async () => {
+      const row = ivy.told.findLast((t) => t.kind === 'account' && t.row.user === ivy.user)
+      return row?.kind === 'account' && row.row.link.state === 'signed-out' && row.row.link.problem.code
+    })
+    expect(state).toBe('token-revoked')
+    await ivy.host.enter({ kind: 'password', name: 'ivy', domain: '', password: 'a good password', device: 'again' }, () => undefined)
+    const rows = await ivy.until('an end of what waited', async () => {
+      const all = await ivy.latest(jon.user)
+      return all.length > 0 && all.every((m) => m.own !== 'pending') && all
+    })
+    expect(rows.filter((m) => m.own === 'taken').length).toBeLessThanOrEqual(1)
+    // Jon's is forgotten, with all that was kept of him; Ivy's goes on.
+    await expect(ivy.host.enter({ kind: 'password', name: 'jon', domain: '', password: 'wrong', device: 'x' }, () => undefined)).rejects.toMatchObject({
+      code: 'wrong-credentials',
+    })
+    const tab = { told: [] as string[] }
+    const port = ivy.host.attach((down) => down.k === 'value' && tab.told.push(`value ${down.id}`))
+    port.up({ k: 'call', id: 1, account: jon.user, name: 'signOut', args: [true] })
+    await ivy.until('the answer', () => tab.told.includes('value 1'))
+    expect(ivy.host.account(jon.user)).toBeUndefined()
+    expect((await ivy.factory.databases()).map((d) => d.name)).not.toContain(`startalk:${jon.user}`)
+    expect(there).toBeDefined()
+    await ivy.calls.send({ ticket: 'on', conversation: here, content: text('goes-on') })
+    await ivy.until('taken', async () => (await ivy.latest(jon.user)).some((m) => m.own === 'taken' && wordsOf(m).includes('goes-on')))
+    ivy.kill()
+    other.kill()
+  })
+
+  it('what is said in a group whose home is away waits, and is there once when it is back', async () => {
+    const [kim, lea] = [await person(beta, 'kim'), await person(alpha, 'lea')]
+    const talk = await kim.calls.open(lea.user)
+    await kim.calls.send({ ticket: 'hello', conversation: talk, content: text('hello') })
+    const asks = await lea.until('the request', () => lea.talkWith(kim.user))
+    await lea.calls.decide(asks.id, true)
+    const { conversation } = await kim.calls.createGroup('of two domains', [lea.user])
+    const [invitation] = await lea.until('the invitation', async () => {
+      const all = await lea.calls.groupInvitations()
+      return all.length > 0 && all
+    })
+    await lea.calls.decideInvitation(invitation?.group ?? '', true)
+    const there = await lea.until('being in', () => [...lea.conversations.values()].find((c) => c.group?.standing === 'member'))
+    const said = async (who: Person, id: string, words: string) =>
+      (await who.calls.stretch(id, { at: 'latest' }, 200)).messages.filter((m) => wordsOf(m).includes(words))
+    await lea.calls.send({ ticket: 'near', conversation: there.id, content: text('while-near') })
+    await kim.until('the first', async () => (await said(kim, conversation, 'while-near')).length > 0)
+    await beta.stop()
+    await lea.calls.send({ ticket: 'far', conversation: there.id, content: text('while-away') })
+    await lea.until('waiting', async () => (await said(lea, there.id, 'while-away'))[0]?.own === 'waiting')
+    // Also the next process knows that it waits.
+    lea.kill()
+    await lea.begin()
+    expect((await said(lea, there.id, 'while-away')).map((m) => m.own)).toEqual(['waiting'])
+    await beta.start()
+    await kim.calls.reconnect()
+    await lea.until('recorded', async () => (await said(lea, there.id, 'while-away'))[0]?.own === 'taken')
+    await kim.until('both', async () => (await said(kim, conversation, 'while-')).length === 2)
+    expect(await said(lea, there.id, 'while-')).toHaveLength(2)
+    expect((await lea.calls.members(there.id, 0, 50, false)).count).toBe(2)
+    kim.kill()
+    lea.kill()
   })
 })

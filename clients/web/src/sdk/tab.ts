@@ -1,0 +1,52 @@
+// What a tab has of the SDK: every call goes to the worker.
+
+import type { AccountCalls, Entered, Sdk, Step, Told, User, Way } from './api'
+import type { CallName, Caller } from './ports'
+
+export class TabSdk implements Sdk {
+  readonly #caller: Caller
+  readonly #sort: () => Sdk['sort']
+  readonly #accounts = new Map<User, AccountCalls>()
+
+  constructor(caller: Caller, sort: () => Sdk['sort']) {
+    this.#caller = caller
+    this.#sort = sort
+  }
+
+  get sort(): Sdk['sort'] {
+    return this.#sort()
+  }
+
+  listen(hear: (told: Told) => void): () => void {
+    return this.#caller.listen(hear)
+  }
+
+  account(user: User): AccountCalls {
+    let calls = this.#accounts.get(user)
+    if (!calls) {
+      calls = new Proxy({}, {
+        // It is no promise, whoever asks.
+        get: (_, name) =>
+          typeof name !== 'string' || name === 'then' ? undefined : (...args: unknown[]) => this.#caller.call(user, name as CallName, args),
+      }) as AccountCalls
+      this.#accounts.set(user, calls)
+    }
+    return calls
+  }
+
+  house(): Promise<{ domain: string; displayName: string; registration: string }> {
+    return this.#caller.call('', 'house', []) as ReturnType<Sdk['house']>
+  }
+
+  enter(way: Way, onstep: (step: Step) => void): Promise<Entered> {
+    return this.#caller.call('', 'enter', [{ ...way }], onstep) as Promise<Entered>
+  }
+
+  setting(name: string): Promise<unknown> {
+    return this.#caller.call('', 'setting', [name])
+  }
+
+  async keepSetting(name: string, value: unknown): Promise<void> {
+    await this.#caller.call('', 'keepSetting', [name, value])
+  }
+}
