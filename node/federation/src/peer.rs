@@ -268,7 +268,9 @@ impl Peer {
             // Nothing went wrong; whoever has something to send dials again.
             Code::SecondLink | Code::Stopping | Code::WentBack => self.again(error),
             Code::IdleTimeout if by_peer && was_ready => self.again(error),
-            Code::TwoCopies => {
+            // Only who saw them: if who is told refused links too, two that each saw the other twice would tell each other so
+            // for ever, each attempt within the other's refusal.
+            Code::TwoCopies if !by_peer => {
                 self.held_until_ms = self.shared.steady_ms() + millis(self.timings().two_copies);
                 self.held_for = Error::new(Code::TwoCopies).with("domain", &self.slot.domain);
                 self.failed(error);

@@ -297,7 +297,7 @@ impl Peer {
         match error.code {
             Code::SecondLink | Code::Stopping | Code::WentBack => self.again(now_ms, chance),
             Code::IdleTimeout if by_peer && was_ready => self.again(now_ms, chance),
-            Code::TwoCopies => {
+            Code::TwoCopies if !by_peer => {
                 self.held_until_ms = now_ms + TWO_COPIES_MS;
                 self.failed(error, now_ms, chance);
             }
