@@ -28,6 +28,10 @@ async function reader(test, size) {
   test.windows.push(window)
   const page = await signIn(test.world.alpha, window, 'lena')
   await open(page, 'mike')
+  await messages(page).first().waitFor()
+  // One may begin where one stopped reading.
+  const latest = page.getByRole('button', { name: /jump to the latest/i })
+  if (await latest.isVisible()) await latest.click({ timeout: 3000 }).catch(() => {}) // it went away: one is there already
   await message(page, `line ${MESSAGES}`).waitFor()
   return page
 }
