@@ -176,7 +176,7 @@ export const talk = [
       test.windows.push(other)
       const page = await signIn(test.world.alpha, other, ann.name)
       await page.goto('https://alpha.test/settings/security')
-      await page.waitForTimeout(4000); console.log(await page.locator('body').ariaSnapshot())
+      
       await page.getByRole('button', { name: /^Sign out/ }).first().click()
       await page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click()
       await ann.page.getByText(/signed out/).first().waitFor()
