@@ -3,7 +3,7 @@
 
 import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
 import type { Said } from './content'
-import type { Conversation, ConversationId, Draft, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
+import type { Conversation, ConversationId, Draft, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
 import { decodeContent, encodeContent } from './wire'
 
 /** How long somebody is shown as writing after the last word of it. */
@@ -36,7 +36,9 @@ export class Account implements Talk {
   #presence = $state.raw<Readonly<Record<string, string>>>({})
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #timelines = new Set<AccountTimeline>()
-  /** Group invitations and the like: who wants to know that there are new ones. */
+  invitations = $state.raw<readonly Invitation[]>([])
+  #looked = false
+  /** Who wants to know that there are new ones. */
   oninvitation: (() => void) | undefined
 
   readonly me: string
@@ -59,6 +61,7 @@ export class Account implements Talk {
       if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
       else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
       else if (told.kind !== 'setting' && told.account === user) this.hear(told)
+      if (this.row?.link.state === 'online' && !this.#looked) this.lookForInvitations()
     })
   }
   close(): void {
@@ -72,6 +75,7 @@ export class Account implements Talk {
         const next = new Map(this.#rows)
         for (const row of told.rows) next.set(row.id, row)
         this.#rows = next
+        if (this.invitations.length > 0) this.lookForInvitations()
         return
       }
       case 'messages':
@@ -101,6 +105,7 @@ export class Account implements Talk {
         this.#presence = { ...this.#presence, [told.user]: told.state }
         return
       case 'invitation':
+        this.lookForInvitations()
         this.oninvitation?.()
     }
   }
@@ -256,6 +261,13 @@ export class Account implements Talk {
   }
   readers(id: ConversationId, message: Message): Promise<Readers> {
     return this.calls.readers(id, message.sequence)
+  }
+  lookForInvitations(): void {
+    this.#looked = true
+    void this.calls.groupInvitations().then(
+      (all) => (this.invitations = all.map((one) => ({ group: one.group, name: one.name, inviter: one.inviter, time: one.timeMs }))),
+      () => (this.#looked = false),
+    )
   }
   reconnect(): void {
     void this.calls.reconnect().catch(() => undefined)

@@ -64,6 +64,7 @@ const en = {
   noneUnreadNote: 'You have read everything.',
   requestsWaiting: { one: '{n} request', other: '{n} requests' },
   requestsNote: 'People of other domains who would like to write to you',
+  invitedBy: '{name} invited you into a group',
   recalledPreview: 'Message recalled',
   codePreview: 'Code',
   markRead: 'Mark as read',

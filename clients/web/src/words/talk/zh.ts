@@ -62,6 +62,7 @@ const zh: Translation<typeof en> = {
   noneUnreadNote: '所有消息都已读过。',
   requestsWaiting: { other: '{n} 个请求' },
   requestsNote: '其他域的人想与你联系',
+  invitedBy: '{name} 邀请你入群',
   recalledPreview: '消息已撤回',
   codePreview: '代码',
   markRead: '标为已读',
