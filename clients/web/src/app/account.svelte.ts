@@ -172,7 +172,23 @@ export class Account implements Talk {
   }
   name(user: string): string {
     if (user === this.me && this.row?.me.displayName) return this.row.me.displayName
-    return this.#profiles.get(user)?.displayName || user.split('@')[0] || user
+    const known = this.#profiles.get(user)
+    if (!known) this.#learn(user)
+    return known?.displayName || user.split('@')[0] || user
+  }
+  readonly #sought = new Set<string>()
+  /** Somebody of a group whose name has not come yet: asked once, and told to all views when it is there. */
+  #learn(user: string): void {
+    if (this.#sought.has(user) || !user.includes('@')) return
+    this.#sought.add(user)
+    // Not while a view is being made.
+    setTimeout(() => {
+      this.calls.profile(user).then(
+        (row) => { this.#profiles = new Map(this.#profiles).set(user, row) },
+        // Without a connection: another time. Somebody unknown stays unknown.
+        (error: unknown) => { if (error instanceof ApiError && error.code === 'offline') this.#sought.delete(user) },
+      )
+    })
   }
   presence(user: string): string | undefined {
     return this.#presence[user]
