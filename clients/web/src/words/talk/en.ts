@@ -35,6 +35,7 @@ const en = {
   syncing: 'Catching up…',
   offline: 'No connection. What you send now goes out later.',
   reconnectingIn: { one: 'No connection. Trying again in {n} second.', other: 'No connection. Trying again in {n} seconds.' },
+  needsConnection: 'There is no connection. Try again when there is one.',
   signedOut: 'This device was signed out.',
   tryNow: 'Try now',
   waitingToSend: { one: '{n} message waits to be sent.', other: '{n} messages wait to be sent.' },

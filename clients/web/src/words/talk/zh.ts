@@ -34,6 +34,7 @@ const zh: Translation<typeof en> = {
   syncing: '正在同步…',
   offline: '没有连接。现在发送的消息会在稍后发出。',
   reconnectingIn: { other: '没有连接，{n} 秒后重试。' },
+  needsConnection: '没有连接，请在恢复连接后重试。',
   signedOut: '此设备已退出登录。',
   tryNow: '立即重试',
   waitingToSend: { other: '有 {n} 条消息等待发送。' },
