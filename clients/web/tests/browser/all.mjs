@@ -2,7 +2,8 @@
 
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
+import { screens } from './screens.mjs'
 import { shell } from './shell.mjs'
 import { talk } from './talk.mjs'
 
-export const all = [...shell, ...talk, ...groups, ...history]
+export const all = [...shell, ...talk, ...groups, ...screens, ...history]
