@@ -6,4 +6,4 @@ import { screens } from './screens.mjs'
 import { shell } from './shell.mjs'
 import { talk } from './talk.mjs'
 
-export const all = [...shell, ...talk, ...groups, ...screens, ...history]
+export const all = [...shell, ...talk, ...groups, ...rooms, ...screens, ...history]
