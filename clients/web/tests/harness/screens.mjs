@@ -48,7 +48,7 @@ export async function furnish(page, { talkTo, composer, message }, me) {
 export async function show(page, { path, then }, world, at) {
   const address = typeof path === 'function' ? await path(world, at) : path
   await page.goto(new URL(address, page.url()).href)
-  await page.locator('h1, h2, main, [role=log]').first().waitFor()
+  await page.locator(':is(h1, h2, main, [role=log]):visible').first().waitFor()
   await page.evaluate(() => document.fonts.ready.then(() => undefined))
   await then?.(page)
   await page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getComputedTiming().iterations === Infinity))
