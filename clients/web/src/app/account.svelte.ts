@@ -1,7 +1,7 @@
 // From what the worker tells to what the views read: the one place that knows both. One account of this
 // browser. Nothing is decided here and nothing is kept: the worker does both.
 
-import { type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type Problem, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
+import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type Problem, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
 import type { Said } from './content'
 import type { Conversation, ConversationId, Draft, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
 import { decodeContent, encodeContent } from './wire'

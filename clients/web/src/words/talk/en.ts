@@ -107,7 +107,6 @@ const en = {
   groupOver: 'This group has ended.',
   invitedNow: 'You are invited into a group.',
   look: 'Look',
-  needsConnection: 'This needs a connection to your server. Try again when it is there.',
   groupLeaving: 'Leaving: {domain} has not answered yet.',
   groupRemoved: 'You were removed from this group.',
   groupBanned: 'You are banned from this group.',

@@ -104,7 +104,6 @@ const zh: Translation<typeof en> = {
   groupOver: '此群已解散。',
   invitedNow: '有人邀请你入群。',
   look: '查看',
-  needsConnection: '此操作需要连接到你的服务器，请在连接恢复后重试。',
   groupLeaving: '正在退出：{domain} 尚未回应。',
   groupRemoved: '你已被移出此群。',
   groupBanned: '你已被此群封禁。',
