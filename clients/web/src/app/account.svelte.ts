@@ -192,7 +192,7 @@ export class Account implements Talk {
       this.calls.profile(user).then(
         (row) => { this.#profiles = new Map(this.#profiles).set(user, row) },
         // Without a connection: another time. Somebody unknown stays unknown.
-        (error: unknown) => { if (error instanceof ApiError && error.code === 'offline') this.#sought.delete(user) },
+        (error: unknown) => { if ((error as Partial<Problem>).code === 'offline') this.#sought.delete(user) },
       )
     })
   }
