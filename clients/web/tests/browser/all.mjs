@@ -2,6 +2,7 @@
 
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
+import { rooms } from './rooms.mjs'
 import { screens } from './screens.mjs'
 import { shell } from './shell.mjs'
 import { talk } from './talk.mjs'
