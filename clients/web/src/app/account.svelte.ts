@@ -281,8 +281,11 @@ export class Account implements Talk {
     }
     return out
   }
-  readers(id: ConversationId, message: Message): Promise<Readers> {
-    return this.calls.readers(id, message.sequence)
+  /** Of the others: who wrote it has read it. */
+  async readers(id: ConversationId, message: Message): Promise<Readers> {
+    const got = await this.calls.readers(id, message.sequence)
+    const own = got.users.includes(message.author) ? 1 : 0
+    return { count: got.count - own, of: got.of - own, users: got.users.filter((user) => user !== message.author) }
   }
   lookForInvitations(): void {
     this.#looked = true
