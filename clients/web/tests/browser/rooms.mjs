@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { accessible, PASSWORD, PHONE, Window } from '../harness/person.mjs'
-import { composer, signUp, talkIsReady } from '../harness/steps.mjs'
+import { comeIn, composer } from '../harness/steps.mjs'
 
 let number = 0
 const fresh = (name) => `${name}${(number += 1)}`
@@ -10,7 +10,7 @@ const fresh = (name) => `${name}${(number += 1)}`
 async function person(test, node, name, options) {
   const window = await Window.open(test.browser, options)
   test.windows.push(window)
-  return { page: await signUp(node, window, name), name, user: `${name}@${node.domain}` }
+  return { page: await comeIn(node, window, name), name, user: `${name}@${node.domain}` }
 }
 
 const pane = (page) => page.getByRole('region', { name: 'About the group' })
