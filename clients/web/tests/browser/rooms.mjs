@@ -66,7 +66,8 @@ export const rooms = [
   {
     name: 'settings: a name, a wrong password in words, a blocked domain, the language switched live, the end of an account',
     async run(test) {
-      const { page, user } = await person(test, test.world.alpha, fresh('set'))
+      const { alpha } = test.world
+      const { page, user, name } = await person(test, alpha, fresh('set'))
       const go = async (words) => {
         await page.getByRole('navigation', { name: 'Settings' }).getByRole('button', { name: words }).click()
       }
@@ -94,7 +95,7 @@ export const rooms = [
       await go('Account')
       await page.getByRole('button', { name: 'Delete the account' }).click()
       const sure = page.getByRole('dialog')
-      await sure.getByLabel('Your password, to be sure that it is you').fill(PASSWORD)
+      await sure.getByLabel('Your password, to be sure that it is you').fill(alpha.passwords.get(name) ?? PASSWORD)
       assert.equal(await sure.getByRole('button', { name: 'Delete for good' }).isDisabled(), true)
       await sure.getByLabel(`Type ${user} to go on`).fill(user)
       await sure.getByRole('button', { name: 'Delete for good' }).click()
