@@ -153,6 +153,8 @@ export class Fake implements Talk {
   async open(user: string) { return this.conversations.find((one) => one.address === user)?.id ?? '1' }
   async members() { return Object.entries(people).map(([user, name]) => ({ user, name })) }
   async readers() { return { count: 3, of: 11, users: ['ann@b.example', 'wang@a.example', 'zhao@c.example'] } }
+  invitations = []
+  lookForInvitations() {}
   reconnect() { this.link = { state: 'online' } }
 }
 const inline = (text: string, link = '', mention = ''): Inline => ({ text, marks: 0, link, mention })

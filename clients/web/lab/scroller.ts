@@ -1,3 +1,5 @@
+// Mounts the scroller alone.
+
 import { mount } from 'svelte'
 import Lab from './Lab.svelte'
 const lab = mount(Lab, { target: document.getElementById('app')! })

@@ -2,10 +2,12 @@
 //
 // `open.settings()` resolves to a component, ready to be mounted; what it wants is in its own file.
 
+import { untrack } from 'svelte'
 import { load, type Chunk } from './words'
 
 async function view<T>(chunks: Chunk[], module: () => Promise<{ default: T }>): Promise<T> {
-  const [made] = await Promise.all([module(), load(...chunks)])
+  // What is in a view stays there when the language changes: loading follows nothing.
+  const [made] = await Promise.all([module(), untrack(() => load(...chunks))])
   return made.default
 }
 

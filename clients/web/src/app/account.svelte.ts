@@ -1,13 +1,15 @@
 // From what the worker tells to what the views read: the one place that knows both. One account of this
 // browser. Nothing is decided here and nothing is kept: the worker does both.
 
-import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
+import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type Problem, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
 import type { Said } from './content'
-import type { Conversation, ConversationId, Draft, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
+import type { Conversation, ConversationId, Draft, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
 import { decodeContent, encodeContent } from './wire'
 
 /** How long somebody is shown as writing after the last word of it. */
 const TYPING_MS = 6000
+/** How long after a failure nothing is asked for again by itself. */
+const AGAIN_MS = 4000
 /** Messages asked for at a time. */
 const PAGE = 60
 /** Members offered for completion: more are found by typing on. */
@@ -36,7 +38,10 @@ export class Account implements Talk {
   #presence = $state.raw<Readonly<Record<string, string>>>({})
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #timelines = new Set<AccountTimeline>()
-  /** Group invitations and the like: who wants to know that there are new ones. */
+  invitations = $state.raw<readonly Invitation[]>([])
+  #looked = false
+  #online = false
+  /** Who wants to know that there are new ones. */
   oninvitation: (() => void) | undefined
 
   readonly me: string
@@ -59,6 +64,10 @@ export class Account implements Talk {
       if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
       else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
       else if (told.kind !== 'setting' && told.account === user) this.hear(told)
+      const online = this.row?.link.state === 'online'
+      if (online && !this.#looked) this.lookForInvitations()
+      if (online && !this.#online) for (const timeline of this.#timelines) timeline.online()
+      this.#online = online
     })
   }
   close(): void {
@@ -72,6 +81,7 @@ export class Account implements Talk {
         const next = new Map(this.#rows)
         for (const row of told.rows) next.set(row.id, row)
         this.#rows = next
+        if (this.invitations.length > 0) this.lookForInvitations()
         return
       }
       case 'messages':
@@ -101,6 +111,7 @@ export class Account implements Talk {
         this.#presence = { ...this.#presence, [told.user]: told.state }
         return
       case 'invitation':
+        this.lookForInvitations()
         this.oninvitation?.()
     }
   }
@@ -167,7 +178,23 @@ export class Account implements Talk {
   }
   name(user: string): string {
     if (user === this.me && this.row?.me.displayName) return this.row.me.displayName
-    return this.#profiles.get(user)?.displayName || user.split('@')[0] || user
+    const known = this.#profiles.get(user)
+    if (!known) this.#learn(user)
+    return known?.displayName || user.split('@')[0] || user
+  }
+  readonly #sought = new Set<string>()
+  /** Somebody of a group whose name has not come yet: asked once, and told to all views when it is there. */
+  #learn(user: string): void {
+    if (this.#sought.has(user) || !user.includes('@')) return
+    this.#sought.add(user)
+    // Not while a view is being made.
+    setTimeout(() => {
+      this.calls.profile(user).then(
+        (row) => { this.#profiles = new Map(this.#profiles).set(user, row) },
+        // Without a connection: another time. Somebody unknown stays unknown.
+        (error: unknown) => { if ((error as Partial<Problem>).code === 'offline') this.#sought.delete(user) },
+      )
+    })
   }
   presence(user: string): string | undefined {
     return this.#presence[user]
@@ -254,8 +281,18 @@ export class Account implements Talk {
     }
     return out
   }
-  readers(id: ConversationId, message: Message): Promise<Readers> {
-    return this.calls.readers(id, message.sequence)
+  /** Of the others: who wrote it has read it. */
+  async readers(id: ConversationId, message: Message): Promise<Readers> {
+    const got = await this.calls.readers(id, message.sequence)
+    const own = got.users.includes(message.author) ? 1 : 0
+    return { count: got.count - own, of: got.of - own, users: got.users.filter((user) => user !== message.author) }
+  }
+  lookForInvitations(): void {
+    this.#looked = true
+    void this.calls.groupInvitations().then(
+      (all) => (this.invitations = all.map((one) => ({ group: one.group, name: one.name, inviter: one.inviter, time: one.timeMs }))),
+      () => (this.#looked = false),
+    )
   }
   reconnect(): void {
     void this.calls.reconnect().catch(() => undefined)
@@ -284,6 +321,8 @@ class AccountTimeline implements Timeline {
   #first = 0
   #last = 0
   #busy = false
+  #missing: Place | undefined
+  #notBefore = 0
   #closed = false
   #quotes = $state.raw<Readonly<Record<string, Quoted | 'gone'>>>({})
   readonly #asked = new Set<string>()
@@ -339,14 +378,21 @@ class AccountTimeline implements Timeline {
       const got = await this.talk.calls.stretch(this.id, place, PAGE)
       if (this.#closed) return false
       this.#take(got, place.at === 'before' || place.at === 'after' ? place.at : 'all')
+      this.#missing = undefined
+      this.loading = false
       return true
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-      this.talk.onproblem?.(error)
+      // Without a connection what is not kept here is asked for again when there is one; the bar says why nothing comes.
+      const code = (error as Partial<Problem>).code
+      if (place.at === 'latest' || place.at === 'around') this.#missing = this.#rows.length === 0 ? place : undefined
+      this.#notBefore = Date.now() + AGAIN_MS
+      if (code !== 'offline') {
+        this.loading = false
+        this.talk.onproblem?.(error)
+      }
       return false
     } finally {
       this.#busy = false
-      this.loading = false
     }
   }
   #take(got: Stretch, how: 'before' | 'after' | 'all'): void {
@@ -358,11 +404,16 @@ class AccountTimeline implements Timeline {
     if (how !== 'before') { this.atEnd = got.atEnd; this.#last = got.last }
   }
 
+  /** There is a connection again. */
+  online(): void {
+    this.#notBefore = 0
+    if (this.#missing && !this.#busy) void this.#load(this.#missing)
+  }
   older(): void {
-    if (!this.#busy && !this.atStart && this.#first > 0) void this.#load({ at: 'before', sequence: this.#first })
+    if (!this.#busy && Date.now() >= this.#notBefore && !this.atStart && this.#first > 0) void this.#load({ at: 'before', sequence: this.#first })
   }
   newer(): void {
-    if (!this.#busy && !this.atEnd) void this.#load({ at: 'after', sequence: this.#last })
+    if (!this.#busy && Date.now() >= this.#notBefore && !this.atEnd) void this.#load({ at: 'after', sequence: this.#last })
   }
   async around(sequence: number): Promise<boolean> {
     if (this.#rows.some((row) => row.sequence === sequence)) return true

@@ -113,6 +113,8 @@ export interface Timeline {
   close(): void
 }
 
+export interface Invitation { readonly group: string; readonly name: string; readonly inviter: string; readonly time: number }
+
 export interface Readers { readonly count: number; readonly of: number; readonly users: readonly string[] }
 
 export interface Talk {
@@ -123,6 +125,8 @@ export interface Talk {
   readonly editWindowMs: number
   readonly recallWindowMs: number
   readonly conversations: readonly Conversation[]
+  /** Into groups of other domains. */
+  readonly invitations: readonly Invitation[]
   /** Whether the list has been heard once. */
   readonly listed: boolean
   conversation(id: ConversationId): Conversation | undefined
@@ -149,5 +153,6 @@ export interface Talk {
   open(user: string): Promise<ConversationId>
   members(id: ConversationId): Promise<readonly Person[]>
   readers(id: ConversationId, message: Message): Promise<Readers>
+  lookForInvitations(): void
   reconnect(): void
 }

@@ -206,7 +206,7 @@ export class Calls implements AccountCalls {
     const { book } = this.#session
     try {
       const value = { conversation: BigInt(conversation), ...what, limit: Math.min(200, what.limit) }
-      const page = await this.#session.ask({ case: 'history', value }, 'page')
+      const page = await this.#session.askNow({ case: 'history', value }, 'page') // what is kept is shown meanwhile
       const before = this.#known(conversation)
       book.paged(conversation, page)
       await book.settled()
@@ -389,7 +389,7 @@ export class Calls implements AccountCalls {
 
   /** A numbered command whose answer is not `Sent`: asked now or not at all. */
   async #number(): Promise<bigint> {
-    if (!this.#session.live) throw new ApiError('offline')
+    if (!this.#session.reachable) throw new ApiError('offline')
     const counter = this.#session.outbox.number()
     await this.#session.store.sure()
     return BigInt(counter)
@@ -405,7 +405,7 @@ export class Calls implements AccountCalls {
 
   /** A command of which a person waits for the outcome: kept all the same, so that it is done once. */
   async #now(ask: (counter: number) => Ask, conversation = ''): Promise<Acted> {
-    if (!this.#session.live) throw new ApiError('offline')
+    if (!this.#session.reachable) throw new ApiError('offline')
     return this.#change('act', conversation, ask)
   }
 

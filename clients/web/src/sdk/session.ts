@@ -17,6 +17,8 @@ const PAUSE_MS_MIN = 500
 const PAUSE_MS_MAX = 60_000
 /** A pushed gap is asked about after so long: answers to own commands may close it. */
 const GAP_MS = 400
+/** How long what is asked waits for a connection that is being made. */
+const MADE_MS = 10_000
 /** Gaps up to this are filled at once; what is longer is asked for when somebody looks. */
 const GAP_MAX = 200
 /** Errors after which the same command may be done later. */
@@ -51,6 +53,7 @@ export class Session {
   /** Conversations whose waiting orders the sync did not have. */
   #doubts = new Map<string, Set<number>>()
   #running = false
+  readonly #waiters = new Set<() => void>()
   /** Counts beginnings: of two at once the later one is meant. */
   #attempt = 0
   #tries = 0
@@ -82,6 +85,11 @@ export class Session {
 
   get live(): boolean {
     return this.#live
+  }
+
+  /** There is a connection, or one is being made. */
+  get reachable(): boolean {
+    return this.#live || this.#link.state === 'connecting' || this.#link.state === 'syncing'
   }
 
   async load(): Promise<void> {
@@ -193,6 +201,7 @@ export class Session {
 
   #state(link: LinkState): void {
     this.#link = link
+    if (link.state !== 'connecting') for (const end of [...this.#waiters]) end()
     this.#tellAccount()
   }
 
@@ -301,10 +310,29 @@ export class Session {
   }
 
   /** Asks the node, if there is a connection. */
-  ask: Socket['ask'] = (frame, answer) =>
+  askNow: Socket['ask'] = (frame, answer) =>
     this.#socket && (this.#live || this.#link.state === 'syncing')
       ? this.#socket.ask(frame, answer)
       : Promise.reject(new ApiError('offline'))
+
+  /** Asks the node; while a connection is being made, waits for it. */
+  ask: Socket['ask'] = async (frame, answer) => {
+    if (this.#link.state === 'connecting') await this.#made()
+    return this.askNow(frame, answer)
+  }
+
+  /** Ends when the connection that is being made is there, or is not to be had, or takes too long. */
+  #made(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(patience)
+        this.#waiters.delete(end)
+        resolve()
+      }
+      const patience = setTimeout(end, MADE_MS)
+      this.#waiters.add(end)
+    })
+  }
 
   // ---- what is heard ----
 

@@ -2,7 +2,7 @@
 // programs say the same; it is loaded when the first error is shown. Causes that only a browser has are in `talk`.
 
 import { fill, type Language } from './fill'
-import { alsoLoad, language } from './words.svelte'
+import { alsoLoad, language, say } from './words.svelte'
 
 type Table = Readonly<Record<string, string>>
 const tables: Partial<Record<Language, Table>> = {}
@@ -33,6 +33,8 @@ export interface Told {
 /** In words. Empty for the moment in which the table is not there yet; whoever shows it is shown again. */
 export function errorWords(error: Told): string {
   void version
+  // Of this program, not of a node; never to be waited for.
+  if (error.code === 'offline') return say('talk')('needsConnection')
   const table = tables[language()]
   if (!table) {
     // Without a connection the table may not come: the code is better than nothing, and better than a rejected promise.

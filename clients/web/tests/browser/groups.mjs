@@ -26,7 +26,9 @@ export const groups = [
     name: 'a group over two domains: invitation, messages both ways, a mention',
     async run(test) {
       const { ann, ben } = await group(test, 'Both sides')
-      await ben.page.getByText('Both sides').first().click()
+      await ben.page.getByRole('link', { name: /Requests/ }).first().click()
+      await ben.page.getByText('Both sides').first().waitFor()
+      await accessible(ben.page, 'an invitation')
       await ben.page.getByRole('button', { name: /^(Accept|Join)/ }).first().click()
       await row(ben.page, 'Both sides').waitFor()
       await open(ben.page, 'Both sides')

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { DESKTOP, PHONE, Window } from '../harness/person.mjs'
-import { message, messages, open, signIn, signUp } from '../harness/steps.mjs'
+import { message, messages, open, signIn } from '../harness/steps.mjs'
 
 const MESSAGES = 100_000
 /** How far what is being read may move when something is put before it, pixels. */
@@ -12,9 +12,7 @@ const MOVES_MAX = 2
 let prepared
 async function long(test) {
   prepared ??= (async () => {
-    const maker = await Window.open(test.browser)
-    for (const name of ['lena', 'mike']) await (await signUp(test.world.alpha, await Window.open(test.browser), name)).close()
-    await maker.close()
+    for (const name of ['lena', 'mike']) await test.world.alpha.account(name)
     const began = performance.now()
     await test.world.alpha.talk('lena', 'mike', MESSAGES)
     console.log(`          ${MESSAGES} messages were written in ${Math.round(performance.now() - began)} ms`)
@@ -28,6 +26,10 @@ async function reader(test, size) {
   test.windows.push(window)
   const page = await signIn(test.world.alpha, window, 'lena')
   await open(page, 'mike')
+  await messages(page).first().waitFor()
+  // One may begin where one stopped reading.
+  const latest = page.getByRole('button', { name: /jump to the latest/i })
+  if (await latest.isVisible()) await latest.click({ timeout: 3000 }).catch(() => {}) // it went away: one is there already
   await message(page, `line ${MESSAGES}`).waitFor()
   return page
 }

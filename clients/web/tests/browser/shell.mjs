@@ -10,10 +10,19 @@ async function open(test, options, url) {
   return window.page(url)
 }
 
+/** Until an asynchronous question is answered with true; `waitForFunction` takes a promise itself for an answer. */
+async function until(page, question) {
+  for (let n = 0; n < 300; n++) {
+    if (await page.evaluate(question)) return
+    await page.waitForTimeout(50)
+  }
+  throw new Error(`it never came true: ${question}`)
+}
+
 /** The page is under the service worker, and all files are kept. */
 async function kept(page) {
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
-  await page.waitForFunction(async () => (await caches.keys()).some((name) => name.startsWith('startalk-')))
+  await until(page, async () => (await caches.keys()).some((name) => name.startsWith('startalk-')))
 }
 
 /** The node over plain HTTP on this machine, where `isNext` makes its service worker that of the version after. */
@@ -84,13 +93,13 @@ export const shell = [
         await kept(page)
         server.isNext = true
         await page.evaluate(async () => (await navigator.serviceWorker.ready).update())
-        await page.waitForFunction(async () => (await navigator.serviceWorker.ready).waiting !== null)
+        await until(page, async () => (await navigator.serviceWorker.ready).waiting !== null)
         await page.evaluate(() => (globalThis.__same = true))
         const names = await page.evaluate(() => caches.keys())
         assert.equal(names.length, 2, 'both versions are kept, whole')
         assert.equal(await page.evaluate(async () => (await navigator.serviceWorker.ready).waiting?.state), 'installed')
         await page.evaluate(async () => (await navigator.serviceWorker.ready).waiting.postMessage('apply'))
-        await page.waitForFunction(async () => (await navigator.serviceWorker.ready).waiting === null)
+        await until(page, async () => (await navigator.serviceWorker.ready).waiting === null)
         assert.equal(await page.evaluate(() => globalThis.__same), true, 'nothing was loaded anew by itself')
         assert.equal((await page.evaluate(() => caches.keys())).length, 2, 'the version before stays for other tabs')
       } finally {

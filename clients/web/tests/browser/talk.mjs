@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { accessible, DESKTOP, PHONE, Window } from '../harness/person.mjs'
-import { act, composer, message, open, row, say, signIn, signUp, stateOf, talkIsReady, talkTo, times, user } from '../harness/steps.mjs'
+import { act, comeIn, composer, message, open, row, say, signIn, signUp, stateOf, talkIsReady, talkTo, times, user } from '../harness/steps.mjs'
 
 /** Names are new in each test: the nodes are the same for all. */
 let number = 0
@@ -11,7 +11,7 @@ const fresh = (name) => `${name}${(number += 1)}`
 async function person(test, node, name, options) {
   const window = await Window.open(test.browser, options)
   test.windows.push(window)
-  const page = await signUp(node, window, name)
+  const page = await comeIn(node, window, name)
   return { window, page, name, node, user: user(name, node) }
 }
 
@@ -40,7 +40,9 @@ export const talk = [
   {
     name: 'an account by a one-time link, codes shown once, and the list',
     async run(test) {
-      const { page, window } = await person(test, test.world.alpha, fresh('link'))
+      const window = await Window.open(test.browser)
+      test.windows.push(window)
+      const page = await signUp(test.world.alpha, window, fresh('link'))
       await accessible(page, 'the empty list')
       await page.reload()
       await talkIsReady(page)
@@ -176,7 +178,8 @@ export const talk = [
       test.windows.push(other)
       const page = await signIn(test.world.alpha, other, ann.name)
       await page.goto('https://alpha.test/settings/security')
-      await page.getByRole('button', { name: /^Sign out: / }).first().click()
+      
+      await page.getByRole('button', { name: /^Sign out/ }).first().click()
       await page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click()
       await ann.page.getByText(/signed out/).first().waitFor()
     },

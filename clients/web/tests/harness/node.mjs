@@ -20,6 +20,8 @@ export class Node {
     this.domain = domain
     this.port = 0
     this.peers = []
+    /** Of the accounts that the operator made. */
+    this.passwords = new Map()
     this.gate = new Gate(this)
   }
 
@@ -59,6 +61,12 @@ export class Node {
   async invitation() {
     const { link } = await this.ask('invite')
     return link.slice(link.lastIndexOf('/') + 1)
+  }
+
+  /** An account made by the operator. */
+  async account(name) {
+    const { password } = await this.ask('user', 'add', name)
+    this.passwords.set(name, password)
   }
 
   /** WebSockets and other connections of clients, as the node counts them. */

@@ -17,10 +17,16 @@ export async function signUp(node, window, name, link) {
   return page
 }
 
+/** An account that the operator made, signed in: the node lets one address make ten by links, and then one a minute. */
+export async function comeIn(node, window, name) {
+  await node.account(name)
+  return signIn(node, window, name)
+}
+
 export async function signIn(node, window, name) {
   const page = await window.page(`https://${node.domain}/`)
   await page.getByLabel('Address', { exact: true }).fill(name)
-  await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
+  await page.getByLabel('Password', { exact: true }).fill(node.passwords.get(name) ?? PASSWORD)
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await talkIsReady(page)
   return page

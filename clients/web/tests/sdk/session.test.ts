@@ -225,6 +225,20 @@ describe('what is said', () => {
   })
 })
 
+describe('what is asked', () => {
+  it('while a connection is being made waits for it; without one it says so', async () => {
+    const node = new ScriptedNode()
+    node.pages = () => [talk(0, [])]
+    node.answer = (f) => (f.frame.case === 'listDevices' ? { case: 'devices', value: { devices: [{ device: 7n, name: 'here', this: true }] } } : undefined)
+    const { session: s } = await session(node)
+    await expect(s.calls.devices()).rejects.toMatchObject({ code: 'offline' })
+    s.start()
+    expect(s.row().link.state).toBe('connecting')
+    expect(await s.calls.devices()).toMatchObject([{ id: '7', here: true }])
+    s.stop()
+  })
+})
+
 describe('what is heard', () => {
   it('twice is there once, and counts once', async () => {
     const node = new ScriptedNode()

@@ -34,6 +34,10 @@ test('Safari ends the composition first and then tells the same Enter: it does n
   expect(enterDoes(enter({ timeStamp: 10_020 }), 'enter', c)).toBe('send')
 })
 
-test('on glass Enter is a new line, the button sends', () => {
-  expect(enterDoes(enter(), 'enter', new Composition(), true)).toBe('newline')
+test('a key with 229 after the end of a composition was its last: the next Enter sends, however soon', () => {
+  const c = new Composition()
+  c.start()
+  c.end(10_000)
+  expect(enterDoes(enter({ keyCode: 229, timeStamp: 10_004 }), 'enter', c)).toBe('none')
+  expect(enterDoes(enter({ timeStamp: 10_010 }), 'enter', c)).toBe('send')
 })

@@ -32,7 +32,11 @@ export class Composition {
   }
   /** Whether the key belongs to the input method. */
   has(key: Key): boolean {
-    if (this.#now || key.isComposing || key.keyCode === 229) return true
+    if (this.#now || key.isComposing || key.keyCode === 229) {
+      // This was the key of the end, if there was one: the next Enter is a person's.
+      if (!this.#now) this.#ended = -Infinity
+      return true
+    }
     const same = key.timeStamp - this.#ended < SAME_PRESS_MS
     // Only one key belongs to the end of a composition; the next Enter is a person's.
     this.#ended = -Infinity
@@ -42,13 +46,11 @@ export class Composition {
 
 export type Does = 'send' | 'newline' | 'none'
 
-export function enterDoes(key: Key, how: SendKey, composition: Composition, touch = false): Does {
+export function enterDoes(key: Key, how: SendKey, composition: Composition): Does {
   if (key.key !== 'Enter') return 'none'
   if (composition.has(key)) return 'none'
   const chord = key.ctrlKey || key.metaKey
   if (key.altKey) return 'newline'
   if (how === 'ctrl-enter') return chord ? 'send' : 'newline'
-  // A keyboard on the glass has no Shift+Enter within reach: there Enter is a new line, and the button sends.
-  if (touch && !chord) return 'newline'
   return key.shiftKey || chord ? 'newline' : 'send'
 }

@@ -13,7 +13,6 @@ const en = {
   firstContact: 'First contact, from {domain}',
   accept: 'Accept',
   refuse: 'Refuse',
-  refused: 'Refused',
   blockPerson: 'Block {user}',
   blockDomain: 'Block everybody on {domain}',
   blockPersonTitle: 'Block {user}?',
@@ -22,7 +21,6 @@ const en = {
   block: 'Block',
   unblock: 'Unblock',
   blocked: 'You have blocked this person.',
-  more: 'More',
   profileOf: 'Profile of {name}',
   message: 'Message',
   address: 'Address',
@@ -32,7 +30,6 @@ const en = {
   domain: 'Domain',
   otherDomain: 'On another domain',
   notMet: 'Nothing is known of this person yet. You can write to them all the same.',
-  gone: 'This account was deleted.',
   you: 'This is you',
   editProfile: 'Edit your profile',
   notesToSelf: 'Notes to yourself',
@@ -40,8 +37,6 @@ const en = {
   away: 'away',
   busy: 'busy',
   dnd: 'do not disturb',
-  offline: 'offline',
-  presence: 'Your presence',
   invisible: 'seem offline',
   begin: 'New conversation',
   beginText: 'Write to anybody on any domain.',
@@ -60,7 +55,6 @@ const en = {
   muteAlways: 'until I change it',
   unmute: 'Announce again',
   mutedUntil: 'Not announced until {date}',
-  mutedAlways: 'Not announced',
 } as const
 
 export default en

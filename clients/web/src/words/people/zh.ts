@@ -14,7 +14,6 @@ const zh: Translation<typeof en> = {
   firstContact: '首次联系，来自 {domain}',
   accept: '接受',
   refuse: '拒绝',
-  refused: '已拒绝',
   blockPerson: '屏蔽 {user}',
   blockDomain: '屏蔽 {domain} 上的所有人',
   blockPersonTitle: '屏蔽 {user}？',
@@ -23,7 +22,6 @@ const zh: Translation<typeof en> = {
   block: '屏蔽',
   unblock: '取消屏蔽',
   blocked: '你已屏蔽此人。',
-  more: '更多',
   profileOf: '{name} 的名片',
   message: '发消息',
   address: '帐号地址',
@@ -33,7 +31,6 @@ const zh: Translation<typeof en> = {
   domain: '域',
   otherDomain: '在其他域',
   notMet: '还没有此人的资料，但可以直接发消息。',
-  gone: '此帐号已注销。',
   you: '这是你',
   editProfile: '编辑个人资料',
   notesToSelf: '给自己的笔记',
@@ -41,8 +38,6 @@ const zh: Translation<typeof en> = {
   away: '离开',
   busy: '忙碌',
   dnd: '请勿打扰',
-  offline: '离线',
-  presence: '在线状态',
   invisible: '显示为离线',
   begin: '新会话',
   beginText: '可以写给任何域的任何人。',
@@ -61,7 +56,6 @@ const zh: Translation<typeof en> = {
   muteAlways: '直到我更改',
   unmute: '恢复提醒',
   mutedUntil: '免打扰至 {date}',
-  mutedAlways: '免打扰',
 }
 
 export default zh
