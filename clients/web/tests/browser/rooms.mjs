@@ -28,7 +28,9 @@ export const rooms = [
       await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('By request')
       await page.getByRole('button', { name: 'Make the group' }).click()
       await composer(page).waitFor()
-      if (!(await page.getByRole('button', { name: 'About the group' }).isVisible())) await page.getByRole('button', { name: /details/i }).first().click()
+      // On a wide window they begin open, and their entries come a moment later.
+      const details = page.locator('button[aria-expanded][title="Details"]')
+      if ((await details.getAttribute('aria-expanded')) === 'false') await details.click()
       await page.getByRole('button', { name: 'About the group' }).click()
       await pane(page).getByRole('button', { name: 'Who may do what' }).click()
       await pane(page).getByLabel('an administrator lets in').check()
