@@ -15,7 +15,7 @@ def join(alice, peer, talk, how):
     """A Python domain comes in, and is told among the members."""
     group = peer.ask(do="join", **how)["group"]
     peer.until(lambda: peer.standing(group) == "in", "coming into the group")
-    user = peer.said("domain")[0]["user"]
+    user = peer.user()
     expect(user in members(alice, talk), f"{user} is in and not among the members")
     return group, user
 
@@ -59,7 +59,7 @@ def garden(alice, alice_id, gardener, guest, n):
     group, user = join(alice, gardener, talk, {"link": link})
     rights = {"post": "members", "add": "members", "at_all": "administrators", "pin": "administrators", "texts": "administrators"}
     alice.ask("set_group_rights", conversation=talk, joining="approval", **rights, wait=True)
-    guest_user = guest.said("domain")[0]["user"]
+    guest_user = guest.user()
     guest.ask(do="join", link=link)
     guest.until(lambda: guest.said("acknowledged"), "the guest's wish recorded")
     expect(members(alice, talk, asked=True) == [guest_user], "the guest is not the one who waits to be admitted")
@@ -132,7 +132,7 @@ def garden(alice, alice_id, gardener, guest, n):
 def orchard(alice, alice_id, peer, n):
     """A group whose home is the Python domain. Returns as `garden` does."""
     group = peer.ask(do="create", name="果园")["group"]
-    owner = peer.said("domain")[0]["user"]
+    owner = peer.user()
     link = peer.ask(do="make_link", group=group)["link"]
     peer.ask(do="say", group=group, text="before anybody came")
     alice.ask("join_group", link=link, wait=True)

@@ -66,6 +66,11 @@ class Peer:
     def said(self, event):
         return [line for line in self.lines if line["event"] == event]
 
+    def user(self):
+        """The name of its one person; it says so when it has started."""
+        self.until(lambda: self.said("domain"), "the Python peer to say who it is")
+        return self.said("domain")[0]["user"]
+
     def tell(self, **command):
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
@@ -165,7 +170,7 @@ def run(options, folder, python):
         work = ["--send", str(n), "--edit", "2", "--recall", "3", "--pause", "20"]
         peer.start(*work, "--stay")
         alice.until(lambda: alice.requests, "the first contact")
-        visitor = peer.said("domain")[0]["user"]
+        visitor = peer.user()
         print(f"peer   {visitor}")
         conversation = alice.requests[0]
         alice.ask("accept", conversation=conversation)
@@ -234,7 +239,7 @@ def run(options, folder, python):
         second.start("--accept", "--expect", "3")
         second.until(lambda: second.said("ready"), "a link without a hub")
         for k in range(1, 4):
-            alice.post("send", to=second.said("domain")[0]["user"], text=f"second {k}")
+            alice.post("send", to=second.user(), text=f"second {k}")
         second_code = second.end()
         if [x["text"] for x in second.kept()[1]] != [f"second {k}" for k in range(1, 4)]:
             raise Failed("the second peer does not hold Alice's three messages in their order")
