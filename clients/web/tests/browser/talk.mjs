@@ -247,7 +247,11 @@ export const talk = [
       await keys.type('typed without a mouse')
       await keys.press('Enter')
       await message(ben.page, 'typed without a mouse').waitFor()
-      await keys.press('ArrowUp')
+      // What was said can be changed once the node's answer is here, which may be after Ben has it.
+      for (let tries = 0; tries < 100 && (await composer(ann.page).inputValue()) === ''; tries += 1) {
+        await keys.press('ArrowUp')
+        await ann.page.waitForTimeout(50)
+      }
       await keys.press('End')
       await keys.type(', and edited')
       await keys.press('Enter')
