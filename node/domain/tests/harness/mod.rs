@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod town;
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
