@@ -312,3 +312,37 @@ fn who_is_deleted_leaves_groups_elsewhere_too_and_is_named_until_their_homes_kno
     town.b.ok(Command::PeerRecorded { peer, epoch: outbox.epoch, sequence: outbox.head() });
     assert_eq!(named(&town.b), 0);
 }
+
+#[test]
+fn what_was_signed_with_a_key_that_no_charter_lists_any_more_is_still_proven() {
+    let mut town = Town::new();
+    let mut c = Node::new("c.example");
+    c.meet(&town.a);
+    town.a.meet(&c);
+    let mut carol = Person::at(&mut c, "carol");
+    town.a.ok(town.alice.act(town.group_a, GroupAct::Add(user("carol@c.example"))));
+    assert_eq!(deliver(&town.a, &mut c), []);
+    c.ok(carol.accept(&town.id));
+    deliver(&c, &mut town.a);
+    follow(&town.a, &mut c, &town.id);
+    let group_c = groups::by_id(&c.store, &town.id.parse().unwrap()).unwrap();
+
+    let copy = startalk_journal::ReadJournal::head(&*town.b.journal).position;
+    town.b.ok(town.bob.say(town.group_b, "with the first key"));
+    deliver(&town.b, &mut town.a);
+    for words in ["with the second key", "with the third key"] {
+        town.b.rotate();
+        town.a.meet(&town.b);
+        town.b.ok(town.bob.say(town.group_b, words));
+        deliver(&town.b, &mut town.a);
+    }
+    // Carol's domain never met Bob's, and was away all the time.
+    follow(&town.a, &mut c, &town.id);
+    let said_by_bob = ["with the first key", "with the second key", "with the third key"];
+    assert_eq!(said(&c, carol.actor.account, group_c), said_by_bob);
+
+    // Bob's own domain takes its own words from the home, and lists none of the keys of old either.
+    town.b = town.b.restored_to(copy);
+    follow(&town.a, &mut town.b, &town.id);
+    assert_eq!(said(&town.b, town.bob.actor.account, town.group_b), said_by_bob);
+}

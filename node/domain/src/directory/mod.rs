@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use startalk_protocol::{AccountName, Code, Error, UserId, limits};
 
-pub use peers::{Peer, PeerState, domain_of, peer, peer_number, peers};
+pub use peers::{Peer, PeerState, charter_listing, domain_of, peer, peer_number, peers};
 pub(crate) use peers::{begin_peer, heard, meet, number_or_meet, number_or_refuse, set_rule, silent};
 
 use crate::{

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use startalk_protocol::{
     Code, DomainName, Error,
     pb::events as pb,
-    trust::{Pinned, VerifiedRecord, accepts},
+    trust::{Charter, Pinned, SignedCharter, VerifiedRecord, accepts},
 };
 
 use super::{HERE, PREFIX};
@@ -61,6 +62,12 @@ struct Pin {
     record_sequence: u64,
 }
 
+/// Link keys that a domain's charters ever listed, each with the position of the first record that has one which does.
+/// Charters need not list keys that ended, and what was signed with those is checked for ever.
+type Listed = Vec<([u8; 32], u64)>;
+/// So many keys of a domain are remembered, the newest: five years and more, at ninety days for each.
+const LISTED_MAX: usize = 64;
+
 impl Peer {
     /// What later records are compared with; `None` before the first contact.
     pub fn pinned(&self) -> Option<Pinned> {
@@ -78,6 +85,10 @@ fn peer_key(peer: u64) -> Key {
     Key::numbers(PREFIX, b'e', &[peer])
 }
 
+fn charters_key(peer: u64) -> Key {
+    Key::numbers(PREFIX, b'c', &[peer])
+}
+
 fn domain_key(domain: &str) -> Key {
     Key::text(PREFIX, b'm', 0, domain.as_bytes())
 }
@@ -85,6 +96,11 @@ fn domain_key(domain: &str) -> Key {
 /// The domain with this number.
 pub fn peer(read: &impl Read, number: u64) -> Option<Arc<Peer>> {
     read.get(&peer_key(number))
+}
+
+/// Where the journal has a charter of this domain that lists a link key, the first one that did; `None` if none ever did.
+pub fn charter_listing(read: &impl Read, number: u64, link_key: &[u8]) -> Option<u64> {
+    read.get::<Listed>(&charters_key(number))?.iter().find(|(key, _)| key[..] == *link_key).map(|(_, position)| *position)
 }
 
 /// The number of a domain, if it has one.
@@ -209,22 +225,25 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             tx.put(domain_key(&f.domain), f.peer);
             tx.put(peer_key(f.peer), Peer { domain: f.domain.clone(), ..Peer::default() });
         }
-        Event::PeerPinned(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
-            p.charter = f.charter.to_vec();
-            if f.gone != (p.gone_at != 0) {
-                p.gone_at = if f.gone { record.position } else { 0 };
-            }
-            if !f.proof.is_empty() {
-                p.proof.clone_from(&f.proof);
-            }
-            p.pin = Some(Pin {
-                first_root_key: array(&f.first_root_key),
-                root_key: array(&f.root_key),
-                recovery_hash: array(&f.recovery_hash),
-                charter_sequence: f.charter_sequence,
-                record_sequence: f.record_sequence,
+        Event::PeerPinned(f, _) => {
+            list_keys(tx, f, record.position);
+            tx.change(peer_key(f.peer), |p: &mut Peer| {
+                p.charter = f.charter.to_vec();
+                if f.gone != (p.gone_at != 0) {
+                    p.gone_at = if f.gone { record.position } else { 0 };
+                }
+                if !f.proof.is_empty() {
+                    p.proof.clone_from(&f.proof);
+                }
+                p.pin = Some(Pin {
+                    first_root_key: array(&f.first_root_key),
+                    root_key: array(&f.root_key),
+                    recovery_hash: array(&f.recovery_hash),
+                    charter_sequence: f.charter_sequence,
+                    record_sequence: f.record_sequence,
+                });
             });
-        }),
+        }
         Event::PeerSilent(f, _) => tx.change(peer_key(f.peer), |p: &mut Peer| {
             (p.silent_since_ms, p.given_up) = (f.since_ms, f.given_up);
         }),
@@ -243,4 +262,23 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         }),
         _ => {}
     }
+}
+
+fn list_keys(tx: &mut Tx, pinned: &pb::PeerPinned, position: u64) {
+    // It was verified before it was journaled.
+    let charter = SignedCharter::decode(pinned.charter.clone()).and_then(|s| Charter::decode(s.charter));
+    let keys: Vec<[u8; 32]> = charter.map(|c| c.link_keys.iter().map(|k| array(&k.key)).collect()).unwrap_or_default();
+    let known = tx.get::<Listed>(&charters_key(pinned.peer)).unwrap_or_default();
+    if keys.iter().all(|key| known.iter().any(|(k, _)| k == key)) {
+        return;
+    }
+    tx.change(charters_key(pinned.peer), |listed: &mut Listed| {
+        for key in keys {
+            if listed.iter().all(|(k, _)| *k != key) {
+                listed.push((key, position));
+            }
+        }
+        let more = listed.len().saturating_sub(LISTED_MAX);
+        listed.drain(..more);
+    });
 }

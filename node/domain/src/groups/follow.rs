@@ -403,16 +403,13 @@ impl<'a> Proofs<'a> {
             charters.extend(known.as_ref().and_then(|p| Charter::decode_signed(&p.charter).ok()));
             // Another charter of the same keys may be newer or older than ours; of a domain that we never met, the home's
             // word is all there is, until it is met.
-            let pinned = known.and_then(|p| p.pinned());
-            charters.extend(
-                shown
-                    .iter()
-                    .filter(|c| {
-                        let same = pinned.as_ref().is_none_or(|p| p.first_root_key == c.first_root_key());
-                        *c.domain() == domain && domain != *ctx.domain && same
-                    })
-                    .cloned(),
-            );
+            let first_root_key = if domain == *ctx.domain {
+                Some(realm.root_key)
+            } else {
+                known.and_then(|p| p.pinned()).map(|p| p.first_root_key)
+            };
+            let same = |c: &&VerifiedCharter| first_root_key.is_none_or(|key| key == c.first_root_key());
+            charters.extend(shown.iter().filter(|c| *c.domain() == domain).filter(same).cloned());
         }
         let good = range.proofs.iter().map(|p| {
             let bytes = chain::submissions_bytes(p.hashes.iter());

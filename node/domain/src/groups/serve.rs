@@ -86,7 +86,7 @@ pub fn range(views: &Views, peer: u64, id: &str, after: u64) -> Result<Range, Er
             break;
         }
     }
-    out.charters = charters(store, &out.proofs);
+    out.charters = charters(views, &out.proofs)?;
     let mut at = unsigned(&group, after + out.entries.len() as u64, &state);
     if at.sequence == head {
         at.time_ms = at.time_ms.max(now_ms);
@@ -127,12 +127,28 @@ fn proof(views: &Views, range: &mut Range, facts: &pb::GroupRecorded) -> Result<
     Ok(u32::try_from(at + 1).expect("at most one for each entry"))
 }
 
-fn charters(read: &impl Read, proofs: &[Proof]) -> Vec<Bytes> {
-    let mut domains: Vec<&str> = proofs.iter().map(|p| p.domain.as_str()).collect();
-    domains.sort_unstable();
-    domains.dedup();
-    let peer = |domain: &str| directory::peer_number(read, &domain.parse().ok()?).and_then(|n| directory::peer(read, n));
-    domains.into_iter().filter_map(peer).map(|p| Bytes::from(p.charter.clone())).filter(|c| !c.is_empty()).collect()
+/// Charters for those who check the proofs: of each domain the one we know, and for keys that this one lists no more the one
+/// that did.
+fn charters(views: &Views, proofs: &[Proof]) -> Result<Vec<Bytes>, Error> {
+    let mut out: Vec<Bytes> = Vec::new();
+    for proof in proofs {
+        let number = proof.domain.parse().ok().and_then(|domain| directory::peer_number(&*views.store, &domain));
+        let Some((number, peer)) = number.and_then(|n| Some((n, directory::peer(&*views.store, n)?))) else { continue };
+        let mut show = |charter: Bytes| {
+            if !charter.is_empty() && !out.contains(&charter) {
+                out.push(charter);
+            }
+        };
+        show(Bytes::copy_from_slice(&peer.charter));
+        if let Some(position) = directory::charter_listing(&*views.store, number, &proof.link_key) {
+            let Event::PeerPinned(pinned, _) = read_record(&*views.journal, position)?.event else {
+                return Err(Code::Internal.into());
+            };
+            show(pinned.charter);
+        }
+    }
+    out.truncate(limits::GROUP_RANGE_ENTRIES_MAX);
+    Ok(out)
 }
 
 fn unsigned(group: &Group, sequence: u64, state: &State) -> Head {

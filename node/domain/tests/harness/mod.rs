@@ -94,6 +94,8 @@ pub struct Node {
     /// The link key.
     pub key: SecretKey,
     root: SecretKey,
+    /// How many link keys there were before this one.
+    rotations: u64,
 }
 
 impl Node {
@@ -108,6 +110,7 @@ impl Node {
             disk_low: false,
             key: SecretKey::from_seed(*blake3::hash(name.as_bytes()).as_bytes()),
             root: SecretKey::from_seed(*blake3::hash(format!("root of {name}").as_bytes()).as_bytes()),
+            rotations: 0,
         };
         node.ok(Command::Begin { root_key: node.root.public() });
         node
@@ -134,10 +137,18 @@ impl Node {
                 not_after_ms: from + LINK_KEY_VALID_MS_MAX,
             }],
             recovery_hash: [9; 32],
-            sequence: 1,
+            sequence: 1 + self.rotations,
             gone: false,
         };
         sign_charter(&self.root, draft).unwrap()
+    }
+
+    /// Another link key; the charter does not list the one before.
+    pub fn rotate(&mut self) {
+        self.rotations += 1;
+        self.key = SecretKey::from_seed(*blake3::hash(format!("{} {}", self.name, self.rotations).as_bytes()).as_bytes());
+        let charter = self.charter();
+        self.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
     }
 
     /// As if the other had been found and proven; its number.
