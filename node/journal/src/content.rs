@@ -58,6 +58,11 @@ pub fn record(parsed: &Parsed, bytes: &Bytes) -> Result<Record, Fault> {
     Ok(Record { header: parsed.header, facts: bytes.slice(parsed.header_len..facts_end), body })
 }
 
+/// The same, whatever is left of its body; its facts were found good.
+pub fn record_without_body(parsed: &Parsed, bytes: &Bytes) -> Record {
+    Record { header: parsed.header, facts: bytes.slice(parsed.header_len..parsed.facts_end()), body: Body::Erased }
+}
+
 pub fn has_salt(body: &[u8]) -> bool {
     body.len() >= SALT_BYTES && !is_zero(&body[..SALT_BYTES])
 }

@@ -210,7 +210,7 @@ impl Journal {
         }
         self.keep(last_batch, in_last_batch);
         shared.note_erasures(&entries);
-        let step = self.write_step(&entries);
+        let step = self.write_step(&entries).inspect_err(|_| shared.note_half_erased(&entries));
         step.map_err(|(doing, error)| EraseError::Poisoned { because: self.poison(doing, &error) })
     }
 

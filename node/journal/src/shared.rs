@@ -28,6 +28,8 @@ pub struct Shared {
     pub rewriting: Mutex<()>,
     /// Held by every read for as long as it uses a file: a replaced one is wiped when nobody reads it any more.
     pub reading: RwLock<()>,
+    /// Positions of bodies whose erasing failed in the middle: the order stands, and the next opening repeats it.
+    half_erased: Mutex<BTreeSet<u64>>,
     /// Sealed segments in which something was erased since somebody asked.
     touched: Mutex<BTreeSet<u64>>,
     /// Why nothing may be written any more.
@@ -80,6 +82,7 @@ impl Shared {
             erasing: Mutex::new(()),
             rewriting: Mutex::new(()),
             reading: RwLock::new(()),
+            half_erased: Mutex::default(),
             touched: Mutex::default(),
             stopped: Mutex::default(),
             open_files: Mutex::default(),
@@ -102,6 +105,16 @@ impl Shared {
     pub fn note_erasures(&self, entries: &[Entry]) {
         self.touched.lock().extend(entries.iter().map(|entry| entry.segment));
         self.watches.lock().lists.iter_mut().for_each(|(_, list)| list.extend_from_slice(entries));
+    }
+
+    /// Called when bodies were perhaps overwritten in part; whoever reads them finds nothing of them.
+    pub fn note_half_erased(&self, entries: &[Entry]) {
+        self.half_erased.lock().extend(entries.iter().map(|entry| entry.position));
+    }
+
+    /// Whether the erasing of this body failed in the middle.
+    pub fn is_half_erased(&self, position: u64) -> bool {
+        self.half_erased.lock().contains(&position)
     }
 
     /// Segments in which something was erased since the last call.

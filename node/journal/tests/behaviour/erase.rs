@@ -119,6 +119,28 @@ fn an_erasure_cut_short_is_finished_by_the_next_opening() {
 }
 
 #[test]
+fn a_body_whose_erasing_failed_half_way_is_read_as_erased() {
+    let mut half = 0;
+    for write in 1..8 {
+        let (disk, mut journal, drafts) = filled(12, 700);
+        let ordered = [2, 3, 7, 11];
+        disk.set_faults(Faults { fail_write: Some(write), ..Faults::default() });
+        if journal.erase(&ordered).is_ok() {
+            break;
+        }
+        let may = |position| ordered.contains(&position);
+        assert_same(&journal.reader(), &drafts, &may, &format!("write {write}"));
+        let verified = journal.verify(&may, &mut |_| {}).expect("read");
+        half += verified.erasures_unfinished.len(); // on the disk, until the next opening
+        disk.restart();
+        let (journal, _) = open(&disk);
+        assert_same(&journal.reader(), &drafts, &may, &format!("write {write}, opened again"));
+        assert_eq!(journal.verify(&may, &mut |_| {}).expect("read").damages, [], "write {write}, opened again");
+    }
+    assert!(half > 0, "a body was overwritten half way");
+}
+
+#[test]
 fn a_list_found_in_the_page_cache_only_is_durable_before_bodies_are_overwritten_on_its_word() {
     // Otherwise the next power cut leaves a body of zeros in the last batch, and nothing that says why.
     for seed in 0..40 {
