@@ -89,6 +89,10 @@ pub struct Remembered {
     pub heard: Heard,
     /// Taken back.
     pub recalled: bool,
+    /// A restored node had lost that, and it was too late to take it back again.
+    pub stays: bool,
+    /// Of the command that was answered.
+    counter: u64,
 }
 
 /// One device.
@@ -176,19 +180,19 @@ impl Device {
             if !self.offer_again(node, actor) {
                 return Connected::NotNow;
             }
-            self.answered = 0;
-            self.cursor = None;
-        } else {
-            self.hear(node);
+            self.answered = self.ring.iter().map(|r| r.counter).max().unwrap_or(0);
         }
+        self.hear(node);
         self.session = Some(node.starts);
         Connected::GoesOn
     }
 
-    /// Hears everything up to now.
+    /// Hears everything up to now, if the node can read.
     pub fn hear(&mut self, node: &Node) {
         let Some(views) = node.views() else { return };
-        self.cursor = sync::cursor_at(&*views.journal, views.journal.head().position).ok();
+        if let Ok(cursor) = sync::cursor_at(&*views.journal, views.journal.head().position) {
+            self.cursor = Some(cursor);
+        }
     }
 
     /// What the node does not have any more is sent again before anything else; what means numbers has failed. Nothing of
@@ -273,7 +277,8 @@ impl Device {
                         let heard = Heard { conversation, sequence, id: *id };
                         assert!(known.is_none_or(|k| k == *id), "message {message} keeps its id");
                         ledger.heard(message, heard);
-                        self.ring.push(Remembered { message, to, words, code, heard, recalled: false });
+                        let (recalled, stays) = (false, false);
+                        self.ring.push(Remembered { message, to, words, code, heard, recalled, stays, counter });
                         if self.ring.len() > RING {
                             self.ring.remove(0);
                         }
@@ -292,8 +297,14 @@ impl Device {
                 Code::Internal => panic!("command {counter} of device {}: {error}", self.id),
                 _ => {
                     let waiting = self.waiting.remove(at).expect("found above");
-                    if let Deed::Send { message, known: Some(_), .. } = waiting.deed {
-                        ledger.said.get_mut(&message).expect("somebody said it").given_up = Some("the node refused it");
+                    match waiting.deed {
+                        Deed::Send { message, known: Some(_), .. } => {
+                            ledger.said.get_mut(&message).expect("somebody said it").given_up = Some("the node refused it");
+                        }
+                        Deed::Recall { message, .. } => {
+                            self.ring.iter_mut().filter(|r| r.message == message).for_each(|r| r.stays = true);
+                        }
+                        _ => {}
                     }
                 }
             },

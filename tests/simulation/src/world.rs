@@ -76,10 +76,7 @@ impl World {
             trace,
         };
         for place in 0..nodes {
-            let node = &mut world.nodes[place];
-            node.start(&mut world.network, BEGIN_MS).expect("an empty journal");
-            node.submit(Command::Begin { root_key: [u8::try_from(place).expect("few"); 32] }, Ticket::Nobody);
-            node.meet_all(nodes);
+            world.nodes[place].start(&mut world.network, BEGIN_MS).expect("an empty journal");
             for k in 0..PERSONS {
                 let id = world.new_device();
                 let devices = vec![Device::new(id)];

@@ -52,8 +52,14 @@ fn edit(world: &mut World, at: usize, device: usize) -> Option<Deed> {
     let (message, conversation, sequence) = match remembered {
         Some(r) => (r.message, r.heard.conversation, r.heard.sequence),
         None => {
-            // Most probably somebody else's.
-            let model = &world.nodes[people::home_of(world.people[at].person)].model;
+            // Most probably somebody else's. A device speaks of numbers that it was told.
+            let node = &world.nodes[people::home_of(world.people[at].person)];
+            let device = &mut world.people[at].devices[device];
+            if node.core.is_none() || device.session != Some(node.starts) {
+                return None;
+            }
+            device.hear(node);
+            let model = &node.model;
             let all: Vec<_> = model.conversations.iter().filter(|(_, c)| !c.messages.is_empty()).collect();
             let (number, conversation) = world.chance.one_of(&all)?;
             let messages: Vec<_> = conversation.messages.iter().collect();

@@ -164,9 +164,10 @@ fn copies(world: &World) {
                 let gone = |person| ours.persons.iter().any(|(n, p)| *p == person && ours.deleted.contains(n));
                 // An item is made from its names too: when one is erased, it is withheld.
                 let withheld = one.texts[0].is_none() || gone(said.author) || gone(said.to);
-                // It was erased before it went, and is there again with an older copy, and no device knows better.
+                // It was erased before it went, and is there again with an older copy, and no device knows better, or it was
+                // too late to say so.
                 let knows_better =
-                    |p: &Person| p.devices.iter().any(|d| d.ring.iter().any(|r| r.message == *message && r.recalled));
+                    |p: &Person| p.devices.iter().any(|d| d.ring.iter().any(|r| r.message == *message && r.recalled && !r.stays));
                 let unerased = world.ledger.unerased.contains(&(home, *message)) && !world.people.iter().any(knows_better);
                 let fine = excused || withheld || unerased;
                 assert!(fine, "message {message} did not arrive at node {there}: {one:?}, closed {closed:?}");

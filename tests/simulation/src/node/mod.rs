@@ -98,6 +98,8 @@ pub struct Node {
     pub place: usize,
     /// Its name.
     pub domain: DomainName,
+    /// How many there are.
+    nodes: usize,
     key: SecretKey,
     /// Its disk.
     pub disk: FaultDisk,
@@ -135,6 +137,7 @@ impl Node {
         Self {
             place,
             domain: domain(place),
+            nodes,
             key: key(place),
             disk,
             core: None,
@@ -190,6 +193,11 @@ impl Node {
             desk: Desk::default(),
             links: 0,
         };
+        if core.sequencer.head().position == 0 {
+            // As at the first start; a copy may have been made before anything was written.
+            core.work.push(Command::Begin { root_key: [u8::try_from(self.place).expect("few"); 32] }, |_| {});
+            self.meet_all(&mut core.work);
+        }
         if std::mem::take(&mut self.restored_by_verb) {
             core.work.push(Command::BeginEpoch { epoch: 0, reason: "restored".into() }, |_| {});
         }
@@ -411,14 +419,11 @@ impl Node {
     }
 
     /// The commands by which it knows everybody.
-    pub fn meet_all(&mut self, nodes: usize) {
-        let place = self.place;
-        let charter = record(place).charter().clone();
-        let own = Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() };
-        self.submit(own, Ticket::Nobody);
-        for other in (0..nodes).filter(|other| *other != place) {
-            let command = Command::MeetPeer { record: Box::new(record(other)), proof: "configured".into() };
-            self.submit(command, Ticket::Nobody);
+    fn meet_all(&self, work: &mut Work) {
+        let charter = record(self.place).charter().clone();
+        work.push(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() }, |_| {});
+        for other in (0..self.nodes).filter(|other| *other != self.place) {
+            work.push(Command::MeetPeer { record: Box::new(record(other)), proof: "configured".into() }, |_| {});
         }
     }
 
