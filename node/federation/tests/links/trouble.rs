@@ -179,6 +179,28 @@ fn of_two_copies_both_are_refused_until_one_is_stopped() {
     assert_heard(&b, &alice, &["hello"], &["only me now".to_owned()]);
 }
 
+/// Who sees two copies keeps both away for a while; who is told of them does not answer in kind, or two domains of which
+/// each has seen the other twice would tell each other so for ever.
+#[test]
+fn who_is_told_of_two_copies_refuses_no_link() {
+    let [a, b] = nodes(|n, who| {
+        if n == 0 {
+            who.timings.two_copies = Duration::from_secs(3600);
+        }
+    });
+    let (mut alice, mut bob) = (person(&a, "alice"), person(&b, "bob"));
+    befriend(&a, &mut alice, &b, &mut bob);
+    until_status(&b, &a, "linked", |s| s.state == State::Connected);
+    let mut who = a.who.clone();
+    who.port = Who::new(9).port;
+    let copy = Node::start(who, a.disk.copy(), &[a.who.clone(), b.who.clone()]);
+    copy.federation.reconnect(&b.who.name).unwrap();
+    until_status(&a, &b, "it is told", |s| refused(s, Code::TwoCopies));
+    drop(copy);
+    bob.say(&b, &alice.id, "one of you is left");
+    until_heard(&a, &bob, "one of you is left");
+}
+
 #[test]
 fn both_dial_at_once_and_one_link_stays() {
     for round in 0..8 {

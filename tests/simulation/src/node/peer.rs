@@ -25,6 +25,24 @@ const ACK_IDLE_MS: u64 = 5000;
 const TWO_COPIES_MS: u64 = 2 * 60_000;
 const STEADY_MS: u64 = 10_000;
 const INCOMING_MAX: usize = 4;
+/// As `status::is_refusal` has them.
+const REFUSALS: [Code; 15] = [
+    Code::WrongKey,
+    Code::BadSignature,
+    Code::OlderRecord,
+    Code::RootKeyChanged,
+    Code::WrongDomain,
+    Code::NotProven,
+    Code::DomainDenied,
+    Code::TwoCopies,
+    Code::OutOfOrder,
+    Code::Malformed,
+    Code::TooLarge,
+    Code::TooMany,
+    Code::UnsupportedVersion,
+    Code::Expired,
+    Code::DomainGone,
+];
 
 /// One peer.
 pub struct Peer {
@@ -56,6 +74,8 @@ pub struct Peer {
     next_ms: u64,
     refused: bool,
     held_until_ms: u64,
+    /// Why.
+    held_for: Error,
     wanted: bool,
     contact_ms: u64,
     doing: Doing,
@@ -100,6 +120,7 @@ impl Peer {
             next_ms: 0,
             refused: false,
             held_until_ms: 0,
+            held_for: Code::TwoCopies.into(),
             wanted: false,
             contact_ms: now_ms,
             doing: Doing::Nothing,
@@ -267,7 +288,7 @@ impl Peer {
         self.contact_ms = world.now_ms;
         self.failures = 0;
         if world.now_ms < self.held_until_ms {
-            return arrived.wire.dismiss(Error::new(Code::TwoCopies).with("domain", &self.domain), world);
+            return arrived.wire.dismiss(self.held_for.clone(), world);
         }
         let live = Live::begin(world, self, arrived.wire, Some(arrived.instance));
         self.doing = Doing::Live(Box::new(live));
@@ -299,6 +320,7 @@ impl Peer {
             Code::IdleTimeout if by_peer && was_ready => self.again(now_ms, chance),
             Code::TwoCopies if !by_peer => {
                 self.held_until_ms = now_ms + TWO_COPIES_MS;
+                self.held_for = Error::new(Code::TwoCopies).with("domain", &self.domain);
                 self.failed(error, now_ms, chance);
             }
             _ => self.failed(error, now_ms, chance),
@@ -311,8 +333,7 @@ impl Peer {
     }
 
     fn failed(&mut self, error: &Error, now_ms: u64, chance: u64) {
-        let refusals = [Code::DomainDenied, Code::WrongKey, Code::TwoCopies, Code::OlderRecord];
-        self.refused = refusals.contains(&error.code);
+        self.refused = REFUSALS.contains(&error.code);
         let first = if self.refused { REFUSED_FIRST_MS } else { BACKOFF_FIRST_MS };
         let whole = first.saturating_mul(1 << self.failures.min(20)).min(BACKOFF_MOST_MS);
         self.failures = self.failures.saturating_add(1);
@@ -337,6 +358,7 @@ impl Peer {
 
     fn not_restarted(&mut self, error: &Error, now_ms: u64, chance: u64) {
         self.held_until_ms = now_ms + REFUSED_FIRST_MS;
+        self.held_for = error.clone();
         self.failed(error, now_ms, chance);
     }
 }
