@@ -17,7 +17,7 @@ use prost::Message as _;
 use startalk_domain::{directory::HERE, groups};
 use startalk_link::Link;
 use startalk_protocol::{
-    Error,
+    Code, Error,
     pb::group::{Beginning, Note, note},
 };
 use tokio::{sync::oneshot, task::JoinSet};
@@ -60,6 +60,8 @@ pub(crate) struct Groups {
     active: bool,
     /// Replicas that may lack something.
     wanted: BTreeSet<u64>,
+    /// Replicas of which something was not taken, or not given, for a while: asked for again with the next look.
+    again: BTreeSet<u64>,
     /// Replicas of which something is on its way, and where they will stand when it has arrived.
     busy: HashMap<u64, u64>,
     asked: HashMap<u64, Asked>,
@@ -108,7 +110,7 @@ impl Groups {
         let since_ms = now_ms.saturating_sub(GROUP_NOTE_LOST_MS);
         let told = self.told.into_iter().filter(|(_, told_ms)| *told_ms >= since_ms).map(|(conversation, _)| conversation);
         let untold = self.news.into_iter().chain(self.telling).chain(self.later);
-        told.chain(untold).chain(self.wanted).chain(self.busy.into_keys()).collect()
+        told.chain(untold).chain(self.wanted).chain(self.again).chain(self.busy.into_keys()).collect()
     }
 
     /// What others left for this peer: groups that changed here.
@@ -190,11 +192,20 @@ impl Groups {
                     Ok(()) => {}
                     Err(error) => {
                         debug!(domain = %slot.domain, conversation, "a group's log was not taken: {error}");
+                        self.failed(conversation, error.code);
                         slot.status.lock().failed(&slot.domain, error, shared.wall_ms());
                     }
                 }
             }
             None => {}
+        }
+    }
+
+    /// Nothing came of it. What is so only now (a full disk, here or there) is no reason to wait for the home to say something
+    /// else; what the home said wrong, or does not give us, is not asked for without end.
+    fn failed(&mut self, conversation: u64, code: Code) {
+        if matches!(code, Code::DiskFull | Code::SlowDown | Code::Internal) {
+            self.again.insert(conversation);
         }
     }
 
@@ -209,6 +220,7 @@ impl Groups {
             return;
         }
         self.look_at_ms = now_ms + millis(shared.config.timings.groups_look);
+        self.wanted.append(&mut self.again);
         let store = &*shared.config.views.store;
         let now = shared.wall_signed();
         for conversation in groups::followed_of(store, self.number).iter() {

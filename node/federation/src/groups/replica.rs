@@ -103,6 +103,9 @@ impl Groups {
             // Not ours yet, or not now: a hint or the next link asks again.
             (Asked::Question(_), _) => {}
             (Asked::Follow(conversation) | Asked::Begin { conversation, .. }, answer) => {
+                if let Err(error) = &answer {
+                    self.failed(conversation, error.code);
+                }
                 debug!(conversation, answer = ?answer.err().map(|e| e.to_string()), "nothing of a group was given");
                 self.busy.remove(&conversation);
             }

@@ -9,7 +9,7 @@ use std::sync::{
 
 use startalk_domain::{Answer, Command, command::Target, conversations, groups, groups::GroupAct, timeline};
 use startalk_protocol::{
-    GroupId,
+    Code, GroupId,
     pb::content::{Content, content::Kind},
 };
 
@@ -127,6 +127,31 @@ fn assert_all(nodes: &[&Node; 3], seats: &[Seat; 3], said: &[Vec<String>; 3]) {
     }
     // Carol came last: what she reads is the end of what the others read.
     assert!(all[0].ends_with(&all[2]) && all[1].ends_with(&all[2]), "one order");
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_of_a_group_comes_when_there_is_space_although_nobody_says_anything_else() {
+    let nodes = nodes::<3>(|_, _| {});
+    let (mut seats, _) = gather(&nodes);
+    let [a, b, _] = &nodes;
+    let (acked, _acks) = mpsc::channel();
+    b.disk.set_capacity(Some(b.disk.used_bytes() + 64 * 1024));
+    until("the disk is seen to be full", || b.run(Command::TellTime).is_ok() && full(b, &seats[1]));
+    let refused = |s: &startalk_federation::PeerStatus| s.last_error.as_ref().is_some_and(|(e, _)| e.code == Code::DiskFull);
+    seats[0].say(a, "while it is full".into(), &acked);
+    until_status(b, a, "it is not taken", refused);
+    b.disk.set_capacity(None);
+    until("it is there", || seats[1].reads(b).iter().any(|w| w == "while it is full"));
+}
+
+/// Whether the node takes nothing that adds.
+fn full(node: &Node, seat: &Seat) -> bool {
+    let to = Target::User(seat.person.id.clone());
+    let content = text("note to self");
+    let counter = seat.counter + 1;
+    let send =
+        Command::Send { actor: seat.person.actor, to, counter, content, reply_to: None, reply_sequence: 0, known_id: None };
+    node.run(send).is_err_and(|e| e.code == Code::DiskFull)
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub struct Groups {
     ready: bool,
     active: bool,
     wanted: BTreeSet<u64>,
+    again: BTreeSet<u64>,
     busy: BTreeMap<u64, u64>,
     asked: BTreeMap<u64, Asked>,
     news: BTreeSet<u64>,
@@ -87,7 +88,7 @@ impl Groups {
         }
         let since_ms = now_ms.saturating_sub(NOTE_LOST_MS);
         let told = self.told.into_iter().filter(|(_, told_ms)| *told_ms >= since_ms).map(|(conversation, _)| conversation);
-        told.chain(self.news).chain(self.wanted).chain(self.busy.into_keys()).collect()
+        told.chain(self.news).chain(self.wanted).chain(self.again).chain(self.busy.into_keys()).collect()
     }
 
     /// What others left for this peer.
@@ -110,7 +111,8 @@ impl Groups {
 
     /// Whether anything is to be said or heard of groups now.
     pub fn is_busy(&self) -> bool {
-        let nothing = self.wanted.is_empty() && self.busy.is_empty() && self.news.is_empty() && self.jobs.is_empty();
+        let asked = self.wanted.is_empty() && self.again.is_empty();
+        let nothing = asked && self.busy.is_empty() && self.news.is_empty() && self.jobs.is_empty();
         !nothing && (self.active || !self.ready)
     }
 
@@ -135,6 +137,7 @@ impl Groups {
             return;
         }
         self.look_at_ms = world.now_ms + LOOK_MS;
+        self.wanted.append(&mut self.again);
         let store = &*world.views.store;
         let now = i64::try_from(world.wall_ms).expect("a time");
         for conversation in groups::followed_of(store, self.number).iter() {
@@ -260,7 +263,12 @@ impl Groups {
                 let applicants = told.applicants;
                 self.submit(world, Command::LearnApplicants { peer: self.number, group, applicants }, job);
             }
-            (Asked::Follow(conversation) | Asked::Begin { conversation, .. }, _) => _ = self.busy.remove(&conversation),
+            (Asked::Follow(conversation) | Asked::Begin { conversation, .. }, answer) => {
+                if let Err(error) = answer {
+                    self.failed(conversation, error.code);
+                }
+                self.busy.remove(&conversation);
+            }
         }
     }
 
@@ -347,6 +355,12 @@ impl Groups {
         }
     }
 
+    fn failed(&mut self, conversation: u64, code: Code) {
+        if matches!(code, Code::DiskFull | Code::SlowDown | Code::Internal) {
+            self.again.insert(conversation);
+        }
+    }
+
     fn job(&mut self, job: Job) -> u64 {
         self.last_job += 1;
         self.jobs.insert(self.last_job, job);
@@ -358,15 +372,17 @@ impl Groups {
     }
 
     /// The write loop has done what was asked.
-    pub fn done(&mut self, world: &World, link: &mut Link, job: u64, is_ok: bool) {
+    pub fn done(&mut self, world: &World, link: &mut Link, job: u64, result: Result<(), Code>) {
         match self.jobs.remove(&job) {
             Some(Job::Time { id, group, after }) => {
                 self.answer(world, link, id, &group, ask::Ask::Follow(Follow { after, waits_for_ms: 0 }));
             }
             Some(Job::Taken { conversation, more, before }) => {
                 self.busy.remove(&conversation);
-                if is_ok && more && place(&world.views.store, conversation) != before {
-                    self.wanted.insert(conversation);
+                match result {
+                    Ok(()) if more && place(&world.views.store, conversation) != before => _ = self.wanted.insert(conversation),
+                    Ok(()) => {}
+                    Err(code) => self.failed(conversation, code),
                 }
             }
             None => {}

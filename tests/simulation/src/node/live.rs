@@ -271,9 +271,9 @@ impl Live {
         if let Some(end) = self.recorded(world, peer) {
             return Some(end);
         }
-        for (link, job, is_ok) in std::mem::take(&mut peer.group_done) {
+        for (link, job, result) in std::mem::take(&mut peer.group_done) {
             if link == self.id {
-                self.groups.done(world, &mut self.wire.link, job, is_ok);
+                self.groups.done(world, &mut self.wire.link, job, result);
             }
         }
         self.wire.hear(world.network, world.true_ms, world.now_ms);

@@ -298,7 +298,8 @@ impl Node {
                     core.peers.get_mut(&peer).expect("the peer asked").answered(link, sequence, answer);
                 }
                 Ticket::Group { peer, link, job } => {
-                    core.peers.get_mut(&peer).expect("the peer asked").group_done.push((link, job, answer.is_ok()));
+                    let result = answer.map(|_| ()).map_err(|error| error.code);
+                    core.peers.get_mut(&peer).expect("the peer asked").group_done.push((link, job, result));
                 }
                 Ticket::EpochBegun { peer } => {
                     let chance = self.chance.next();

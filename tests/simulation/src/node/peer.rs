@@ -66,8 +66,8 @@ pub struct Peer {
     pub groups: BTreeSet<u64>,
     /// Groups of the peer's in which somebody here has read on.
     pub group_marks: BTreeSet<u64>,
-    /// Answers to what a link's groups asked for: link, job, whether it was done.
-    pub group_done: Vec<(u64, u64, bool)>,
+    /// Answers to what a link's groups asked for: link, job, what became of it.
+    pub group_done: Vec<(u64, u64, Result<(), Code>)>,
     /// Judged links that wait.
     pub arrived: VecDeque<Arrived>,
     failures: u32,
