@@ -36,6 +36,8 @@ export class Account implements Talk {
   #profiles = $state.raw<ReadonlyMap<string, ProfileRow>>(new Map())
   #typing = $state.raw<Readonly<Record<ConversationId, readonly string[]>>>({})
   #presence = $state.raw<Readonly<Record<string, string>>>({})
+  #pins = $state.raw<Readonly<Record<ConversationId, readonly MessageRow[]>>>({})
+  readonly #pinsRead = new Set<ConversationId>()
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #timelines = new Set<AccountTimeline>()
   invitations = $state.raw<readonly Invitation[]>([])
@@ -66,7 +68,10 @@ export class Account implements Talk {
       else if (told.kind !== 'setting' && told.account === user) this.hear(told)
       const online = this.row?.link.state === 'online'
       if (online && !this.#looked) this.lookForInvitations()
-      if (online && !this.#online) for (const timeline of this.#timelines) timeline.online()
+      if (online && !this.#online) {
+        for (const timeline of this.#timelines) timeline.online()
+        for (const id of this.#pinsRead) void this.#readPins(id)
+      }
       this.#online = online
     })
   }
@@ -78,7 +83,7 @@ export class Account implements Talk {
   hear(told: ToldOfAccount): void {
     switch (told.kind) {
       case 'conversations': {
-        const next = new Map(this.#rows)
+        const next = new Map(told.whole ? [] : this.#rows)
         for (const row of told.rows) next.set(row.id, row)
         this.#rows = next
         if (this.invitations.length > 0) this.lookForInvitations()
@@ -86,6 +91,7 @@ export class Account implements Talk {
       }
       case 'messages':
         for (const timeline of this.#timelines) timeline.hear(told.rows)
+        this.#pinsMoved(told.rows)
         for (const row of told.rows) if (told.fresh && row.author) this.#stops(row.conversation, row.author)
         return
       case 'forgotten':
@@ -214,7 +220,7 @@ export class Account implements Talk {
     // Kept in the outbox before anything else; what fails later is told as the message's state.
     void this.calls.send({
       ticket: crypto.randomUUID(), conversation: id, content: encodeContent(what),
-      ...(row ? (group ? { replySequence: row.sequence } : { replyTo: row.id }) : {}),
+      ...(row ? { replyTo: row.id, ...(group ? { replySequence: row.sequence } : {}) } : {}),
     }).catch((error: unknown) => this.onproblem?.(error))
   }
   /** Of what has no promise to fail. */
@@ -232,8 +238,30 @@ export class Account implements Talk {
   async pin(id: ConversationId, message: Message, remove: boolean): Promise<void> {
     await this.calls.act(id, { kind: 'pin', sequence: message.sequence, remove })
   }
-  async pins(id: ConversationId): Promise<readonly Message[]> {
-    return (await this.calls.pins(id)).map((row) => this.message(row, this.#rows.get(id), undefined))
+  /** What is pinned, oldest pin first; undefined until the node has said. Who reads it once hears of every change. */
+  pinned(id: ConversationId): readonly Message[] | undefined {
+    if (!this.#pinsRead.has(id)) {
+      this.#pinsRead.add(id)
+      setTimeout(() => void this.#readPins(id)) // not while a view is being made
+    }
+    return this.#pins[id]?.map((row) => this.message(row, this.#rows.get(id), undefined))
+  }
+  async #readPins(id: ConversationId): Promise<void> {
+    try {
+      this.#pins = { ...this.#pins, [id]: await this.calls.pins(id) }
+    } catch (error) {
+      // Without a connection they are read when there is one again; who is no member any more has none.
+      if ((error as Partial<Problem>).code !== 'offline') this.#pins = { ...this.#pins, [id]: [] }
+    }
+  }
+  /** A message that is pinned, or was, is another one now. */
+  #pinsMoved(rows: readonly MessageRow[]): void {
+    const moved = new Set<ConversationId>()
+    for (const row of rows) {
+      if (!this.#pinsRead.has(row.conversation)) continue
+      if (row.pinned || this.#pins[row.conversation]?.some((one) => one.sequence === row.sequence)) moved.add(row.conversation)
+    }
+    for (const id of moved) void this.#readPins(id)
   }
   retry(_id: ConversationId, message: Message): void {
     const row = madeOf.get(message)
@@ -252,11 +280,11 @@ export class Account implements Talk {
   setTyping(id: ConversationId, typing: boolean): void {
     if (this.link.state === 'online') void this.calls.typing(id, typing).catch(() => undefined)
   }
-  draft(id: ConversationId): Promise<Draft | undefined> {
-    return this.calls.draft(id)
+  draft(address: string): Promise<Draft | undefined> {
+    return this.calls.draft(address)
   }
-  keepDraft(id: ConversationId, draft: Draft | undefined): void {
-    void this.calls.keepDraft(id, draft).catch(() => undefined)
+  keepDraft(address: string, draft: Draft | undefined): void {
+    void this.calls.keepDraft(address, draft).catch(() => undefined)
   }
   silence(id: ConversationId, until: number, mentionsOnly: boolean): Promise<void> {
     return this.calls.silence(id, until, mentionsOnly)

@@ -140,13 +140,15 @@ export interface Talk {
   recall(id: ConversationId, message: Message): Promise<void>
   react(id: ConversationId, message: Message, emoji: string, remove: boolean): Promise<void>
   pin(id: ConversationId, message: Message, remove: boolean): Promise<void>
-  pins(id: ConversationId): Promise<readonly Message[]>
+  /** What is pinned in a group, as it changes; undefined until that is known. */
+  pinned(id: ConversationId): readonly Message[] | undefined
   retry(id: ConversationId, message: Message): void
   discard(id: ConversationId, message: Message): void
   markRead(id: ConversationId, sequence: number): void
   setTyping(id: ConversationId, typing: boolean): void
-  draft(id: ConversationId): Promise<Draft | undefined>
-  keepDraft(id: ConversationId, draft: Draft | undefined): void
+  /** By the address of a conversation. */
+  draft(address: string): Promise<Draft | undefined>
+  keepDraft(address: string, draft: Draft | undefined): void
   silence(id: ConversationId, until: number, mentionsOnly: boolean): Promise<void>
   block(user: string, blocked: boolean): Promise<void>
   decide(id: ConversationId, accept: boolean): Promise<void>

@@ -40,6 +40,10 @@ export interface Welcome {
   readonly features: readonly string[]
   readonly recallWindowMs: number
   readonly editWindowMs: number
+  /** Bytes of one frame, in either direction. */
+  readonly frameBytesMax: number
+  /** Commands that may be without an answer at once. */
+  readonly outstandingMax: number
   /** What the node's clock is ahead of this one. */
   readonly aheadMs: number
 }
@@ -127,7 +131,7 @@ export interface ConversationRow {
   readonly mentioned: boolean
   /** The newest that is known, own ones that wait included. */
   readonly last: MessageRow | undefined
-  /** What is typed and not sent; see `Sdk.draft`. */
+  /** What is typed and not sent; see `AccountCalls.draft`. */
   readonly draft: string
 }
 
@@ -229,7 +233,7 @@ export interface SendOrder {
   readonly ticket: string
   readonly conversation: ConversationId
   readonly content: Uint8Array
-  /** The message answered. */
+  /** Id of the message answered, and in a group its number. */
   readonly replyTo?: string | undefined
   readonly replySequence?: number | undefined
 }
@@ -249,8 +253,9 @@ export interface AccountCalls {
   message(conversation: ConversationId, by: { readonly id?: string; readonly sequence?: number }): Promise<MessageRow | undefined>
   markRead(conversation: ConversationId, sequence: number): Promise<void>
   typing(conversation: ConversationId, typing: boolean): Promise<void>
-  draft(conversation: ConversationId): Promise<Draft | undefined>
-  keepDraft(conversation: ConversationId, draft: Draft | undefined): Promise<void>
+  /** Of the conversation with a person (name@domain) or of a group (its id): what is typed is theirs, whatever number the conversation has. */
+  draft(address: string): Promise<Draft | undefined>
+  keepDraft(address: string, draft: Draft | undefined): Promise<void>
   silence(conversation: ConversationId, untilMs: number, mentionsOnly: boolean): Promise<void>
   decide(conversation: ConversationId, accept: boolean): Promise<void>
   open(user: User): Promise<ConversationId>
@@ -306,7 +311,8 @@ export interface Entered {
 export type Told =
   | { readonly kind: 'accounts'; readonly rows: readonly AccountRow[] }
   | { readonly kind: 'account'; readonly row: AccountRow }
-  | { readonly kind: 'conversations'; readonly account: User; readonly rows: readonly ConversationRow[] }
+  /** `whole`: these are all; any other is not there any more. */
+  | { readonly kind: 'conversations'; readonly account: User; readonly rows: readonly ConversationRow[]; readonly whole: boolean }
   /** New, changed, or with a new state. */
   | { readonly kind: 'messages'; readonly account: User; readonly rows: readonly MessageRow[]; readonly fresh: boolean }
   /** Discarded. */

@@ -3,7 +3,7 @@
 // Everything that is heard goes through here into the store and, as rows, to who listens. A message is named by its
 // conversation and sequence; of two forms the later one is kept (rows.ts). Heads and marks only grow.
 
-import type { ConversationRow, MessageRow, ProfileRow, Told } from './api'
+import type { ConversationRow, Draft, MessageRow, ProfileRow, Told } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { calls, groupRow, later, messageRow, peerRow } from './rows'
 import type { Kept, Store } from './store'
@@ -23,12 +23,17 @@ export function shown({ known: _, ...row }: Kept): ConversationRow {
   return row
 }
 
+/** Whom a conversation is with, or which group it is: that stays, while its number may mean another after a restore. */
+const addressOf = (c: Pick<ConversationRow, 'peer' | 'group'>): string => c.group?.group ?? c.peer?.user ?? ''
+
 export class Book {
   me: string
   readonly #store: Store
   readonly #tell: (told: Told) => void
   readonly #all = new Map<string, Kept>()
   readonly #profiles = new Map<string, ProfileRow>()
+  /** By address. */
+  #drafts = new Map<string, Draft>()
   readonly #touched = new Set<string>()
   readonly #recount = new Set<string>()
   readonly #heard = new Map<string, MessageRow>()
@@ -44,6 +49,7 @@ export class Book {
   async load(): Promise<void> {
     for (const kept of await this.#store.conversations()) this.#all.set(kept.id, kept)
     for (const profile of await this.#store.profiles()) this.#profiles.set(profile.user, profile)
+    this.#drafts = await this.#store.drafts()
   }
 
   get(id: string): Kept | undefined {
@@ -76,13 +82,39 @@ export class Book {
     return count
   }
 
-  /** The node's history is another one: what was heard is heard again. Drafts and the outbox stay. */
+  draft(address: string): Draft | undefined {
+    return this.#drafts.get(address)
+  }
+
+  keepDraft(address: string, draft: Draft | undefined): void {
+    if (draft) {
+      this.#drafts.set(address, draft)
+      this.#store.put('drafts', draft, address)
+    } else {
+      this.#drafts.delete(address)
+      this.#store.remove('drafts', address)
+    }
+    for (const c of this.#all.values()) if (addressOf(c) === address) this.update(c.id, () => ({ draft: draft?.typed ?? '' }))
+  }
+
+  /**
+   * The node's history is another one: what was heard is heard again. The outbox and what is typed stay, but for the
+   * messages that a draft answers or edits: their numbers may mean others now.
+   */
   clear(): void {
     this.#all.clear()
     this.#heard.clear()
     this.#changed.clear()
+    this.#touched.clear()
+    this.#recount.clear()
+    for (const [address, { typed, mentions }] of this.#drafts) this.keepDraft(address, { typed, mentions })
     for (const room of ['conversations', 'messages', 'profiles'] as const) this.#store.clear(room)
     this.#tell({ kind: 'again', account: this.me, conversation: undefined })
+  }
+
+  /** Tells the whole list: a conversation that is not in it is not there any more. */
+  tellAll(): void {
+    this.#tell({ kind: 'conversations', account: this.me, rows: this.all(), whole: true })
   }
 
   /** Below it there is nothing to ask for. */
@@ -116,6 +148,7 @@ export class Book {
         time: Math.max(old.time, Number(c.timeMs)),
         mutedUntilMs: Number(c.mutedUntilMs),
         mentionsOnly: c.mentionsOnly,
+        draft: this.#drafts.get(c.group?.group ?? c.peer?.user ?? '')?.typed ?? '',
       }
     })
     if (c.peer && c.peer.displayName !== '') this.#named(c.peer.user, c.peer.displayName)
@@ -234,6 +267,7 @@ export class Book {
 
   /** Something of the outbox is the newest, or is not any more. */
   newest(id: string, row: MessageRow): void {
+    if (!this.#all.has(id)) return // the node has no such conversation (any more)
     this.update(id, (c) => ({ last: row, time: Math.max(c.time, row.time) }))
   }
 
@@ -288,7 +322,7 @@ export class Book {
     const touched = [...this.#touched].map((id) => this.#all.get(id)).filter((c) => c !== undefined)
     this.#touched.clear()
     for (const c of touched) this.#store.put('conversations', c)
-    if (touched.length > 0) this.#tell({ kind: 'conversations', account: this.me, rows: touched.map(shown) })
+    if (touched.length > 0) this.#tell({ kind: 'conversations', account: this.me, rows: touched.map(shown), whole: false })
     this.#flushing = undefined
     if (this.#heard.size + this.#changed.size + this.#recount.size + this.#touched.size > 0) this.#later()
   }

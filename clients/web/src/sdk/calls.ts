@@ -48,13 +48,16 @@ export class Calls implements AccountCalls {
     const { conversation, content } = order
     const taken = outbox.taken(order.ticket)
     if (taken) return (await store.message(taken.conversation, taken.sequence)) ?? this.blank(conversation, content)
-    const replyTo = order.replyTo ?? ''
+    const addressed = this.#addressed(conversation)
     const replySequence = order.replySequence ?? 0
+    // In a group the number says which; the id is kept beside it.
+    const replyTo = addressed.group === '' ? (order.replyTo ?? '') : ''
     const kept = outbox.add({
       ticket: order.ticket,
       kind: 'send',
       conversation,
-      ...this.#addressed(conversation),
+      ...addressed,
+      reply: order.replyTo ? { id: order.replyTo, sequence: replySequence } : undefined,
       ask: (counter) => ({
         case: 'send',
         value: { conversation: BigInt(conversation), counter: BigInt(counter), content, replyTo: unhex(replyTo), replySequence: BigInt(replySequence) },
@@ -273,6 +276,13 @@ export class Calls implements AccountCalls {
     }
   }
 
+  /** The numbers of what was read may mean others now. */
+  forgetMarks(): void {
+    this.#marks.clear()
+    this.#arrived.clear()
+    this.#session.store.remove('meta', 'marks')
+  }
+
   /** The connection is there again: tells what was read and what has arrived meanwhile. */
   resume(): void {
     void this.#session.store.meta<Map<string, number>>('marks').then((kept) => {
@@ -288,15 +298,12 @@ export class Calls implements AccountCalls {
     if (this.#session.live) await this.#session.ask({ case: 'typing', value: { conversation: BigInt(conversation), typing } }, 'done').catch(() => undefined)
   }
 
-  draft(conversation: string): Promise<Draft | undefined> {
-    return this.#session.store.draft(conversation)
+  draft(address: string): Promise<Draft | undefined> {
+    return Promise.resolve(this.#session.book.draft(address))
   }
 
-  async keepDraft(conversation: string, draft: Draft | undefined): Promise<void> {
-    const { store, book } = this.#session
-    if (draft) store.put('drafts', draft, conversation)
-    else store.remove('drafts', conversation)
-    if (book.get(conversation)) book.update(conversation, () => ({ draft: draft?.typed ?? '' }))
+  async keepDraft(address: string, draft: Draft | undefined): Promise<void> {
+    this.#session.book.keepDraft(address, draft)
   }
 
   // ---- conversations and people ----

@@ -123,7 +123,7 @@ export class Host {
   #begins(hear: (told: Told) => void): void {
     hear(this.#rows())
     for (const [account, { session }] of this.#accounts) {
-      hear({ kind: 'conversations', account, rows: session.book.all() })
+      hear({ kind: 'conversations', account, rows: session.book.all(), whole: true })
       hear({ kind: 'profiles', account, rows: session.book.profiles() })
     }
   }

@@ -7,8 +7,8 @@
 import { ApiError, type MessageRow, type Problem } from './api'
 import type { Sent } from './made/startalk/client_pb'
 import { hex, ownKey } from './rows'
-import { SAID_MAX, type Order, type Said, type Store } from './store'
-import { keepAsk, readAsk, type Ask } from './wire'
+import { SAID_MAX, type Order, type Reply, type Said, type Store } from './store'
+import { FRAME_BYTES_MAX, keepAsk, readAsk, tooLarge, type Ask } from './wire'
 
 export interface NewOrder {
   readonly ticket: string
@@ -16,11 +16,15 @@ export interface NewOrder {
   readonly conversation: string
   readonly to: string
   readonly group: string
+  readonly reply?: Reply | undefined
   /** Makes the ask, given its number. */
   readonly ask: (counter: number) => Ask
   /** Of a message: how it is shown, but for what its number decides. */
   readonly row?: MessageRow
 }
+
+/** What the number of a frame adds to it at most. */
+const FRAME_ID_BYTES = 11
 
 interface Waiter {
   resolve(sent: Sent | undefined): void
@@ -28,6 +32,8 @@ interface Waiter {
 }
 
 export class Outbox {
+  /** What the node takes at once. */
+  frameBytesMax = FRAME_BYTES_MAX
   readonly #store: Store
   #device: string
   #counter = 0
@@ -118,6 +124,9 @@ export class Outbox {
   add(order: NewOrder): Order {
     for (const there of this.#orders.values()) if (there.ticket === order.ticket) return there
     const counter = this.#nextCounter()
+    const frame = keepAsk(order.ask(counter))
+    // Sent all the same it would end the connection, and every one after it.
+    if (!this.fits(frame)) throw new ApiError('too-large', tooLarge(frame, this.frameBytesMax))
     return this.#keep({
       counter,
       ticket: order.ticket,
@@ -125,12 +134,18 @@ export class Outbox {
       conversation: order.conversation,
       to: order.to,
       group: order.group,
-      frame: keepAsk(order.ask(counter)),
+      reply: order.reply,
+      frame,
       made: Date.now(),
       state: 'pending',
       problem: undefined,
       row: order.row && { ...order.row, key: ownKey(this.#device, counter), counter, own: 'pending' },
     })
+  }
+
+  /** Whether the node takes a frame of this size, with the id that it is sent under. */
+  fits(frame: Uint8Array): boolean {
+    return frame.length + FRAME_ID_BYTES <= this.frameBytesMax
   }
 
   /** The message of this ticket, if the node has taken it already. */
@@ -203,7 +218,7 @@ export class Outbox {
       return row
     }
     this.forget(counter)
-    if (row) this.#remember({ ticket: order.ticket, to: order.to, group: order.group, conversation, sequence, id: row.id, content: row.content })
+    if (row) this.#remember(order, row)
     return row && { ...row, counter: 0 }
   }
 
@@ -212,12 +227,11 @@ export class Outbox {
     const order = this.#orders.get(counter)
     if (!order) return
     this.forget(counter)
-    this.#remember({
-      ticket: order.ticket, to: order.to, group: order.group, conversation: row.conversation, sequence: row.sequence, id: row.id, content: row.content,
-    })
+    this.#remember(order, row)
   }
 
-  #remember(said: Said): void {
+  #remember({ ticket, to, group, reply }: Order, { conversation, sequence, id, content }: MessageRow): void {
+    const said: Said = { ticket, to, group, conversation, sequence, id, content, reply }
     this.#said.set(said.id, said)
     this.#store.put('said', said)
     const [oldest] = this.#said.keys()
@@ -270,20 +284,14 @@ export class Outbox {
     return { old: order.row, now: this.#keep({ ...now, row }) }
   }
 
-  /** The node lost the end of its history: numbers of conversations may mean others now. */
-  renumber(of: (order: Order) => { conversation: string; frame: Uint8Array } | undefined): MessageRow[] {
-    const rows: MessageRow[] = []
-    for (const order of [...this.#orders.values()]) {
-      if (order.state !== 'pending') continue
-      const next = of(order)
-      if (!next) {
-        const row = this.failed(order.counter, { code: 'went-back', params: {} })
-        if (row) rows.push(row)
-      } else {
-        this.#keep({ ...order, ...next, row: order.row && { ...order.row, conversation: next.conversation } })
-      }
-    }
-    return rows
+  all(): Order[] {
+    return [...this.#orders.values()].sort((a, b) => a.counter - b.counter)
+  }
+
+  /** The node lost the end of its history: the conversation has another number now, and what is answered may have. */
+  moveTo(counter: number, conversation: string, frame: Uint8Array): MessageRow | undefined {
+    const order = this.#orders.get(counter)
+    return order && this.#keep({ ...order, conversation, frame, row: order.row && { ...order.row, conversation } }).row
   }
 
   waiting(): Order[] {

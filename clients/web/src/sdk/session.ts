@@ -8,10 +8,11 @@ import { Book } from './book'
 import { Calls } from './calls'
 import type * as pb from './made/startalk/client_pb'
 import { Outbox } from './outbox'
-import { invitationRow, messageRow, ownKey, profileRow, unhex } from './rows'
+import { offerAgain } from './restored'
+import { invitationRow, messageRow, ownKey, profileRow } from './rows'
 import { Socket, hostOf, type OpenWire } from './socket'
-import type { Identity, Said, Store } from './store'
-import { keepAsk, readAsk, type Answer, type Ask } from './wire'
+import type { Identity, Store } from './store'
+import { limits, readAsk, tooLarge, type Answer, type Ask } from './wire'
 
 const PAUSE_MS_MIN = 500
 const PAUSE_MS_MAX = 60_000
@@ -97,6 +98,7 @@ export class Session {
     await this.outbox.load()
     this.#cursor = (await this.store.meta<Uint8Array>('cursor')) ?? new Uint8Array()
     this.#welcome = await this.store.meta<Welcome>('welcome')
+    this.outbox.frameBytesMax = this.#limits().frameBytesMax
     this.#synced = this.#cursor.length > 0
   }
 
@@ -250,6 +252,8 @@ export class Session {
 
   #took(w: pb.Welcome, began: number): void {
     this.#welcome = welcomeRow(w, began)
+    this.outbox.frameBytesMax = this.#limits().frameBytesMax
+    if (this.#socket) this.#socket.frameBytesMax = this.outbox.frameBytesMax
     this.store.put('meta', this.#welcome, 'welcome')
     this.#tellAccount()
   }
@@ -354,14 +358,20 @@ export class Session {
   }
 
   async #through(cursor: Uint8Array): Promise<void> {
+    const socket = this.#socket
     await this.book.settled()
     if (this.#wentBack) {
       try {
-        await this.#offerAgain()
-      } catch {
-        return // the connection ended: the next sync is one from zero again, as the cursor is the old one
+        const shown = await offerAgain({ book: this.book, outbox: this.outbox, ask: this.askNow, blank: (id, content) => this.calls.blank(id, content) })
+        for (const row of shown) this.show(row)
+      } catch (error) {
+        // The next sync is one from zero again, as the cursor is the old one.
+        socket?.end(error instanceof ApiError ? error : undefined)
+        return
       }
       this.#wentBack = false
+      await this.book.settled()
+      this.book.tellAll()
     }
     if (!this.#live) return
     if (cursor.length > 0) this.#keepCursor(cursor)
@@ -528,8 +538,12 @@ export class Session {
       this.#pumpTimer = setTimeout(() => this.pump(), this.#pumpAt - now)
       return
     }
-    const room = Math.max(1, this.#window() - socket.outstanding)
+    const room = Math.max(0, this.#window() - this.outbox.flying)
     for (const order of this.outbox.due().slice(0, room)) {
+      if (!this.outbox.fits(order.frame)) {
+        this.#refused(order.counter, new ApiError('too-large', tooLarge(order.frame, this.outbox.frameBytesMax)))
+        continue
+      }
       this.outbox.fly(order.counter)
       socket.askKept(order.frame, 'sent').then(
         (sent) => this.#sent(order.counter, sent),
@@ -538,8 +552,12 @@ export class Session {
     }
   }
 
+  #limits(): { frameBytesMax: number; outstandingMax: number } {
+    return limits(this.#welcome)
+  }
+
   #window(): number {
-    return 32 // half of `outstanding_max`: what people ask in between finds room
+    return Math.max(1, this.#limits().outstandingMax >> 1) // what people ask in between finds room
   }
 
   #sent(counter: number, sent: pb.Sent): void {
@@ -581,79 +599,8 @@ export class Session {
     this.#cursor = new Uint8Array() // the kept one stays until the search is through
     this.#doubts.clear()
     this.book.clear()
-    for (const order of this.outbox.waiting()) {
-      const row = this.outbox.failed(order.counter, { code: 'went-back', params: {} }, 'unconfirmed')
-      if (row) this.show(row)
-    }
-  }
-
-  async #offerAgain(): Promise<void> {
-    const missing: Said[] = []
-    const recalled: { said: Said; sequence: number; conversation: string }[] = []
-    const byTalk = new Map<string, Said[]>()
-    for (const said of this.outbox.said()) {
-      const talk = this.book.with(said.to, said.group)
-      if (!talk || talk.head < said.sequence) {
-        if (said.content.length > 0) missing.push(said)
-      } else byTalk.set(talk.id, [...(byTalk.get(talk.id) ?? []), said])
-    }
-    for (const [id, all] of byTalk) {
-      const left = new Map(all.map((s) => [s.id, s]))
-      while (left.size > 0) {
-        const before = Math.max(...[...left.values()].map((s) => s.sequence)) + 1
-        const page = await this.ask({ case: 'history', value: { conversation: BigInt(id), before: BigInt(before), limit: 200 } }, 'page')
-        const rows = this.book.paged(id, page)
-        for (const said of [...left.values()].filter((s) => s.sequence >= Number(page.first))) {
-          left.delete(said.id)
-          const there = rows.find((r) => r.sequence === said.sequence && r.id === said.id)
-          if (!there && said.content.length > 0) missing.push(said)
-          if (there && said.content.length === 0 && !there.recalled) recalled.push({ said, sequence: there.sequence, conversation: id })
-        }
-        if (page.first === 0n) break
-      }
-    }
-    const shown = this.outbox.renumber((order) => {
-      if (order.kind !== 'send') return undefined
-      const talk = this.book.with(order.to, order.group)
-      const ask = readAsk(order.frame)
-      if (ask.case !== 'send' || (!talk && order.to === '')) return undefined
-      ask.value.conversation = talk ? BigInt(talk.id) : 0n
-      ask.value.to = talk ? '' : order.to
-      return { conversation: talk?.id ?? order.conversation, frame: keepAsk(ask) }
-    })
-    for (const row of shown) this.show(row)
-    for (const said of missing.sort((a, b) => (a.id < b.id ? -1 : 1))) {
-      const talk = this.book.with(said.to, said.group)
-      this.outbox.forgetSaid(said.id)
-      if (!talk && said.to === '') continue // a group that the node does not know any more
-      const conversation = talk?.id ?? said.conversation
-      this.outbox.add({
-        ticket: `again ${said.id}`,
-        kind: 'send',
-        conversation,
-        to: said.to,
-        group: said.group,
-        ask: (counter) => ({
-          case: 'send',
-          value: {
-            conversation: talk ? BigInt(talk.id) : 0n, to: talk ? '' : said.to, counter: BigInt(counter),
-            content: said.content, knownId: unhex(said.id),
-          },
-        }),
-        row: this.calls.blank(conversation, said.content),
-      })
-    }
-    for (const { said, sequence, conversation } of recalled) {
-      this.outbox.add({
-        ticket: `again ${said.id} recalled`,
-        kind: 'recall',
-        conversation,
-        to: said.to,
-        group: said.group,
-        ask: (counter) => ({ case: 'recall', value: { conversation: BigInt(conversation), sequence: BigInt(sequence), counter: BigInt(counter) } }),
-      })
-    }
-    await this.outbox.sure()
+    this.calls.forgetMarks()
+    for (const order of this.outbox.waiting()) this.outbox.failed(order.counter, { code: 'went-back', params: {} }, 'unconfirmed')
   }
 
   /** What waited for a group's home, and does not any more: it is among the messages, or it will not come. */
@@ -693,6 +640,8 @@ export function welcomeRow(w: pb.Welcome, began: number): Welcome {
     features: w.features,
     recallWindowMs: Number(w.recallWindowMs),
     editWindowMs: Number(w.editWindowMs),
+    frameBytesMax: w.frameBytesMax,
+    outstandingMax: w.outstandingMax,
     aheadMs: Number(w.timeMs) - Math.round((began + Date.now()) / 2),
   }
 }

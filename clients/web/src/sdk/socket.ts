@@ -1,7 +1,7 @@
 // One connection to a node: frames out, answers to who asked, pushes to who listens.
 
 import { ApiError } from './api'
-import { decode, encode, numbered, problem, type Answer, type AnswerCase, type AnswerOf, type Ask } from './wire'
+import { decode, encode, FRAME_BYTES_MAX, numbered, problem, type Answer, type AnswerCase, type AnswerOf, type Ask } from './wire'
 
 /** What is needed of a WebSocket: a browser's, or another's in tests. */
 export interface Wire {
@@ -33,10 +33,8 @@ export class Socket {
   onpush: (answer: Answer) => void = () => undefined
   /** It ended; `problem` if the node said why. */
   onend: (problem: ApiError | undefined) => void = () => undefined
-  /** Asks without an answer. */
-  get outstanding(): number {
-    return this.#asked.size
-  }
+  /** Bytes of a frame that are read: the node says how many it sends. */
+  frameBytesMax = FRAME_BYTES_MAX
 
   readonly #wire: Wire
   readonly #asked = new Map<number, Asked>()
@@ -123,7 +121,7 @@ export class Socket {
 
   #message(data: unknown): void {
     this.#heard = Date.now()
-    const frame = data instanceof ArrayBuffer ? decode(new Uint8Array(data)) : undefined
+    const frame = data instanceof ArrayBuffer ? decode(new Uint8Array(data), this.frameBytesMax) : undefined
     if (!frame) {
       this.end(new ApiError('malformed'))
       return

@@ -22,8 +22,16 @@ export interface Order {
   readonly problem: { readonly code: string; readonly params: Readonly<Record<string, string>> } | undefined
   /** Of a message: as it is shown. */
   readonly row: MessageRow | undefined
+  readonly reply?: Reply | undefined
   /** It was on its way once: the node may have it. */
   readonly flown?: true
+}
+
+/** What a message answers. In a group it is sent by its number (`sequence`), which may mean another after a restore: the id tells. */
+export interface Reply {
+  readonly id: string
+  /** 0: not in a group. */
+  readonly sequence: number
 }
 
 /** A message that the node acknowledged: offered again if the node loses it. */
@@ -38,6 +46,7 @@ export interface Said {
   readonly sequence: number
   /** Empty: it was recalled. */
   readonly content: Uint8Array
+  readonly reply?: Reply | undefined
 }
 
 /** A conversation as it is kept. */
@@ -185,8 +194,10 @@ export class Store {
     return this.#read('said', (r) => r.getAll())
   }
 
-  draft(conversation: string): Promise<Draft | undefined> {
-    return this.#read('drafts', (r) => r.get(conversation))
+  /** By the address of the conversation, whose number may mean another after a restore. */
+  async drafts(): Promise<Map<string, Draft>> {
+    const [keys, drafts] = await Promise.all([this.#read('drafts', (r) => r.getAllKeys()), this.#read<Draft[]>('drafts', (r) => r.getAll())])
+    return new Map(drafts.map((draft, i) => [String(keys[i]), draft]))
   }
 
   message(conversation: string, sequence: number): Promise<MessageRow | undefined> {

@@ -7,6 +7,24 @@ import { ClientFrameSchema, ServerFrameSchema, type ClientFrame, type Error as W
 
 /** As `Welcome.frame_bytes_max`, until the node has said its own. */
 export const FRAME_BYTES_MAX = 262_144
+/** As `Welcome.outstanding_max`, likewise. */
+const OUTSTANDING_MAX = 64
+/** Of a node that says more, no more than this is believed: bytes of a frame, and commands without an answer. */
+const FRAME_BYTES_BELIEVED = 16 * 1_048_576
+const OUTSTANDING_BELIEVED = 1024
+
+/** The node's limits, from what it said of itself. */
+export function limits(said: { readonly frameBytesMax?: number; readonly outstandingMax?: number } | undefined): { frameBytesMax: number; outstandingMax: number } {
+  return {
+    frameBytesMax: Math.min(said?.frameBytesMax || FRAME_BYTES_MAX, FRAME_BYTES_BELIEVED),
+    outstandingMax: Math.min(said?.outstandingMax || OUTSTANDING_MAX, OUTSTANDING_BELIEVED),
+  }
+}
+
+/** Parameters of the error `too-large`, as the node says them. */
+export function tooLarge(frame: Uint8Array, max: number): Record<string, string> {
+  return { what: 'frame', got: String(frame.length), max: String(max) }
+}
 
 export type Ask = NonNullable<MessageInitShape<typeof ClientFrameSchema>['frame']>
 export type AskCase = NonNullable<Ask['case']>
@@ -34,8 +52,8 @@ export function readAsk(kept: Uint8Array): ClientFrame['frame'] {
   return fromBinary(ClientFrameSchema, kept).frame
 }
 
-export function decode(bytes: Uint8Array): ServerFrame | undefined {
-  if (bytes.byteLength > FRAME_BYTES_MAX) return undefined
+export function decode(bytes: Uint8Array, bytesMax: number): ServerFrame | undefined {
+  if (bytes.byteLength > bytesMax) return undefined
   try {
     return fromBinary(ServerFrameSchema, bytes)
   } catch {

@@ -22,6 +22,7 @@ export class ScriptedNode {
   cursor = Uint8Array.of(1)
   counter = 0n
   wentBack = false
+  limits: { outstandingMax?: number; frameBytesMax?: number } = { outstandingMax: 64 }
   pages: () => Answer[] = () => []
   /** What a numbered command is answered; undefined: nothing. */
   answer: (frame: ClientFrame) => Answer | undefined = () => undefined
@@ -47,7 +48,7 @@ export class ScriptedNode {
     const say = (answer: Answer | undefined) => answer && this.say(answer, frame.id)
     switch (frame.frame.case) {
       case 'hello':
-        return say({ case: 'welcome', value: { version: 1, domain: 'alpha.test', outstandingMax: 64 } })
+        return say({ case: 'welcome', value: { version: 1, domain: 'alpha.test', ...this.limits } })
       case 'resume':
         return say({ case: 'signedIn', value: { user: ME, device: 7n, counter: this.counter } })
       case 'sync':

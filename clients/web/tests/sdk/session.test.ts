@@ -186,6 +186,43 @@ describe('what is said', () => {
     s.stop()
   })
 
+  it('has no more on its way than half of what this node says that it takes', async () => {
+    const node = new ScriptedNode()
+    node.limits = { outstandingMax: 8 }
+    node.pages = () => [talk(0, [])]
+    const { session: s } = await session(node)
+    s.start()
+    await until(() => s.row().link.state === 'online')
+    for (let i = 1; i <= 10; i++) await s.calls.send({ ticket: `t${i}`, conversation: '5', content: text(`${i}`) })
+    await until(() => node.of('send').length >= 4)
+    // Asked for something else meanwhile: by its answer all that was to go is gone.
+    node.answer = (f) => (f.frame.case === 'listDevices' ? { case: 'devices', value: { devices: [] } } : undefined)
+    await s.calls.devices()
+    expect(node.of('send')).toHaveLength(4)
+    s.stop()
+  })
+
+  it('that is larger than a frame of this node is refused at once, and what waits goes on', async () => {
+    const node = new ScriptedNode()
+    node.limits = { frameBytesMax: 1000 }
+    node.pages = () => [talk(0, [])]
+    node.answer = (f) => (f.frame.case === 'send' ? taken(1) : undefined)
+    const { session: s } = await session(node)
+    // Kept before the node has said its limit: it fails then, and does not end one connection after another.
+    await s.calls.send({ ticket: 'early', conversation: '5', content: new Uint8Array(1000) })
+    s.start()
+    await until(() => s.row().link.state === 'online')
+    await expect(s.calls.send({ ticket: 'large', conversation: '5', content: new Uint8Array(1000) })).rejects.toMatchObject({
+      code: 'too-large', params: { what: 'frame', max: '1000' },
+    })
+    await s.calls.send({ ticket: 'small', conversation: '5', content: text('small') })
+    await until(() => s.row().outbox === 0)
+    expect(node.of('send').map((f) => (f.frame.case === 'send' ? f.frame.value.content.length : 0))).toEqual([text('small').length])
+    const rows = (await s.calls.stretch('5', { at: 'latest' })).messages
+    expect(rows.find((r) => r.own === 'failed')?.problem?.code).toBe('too-large')
+    s.stop()
+  })
+
   it('under a new device: what never went goes, what may have gone is asked about', async () => {
     const node = new ScriptedNode()
     node.pages = () => [talk(0, [])]
