@@ -138,7 +138,7 @@ export class Fake implements Talk {
     this.#change(id, of, { reactions: count > 0 ? [...others, { emoji, count, mine: !remove, users: [me] }] : others })
   }
   async pin(id: string, of: Message, remove: boolean) { this.#change(id, of, { pinned: !remove }) }
-  async pins(id: string) { return this.all[id]!.filter((one) => one.pinned) }
+  pinned(id: string) { void this.versions[id]; return this.all[id]!.filter((one) => one.pinned) }
   retry(id: string, of: Message) { this.#change(id, of, { state: 'pending', problem: undefined }) }
   discard(id: string, of: Message) { this.#touch(id, this.all[id]!.filter((one) => one.key !== of.key)) }
   markRead(id: string, sequence: number) {

@@ -13,16 +13,20 @@ export function parse(path: string): Route {
   return { at: 'list' }
 }
 
+/** Of an entry of the browser's history: how many of ours lie before it, and how many before the one in which this page began. */
+interface Step { readonly depth: number; readonly began: number }
+const firstPart = (path: string): string => path.split('/')[1] ?? ''
+
 class Router {
   #path = $state(typeof location === 'undefined' ? '/' : location.pathname)
   route = $derived(parse(this.#path))
-  /** How many steps of ours lie behind: whether going back stays here. */
-  #depth = 0
+  /** Whether going back stays here. */
+  #step: Step = { depth: 0, began: 0 }
 
   begin(): () => void {
-    this.#depth = Number((history.state as { depth?: number } | null)?.depth ?? 0)
+    this.#step = kept()
     const moved = () => {
-      this.#depth = Number((history.state as { depth?: number } | null)?.depth ?? 0)
+      this.#step = kept()
       this.#path = location.pathname
     }
     addEventListener('popstate', moved)
@@ -31,16 +35,29 @@ class Router {
 
   go(path: string, replace = false): void {
     if (path === location.pathname) return
-    if (!replace) this.#depth += 1
-    history[replace ? 'replaceState' : 'pushState']({ depth: this.#depth }, '', path)
+    const depth = this.#step.depth + (replace ? 0 : 1)
+    this.#step = { depth, began: firstPart(path) === firstPart(location.pathname) ? this.#step.began : depth }
+    history[replace ? 'replaceState' : 'pushState'](this.#step, '', path)
     this.#path = path
   }
 
   /** One step back; to `otherwise` if there is none of ours. */
   back(otherwise = '/'): void {
-    if (this.#depth > 0) history.back()
+    if (this.#step.depth > 0) history.back()
     else this.go(otherwise, true)
   }
+
+  /** Out of a page with all its parts, to where one was before it; to `otherwise` if that is not ours. */
+  leave(otherwise = '/'): void {
+    const { depth, began } = this.#step
+    if (began > 0) history.go(began - 1 - depth)
+    else this.go(otherwise, true)
+  }
+}
+
+function kept(): Step {
+  const state = history.state as Partial<Step> | null
+  return { depth: Number(state?.depth ?? 0), began: Number(state?.began ?? 0) }
 }
 
 export const router = new Router()
