@@ -71,7 +71,7 @@ impl WebClient {
         if let Some(kept) = self.0.get(path).filter(|_| path != PAGE) {
             return Some(kept.answer(path.starts_with(HASHED), asked));
         }
-        is_page(path).then(|| self.page(asked))
+        is_view(uri).then(|| self.page(asked))
     }
 
     /// The page.
@@ -109,7 +109,8 @@ impl Kept {
 }
 
 /// Whether an address is one that the client has a view for. Files have a dot in their name, views have none.
-fn is_page(path: &str) -> bool {
+pub(super) fn is_view(uri: &Uri) -> bool {
+    let path = uri.path().trim_start_matches('/');
     !NOT_PAGES.iter().any(|p| path.starts_with(p)) && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }
 
@@ -153,10 +154,10 @@ mod tests {
     #[test]
     fn views_are_told_from_files() {
         for page in ["", "join/abc", "group/abcdef", "c/12", "settings/devices"] {
-            assert!(is_page(page), "{page}");
+            assert!(is_view(&format!("/{page}").parse().unwrap()), "{page}");
         }
         for none in ["favicon.ico", "assets/gone", "assets/x.js", "v1/ws", "v1/", ".well-known/x", "a/b.php"] {
-            assert!(!is_page(none), "{none}");
+            assert!(!is_view(&format!("/{none}").parse().unwrap()), "{none}");
         }
     }
 

@@ -10,6 +10,7 @@ use startalk_domain::governance::{self, Registration};
 
 use super::{
     Client,
+    client::is_view,
     join::Wanted,
     page::{Reader, escape},
 };
@@ -19,7 +20,12 @@ pub(super) async fn home(Extension(client): Extension<Client>, wanted: Query<Wan
     if let Some(web) = client.gateway.config.web.as_ref().filter(|_| !wanted.is_plain()) {
         return web.page(&headers);
     }
-    let reader = Reader::of("/", wanted.lang.as_deref(), &headers);
+    without_client(&client, &wanted, &headers)
+}
+
+/// The first page for who has no client.
+fn without_client(client: &Client, wanted: &Wanted, headers: &HeaderMap) -> Response {
+    let reader = Reader::of("/", wanted.lang.as_deref(), headers);
     let words = reader.words;
     let realm = governance::realm(&*client.gateway.config.views.store);
     let domain = &client.gateway.config.domain;
@@ -43,7 +49,7 @@ pub(super) async fn home(Extension(client): Extension<Client>, wanted: Query<Wan
         words.about,
         words.client_title,
         words.client_text,
-        escape(&start_command(&client, &format!("name@{domain}"))),
+        escape(&start_command(client, &format!("name@{domain}"))),
     );
     reader.page(StatusCode::OK, &title, &main)
 }
@@ -63,10 +69,13 @@ pub(super) fn start_command(client: &Client, user: &str) -> String {
 /// Whatever else was asked for: a file or a view of the web client, or nothing.
 pub(super) async fn other(Extension(client): Extension<Client>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let asked = matches!(method, Method::GET | Method::HEAD);
+    let wanted = Query::<Wanted>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
     if let Some(answer) = client.gateway.config.web.as_ref().filter(|_| asked).and_then(|web| web.answer(&uri, &headers)) {
-        return answer;
+        // Who has no script has nothing of a view of the client, and would be sent to the same place again and again.
+        let of_the_client = !is_view(&uri) || !wanted.is_plain();
+        return if of_the_client { answer } else { without_client(&client, &wanted, &headers) };
     }
-    let reader = Reader::of("/", uri.query().and_then(|q| q.strip_prefix("lang=")), &headers);
+    let reader = Reader::of("/", wanted.lang.as_deref(), &headers);
     reader.failure(StatusCode::NOT_FOUND, reader.words.not_found)
 }
 

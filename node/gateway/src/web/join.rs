@@ -26,7 +26,7 @@ use super::{
 use crate::{enter::Registration, secrets};
 
 /// `?plain`, `?lang=`.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct Wanted {
     pub lang: Option<String>,
     plain: Option<String>,

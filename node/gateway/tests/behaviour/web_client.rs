@@ -178,6 +178,20 @@ async fn who_has_no_script_makes_an_account_all_the_same() {
 }
 
 #[tokio::test]
+async fn who_has_no_script_is_told_so_at_every_address_of_the_client() {
+    let node = node();
+    for path in ["/group/abcdefghijklmnopqrstuvwxyz", "/c/12", "/settings/security"] {
+        assert_eq!(get(&node, path, "").await.body, PAGE, "{path}");
+        for (asked, words) in [("plain", "JavaScript"), ("plain=&lang=zh", "JavaScript"), ("lang=zh", "获取客户端")] {
+            let answer = get(&node, &format!("{path}?{asked}"), "").await;
+            assert_eq!(answer.status, 200, "{path}?{asked}");
+            assert!(answer.body.contains(words) && answer.body != PAGE, "{path}?{asked}: {}", answer.body);
+        }
+    }
+    assert_eq!(get(&node, "/assets/gone.js?plain", "").await.status, 404);
+}
+
+#[tokio::test]
 async fn a_client_without_a_page_is_none() {
     assert!(WebClient::new([file("assets/x.js", "x")]).is_none());
     assert!(WebClient::new([]).is_none());
