@@ -1,6 +1,7 @@
 // The page's beginning: words and looks, the worker, the views, and when the page has nothing more urgent to do, the
 // service worker.
 
+import './storage'
 import { mount } from 'svelte'
 import App from './App.svelte'
 import { start } from './offline/register'

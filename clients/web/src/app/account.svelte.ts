@@ -65,7 +65,7 @@ export class Account implements Talk {
     this.#end = sdk.listen((told) => {
       if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
       else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
-      else if (told.kind !== 'setting' && told.account === user) this.hear(told)
+      else if (told.kind !== 'setting' && told.kind !== 'keeping' && told.account === user) this.hear(told)
       const online = this.row?.link.state === 'online'
       if (online && !this.#looked) this.lookForInvitations()
       if (online && !this.#online) {

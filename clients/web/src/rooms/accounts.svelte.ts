@@ -7,6 +7,8 @@ export class Accounts {
   rows = $state.raw<readonly AccountRow[]>([])
   /** Whether the worker has told at all: before, nobody knows whether there are any. */
   heard = $state(false)
+  /** False: this browser keeps nothing. */
+  isKept = $state(true)
   readonly #talks = new Map<string, Account>()
   readonly #end: () => void
   /** New messages, for notifications. */
@@ -27,7 +29,8 @@ export class Accounts {
   }
 
   #hear(told: Told): void {
-    if (told.kind === 'accounts') {
+    if (told.kind === 'keeping') this.isKept = told.isKept
+    else if (told.kind === 'accounts') {
       this.rows = told.rows
       this.heard = true
       for (const [user, talk] of this.#talks) {

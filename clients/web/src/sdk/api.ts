@@ -323,6 +323,8 @@ export type Told =
   | { readonly kind: 'typing'; readonly account: User; readonly conversation: ConversationId; readonly user: User; readonly typing: boolean }
   | { readonly kind: 'presence'; readonly account: User; readonly user: User; readonly state: string }
   | { readonly kind: 'invitation'; readonly account: User; readonly row: GroupInvitationRow }
+  /** Not: this browser keeps nothing, and what is here goes with the last tab. Told once, before the accounts. */
+  | { readonly kind: 'keeping'; readonly isKept: boolean }
   | { readonly kind: 'setting'; readonly name: string; readonly value: unknown }
 
 /** A tab's end of the worker. */

@@ -112,6 +112,15 @@ export class Book {
     this.#tell({ kind: 'again', account: this.me, conversation: undefined })
   }
 
+  /** Nothing of it is kept here any more, what is typed neither. */
+  forget(): void {
+    this.clear()
+    this.#profiles.clear()
+    this.#drafts.clear()
+    this.#store.clear('drafts')
+    this.tellAll()
+  }
+
   /** Tells the whole list: a conversation that is not in it is not there any more. */
   tellAll(): void {
     this.#tell({ kind: 'conversations', account: this.me, rows: this.all(), whole: true })

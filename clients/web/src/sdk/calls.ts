@@ -374,18 +374,18 @@ export class Calls implements AccountCalls {
   }
 
   async deleteAccount(password: string, eraseMessages: boolean): Promise<void> {
-    await this.#session.ask({ case: 'deleteAccount', value: { password, eraseMessages } }, 'done')
-    await this.#session.signedOut({ code: 'token-revoked', params: {} })
+    await this.#session.leave(() => this.#session.ask({ case: 'deleteAccount', value: { password, eraseMessages } }, 'done'))
   }
 
   async signOut(forget: boolean): Promise<void> {
     // Without a connection the device stays at the node until it is revoked from another one: say so, unless all is forgotten.
-    try {
-      await this.#session.ask({ case: 'signOut', value: {} }, 'done')
-    } catch (error) {
-      if (!forget || !(error instanceof ApiError)) throw error
-    }
-    await this.#session.signedOut({ code: 'token-revoked', params: {} })
+    await this.#session.leave(async () => {
+      try {
+        await this.#session.ask({ case: 'signOut', value: {} }, 'done')
+      } catch (error) {
+        if (!forget || !(error instanceof ApiError)) throw error
+      }
+    })
   }
 
   async reconnect(): Promise<void> {

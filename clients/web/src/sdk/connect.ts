@@ -2,15 +2,17 @@
 
 import { scriptUrl } from '../trusted'
 import type { Sdk } from './api'
-import { joinChannel, lead, type Channel } from './led'
+import { channelOf, joinChannel, lead, type Channel } from './led'
 import { Caller, type Down, type Up } from './ports'
 import { TabSdk } from './tab'
 import workerUrl from './worker.ts?worker&url'
 
 const NAME = 'startalk'
+/** A tab of an earlier version loads anew when nobody has touched it for so long: what is typed is kept by then. */
+const UNTOUCHED_MS = 3_000
 
 /** `onstale`: another version of this program waits for the accounts that this one works on. */
-export function connect(onstale: () => void = reloadUnseen): Sdk {
+export function connect(onstale: () => void = reloadUntouched): Sdk {
   const tab = `startalk-tab-${crypto.randomUUID()}`
   let sort: Sdk['sort'] = 'shared'
   let carry: (up: Up) => void = () => undefined
@@ -19,12 +21,16 @@ export function connect(onstale: () => void = reloadUnseen): Sdk {
 
   const led = () => {
     sort = 'led'
-    const channel = new BroadcastChannel('startalk-led')
-    carry = joinChannel(channel as unknown as Channel, tab, () => caller)
-    lead(navigator.locks, () => void new Worker(scriptUrl(workerUrl), { type: 'module', name: NAME }))
+    // Tabs of one version have one leader: another version's worker may speak otherwise.
+    const name = channelOf(new URL(workerUrl, location.href).pathname)
+    let end: () => void = () => undefined
+    const leader = lead(navigator.locks, name, (steals) => {
+      const worker = new Worker(scriptUrl(workerUrl), { type: 'module', name: steals ? `${NAME} steals` : NAME })
+      end = () => worker.terminate()
+    }, () => end())
+    carry = joinChannel(new BroadcastChannel(name) as unknown as Channel, tab, () => caller, leader.usurp)
   }
-  if (typeof SharedWorker === 'undefined') led()
-  else {
+  const shared = () => {
     let heard = false
     const worker = new SharedWorker(scriptUrl(workerUrl), { type: 'module', name: NAME })
     worker.port.onmessage = ({ data }: MessageEvent<Down>) => {
@@ -36,6 +42,14 @@ export function connect(onstale: () => void = reloadUnseen): Sdk {
       led() // it could not be loaded: what was asked is asked of the other sort when that is there
     }
     carry = (up) => worker.port.postMessage(up)
+  }
+  if (typeof SharedWorker === 'undefined') led()
+  else {
+    try {
+      shared()
+    } catch {
+      led() // the browser has them and refuses: what is kept for pages is switched off
+    }
   }
 
   // Held as long as this tab lives: so the worker, which waits for it, knows when the tab is gone, however it went. Said only
@@ -52,11 +66,13 @@ export function connect(onstale: () => void = reloadUnseen): Sdk {
   return new TabSdk(caller, () => sort)
 }
 
-/** A tab that nobody looks at loads the new version; one that is looked at does when it is not any more. */
-function reloadUnseen(): void {
-  const reload = () => {
-    if (document.visibilityState === 'hidden') location.reload()
+/** Somebody took the new version in another tab, which waits for this one: it loads anew as soon as nobody writes in it. */
+function reloadUntouched(): void {
+  let touched = Date.now()
+  for (const kind of ['keydown', 'input', 'pointerdown']) addEventListener(kind, () => (touched = Date.now()), { capture: true, passive: true })
+  const look = () => {
+    if (document.visibilityState === 'hidden' || Date.now() - touched >= UNTOUCHED_MS) location.reload()
   }
-  document.addEventListener('visibilitychange', reload)
-  reload()
+  document.addEventListener('visibilitychange', look)
+  setInterval(look, 500)
 }

@@ -121,6 +121,7 @@ export class Host {
 
   /** What a listener hears first. */
   #begins(hear: (told: Told) => void): void {
+    hear({ kind: 'keeping', isKept: this.#world.isKept })
     hear(this.#rows())
     for (const [account, { session }] of this.#accounts) {
       hear({ kind: 'conversations', account, rows: session.book.all(), whole: true })

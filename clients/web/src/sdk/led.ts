@@ -1,5 +1,6 @@
 // Where there is no SharedWorker: one tab, the one that has a lock, keeps a dedicated worker for all, and everybody speaks
-// on a channel. When that tab goes, the next one gets the lock and starts a worker, which says that it is there.
+// on a channel. When that tab goes, the next one gets the lock and starts a worker, which says that it is there. A tab that a
+// browser has put to sleep keeps its lock and says nothing: then the next one takes it.
 
 import type { Caller, Down, Up } from './ports'
 
@@ -8,6 +9,13 @@ export type Said =
   | { readonly to: string; readonly down: Down }
   /** A worker is there; another than before if `epoch` is another. */
   | { readonly to: 'all'; readonly epoch: string }
+
+/** How long the worker may say nothing to what it is told, before it is asked whether it is there; and after that. */
+const SILENT_MS = 8_000
+const DEAF_MS = 4_000
+
+/** Of the tabs of one version, by the address of its worker: the name of their channel, and of their leader's lock. */
+export const channelOf = (worker: string): string => `startalk-led ${worker}`
 
 /** What is needed of a BroadcastChannel. */
 export interface Channel {
@@ -46,10 +54,28 @@ export function serveChannel(
   channel.postMessage({ to: 'all', epoch })
 }
 
-/** A tab's end: how it speaks to whichever worker there is. `caller` is given what comes. */
-export function joinChannel(channel: Channel, me: string, caller: () => Caller): (up: Up) => void {
+/**
+ * A tab's end: how it speaks to whichever worker there is. `caller` is given what comes; `usurp` is called when the worker
+ * does not answer any more.
+ */
+export function joinChannel(channel: Channel, me: string, caller: () => Caller, usurp: () => void = () => undefined): (up: Up) => void {
   let epoch: string | undefined
+  let doubt: ReturnType<typeof setTimeout> | undefined
+  const who = () => channel.postMessage({ to: 'worker', from: me, up: { k: 'who' } })
+  const expect = () => {
+    doubt ??= setTimeout(() => {
+      who()
+      doubt = setTimeout(() => {
+        doubt = undefined
+        usurp()
+      }, DEAF_MS)
+    }, SILENT_MS)
+  }
   channel.onmessage = ({ data }) => {
+    if (data.to === me || data.to === 'all') {
+      clearTimeout(doubt)
+      doubt = undefined
+    }
     if ('down' in data) {
       if (data.to === me) caller().down(data.down)
     } else if ('epoch' in data && data.epoch !== epoch) {
@@ -59,16 +85,35 @@ export function joinChannel(channel: Channel, me: string, caller: () => Caller):
       caller().again(first)
     }
   }
-  channel.postMessage({ to: 'worker', from: me, up: { k: 'who' } })
+  who()
+  expect()
   return (up) => {
+    expect()
     if (epoch !== undefined) channel.postMessage({ to: 'worker', from: me, up })
   }
 }
 
-/** Waits for its turn to keep the worker; `start` begins it. Held as long as the tab lives. */
-export function lead(locks: Pick<LockManager, 'request'>, start: () => void): void {
-  void locks.request('startalk-leader', () => {
-    start()
+/**
+ * Waits for its turn to keep the worker; `start` begins it. Held as long as the tab lives, unless another tab takes it: then
+ * `end` is called, and this one waits again. `usurp` takes it from who has it.
+ */
+export function lead(locks: Pick<LockManager, 'request'>, name: string, start: (steals: boolean) => void, end: () => void): { usurp: () => void } {
+  let leads = false
+  const hold = (steals: boolean) => () => {
+    leads = true
+    start(steals)
     return new Promise<void>(() => undefined)
-  })
+  }
+  const lost = () => {
+    if (leads) end()
+    leads = false
+    wait()
+  }
+  const wait = () => void locks.request(name, hold(false)).catch(lost)
+  wait()
+  return {
+    usurp: () => {
+      if (!leads) void locks.request(name, { steal: true }, hold(true)).catch(lost)
+    },
+  }
 }

@@ -252,6 +252,11 @@ export class Outbox {
     return [...this.#said.values()]
   }
 
+  forgetAllSaid(): void {
+    this.#said.clear()
+    this.#store.clear('said')
+  }
+
   forgetSaid(id: string): void {
     this.#said.delete(id)
     this.#store.remove('said', id)

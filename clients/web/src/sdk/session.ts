@@ -54,6 +54,7 @@ export class Session {
   /** Conversations whose waiting orders the sync did not have. */
   #doubts = new Map<string, Set<number>>()
   #running = false
+  #leaving = false
   readonly #waiters = new Set<() => void>()
   /** Counts beginnings: of two at once the later one is meant. */
   #attempt = 0
@@ -293,7 +294,7 @@ export class Session {
       return
     }
     if (why && (why.code === 'token-revoked' || why.code === 'account-disabled')) {
-      void this.signedOut(why)
+      if (!this.#leaving) void this.signedOut(why, why.code !== 'token-revoked')
       return
     }
     const pause = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** this.#tries) * (0.5 + Math.random())
@@ -302,15 +303,38 @@ export class Session {
     this.#timer = setTimeout(() => void this.#connect(), pause)
   }
 
-  /** The device is none any more. What was read and what waits stays. */
-  async signedOut(why: Problem): Promise<void> {
+  /** Signs out, from here: what becomes of what is kept is decided here, too. */
+  async leave(ask: () => Promise<unknown>): Promise<void> {
+    this.#leaving = true
+    try {
+      await ask()
+    } finally {
+      this.#leaving = false
+    }
+    await this.signedOut({ code: 'token-revoked', params: {} }, true)
+  }
+
+  /**
+   * The device is none any more. What waits to be sent stays for who signs in again. What was read is forgotten unless it
+   * is to stay: somebody who ends a device from elsewhere may have lost it.
+   */
+  async signedOut(why: Problem, stays: boolean): Promise<void> {
     this.#attempt += 1
+    if (!stays) {
+      this.#cursor = new Uint8Array()
+      this.#synced = false
+      this.book.forget()
+      this.outbox.forgetAllSaid()
+      this.calls.forgetMarks()
+      this.store.remove('meta', 'cursor')
+    }
     const problem = { code: why.code, params: why.params }
-    this.identity = { ...this.identity, signedOut: problem }
+    this.identity = { ...this.identity, token: new Uint8Array(), signedOut: problem }
     this.#socket?.end()
     clearTimeout(this.#timer)
-    this.#state({ state: 'signed-out', problem })
+    await this.store.sure().catch(() => undefined)
     await this.#parts.keep(this.identity)
+    this.#state({ state: 'signed-out', problem })
   }
 
   /** Asks the node, if there is a connection. */

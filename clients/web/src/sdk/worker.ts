@@ -2,10 +2,11 @@
 // keeps for all, whose tabs speak on a channel (led.ts).
 //
 // Only one worker of a browser works on the accounts at a time, whatever its sort or version: it holds a lock. One that
-// does not get it waits and says so once on a channel; the other's tabs are told that they are stale, and load again.
+// does not get it waits and says so once on a channel; the other's tabs are told that they are stale, and load again. One
+// that takes the place of a worker that sleeps takes the lock, too; the other stops when it wakes.
 
 import { Host } from './host'
-import { serveChannel, type Channel } from './led'
+import { channelOf, serveChannel, type Channel } from './led'
 import { thrown, type Down, type Up } from './ports'
 import type { Wire } from './socket'
 import type { World } from './world'
@@ -20,13 +21,8 @@ interface Scope {
 
 const ENGINE = 'startalk-engine'
 
-const world: World = {
-  factory: indexedDB,
-  openWire: (url) => new WebSocket(url) as unknown as Wire,
-  fetch: (input, init) => fetch(input, init),
-  origin: location.origin,
-  language: navigator.language,
-}
+/** How it was started by a tab that takes the place of a worker that sleeps (connect.ts). */
+const steals = (globalThis as { name?: string }).name?.endsWith(' steals') ?? false
 
 const host: Promise<Host> = begin()
 host.catch(() => undefined) // each call says so
@@ -34,19 +30,64 @@ host.catch(() => undefined) // each call says so
 function begin(): Promise<Host> {
   const wanted = new BroadcastChannel(ENGINE)
   return new Promise((resolve, reject) => {
-    const open = (): Promise<void> => {
-      const opened = Host.open(world)
+    const open = async (): Promise<void> => {
+      const opened = world().then((w) => Host.open(w))
       opened.then(resolve, reject)
       wanted.onmessage = () => void opened.then((h) => h.stale())
-      return opened.then(() => new Promise<void>(() => undefined)) // held until this worker is no more
+      await opened
+      await new Promise<void>(() => undefined) // held until this worker is no more
     }
     const locks = (navigator as { locks?: LockManager }).locks
-    if (!locks) return void open()
+    if (!locks) return void open().catch(reject)
+    const hold = (options: LockOptions) => {
+      locks.request(ENGINE, options, open).catch((error: unknown) => {
+        reject(error)
+        // Another worker took it while this one slept: only one works on the accounts.
+        void host.then((h) => h.stop(), () => undefined)
+      })
+    }
+    if (steals) return hold({ steal: true })
     void locks.request(ENGINE, { ifAvailable: true }, async (lock) => {
       if (lock) return open()
       wanted.postMessage('wanted')
-      void locks.request(ENGINE, open).catch(reject)
-    }).catch(reject)
+      hold({})
+    }).catch((error: unknown) => {
+      // Also where pages may keep nothing: then there is nothing that two could spoil.
+      if (error instanceof DOMException && error.name === 'SecurityError') void open().catch(reject)
+      else {
+        reject(error)
+        void host.then((h) => h.stop(), () => undefined)
+      }
+    })
+  })
+}
+
+/** Where a browser keeps nothing (some do in private windows), it is kept as long as this worker lives, and said. */
+async function world(): Promise<World> {
+  const isKept = await keeps()
+  if (!isKept) await import('./forgetful')
+  return {
+    factory: indexedDB,
+    isKept,
+    openWire: (url) => new WebSocket(url) as unknown as Wire,
+    fetch: (input, init) => fetch(input, init),
+    origin: location.origin,
+    language: navigator.language,
+  }
+}
+
+function keeps(): Promise<boolean> {
+  return new Promise((resolve) => {
+    try {
+      const request = indexedDB.open('startalk-probe', 1)
+      request.onerror = () => resolve(false)
+      request.onsuccess = () => {
+        request.result.close()
+        resolve(true)
+      }
+    } catch {
+      resolve(false)
+    }
   })
 }
 
@@ -73,4 +114,4 @@ if ('onconnect' in scope) {
       }
     }
   }
-} else serveChannel(new BroadcastChannel('startalk-led') as unknown as Channel, attach)
+} else serveChannel(new BroadcastChannel(channelOf(location.pathname)) as unknown as Channel, attach)

@@ -4,6 +4,8 @@ import type { OpenWire } from './socket'
 
 export interface World {
   readonly factory: IDBFactory
+  /** False: what is in it goes with this process. */
+  readonly isKept: boolean
   readonly openWire: OpenWire
   readonly fetch: typeof fetch
   /** Where the page came from, as `https://host:port`; empty: from nowhere. */

@@ -39,6 +39,7 @@ export class Person {
       origin: this.origin(),
       language: 'en',
       fetch,
+      isKept: true,
       openWire: (url) => {
         if (!alive.yes) throw new Error('killed')
         const wire = new WebSocket(url)

@@ -117,6 +117,7 @@ describe('finding a domain', () => {
   }))
   const world = (answers: Record<string, Uint8Array>): World => ({
     factory: indexedDB, origin: 'https://alpha.test', language: 'en',
+    isKept: true,
     openWire: () => {
       throw new Error('not here')
     },

@@ -335,13 +335,15 @@ describe('what is heard', () => {
     s.stop()
   })
 
-  it('as the end of the device stops it, and keeps what waits', async () => {
+  it('as the end of the device stops it, keeps what waits, and forgets what was read', async () => {
     const node = new ScriptedNode()
-    node.pages = () => [talk(0, [])]
-    const { session: s, store } = await session(node)
+    node.pages = () => [talk(1, [from(BOB, 1)])]
+    const { session: s, store, told } = await session(node)
     s.start()
     await until(() => s.row().link.state === 'online')
     await s.calls.send({ ticket: 'a', conversation: '5', content: text('x') })
+    await s.calls.keepDraft(BOB, { typed: 'half', mentions: [] })
+    expect(await store.message('5', 1)).toBeDefined()
     const { wire } = node
     node.say({ case: 'close', value: { error: { code: 'token-revoked' } } })
     await new Promise((next) => setTimeout(next, 0))
@@ -349,6 +351,10 @@ describe('what is heard', () => {
     await until(() => s.row().link.state === 'signed-out')
     expect(await store.orders()).toHaveLength(1)
     expect(node.wire).toBe(wire)
+    const kept = [await store.message('5', 1), await store.conversations(), await store.profiles(), [...(await store.drafts())], await store.meta('cursor')]
+    expect(kept).toEqual([undefined, [], [], [], undefined])
+    expect(told.findLast((t) => t.kind === 'conversations')).toMatchObject({ rows: [], whole: true })
+    expect(s.identity.token).toHaveLength(0)
     s.stop()
   })
 })

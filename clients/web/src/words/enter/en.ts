@@ -78,6 +78,7 @@ const en = {
   signOutPending: { one: '{n} message is not sent yet and would be lost.', other: '{n} messages are not sent yet and would be lost.' },
   signOutForget: 'Remove what is kept in this browser',
   signOutForgetHint: 'Messages, drafts and settings of this account. They stay on the server.',
+  notKept: 'This browser keeps nothing (a private window?). You can sign in, and are signed out when the last tab is closed.',
   signOutKeep: 'Without this, everybody who uses this browser can read it.',
 } as const
 

@@ -79,6 +79,7 @@ const zh: Translation<typeof en> = {
   signOutPending: { other: '还有 {n} 条消息未发出，将会丢失。' },
   signOutForget: '删除此浏览器中保存的内容',
   signOutForgetHint: '此帐号的消息、草稿和设置。它们仍在服务器上。',
+  notKept: '此浏览器不保存任何内容（是否为无痕窗口？）。你可以登录，关闭最后一个标签页后即会登出。',
   signOutKeep: '若不删除，任何使用此浏览器的人都能看到。',
 }
 

@@ -25,6 +25,7 @@ const en = {
   keys: 'Keyboard shortcuts',
   switcher: 'Go to a conversation',
   accounts: 'Accounts',
+  notKept: 'This browser keeps nothing (a private window?): what is read and what waits to be sent goes when the last tab is closed.',
   newVersion: 'There is a new version.',
   reload: 'Reload',
   nothingOpen: 'No conversation is open',

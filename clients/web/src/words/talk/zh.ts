@@ -25,6 +25,7 @@ const zh: Translation<typeof en> = {
   keys: '键盘快捷键',
   switcher: '跳转到会话',
   accounts: '账号',
+  notKept: '此浏览器不保存任何内容（是否为无痕窗口？）：关闭最后一个标签页后，已读内容和待发消息都会消失。',
   newVersion: '有新版本。',
   reload: '重新加载',
   nothingOpen: '尚未打开会话',
