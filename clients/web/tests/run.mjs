@@ -2,7 +2,7 @@
 // runs the units in vitest, then a real Chromium against two real nodes. Ends with `N passed, N failed`.
 //
 // `node tests/run.mjs <part of a name>` runs only browser tests with that in their name; `--sheets` makes contact sheets
-// instead, `--budget` measures the first load; STARTALK_WEB_KEEP=1 keeps the nodes' folders. Durations are printed and never judged.
+// instead, `--pictures` those of the documents, `--budget` measures the first load; STARTALK_WEB_KEEP=1 keeps the nodes' folders. Durations are printed and never judged.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { World } from './harness/world.mjs'
 const web = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const root = resolve(web, '../..')
 const words = process.argv.slice(2).filter((w) => !w.startsWith('--'))
-const instead = ['sheets', 'budget'].find((what) => process.argv.includes(`--${what}`))
+const instead = ['sheets', 'pictures', 'budget'].find((what) => process.argv.includes(`--${what}`))
 
 function must(command, args, options = {}) {
   const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
@@ -91,6 +91,8 @@ const indent = (text) => text.split('\n').slice(0, 14).map((l) => `          ${l
 must('bash', ['tests/install'], { cwd: web })
 const binaries = programs()
 const counts = [words.length || instead ? { passed: 0, failed: 0 } : units(binaries)]
+// Pictures have a world of their own.
+if (instead === 'sheets' || instead === 'pictures') process.exit((await (await import(`./${instead}.mjs`)).default(binaries)) ? 0 : 1)
 const world = await World.make(binaries)
 let failed = true
 try {

@@ -4,20 +4,23 @@
 import { execFile, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import net from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { front } from './front.mjs'
 
 const run = promisify(execFile)
 /** How long a node may take to say that it is up, milliseconds; only a hang reaches it. */
 const START_MAX = 60_000
 
 export class Node {
-  constructor({ programs, folder, domain }) {
+  constructor({ programs, folder, domain, displayName = domain, env = {} }) {
     this.program = join(programs, 'startalk')
     this.populate = join(programs, 'examples/populate')
     this.data = join(folder, domain)
     this.log = join(folder, `${domain}.log`)
     this.domain = domain
+    this.displayName = displayName
+    this.env = env
     this.port = 0
     this.peers = []
     /** Of the accounts that the operator made. */
@@ -28,9 +31,9 @@ export class Node {
   /** Starts it and waits until it is up. */
   async start() {
     const flags = ['--json', '--data', this.data, 'up', '--domain', this.domain, '--listen', `127.0.0.1:${this.port}`]
-    flags.push('--public', `${this.domain}:443`, '--allow-private-addresses', '--display-name', this.domain)
+    flags.push('--public', `${this.domain}:443`, '--allow-private-addresses', '--display-name', this.displayName)
     for (const peer of this.peers) flags.push('--peer', peer)
-    this.process = spawn(this.program, flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, STARTALK_LOG: 'warn' } })
+    this.process = spawn(this.program, flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, STARTALK_LOG: 'warn', ...this.env } })
     this.process.stderr.pipe(createWriteStream(this.log, { flags: 'a' }))
     this.ended = new Promise((end) => this.process.once('exit', (code, signal) => end({ code, signal })))
     const told = await firstLine(this.process, this.log)
@@ -103,6 +106,8 @@ async function firstLine(child, log) {
 class Gate {
   constructor(node) {
     this.node = node
+    const files = process.env.STARTALK_WEB_FRONT
+    this.front = files && front(resolve(files), () => node.port)
     this.pairs = new Set()
     this.isOpen = true
     this.holds = false
@@ -112,6 +117,7 @@ class Gate {
   async open() {
     if (this.port) return
     await new Promise((done) => this.server.listen(0, '127.0.0.1', done))
+    if (this.front) await new Promise((done) => this.front.listen(0, '127.0.0.1', done))
     this.port = this.server.address().port
   }
 
@@ -136,11 +142,12 @@ class Gate {
   close() {
     this.cut()
     this.server.close()
+    this.front?.close()
   }
 
   #accept(near) {
     if (!this.isOpen) return near.destroy()
-    const far = net.connect(this.node.port, '127.0.0.1')
+    const far = net.connect(this.front ? this.front.address().port : this.node.port, '127.0.0.1')
     const pair = [near, far]
     this.pairs.add(pair)
     const end = () => {

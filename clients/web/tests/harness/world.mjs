@@ -11,10 +11,12 @@ import { Node } from './node.mjs'
 export const DOMAINS = ['alpha.test', 'beta.test']
 
 export class World {
-  static async make(programs) {
+  /** `names`: of the domains, as `{ domain, displayName }`; `environment`: of their processes, by the world's folder. */
+  static async make(programs, names = DOMAINS.map((domain) => ({ domain, displayName: domain })), environment = () => ({})) {
     const world = new World()
     world.folder = mkdtempSync(join(tmpdir(), 'startalk-web-'))
-    world.nodes = DOMAINS.map((domain) => new Node({ programs, folder: world.folder, domain }))
+    const env = environment(world.folder)
+    world.nodes = names.map((name) => new Node({ programs, folder: world.folder, env, ...name }))
     const [alpha, beta] = world.nodes
     world.alpha = alpha
     world.beta = beta
