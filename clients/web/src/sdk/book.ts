@@ -34,6 +34,8 @@ export class Book {
   readonly #profiles = new Map<string, ProfileRow>()
   /** By address. */
   #drafts = new Map<string, Draft>()
+  /** Addresses of who asked and was declined: the node does not tell these from others, and they are no conversations. */
+  #declined = new Set<string>()
   readonly #touched = new Set<string>()
   readonly #recount = new Set<string>()
   readonly #heard = new Map<string, MessageRow>()
@@ -50,6 +52,7 @@ export class Book {
     for (const kept of await this.#store.conversations()) this.#all.set(kept.id, kept)
     for (const profile of await this.#store.profiles()) this.#profiles.set(profile.user, profile)
     this.#drafts = await this.#store.drafts()
+    this.#declined = (await this.#store.meta<Set<string>>('declined')) ?? new Set()
   }
 
   get(id: string): Kept | undefined {
@@ -57,7 +60,22 @@ export class Book {
   }
 
   all(): ConversationRow[] {
-    return [...this.#all.values()].map(shown)
+    return [...this.#all.values()].filter((c) => !this.#isDeclined(c)).map(shown)
+  }
+
+  #isDeclined(c: Kept): boolean {
+    return this.#declined.has(addressOf(c))
+  }
+
+  /** A request was decided on. One that is declined is told no more, until one writes to them oneself. */
+  decided(id: string, accepted: boolean): void {
+    const c = this.#all.get(id)
+    if (!c || this.#isDeclined(c) !== accepted) return
+    if (accepted) this.#declined.delete(addressOf(c))
+    else this.#declined.add(addressOf(c))
+    this.#store.put('meta', new Set(this.#declined), 'declined')
+    if (accepted) this.update(id, () => ({}))
+    else this.tellAll()
   }
 
   profiles(): ProfileRow[] {
@@ -78,7 +96,7 @@ export class Book {
   unread(): number {
     const now = Date.now()
     let count = 0
-    for (const c of this.#all.values()) if (c.mutedUntilMs <= now && !c.request) count += c.unread
+    for (const c of this.#all.values()) if (c.mutedUntilMs <= now && !c.request && !this.#isDeclined(c)) count += c.unread
     return count
   }
 
@@ -118,6 +136,8 @@ export class Book {
     this.#profiles.clear()
     this.#drafts.clear()
     this.#store.clear('drafts')
+    this.#declined.clear()
+    this.#store.remove('meta', 'declined')
     this.tellAll()
   }
 
@@ -331,7 +351,8 @@ export class Book {
     const touched = [...this.#touched].map((id) => this.#all.get(id)).filter((c) => c !== undefined)
     this.#touched.clear()
     for (const c of touched) this.#store.put('conversations', c)
-    if (touched.length > 0) this.#tell({ kind: 'conversations', account: this.me, rows: touched.map(shown), whole: false })
+    const told = touched.filter((c) => !this.#isDeclined(c))
+    if (told.length > 0) this.#tell({ kind: 'conversations', account: this.me, rows: told.map(shown), whole: false })
     this.#flushing = undefined
     if (this.#heard.size + this.#changed.size + this.#recount.size + this.#touched.size > 0) this.#later()
   }

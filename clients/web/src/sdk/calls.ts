@@ -303,7 +303,8 @@ export class Calls implements AccountCalls {
   }
 
   async keepDraft(address: string, draft: Draft | undefined): Promise<void> {
-    this.#session.book.keepDraft(address, draft)
+    // A view that is left because the device is none any more has nothing to keep.
+    if (!this.#session.identity.signedOut) this.#session.book.keepDraft(address, draft)
   }
 
   // ---- conversations and people ----
@@ -315,11 +316,15 @@ export class Calls implements AccountCalls {
 
   async decide(conversation: string, accept: boolean): Promise<void> {
     await this.#session.ask({ case: 'decideRequest', value: { conversation: BigInt(conversation), accept } }, 'done')
+    this.#session.book.decided(conversation, accept)
   }
 
   async open(user: string): Promise<ConversationId> {
     const there = this.#session.book.with(user, '')
-    if (there) return there.id
+    if (there) {
+      this.#session.book.decided(there.id, true)
+      return there.id
+    }
     const conversation = await this.#session.ask({ case: 'openConversation', value: { user } }, 'conversation')
     return this.#session.book.overview(conversation).id
   }

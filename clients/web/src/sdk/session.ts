@@ -320,6 +320,7 @@ export class Session {
    */
   async signedOut(why: Problem, stays: boolean): Promise<void> {
     this.#attempt += 1
+    this.identity = { ...this.identity, token: new Uint8Array(), signedOut: why }
     if (!stays) {
       this.#cursor = new Uint8Array()
       this.#synced = false
@@ -329,7 +330,7 @@ export class Session {
       this.store.remove('meta', 'cursor')
     }
     const problem = { code: why.code, params: why.params }
-    this.identity = { ...this.identity, token: new Uint8Array(), signedOut: problem }
+    this.identity = { ...this.identity, signedOut: problem }
     this.#socket?.end()
     clearTimeout(this.#timer)
     await this.store.sure().catch(() => undefined)

@@ -50,7 +50,7 @@ export function notify(notice: Notice): void {
     const shown = new Notification(notices.content ? notice.title : notice.quietly, {
       body: notices.content ? notice.body : '',
       tag: notice.tag,
-      icon: '/icons/192.png',
+      icon: '/icons/star-192.png',
     })
     shown.onclick = () => {
       window.focus()

@@ -7,5 +7,10 @@ import { rooms } from './rooms.mjs'
 import { screens } from './screens.mjs'
 import { shell } from './shell.mjs'
 import { talk } from './talk.mjs'
+import { deeds } from './deeds.mjs'
+import { notices } from './notices.mjs'
+import { requests } from './requests.mjs'
+import { security } from './security.mjs'
+import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...rooms, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...workers, ...screens, ...history]

@@ -6,7 +6,7 @@ import { composer, message, open, row, say, times } from '../harness/steps.mjs'
 import { pair } from './talk.mjs'
 
 /** A group of ann's, with ben of the other domain in it. */
-async function group(test, name) {
+export async function group(test, name) {
   const { ann, ben } = await pair(test)
   await ann.page.getByRole('button', { name: 'New conversation' }).first().click()
   await ann.page.getByRole('menuitem', { name: 'New group' }).click()

@@ -25,11 +25,16 @@ export async function comeIn(node, window, name) {
 
 export async function signIn(node, window, name) {
   const page = await window.page(`https://${node.domain}/`)
+  await signInAt(page, node, name)
+  return page
+}
+
+/** Signs in on a page that asks for it. */
+export async function signInAt(page, node, name) {
   await page.getByLabel('Address', { exact: true }).fill(name)
   await page.getByLabel('Password', { exact: true }).fill(node.passwords.get(name) ?? PASSWORD)
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await talkIsReady(page)
-  return page
 }
 
 export async function talkIsReady(page) {

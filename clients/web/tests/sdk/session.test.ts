@@ -277,6 +277,28 @@ describe('what is asked', () => {
 })
 
 describe('what is heard', () => {
+  it('of who was declined is not told, also to the next process, until one writes to them oneself', async () => {
+    const node = new ScriptedNode()
+    node.pages = () => [talk(1, [from(BOB, 1)])]
+    node.answer = (f) => (f.frame.case === 'decideRequest' ? { case: 'done', value: {} } : undefined)
+    const one = await session(node)
+    one.session.start()
+    await until(() => one.session.row().link.state === 'online')
+    await one.session.calls.decide('5', false)
+    expect(one.told.findLast((t) => t.kind === 'conversations')).toMatchObject({ rows: [], whole: true })
+    expect(one.session.row().unread).toBe(0)
+    await one.store.sure()
+    one.session.stop()
+    const two = await session(node, one.factory)
+    two.session.start()
+    await until(() => two.session.row().link.state === 'online')
+    expect(two.session.book.all()).toEqual([])
+    expect(two.told.flatMap((t) => (t.kind === 'conversations' ? t.rows : []))).toEqual([])
+    expect(await two.session.calls.open(BOB)).toBe('5')
+    expect(two.session.book.all().map((c) => c.id)).toEqual(['5'])
+    two.session.stop()
+  })
+
   it('twice is there once, and counts once', async () => {
     const node = new ScriptedNode()
     node.pages = () => [talk(2, [from(BOB, 1), from(BOB, 2)])]

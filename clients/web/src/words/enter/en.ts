@@ -23,6 +23,7 @@ const en = {
   passwordShort: 'This is shorter than {n8} characters.',
   code: 'Recovery code',
   codeHint: 'Case, spaces and dashes do not matter.',
+  codeWrong: 'The name or the code is wrong, or the code was used already.',
   needed: 'This is needed.',
   deviceName: 'Name of this device',
   deviceNameHint: 'As it stands in your list of devices.',

@@ -24,6 +24,7 @@ const zh: Translation<typeof en> = {
   passwordShort: '不足 {n8} 个字符。',
   code: '恢复码',
   codeHint: '大小写、空格和横线都没有关系。',
+  codeWrong: '用户名或恢复码不正确，或恢复码已用过。',
   needed: '此项必填。',
   deviceName: '本设备名称',
   deviceNameHint: '显示在你的设备列表中。',

@@ -18,6 +18,7 @@ const en = {
   blockPersonTitle: 'Block {user}?',
   blockDomainTitle: 'Block everybody on {domain}?',
   blockText: 'Messages from there are refused, and the sender is told so. You can undo it in the settings.',
+  blockQuietly: 'You hear nothing more from there, and they are not told. You can undo it in the settings.',
   block: 'Block',
   unblock: 'Unblock',
   blocked: 'You have blocked this person.',

@@ -19,6 +19,7 @@ const zh: Translation<typeof en> = {
   blockPersonTitle: '屏蔽 {user}？',
   blockDomainTitle: '屏蔽 {domain} 上的所有人？',
   blockText: '来自对方的消息将被拒收，发送者会得知。可以在设置中取消。',
+  blockQuietly: '你不会再收到来自那里的消息，对方不会得知。可在设置中撤销。',
   block: '屏蔽',
   unblock: '取消屏蔽',
   blocked: '你已屏蔽此人。',
