@@ -74,7 +74,7 @@ export class Fake implements Talk {
       const last = messages[messages.length - 1]
       const head = last?.sequence ?? 0
       this.conversations = [...this.conversations, {
-        id, name, address, group: undefined, toMyself: false, gone: false, head, read: head, unread: 0, mentioned: false, request: false, blocked: false, mutedUntil: 0, mentionsOnly: false,
+        id, name, address, group: undefined, toMyself: false, gone: false, head, read: head, unread: 0, mentioned: false, marked: false, request: false, blocked: false, mutedUntil: 0, mentionsOnly: false,
         time: last?.time ?? 0, last, draft: '', ...more,
       }]
     }
@@ -141,6 +141,7 @@ export class Fake implements Talk {
   pinned(id: string) { void this.versions[id]; return this.all[id]!.filter((one) => one.pinned) }
   retry(id: string, of: Message) { this.#change(id, of, { state: 'pending', problem: undefined }) }
   discard(id: string, of: Message) { this.#touch(id, this.all[id]!.filter((one) => one.key !== of.key)) }
+  markUnread() {}
   markRead(id: string, sequence: number) {
     this.conversations = this.conversations.map((one) => (one.id === id ? { ...one, read: Math.max(one.read, sequence), unread: Math.max(0, one.head - Math.max(one.read, sequence)), mentioned: false } : one))
   }
@@ -176,5 +177,6 @@ class FakeTimeline implements Timeline {
   newer() {}
   async around(sequence: number) { const at = this.talk.all[this.id]!.findIndex((one) => one.sequence === sequence); if (at < 0) return false; if (at < this.#from) this.#from = Math.max(0, at - 50); return true }
   async latest() {}
+  async at() { return this.messages[0]?.sequence }
   close() {}
 }

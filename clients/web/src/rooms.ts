@@ -27,7 +27,4 @@ export const open = {
   settings: () => view(['settings', 'people'], () => import('./settings/Settings.svelte')),
   group: () => view(['groups', 'people'], () => import('./groups/GroupPane.svelte')),
   groupEntries: () => view(['groups'], () => import('./groups/Entries.svelte')),
-  /** Strips in a conversation. */
-  requestBar: () => view(['people'], () => import('./people/RequestBar.svelte')),
-  standing: () => view(['groups'], () => import('./groups/Standing.svelte')),
 }

@@ -41,6 +41,8 @@ export class Account implements Talk {
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #timelines = new Set<AccountTimeline>()
   invitations = $state.raw<readonly Invitation[]>([])
+  /** Addresses of what is to be come back to. */
+  #marked = $state.raw<ReadonlySet<string>>(new Set())
   #looked = false
   #online = false
   /** Who wants to know that there are new ones. */
@@ -58,14 +60,16 @@ export class Account implements Talk {
   readonly calls: AccountCalls
   readonly #end: () => void
 
-  constructor(sdk: Sdk, user: string) {
+  constructor(private readonly sdk: Sdk, user: string) {
     this.me = user
     this.domain = user.split('@')[1] ?? ''
     this.calls = sdk.account(user)
+    sdk.setting(this.#setting).then((value) => this.#take(value), () => undefined)
     this.#end = sdk.listen((told) => {
       if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
       else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
-      else if (told.kind !== 'setting' && told.kind !== 'keeping' && told.account === user) this.hear(told)
+      else if (told.kind === 'setting') { if (told.name === this.#setting) this.#take(told.value) }
+      else if (told.kind !== 'keeping' && told.account === user) this.hear(told)
       const online = this.row?.link.state === 'online'
       if (online && !this.#looked) this.lookForInvitations()
       if (online && !this.#online) {
@@ -74,6 +78,12 @@ export class Account implements Talk {
       }
       this.#online = online
     })
+  }
+  get #setting(): string {
+    return `marked ${this.me}`
+  }
+  #take(value: unknown): void {
+    this.#marked = new Set(Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [])
   }
   close(): void {
     this.#end()
@@ -135,7 +145,7 @@ export class Account implements Talk {
     const out: Conversation[] = []
     for (const row of this.#rows.values()) {
       const known = this.#made.get(row)
-      if (known?.names === names) out.push(known.made)
+      if (known?.names === names && known.made.marked === this.#marked.has(known.made.address)) out.push(known.made)
       else {
         const made = this.#conversation(row)
         this.#made.set(row, { names, made })
@@ -158,7 +168,7 @@ export class Account implements Talk {
       },
       toMyself: !group && address === this.me,
       gone: row.peer?.gone ?? false,
-      head: row.head, read: row.read, unread: row.unread, mentioned: row.mentioned, request: row.request, blocked: row.blocked,
+      head: row.head, read: row.read, unread: row.unread, mentioned: row.mentioned, marked: this.#marked.has(address), request: row.request, blocked: row.blocked,
       mutedUntil: row.mutedUntilMs, mentionsOnly: row.mentionsOnly, time: row.last?.time || row.time,
       last: row.last && this.message(row.last, row, undefined), draft: row.draft,
     }
@@ -276,6 +286,14 @@ export class Account implements Talk {
   markRead(id: ConversationId, sequence: number): void {
     // A mark that is lost is made again by the next look.
     void this.calls.markRead(id, sequence).catch(() => undefined)
+  }
+  markUnread(address: string, unread: boolean): void {
+    if (this.#marked.has(address) === unread) return
+    const next = new Set(this.#marked)
+    if (unread) next.add(address)
+    else next.delete(address)
+    this.#marked = next
+    void this.sdk.keepSetting(this.#setting, [...next]).catch(() => undefined)
   }
   setTyping(id: ConversationId, typing: boolean): void {
     if (this.link.state === 'online') void this.calls.typing(id, typing).catch(() => undefined)
@@ -450,6 +468,27 @@ class AccountTimeline implements Timeline {
   }
   async latest(): Promise<void> {
     if (!this.atEnd) await this.#load({ at: 'latest' })
+  }
+  /** By halves: what is not kept here is asked of the node, a few messages for each step. */
+  async at(time: number): Promise<number | undefined> {
+    let found: number | undefined
+    let before: number | undefined
+    const head = this.talk.rowOf(this.id)?.head ?? 0
+    for (let [low, high] = [1, head]; low <= high; ) {
+      const middle = Math.floor((low + high) / 2)
+      const got = await this.talk.calls.stretch(this.id, { at: 'around', sequence: middle }, 5)
+      if (this.#closed) return undefined
+      // Not every number has a message.
+      const one = got.messages.find((row) => row.sequence >= middle)
+      if (one && one.time < time) {
+        before = one.sequence
+        low = one.sequence + 1
+      } else {
+        if (one) found = one.sequence
+        high = middle - 1
+      }
+    }
+    return found ?? before
   }
   async again(): Promise<void> {
     const middle = this.#rows[Math.floor(this.#rows.length / 2)]?.sequence

@@ -36,6 +36,26 @@ export function safeLink(link: string): string | undefined {
   }
 }
 
+/**
+ * Where a link leads, if its words do not say so honestly: the host of one with words of its own, and, as the network spells
+ * it, a host that mixes scripts or is in one whose letters look Latin. Empty: the words say it.
+ */
+export function shownHost(link: string, words: string): string {
+  let url: URL
+  try {
+    url = new URL(link)
+  } catch {
+    return ''
+  }
+  if (url.protocol === 'mailto:') return words.includes(url.pathname) ? '' : url.pathname
+  const foreign = /(^|\.)xn--/.test(url.hostname)
+  if (words !== link) return url.host
+  if (!foreign || words.includes(url.hostname)) return ''
+  // Chinese, Japanese and Korean names cannot be taken for Latin ones.
+  const host = /^https?:\/\/(?:[^/?#@]*@)?([^/?#:]*)/.exec(words)?.[1] ?? ''
+  return /^[\w.\-\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]*$/u.test(host) ? '' : url.host
+}
+
 /** As plain text: for copying, for quotes, for the announcer. */
 export function plain(said: Said): string {
   switch (said.kind) {

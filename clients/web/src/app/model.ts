@@ -69,6 +69,8 @@ export interface Conversation {
   readonly read: number
   readonly unread: number
   readonly mentioned: boolean
+  /** Somebody wants to come back to it: shown as unread until it is opened. */
+  readonly marked: boolean
   readonly request: boolean
   readonly blocked: boolean
   readonly mutedUntil: number
@@ -110,6 +112,8 @@ export interface Timeline {
   /** Loads what is around a message, unless it is there; false: it is not in the conversation any more. */
   around(sequence: number): Promise<boolean>
   latest(): Promise<void>
+  /** The first message of that moment or later, or the last before it; undefined: there is none, or no connection to ask. */
+  at(time: number): Promise<number | undefined>
   close(): void
 }
 
@@ -145,6 +149,8 @@ export interface Talk {
   retry(id: ConversationId, message: Message): void
   discard(id: ConversationId, message: Message): void
   markRead(id: ConversationId, sequence: number): void
+  /** By the address of a conversation; kept in this browser. */
+  markUnread(address: string, unread: boolean): void
   setTyping(id: ConversationId, typing: boolean): void
   /** By the address of a conversation. */
   draft(address: string): Promise<Draft | undefined>

@@ -12,12 +12,14 @@ export function hue(address: string): number {
 
 const HAN = /\p{Script=Han}/u
 
-/** Two letters of a Latin name; of a Chinese one the given name, the first two of what is longer than a name. */
+/** Two letters of a Latin name; of one with Chinese in it the first character, which is read in the smallest circle. */
 export function initials(name: string): string {
   const clean = name.trim().replace(/^@/, '')
-  const han = [...clean].filter((c) => HAN.test(c))
-  if (han.length > 0) return (han.length > 4 ? han.slice(0, 2) : han.slice(-2)).join('')
-  const words = clean.split('@')[0]?.split(/[\s._-]+/u).filter(Boolean) ?? []
+  const han = HAN.exec(clean)
+  if (han) return han[0]
+  const parts = clean.split('@')[0]?.split(/[\s._-]+/u).filter(Boolean) ?? []
+  const read = parts.filter((word) => /[\p{L}\p{N}]/u.test(word))
+  const words = read.length > 0 ? read : parts
   const letters = words.length > 1 ? [first(words[0]), first(words[words.length - 1])] : [first(words[0])]
   return letters.join('').toLocaleUpperCase() || '?'
 }

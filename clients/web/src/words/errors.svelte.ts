@@ -41,6 +41,8 @@ export function errorWords(error: Told): string {
     void loadErrors().catch(() => undefined)
     return ''
   }
+  // What this program itself found, which is in no table.
+  const own = error.params?.['why'] === 'no answer' ? { ...error.params, why: say('talk')('noAnswer') } : error.params
   const template = table[error.code] ?? table['internal'] ?? error.code
-  return fill(template, error.params, language())
+  return fill(template, own, language())
 }

@@ -5,10 +5,11 @@ import { emoji } from '../../src/app/composer/emoji'
 import { after, shown } from '../../src/app/list/filter'
 import type { Conversation, GroupFacts, Message } from '../../src/app/model'
 import { parse } from '../../src/app/route.svelte'
+import { shownHost } from '../../src/app/content'
 import { hue, initials } from '../../src/parts/colour'
 
 const talk = (id: string, more: Partial<Conversation> = {}): Conversation => ({
-  id, name: `n${id}`, address: `a${id}@x.example`, group: undefined, toMyself: false, gone: false, head: 9, read: 9, unread: 0, mentioned: false, request: false, blocked: false,
+  id, name: `n${id}`, address: `a${id}@x.example`, group: undefined, toMyself: false, gone: false, head: 9, read: 9, unread: 0, mentioned: false, marked: false, request: false, blocked: false,
   mutedUntil: 0, mentionsOnly: false, time: 0, last: undefined, draft: '', ...more,
 })
 const group = (more: Partial<GroupFacts> = {}): GroupFacts => ({ id: 'g', home: 'x', members: 3, role: 'member', standing: 'member', notice: '', mayPost: true, mayPin: false, mayCallAll: false, mutedUntil: 0, ...more })
@@ -88,7 +89,26 @@ test('paths', () => {
 })
 
 test('letters for a name, and one colour for one address', () => {
-  expect(['王小明', '林晓', '欧阳修文', '产品设计讨论组', 'Ann Walker', 'bob', '', 'ann.lee@x', '👨‍👩‍👧 home'].map(initials)).toEqual(['小明', '林晓', '修文', '产品', 'AW', 'B', '?', 'AL', '👨‍👩‍👧H'])
+  expect(['王小明', '林晓', '欧阳修文', '产品设计讨论组', 'Ann Walker', 'bob', '', 'ann.lee@x', 'Saturday hike 🥾', '👨‍👩‍👧'].map(initials)).toEqual(['王', '林', '欧', '产', 'AW', 'B', '?', 'AL', 'SH', '👨‍👩‍👧'])
   expect(hue('a@b.c')).toBe(hue('a@b.c'))
   expect(new Set(Array.from({ length: 200 }, (_, i) => hue(`u${i}@a.example`))).size).toBeGreaterThan(8)
+})
+
+test('a link says where it leads unless its words do', () => {
+  const same = (link: string) => shownHost(link, link)
+  expect(same('https://example.org/a')).toBe('')
+  expect(same('https://例子.example/路径')).toBe('')
+  // A Cyrillic а: the network's spelling is told.
+  expect(same('https://p\u0430ypal.example/in')).toBe('xn--pypal-4ve.example')
+  expect(same('https://xn--pypal-4ve.example/in')).toBe('')
+  expect(shownHost('https://evil.example/x', 'https://bank.example')).toBe('evil.example')
+  expect(shownHost('https://docs.example/x', 'the manual')).toBe('docs.example')
+  expect(shownHost('mailto:ann@a.example', 'write to me')).toBe('ann@a.example')
+  expect(shownHost('mailto:ann@a.example', 'ann@a.example')).toBe('')
+})
+
+test('what is marked counts as unread', () => {
+  const all = [talk('1'), talk('2', { marked: true }), talk('3', { unread: 2 })]
+  expect(shown(all, 'unread', '').map((one) => one.id)).toEqual(['2', '3'])
+  expect(after(all, '1', 1, true)?.id).toBe('2')
 })

@@ -14,7 +14,7 @@ export function shown(all: readonly Conversation[], filter: Filter, word: string
   return all.filter((one) => {
     if (one.request || !matches(one, word)) return false
     if (word.trim() !== '' || one.id === open) return true
-    if (filter === 'unread') return one.unread > 0
+    if (filter === 'unread') return one.unread > 0 || one.marked
     if (filter === 'mentions') return one.mentioned
     if (filter === 'groups') return one.group !== undefined
     return true
@@ -29,7 +29,7 @@ export function after(all: readonly Conversation[], id: string | undefined, step
   const start = at < 0 ? (step > 0 ? -1 : 0) : at
   for (let i = 1; i <= all.length; i++) {
     const one = all[(((start + i * step) % all.length) + all.length) % all.length]
-    if (one && one.id !== id && (!unread || one.unread > 0)) return one
+    if (one && one.id !== id && (!unread || one.unread > 0 || one.marked)) return one
   }
   return undefined
 }

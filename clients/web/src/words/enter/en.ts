@@ -1,7 +1,6 @@
 // Getting in: signing in, registering, recovering, several accounts.
 
 const en = {
-  appName: 'Startalk',
   welcome: 'Welcome to {domain}',
   tagline: 'Messages that stay on a server you chose, and reach everyone on every other.',
   signIn: 'Sign in',

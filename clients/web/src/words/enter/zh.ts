@@ -2,7 +2,6 @@ import type { Translation } from '../chunks'
 import type en from './en'
 
 const zh: Translation<typeof en> = {
-  appName: '星语',
   welcome: '欢迎来到 {domain}',
   tagline: '消息存放在你选择的服务器上，也能送达其他每一台服务器上的人。',
   signIn: '登录',

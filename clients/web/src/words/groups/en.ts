@@ -31,7 +31,6 @@ const en = {
   membersTitle: 'Members',
   membersFind: 'Find a member',
   membersNone: 'Nobody is called that.',
-  membersMore: 'Show more',
   membersSearching: { one: 'Looked through {n} member…', other: 'Looked through {n} members…' },
   membersSome: { one: 'Found {n}', other: 'Found {n}' },
   owner: 'owner',
@@ -149,9 +148,6 @@ const en = {
   standingDestroyed: 'This group was destroyed by its owner.',
   standingSuspect: '{domain} has signed two different histories of this group. Nothing more is taken from it; ask its administrator.',
   standingRenewed: '{domain} was restored from an older copy. The group goes on in another conversation.',
-  mutedBanner: 'You are muted until {date}.',
-  mutedForEver: 'You are muted.',
-  mayNot: 'Only {who} may do this.',
 } as const
 
 export default en

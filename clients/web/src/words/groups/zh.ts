@@ -32,7 +32,6 @@ const zh: Translation<typeof en> = {
   membersTitle: '成员',
   membersFind: '查找成员',
   membersNone: '没有匹配的成员。',
-  membersMore: '显示更多',
   membersSearching: { other: '已查找 {n} 位成员…' },
   membersSome: { other: '找到 {n} 位' },
   owner: '群主',
@@ -150,9 +149,6 @@ const zh: Translation<typeof en> = {
   standingDestroyed: '此群已被群主解散。',
   standingSuspect: '{domain} 为此群签署了两份不同的历史，不再接收其内容；请联系其管理员。',
   standingRenewed: '{domain} 已从较早的备份恢复，此群在另一会话中继续。',
-  mutedBanner: '你被禁言至 {date}。',
-  mutedForEver: '你已被禁言。',
-  mayNot: '只有{who}可以这样做。',
 }
 
 export default zh

@@ -102,7 +102,6 @@ const en = {
   protocol: 'Protocol',
   device: 'Device',
   administrator: 'You administrate this domain.',
-  keys: 'Keys',
   keysText: 'Press ? anywhere for the list of keys.',
   account: 'Account',
   signOut: 'Sign out',
