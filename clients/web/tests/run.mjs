@@ -88,7 +88,7 @@ async function pictures(windows, name) {
 
 const indent = (text) => text.split('\n').slice(0, 14).map((l) => `          ${l}`).join('\n')
 
-must('bash', ['tests/install'], { cwd: web })
+must('bash', ['tests/install', ...(instead === 'sheets' || instead === 'pictures' ? ['pictures'] : [])], { cwd: web })
 const binaries = programs()
 const counts = [words.length || instead ? { passed: 0, failed: 0 } : units(binaries)]
 // Pictures have a world of their own.

@@ -58,7 +58,7 @@ export function front(folder, port) {
       far.write(head)
       near.pipe(far).pipe(near)
     })
-    for (const one of [near, far]) one.on('error', () => { near.destroy(); far.destroy() })
+    for (const one of [near, far]) for (const what of ['error', 'close']) one.on(what, () => { near.destroy(); far.destroy() })
   })
   return server
 }

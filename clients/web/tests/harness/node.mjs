@@ -80,6 +80,15 @@ export class Node {
     return Number(line.split(' ').at(-1))
   }
 
+  /** Makes accounts u0000, u0001 …, and of the first of them the group `Load`; the operator gives it a password. */
+  async populated(accounts, members) {
+    await this.stop()
+    await run(this.populate, [this.data, String(accounts), String(members)])
+    await this.start()
+    const { password } = await this.ask('user', 'reset-password', 'u0000')
+    this.passwords.set('u0000', password)
+  }
+
   /** Fills a conversation of two accounts here with messages; the node is stopped for it. */
   async talk(one, other, messages) {
     await this.stop()

@@ -19,7 +19,7 @@ async function actions(page, text) {
 }
 
 async function pane(page, which) {
-  const entry = page.locator('aside.details ul button')
+  const entry = page.locator('aside.details .all > ul button')
   await entry.first().waitFor()
   await entry.nth(which).click()
   await page.locator('.pane section.pane').waitFor()
@@ -116,16 +116,16 @@ export const INSIDE = {
   'group settings': {
     path: (at) => `${at.weekly}/details`,
     async then(page) {
-      await page.locator('aside.details ul button').first().waitFor()
-      await page.locator('aside.details ul button').last().click()
+      await page.locator('aside.details .all > ul button').first().waitFor()
+      await page.locator('aside.details .all > ul button').last().click()
       await page.locator('.pane section.pane').waitFor()
     },
   },
   'group rights': {
     path: (at) => `${at.weekly}/details`,
     async then(page) {
-      await page.locator('aside.details ul button').first().waitFor()
-      await page.locator('aside.details ul button').last().click()
+      await page.locator('aside.details .all > ul button').first().waitFor()
+      await page.locator('aside.details .all > ul button').last().click()
       await page.locator('.pane section.pane ul button').last().click()
     },
   },
