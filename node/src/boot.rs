@@ -34,6 +34,7 @@ use crate::{
     keys::{FirstStart, Identity, Keys, Shows},
     listen::{Servers, endpoints_of},
     metrics::{Batches, Metrics},
+    space::wait_for_space,
     store,
     told::{Told, url},
     words::say,
@@ -53,7 +54,9 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
     let (keys, first_start) = Keys::open(&folder)?;
     let name = settings.domain.clone().unwrap_or_else(|| DomainName::of_key(&keys.first_root));
     let bar = progress_bar(language, json_output);
-    let (mut sequencer, domain, opened) = store::open(&folder, Some((&name, keys.first_root)), false, &mut |d, t| bar(d, t))?;
+    let begin = Some((&name, keys.first_root));
+    let open = || store::open(&folder, begin, false, &mut |d, t| bar(d, t));
+    let (mut sequencer, domain, opened) = wait_for_space(language, open)?;
     if settings.domain.is_some() && name != domain {
         bail!("{} holds the domain {domain}, not {name} / {} 中的域是 {domain}，不是 {name}", data.display(), data.display());
     }

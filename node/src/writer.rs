@@ -53,7 +53,7 @@ impl Writer {
                         Ok(_) => {}
                         Err(fatal) => {
                             queue.close();
-                            work.refuse();
+                            work.refuse(startalk_protocol::Code::Stopping);
                             tracing::error!(%fatal, "the write loop cannot go on; the process ends, nothing acknowledged is lost");
                             eprintln!("startalk: {fatal}");
                             std::process::exit(70);

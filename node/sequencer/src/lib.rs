@@ -123,6 +123,15 @@ pub struct Sequencer<L> {
     applied: u64,
     /// Position of the last record found while opening that erased a person, 0 for none.
     person_erased: u64,
+    rest: Option<Rest>,
+}
+
+/// What is left of a new epoch of which the journal has a part, because the disk was full in the middle of it.
+struct Rest {
+    /// All of it; to be seen when all of it is durable.
+    decided: Decided,
+    /// Not in the journal yet.
+    drafts: Vec<Draft>,
 }
 
 #[derive(Default)]
@@ -162,6 +171,7 @@ impl<L: Log> Sequencer<L> {
             schedule: None,
             applied,
             person_erased: 0,
+            rest: None,
         };
         this.repeat_erasures(from)?;
         this.finish_epoch()?;
@@ -199,11 +209,15 @@ impl<L: Log> Sequencer<L> {
     }
 
     /// Takes commands off the front of `work` into one batch, makes it durable and visible, answers, and returns its
-    /// records. `now_ms` is the clock; journal time never goes back behind what it was.
+    /// records. `now_ms` is the clock; journal time never goes back behind what it was. While a new epoch waits for space
+    /// on the disk, everything is refused with `disk-full`.
     ///
     /// # Errors
     /// [`Fatal`]; everybody in the batch is told `stopping`, for nothing is known to be durable.
     pub fn step(&mut self, work: &mut Work, now_ms: u64, random: &mut dyn Random) -> Result<Arc<[Recorded]>, Fatal> {
+        if let Some(rest) = self.rest.take() {
+            return self.go_on_with(rest, work, now_ms);
+        }
         self.look_at_free_space(now_ms);
         let clock_ms = now_ms;
         let now_ms = now_ms.max(self.head.time_ms);
@@ -254,10 +268,13 @@ impl<L: Log> Sequencer<L> {
         let decided = Decided::of(tx);
         if !drafts.is_empty() {
             let begun = self.head;
-            match self.append(&drafts, is_epoch) {
+            match self.append(&mut drafts, is_epoch) {
                 Ok(()) => {}
-                Err(AppendError::DiskFull { .. }) if self.head == begun => {
+                Err(AppendError::DiskFull { .. }) => {
                     self.free.low = true;
+                    if self.head != begun {
+                        self.rest = Some(Rest { decided, drafts });
+                    }
                     for (reply, _) in answers {
                         reply(Err(Code::DiskFull.into()));
                     }
@@ -279,12 +296,13 @@ impl<L: Log> Sequencer<L> {
 
     /// Whether something that was begun is to be gone on with: [`step`](Self::step) is to be called although nothing waits.
     pub fn is_unfinished(&self) -> bool {
-        unfinished(&self.views.store).is_some()
+        self.rest.is_some() || unfinished(&self.views.store).is_some()
     }
 
     /// Nothing is waiting: flushes the views if it is time.
     pub fn idle(&mut self, now_ms: u64) {
-        if self.unflushed > 0 && is_due(self.flushed_ms, FLUSH_MS, now_ms) {
+        // While the journal is ahead of the views, nothing may say that they are where it ends.
+        if self.rest.is_none() && self.unflushed > 0 && is_due(self.flushed_ms, FLUSH_MS, now_ms) {
             self.flush(now_ms);
         }
     }
@@ -294,18 +312,40 @@ impl<L: Log> Sequencer<L> {
     /// # Errors
     /// The tree's.
     pub fn close(mut self) -> Result<(), ReplayError> {
-        self.flush_now(self.head.time_ms);
+        if self.rest.is_none() {
+            self.flush_now(self.head.time_ms);
+        }
         self.views.store.sync()?;
         Ok(())
     }
 
     /// A batch of commands is one batch of the journal. A new epoch may take several, for there is a record for each domain;
-    /// nobody sees any of them before the last is durable, and a start finishes what it finds begun.
-    fn append(&mut self, drafts: &[Draft], is_epoch: bool) -> Result<(), AppendError> {
-        for batch in drafts.chunks(if is_epoch { EPOCH_BATCH_RECORDS } else { drafts.len() }) {
-            self.head = self.log.append(batch, &self.head)?;
+    /// nobody sees any of them before the last is durable, and a start finishes what it finds begun. What is durable is
+    /// taken out of `drafts`.
+    fn append(&mut self, drafts: &mut Vec<Draft>, is_epoch: bool) -> Result<(), AppendError> {
+        while !drafts.is_empty() {
+            let batch = if is_epoch { EPOCH_BATCH_RECORDS.min(drafts.len()) } else { drafts.len() };
+            self.head = self.log.append(&drafts[..batch], &self.head)?;
+            drafts.drain(..batch);
         }
         Ok(())
+    }
+
+    /// The rest of a new epoch, if there is space for it now; nothing else may come before it.
+    fn go_on_with(&mut self, mut rest: Rest, work: &mut Work, now_ms: u64) -> Result<Arc<[Recorded]>, Fatal> {
+        match self.append(&mut rest.drafts, true) {
+            Ok(()) => {
+                let records: Arc<[Recorded]> = rest.decided.commit(&self.views.store).into();
+                self.after(&records, now_ms);
+                Ok(records)
+            }
+            Err(AppendError::DiskFull { .. }) => {
+                self.rest = Some(rest);
+                work.refuse(Code::DiskFull);
+                Ok(Arc::from([]))
+            }
+            Err(fatal) => Err(fatal.into()),
+        }
     }
 
     fn finish_epoch(&mut self) -> Result<(), Fatal> {
@@ -313,8 +353,8 @@ impl<L: Log> Sequencer<L> {
         let mut tx = Tx::new(&store, self.head.position + 1, self.head.time_ms);
         if finish_epoch(&mut tx, &*self.views.journal).map_err(Fatal::HalfBegun)? {
             let decided = Decided::of(tx);
-            let drafts: Vec<Draft> = decided.records.iter().map(Recorded::draft).collect();
-            self.append(&drafts, true)?;
+            let mut drafts: Vec<Draft> = decided.records.iter().map(Recorded::draft).collect();
+            self.append(&mut drafts, true)?;
             self.unflushed += decided.commit(&store).len() as u64;
         }
         Ok(())

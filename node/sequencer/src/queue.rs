@@ -48,10 +48,10 @@ impl Work {
         self.0.len()
     }
 
-    /// Tells everybody left that the node is stopping.
-    pub fn refuse(&mut self) {
+    /// Refuses everything that is left.
+    pub fn refuse(&mut self, code: Code) {
         for submission in self.0.drain(..) {
-            (submission.reply)(Err(Code::Stopping.into()));
+            (submission.reply)(Err(code.into()));
         }
     }
 }

@@ -15,11 +15,11 @@ use startalk_domain::{
     store::Store,
 };
 use startalk_journal::{
-    Body, Journal, Options,
+    AppendError, Body, Journal, Options,
     fault::{FaultDisk, Faults, SplitMix64},
 };
 use startalk_protocol::{
-    Error,
+    Code, Error,
     pb::content::{Block, Content, Inline, Text, content::Kind},
 };
 use startalk_sequencer::{Fatal, Sequencer, Work, views};
@@ -146,7 +146,7 @@ impl World {
         while !work.is_empty() && result.is_ok() {
             result = self.sequencer.step(&mut work, self.now_ms, &mut self.random).map(|_| ());
         }
-        work.refuse();
+        work.refuse(Code::Stopping);
         for (message, answer) in std::mem::take(&mut *self.answers.lock().unwrap()) {
             let Ok(answer) = answer else { continue };
             let key = (self.actors[message.0].device, message.1);
@@ -301,8 +301,7 @@ fn epochs(world: &World) -> BTreeMap<[u8; 16], u64> {
     all
 }
 
-#[test]
-fn a_new_epoch_is_of_all_outboxes_at_once_however_many_there_are_and_whenever_the_power_fails() {
+fn with_many_domains() -> World {
     let mut world = World::new(1);
     let actor = world.actors[0];
     for chunk in 0..DOMAINS.div_ceil(500) {
@@ -317,6 +316,12 @@ fn a_new_epoch_is_of_all_outboxes_at_once_however_many_there_are_and_whenever_th
         }
     }
     assert_eq!(startalk_domain::governance::numbers(&*world.sequencer.views().store).peer, DOMAINS);
+    world
+}
+
+#[test]
+fn a_new_epoch_is_of_all_outboxes_at_once_however_many_there_are_and_whenever_the_power_fails() {
+    let mut world = with_many_domains();
     let before = epochs(&world);
     let (disk, head) = (world.disk.copy(), world.sequencer.head().position);
     world.run(Command::BeginEpoch { epoch: 0, reason: "a test".into() }).unwrap();
@@ -348,4 +353,56 @@ fn a_new_epoch_is_of_all_outboxes_at_once_however_many_there_are_and_whenever_th
         halves += u64::from(now != before);
     }
     assert!(halves > 0, "the power failed in the middle");
+}
+
+#[test]
+fn a_disk_that_fills_in_the_middle_of_a_new_epoch_refuses_everything_and_the_epoch_goes_on_when_there_is_space() {
+    let mut world = with_many_domains();
+    let before = epochs(&world);
+    let original = world.disk.copy();
+    let mut halves = 0;
+    for room in (0..).map(|n| n * 200 * 1024) {
+        let disk = original.copy();
+        world.restart(disk);
+        world.acknowledged.clear();
+        world.open.clear();
+        let head = world.sequencer.head().position;
+        world.disk.set_capacity(Some(world.disk.used_bytes() + room));
+        let begun = world.run(Command::BeginEpoch { epoch: 0, reason: "a test".into() });
+        if begun.is_ok() {
+            break; // there was space for all of it
+        }
+        assert_eq!(begun.unwrap_err().code, Code::DiskFull);
+        if world.sequencer.head().position == head {
+            continue; // there was none at all
+        }
+        halves += 1;
+        let middle = world.sequencer.head().position;
+        let refused = world.run(Command::TellTime).unwrap_err();
+        assert_eq!((refused.code, world.sequencer.head().position), (Code::DiskFull, middle), "nothing comes in between");
+        world.sequencer.idle(world.now_ms + 3_600_000);
+        assert_eq!(epochs(&world), before, "nobody sees a half of it");
+        // A start in between has to wait too.
+        let full = world.disk.copy();
+        full.set_capacity(Some(full.used_bytes()));
+        let journal = Journal::open(full.arc(), OPTIONS).unwrap().0;
+        let views = views(Store::temporary().unwrap(), Arc::new(journal.reader()));
+        let opened = Sequencer::open(journal, views, "a.example".parse().unwrap(), |_, _| {}).map(|_| ());
+        assert!(matches!(opened, Err(Fatal::Append(AppendError::DiskFull { .. }))), "{opened:?}");
+
+        world.disk.set_capacity(None);
+        assert!(world.sequencer.is_unfinished(), "the loop comes again although nobody asks");
+        let records = world.sequencer.step(&mut Work::default(), world.now_ms, &mut world.random).unwrap();
+        assert_eq!(records[0].position, head + 1, "all of it is seen at once");
+        assert_eq!(records.last().unwrap().position, world.sequencer.head().position);
+        let after = epochs(&world);
+        assert_eq!((after.len(), after.keys().any(|e| before.contains_key(e))), (1, false), "all have the new one");
+        world.now_ms += 2000;
+        world.talk().unwrap();
+        world.check(1);
+        let disk = world.disk.copy();
+        world.restart(disk);
+        assert_eq!(epochs(&world), after, "and it is what the journal says");
+    }
+    assert!(halves > 0, "the disk was full in the middle");
 }
