@@ -58,9 +58,14 @@ pub fn record(parsed: &Parsed, bytes: &Bytes) -> Result<Record, Fault> {
     Ok(Record { header: parsed.header, facts: bytes.slice(parsed.header_len..facts_end), body })
 }
 
-/// The same, whatever is left of its body; its facts were found good.
-pub fn record_without_body(parsed: &Parsed, bytes: &Bytes) -> Record {
-    Record { header: parsed.header, facts: bytes.slice(parsed.header_len..parsed.facts_end()), body: Body::Erased }
+/// The same, as if its body were erased, whatever is left of it.
+pub fn record_without_body(parsed: &Parsed, bytes: &Bytes) -> Result<Record, Fault> {
+    let facts = bytes.get(parsed.header_len..parsed.facts_end()).ok_or(Fault::Cut)?;
+    if content_hash(facts) != parsed.header.facts_hash {
+        return Err(Fault::Facts);
+    }
+    let body = if parsed.header.body_len == 0 { Body::None } else { Body::Erased };
+    Ok(Record { header: parsed.header, facts: bytes.slice(parsed.header_len..parsed.facts_end()), body })
 }
 
 pub fn has_salt(body: &[u8]) -> bool {

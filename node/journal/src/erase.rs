@@ -183,12 +183,13 @@ impl Journal {
         sorted.sort_unstable();
         sorted.dedup();
         for step in sorted.chunks(ERASE_STEP_MAX) {
-            self.erase_step(step)?;
+            self.erase_step(step, &sorted)?;
         }
         Ok(())
     }
 
-    fn erase_step(&mut self, positions: &[u64]) -> Result<(), EraseError> {
+    /// `all`: what the order is about, this step and the others.
+    fn erase_step(&mut self, positions: &[u64], all: &[u64]) -> Result<(), EraseError> {
         // From here on no segment is replaced: the places found are those that are overwritten.
         let shared = self.shared.clone();
         let _readers_wait = shared.erasing.lock();
@@ -210,7 +211,7 @@ impl Journal {
         }
         self.keep(last_batch, in_last_batch);
         shared.note_erasures(&entries);
-        let step = self.write_step(&entries).inspect_err(|_| shared.note_half_erased(&entries));
+        let step = self.write_step(&entries).inspect_err(|_| shared.note_unerased(all));
         step.map_err(|(doing, error)| EraseError::Poisoned { because: self.poison(doing, &error) })
     }
 

@@ -176,12 +176,12 @@ impl Reader {
             let record = bytes.slice(start..start + (bounds[1] - bounds[0]) as usize);
             let parsed = header::parse(&record, self.shared.seed).map_err(|fault| run.damaged(index, fault))?;
             run.check(index, &parsed)?;
-            let position = run.first + index as u64;
-            let read = content::record(&parsed, &record).or_else(|fault| match fault {
-                Fault::Body if self.shared.is_half_erased(position) => Ok(content::record_without_body(&parsed, &record)),
-                fault => Err(run.damaged(index, fault)),
-            });
-            records.push(read?);
+            let judged = if self.shared.is_unerased(run.first + index as u64) {
+                content::record_without_body(&parsed, &record)
+            } else {
+                content::record(&parsed, &record)
+            };
+            records.push(judged.map_err(|fault| run.damaged(index, fault))?);
         }
         Ok(records)
     }

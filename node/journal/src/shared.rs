@@ -15,7 +15,7 @@ use crate::segment::file_name;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub struct Shared {
     pub disk: Arc<dyn Disk>,
@@ -28,8 +28,8 @@ pub struct Shared {
     pub rewriting: Mutex<()>,
     /// Held by every read for as long as it uses a file: a replaced one is wiped when nobody reads it any more.
     pub reading: RwLock<()>,
-    /// Positions of bodies whose erasing failed in the middle: the order stands, and the next opening repeats it.
-    half_erased: Mutex<BTreeSet<u64>>,
+    /// Positions of bodies whose erasing was begun and failed: the order stands, and the next opening repeats it.
+    unerased: OnceLock<BTreeSet<u64>>,
     /// Sealed segments in which something was erased since somebody asked.
     touched: Mutex<BTreeSet<u64>>,
     /// Why nothing may be written any more.
@@ -82,7 +82,7 @@ impl Shared {
             erasing: Mutex::new(()),
             rewriting: Mutex::new(()),
             reading: RwLock::new(()),
-            half_erased: Mutex::default(),
+            unerased: OnceLock::new(),
             touched: Mutex::default(),
             stopped: Mutex::default(),
             open_files: Mutex::default(),
@@ -107,14 +107,15 @@ impl Shared {
         self.watches.lock().lists.iter_mut().for_each(|(_, list)| list.extend_from_slice(entries));
     }
 
-    /// Called when bodies were perhaps overwritten in part; whoever reads them finds nothing of them.
-    pub fn note_half_erased(&self, entries: &[Entry]) {
-        self.half_erased.lock().extend(entries.iter().map(|entry| entry.position));
+    /// Called when bodies were perhaps overwritten, in part, or not at all; whoever reads them finds nothing of them. Nothing
+    /// is erased any more after that.
+    pub fn note_unerased(&self, positions: &[u64]) {
+        let _ = self.unerased.set(positions.iter().copied().collect());
     }
 
-    /// Whether the erasing of this body failed in the middle.
-    pub fn is_half_erased(&self, position: u64) -> bool {
-        self.half_erased.lock().contains(&position)
+    /// Whether the erasing of this body was begun and failed.
+    pub fn is_unerased(&self, position: u64) -> bool {
+        self.unerased.get().is_some_and(|all| all.contains(&position))
     }
 
     /// Segments in which something was erased since the last call.
