@@ -13,6 +13,7 @@ use startalk_protocol::{
 use crate::{
     governance::Registration,
     groups::{GroupAct, GroupLink},
+    notify::{self, NewSubscription, Unreached},
     outbox::Restart,
 };
 
@@ -212,6 +213,24 @@ pub enum Command {
         muted_until_ms: i64,
         mentions_only: bool,
     },
+    // Being told while one does not look
+    /// A push service reaches this device.
+    SubscribePush {
+        account: u64,
+        device: u64,
+        subscription: NewSubscription,
+    },
+    /// It does not any more. `position`: of the subscription that is meant; 0: whichever it is.
+    UnsubscribePush {
+        account: u64,
+        device: u64,
+        position: u64,
+        why: Unreached,
+    },
+    SetNotify {
+        account: u64,
+        settings: notify::Settings,
+    },
     // Groups
     CreateGroup {
         actor: Actor,
@@ -371,6 +390,8 @@ impl Command {
             Self::CreateAccount { .. }
                 | Self::AddDevice { .. }
                 | Self::MakeInvitation { .. }
+                | Self::SubscribePush { .. }
+                | Self::SetNotify { .. }
                 | Self::SetProfile { .. }
                 | Self::OpenDirect { .. }
                 | Self::Send { .. }

@@ -17,7 +17,7 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    governance, groups, outbox,
+    governance, groups, notify, outbox,
     store::{Changes, Read, Store, TreeError, Tx},
     timeline,
 };
@@ -101,6 +101,9 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::SetConversation { account, conversation, muted_until_ms, mentions_only } => {
             contacts::set_conversation(tx, account, conversation, muted_until_ms, mentions_only)
         }
+        Command::SubscribePush { account, device, subscription } => notify::subscribe(tx, ctx, account, device, subscription),
+        Command::UnsubscribePush { account, device, position, why } => notify::unsubscribe(tx, account, device, position, why),
+        Command::SetNotify { account, settings } => notify::set(tx, ctx, account, settings),
         Command::CreateGroup { actor, counter, name, members } => groups::create(tx, ctx, actor, counter, name, &members),
         Command::ActInGroup { actor, conversation, counter, act } => groups::act(tx, ctx, actor, conversation, counter, act),
         Command::JoinGroup { actor, counter, link, word } => groups::join(tx, ctx, actor, counter, &link, word),
@@ -155,6 +158,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     timeline::apply(tx, record);
     conversations::apply(tx, record);
     groups::apply(tx, record);
+    notify::apply(tx, record);
     delivery::apply(tx, record);
     outbox::apply(tx, record);
 }

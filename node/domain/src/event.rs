@@ -90,7 +90,9 @@ message_bodies!(
     pb::GroupSubmittedBody,
     pb::GroupInvitedBody,
     pb::GroupReplicaBeganBody,
-    pb::GroupInviteSentBody
+    pb::GroupInviteSentBody,
+    pb::PushSubscribedBody,
+    pb::NotifySetBody
 );
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
@@ -196,6 +198,9 @@ events! {
     73 GroupInviteSent pb::GroupInviteSentBody;
     74 GroupForked Nothing;
     75 GroupApplicantTold Nothing;
+    110 PushSubscribed pb::PushSubscribedBody;
+    111 PushUnsubscribed Nothing;
+    112 NotifySet pb::NotifySetBody;
 }
 
 impl Event {

@@ -112,6 +112,9 @@ fn samples() -> Vec<Event> {
         Event::GroupForked(pb::GroupForked { conversation: 9, renewed: 10, head: bytes(0x0a, 0) }, None),
         Event::GroupApplicantTold(pb::GroupApplicantTold { conversation: 9, account: 1, number: 3, member: 4, refused: true }, None),
         Event::GroupInviteSent(pb::GroupInviteSent { conversation: 9, out: Some(link_out(7)) }, salted(pb::GroupInviteSentBody { to: "bob".into(), name: "群".into(), inviter: "alice@a.example".into() })),
+        Event::PushSubscribed(pb::PushSubscribed { account: 1, device: 2, replaces: 3 }, salted(pb::PushSubscribedBody { endpoint: "https://push.example/a".into(), p256dh: bytes(4, 65), auth: bytes(25, 16) })),
+        Event::PushUnsubscribed(pb::PushUnsubscribed { account: 1, device: 2, why: "gone".into() }, None),
+        Event::NotifySet(pb::NotifySet { account: 1, replaces: 3, hidden: true, quiet: true, quiet_from_min: 1320, quiet_until_min: 420, offset_min: 480, quiet_calls: true }, salted(pb::NotifySetBody { keywords: vec!["预算".into()] })),
     ]
 }
 

@@ -10,6 +10,7 @@ use startalk_domain::{
     directory,
     domain::LAYOUT,
     groups::{self, Banned, GroupAct, Role, Text},
+    notify::{NewSubscription, Settings, Unreached},
     replay,
     store::{Store, checkpoint::Incoming},
 };
@@ -35,7 +36,7 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let conversation = conversations.get(random.below(conversations.len().max(1) as u64) as usize).copied().unwrap_or(1);
     let sequence = random.below(30) + 1;
     let name = format!("p{}@{}", random.below(5), ["a.example", "b.example"][random.below(2) as usize]);
-    let command = match random.below(33) {
+    let command = match random.below(36) {
         20..=22 => Command::Send {
             actor,
             to: Target::Conversation(conversation),
@@ -58,6 +59,19 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
         30 => Command::PeerSilent { peer: 1, since_ms: node.now_ms },
         31 => Command::GiveUpPeer { peer: 1, from: 0 },
         32 => Command::PeerHeard { peer: 1 },
+        33 => {
+            let endpoint = format!("https://push.example/{}", random.below(3));
+            let subscription = NewSubscription { endpoint, p256dh: vec![4; 65], auth: vec![7; 16] };
+            Command::SubscribePush { account: actor.account, device: actor.device, subscription }
+        }
+        34 => {
+            let (account, device) = (actor.account, actor.device);
+            Command::UnsubscribePush { account, device, position: 0, why: Unreached::Gone }
+        }
+        35 => {
+            let settings = Settings { hidden: random.below(2) == 0, keywords: vec![name], ..Settings::default() };
+            Command::SetNotify { account: actor.account, settings }
+        }
         0..=8 => Command::Send {
             actor,
             to: Target::User(user(&name)),

@@ -176,3 +176,15 @@ pub const LINK_RESTART_PAUSE_MS: u64 = 60 * 1000;
 pub const LINK_RESTARTS_KEPT: usize = 16;
 /// The time in which they are counted: a day.
 pub const LINK_RESTARTS_MS: u64 = 24 * 3600 * 1000;
+/// Bytes of the URL at which a push service reaches a device: those in use have some 200.
+pub const PUSH_ENDPOINT_BYTES_MAX: usize = 1024;
+/// Bytes of a device's public key for pushes: an uncompressed point of P-256 (RFC 8291).
+pub const PUSH_KEY_BYTES: usize = 65;
+/// Bytes of the secret that a device shares with who may write to it (RFC 8291).
+pub const PUSH_AUTH_BYTES: usize = 16;
+/// Bytes of what a push says, before it is encrypted: push services take 4,096 encrypted ones.
+pub const PUSH_PAYLOAD_BYTES_MAX: usize = 3072;
+/// Words of which an account wants to be told.
+pub const KEYWORDS_MAX: usize = 50;
+/// Characters of one of them.
+pub const KEYWORD_CHARS_MAX: usize = 64;

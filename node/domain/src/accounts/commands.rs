@@ -10,7 +10,7 @@ use crate::{
     directory, erasure,
     event::Event,
     governance::{self, Registration},
-    groups, outbox,
+    groups, notify, outbox,
     store::{New, Read, Tx},
 };
 
@@ -120,7 +120,8 @@ pub(crate) fn revoke_device(tx: &mut Tx, number: u64, device: u64) -> Result<Ans
     let account = existing(tx, number)?;
     let Some(old) = account.devices.iter().find(|d| d.device == device) else { return Err(Code::NoSuchDevice.into()) };
     let event = Event::DeviceRevoked(pb::DeviceRevoked { account: number, device }, None);
-    let erased = vec![old.position];
+    let mut erased = vec![old.position];
+    erased.extend(notify::subscription(tx, number, device).map(|s| s.position));
     tx.emit(New { conversation: account.stream, event });
     erasure::erase(tx, erased, "revoked");
     Ok(Answer::Done)
@@ -190,6 +191,7 @@ fn end(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
     }
     bodies.retain(|p| *p != 0);
     bodies.extend(groups::named_at(tx, number));
+    bodies.extend(notify::bodies(tx, number));
     let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
     let item = outbox::account_gone_item(&name, ctx.now_ms);
     let out: Vec<_> = contacts::peers_of(tx, number).into_iter().map(|peer| outbox::next(tx, peer, &item)).collect();

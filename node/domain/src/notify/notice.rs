@@ -1,0 +1,155 @@
+//! What somebody is told of a message, as everything stands at the moment of telling: what was read, taken back, muted or
+//! left meanwhile is not told. Rights are those of reading.
+
+use prost::Message as _;
+use startalk_journal::ReadJournal;
+use startalk_protocol::{
+    MessageId, UserId,
+    pb::content::{Content, content},
+};
+
+use super::{Because, Moment, called, judge, rules::plain, settings, unread, unread_in};
+use crate::{accounts, contacts, conversations, delivery, directory, groups, store::Store};
+
+/// Characters of a text that are told.
+const PREVIEW_CHARS_MAX: usize = 240;
+/// Unread messages that are told apart: what is shown is "99+".
+const UNREAD_MAX: u64 = 100;
+
+/// The kind of what was said; words for it are made where it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// Code.
+    Code,
+    /// A kind that is not known here; its text is the fallback.
+    Other,
+}
+
+/// What somebody is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The message's number in its conversation.
+    pub sequence: u64,
+    /// Its name.
+    pub id: MessageId,
+    /// Why.
+    pub because: Because,
+    /// When it came, milliseconds since 1970.
+    pub time_ms: u64,
+    /// Who wrote it.
+    pub from: Option<UserId>,
+    /// As they call themselves; of a stranger nothing, for names can be said to deceive.
+    pub sender: String,
+    /// The group's name; empty in a direct conversation.
+    pub group: String,
+    /// It was said in a group.
+    pub is_group: bool,
+    /// The kind of it.
+    pub kind: Kind,
+    /// The beginning of its text; of a stranger none.
+    pub text: String,
+    /// Names and text are not to be told.
+    pub hidden: bool,
+    /// Unread messages of the account; 100: or more.
+    pub badge: u64,
+    /// In this conversation.
+    pub unread: u64,
+}
+
+/// What `account` is told of the message with this number now; `None` if there is nothing to tell.
+pub fn notice(
+    store: &Store,
+    journal: &dyn ReadJournal,
+    account: u64,
+    conversation: u64,
+    sequence: u64,
+    now_ms: u64,
+) -> Option<Notice> {
+    accounts::account(store, account).filter(|a| a.is_live())?;
+    let place = place(store, account, conversation).filter(|p| p.read < sequence)?;
+    let message = conversations::single_for(store, journal, account, conversation, sequence)?;
+    let content = message.content.filter(|_| !message.recalled && message.author != account)?;
+    let content_read = Content::decode(content.as_ref()).unwrap_or_default();
+    let kind = match content_read.kind {
+        Some(content::Kind::Text(_)) => Kind::Text,
+        Some(content::Kind::Code(_)) => Kind::Code,
+        Some(content::Kind::System(_)) => return None,
+        None => Kind::Other,
+    };
+    let settings = settings(store, account);
+    let user = directory::user_id(store, account).map(|u| u.to_string()).unwrap_or_default();
+    let moment = Moment {
+        now_ms,
+        hearing: contacts::hearing(store, account, conversation),
+        settings: &settings,
+        called: called(&content, &user, &settings.keywords),
+        request: place.request,
+    };
+    let because = judge(&moment).ok()?;
+    let name = directory::person(store, message.author).map(|p| p.profile.display_name.clone()).unwrap_or_default();
+    let stranger = place.request;
+    Some(Notice {
+        sequence,
+        id: message.id,
+        because,
+        time_ms: message.time_ms,
+        from: message.author_id,
+        sender: if stranger { String::new() } else { name },
+        group: place.group.clone().unwrap_or_default(),
+        is_group: place.group.is_some(),
+        kind,
+        text: if stranger { String::new() } else { preview(&plain(&content_read)) },
+        hidden: settings.hidden,
+        badge: unread(store, journal, account, now_ms, UNREAD_MAX),
+        unread: unread_in(store, journal, account, conversation, UNREAD_MAX),
+    })
+}
+
+/// A conversation, to who may be told of it.
+struct Place {
+    read: u64,
+    request: bool,
+    /// The group's name, if it is one.
+    group: Option<String>,
+}
+
+/// `None` where the account hears nothing: it has blocked the other, or left.
+fn place(store: &Store, account: u64, conversation: u64) -> Option<Place> {
+    if let Some(group) = groups::group(store, conversation) {
+        let is_in = groups::is_member(store, conversation, account) && group.leaving.binary_search(&account).is_err();
+        let read = delivery::group_marks_of(store, conversation, account).read;
+        return is_in.then(|| Place { read, request: false, group: Some(group.name.clone()) });
+    }
+    let direct = conversations::direct(store, conversation).filter(|d| d.has(account))?;
+    let silent = contacts::blocks(store, account, direct.other(account), direct.peer) || direct.refused;
+    let read = delivery::marks_of(store, conversation, account).read;
+    (!silent).then_some(Place { read, request: direct.request && direct.a == account, group: None })
+}
+
+/// The beginning of a text on one line.
+fn preview(text: &str) -> String {
+    let mut out = String::new();
+    for (count, c) in text.trim().chars().map(|c| if c.is_whitespace() { ' ' } else { c }).enumerate() {
+        if count == PREVIEW_CHARS_MAX {
+            out.push('…');
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preview_is_one_line_of_whole_characters() {
+        assert_eq!(preview("  a\nb\tc  "), "a b c");
+        assert_eq!(preview(&"星".repeat(240)).chars().count(), 240);
+        let long = preview(&"星".repeat(241));
+        assert_eq!((long.chars().count(), long.ends_with("星…")), (241, true));
+    }
+}
