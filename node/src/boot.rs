@@ -34,6 +34,7 @@ use crate::{
     keys::{FirstStart, Identity, Keys, Shows},
     listen::{Servers, endpoints_of},
     metrics::{Batches, Metrics},
+    push,
     space::wait_for_space,
     store,
     told::{Told, url},
@@ -203,6 +204,7 @@ impl Node {
             })
         };
         let public_url = endpoints.first().map_or_else(String::new, |e| url("https", e));
+        let push_key = push::key(&folder, &public_url)?;
         let gateway = {
             let identity = identity.clone();
             let mut config =
@@ -214,15 +216,18 @@ impl Node {
                 Box::pin(async move { homes.readers(group.conversation, sequence).await.ok() })
             }));
             config.web = web_client();
+            config.push_key = push_key.public().into();
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
         };
         let _ = gateway_slot.set(gateway.clone());
 
+        let push = push::start(&folder, &settings, discovery.names(), &views, &handle, &gateway, push_key);
         let renew = identity.wanted();
         let batches = Arc::new(Batches::default());
         let writer = {
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
+            let push = push.clone();
             let batches = batches.clone();
             Writer::start(
                 sequencer,
@@ -231,6 +236,7 @@ impl Node {
                     batches.committed(records.len());
                     gateway.committed(records);
                     federation.committed(records);
+                    push.committed();
                     if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
                         renew.notify_one();
                     }
@@ -240,8 +246,16 @@ impl Node {
         let mut backend =
             backend(&folder, &views, reader, &handle, &domain, &public_url, &identity, &federation, &endpoints, &resolver);
         let (gateway_seen, links_seen) = (gateway.clone(), federation.clone());
-        let seen =
-            Metrics { views: views.clone(), handle: handle.clone(), batches, gateway: gateway_seen, federation: links_seen };
+        let seen = Metrics {
+            views: views.clone(),
+            handle: handle.clone(),
+            batches,
+            gateway: gateway_seen,
+            federation: links_seen,
+            push: push.clone(),
+        };
+        let pushed = push.clone();
+        backend.pushes = Arc::new(move || Some(pushed.figures()));
         backend.metrics = Arc::new(move || Some(seen.page()));
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
 
@@ -274,6 +288,7 @@ impl Node {
         tracing::info!("{}", say(language, "stopping", "正在停止"));
         gateway.stop().await;
         federation.stop().await;
+        push.stop().await;
         quic.close(0_u32.into(), b"stopping");
         tokio::task::spawn_blocking(move || {
             drop(compactor);
@@ -412,6 +427,7 @@ fn backend(
         rotate: Arc::new(rotate),
         peers: Arc::new(peers),
         metrics: Arc::new(|| None),
+        pushes: Arc::new(|| None),
         endpoints: Arc::new(move || addresses.clone()),
         rebuilt: None,
     }

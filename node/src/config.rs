@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Deserialize;
-use startalk_net::{HubUrl, Listen, discovery::Peer};
+use startalk_net::{HubUrl, Listen, RootCertificate, discovery::Peer};
 use startalk_protocol::{
     DomainName,
     pb::trust::Endpoint,
@@ -63,6 +63,12 @@ pub struct Raw {
     /// Let links go to private and loopback addresses (home networks, tests) / 允许连接私有与环回地址
     #[arg(long, env = "STARTALK_ALLOW_PRIVATE_ADDRESSES", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub allow_private_addresses: Option<bool>,
+    /// Let pushes go to private and loopback addresses: a push service of one's own / 允许向私有与环回地址推送（自建推送服务）
+    #[arg(long, env = "STARTALK_PUSH_ALLOW_PRIVATE_ADDRESSES", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub push_allow_private_addresses: Option<bool>,
+    /// Root certificates (PEM) to trust besides the web's, for push services of one's own / 推送服务另行信任的根证书（PEM）
+    #[arg(long, env = "STARTALK_PUSH_ROOTS", value_name = "FILE")]
+    pub push_roots: Option<PathBuf>,
 }
 
 impl Raw {
@@ -84,6 +90,8 @@ impl Raw {
             display_name: self.display_name.or(file.display_name),
             listed: self.listed.or(file.listed),
             allow_private_addresses: self.allow_private_addresses.or(file.allow_private_addresses),
+            push_allow_private_addresses: self.push_allow_private_addresses.or(file.push_allow_private_addresses),
+            push_roots: self.push_roots.or(file.push_roots),
         }
     }
 
@@ -135,6 +143,8 @@ impl Raw {
             display_name: self.display_name,
             listed: self.listed,
             allow_private_addresses: self.allow_private_addresses.unwrap_or(false),
+            push_allow_private_addresses: self.push_allow_private_addresses.unwrap_or(false),
+            push_roots: self.push_roots.as_deref().map(roots).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -164,6 +174,21 @@ pub struct Settings {
     pub listed: Option<bool>,
     /// Links may go to private addresses.
     pub allow_private_addresses: bool,
+    /// Pushes may go there.
+    pub push_allow_private_addresses: bool,
+    /// Trusted besides the web's, for pushes.
+    pub push_roots: Vec<RootCertificate>,
+}
+
+fn roots(path: &Path) -> anyhow::Result<Vec<RootCertificate>> {
+    let read = || -> anyhow::Result<Vec<RootCertificate>> {
+        let all = startalk_net::roots_from_pem(&std::fs::read(path)?)?;
+        if all.is_empty() {
+            bail!("expected certificates in PEM / 应为 PEM 格式的证书");
+        }
+        Ok(all)
+    };
+    read().with_context(|| format!("--push-roots {}", path.display()))
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Raw> {

@@ -1,7 +1,8 @@
 //! The domain's keys: made at first start, kept in `keys/` (0600), never shipped, never logged.
 //!
 //! `root.key` signs charters only and may be taken away (kept offline); `link.<n>.key` sign records and batches and are
-//! replaced well before their 90 days; `node.secret` seals devices' cursors; `web.pem` is the self-made certificate.
+//! replaced well before their 90 days; `node.secret` seals devices' cursors; `web.pem` is the self-made certificate;
+//! `vapid.key` shows the domain to push services (`push.rs`).
 //! The recovery key exists on paper alone: only its hash is kept.
 
 use std::{

@@ -17,6 +17,7 @@ mod keys;
 mod listen;
 mod metrics;
 mod offline;
+mod push;
 mod space;
 mod store;
 mod told;

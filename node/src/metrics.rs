@@ -11,9 +11,10 @@ use std::{
     },
 };
 
-use startalk_domain::{Views, governance};
+use startalk_domain::{Views, governance, notify};
 use startalk_federation::{Federation, PeerStatus};
 use startalk_gateway::Gateway;
+use startalk_push::Push;
 use startalk_sequencer::Handle;
 
 use crate::admin::links;
@@ -53,6 +54,8 @@ pub struct Metrics {
     pub gateway: Gateway,
     /// Links.
     pub federation: Federation,
+    /// Pushes.
+    pub push: Arc<Push>,
 }
 
 impl Metrics {
@@ -69,8 +72,27 @@ impl Metrics {
         page.one("queue_commands", "Commands waiting for the write loop.", self.handle.waiting());
         page.one("connections", "Clients' connections.", self.gateway.connections());
         self.batches(&mut page);
+        self.pushes(&mut page);
         page.peers(self.federation.peers());
         page.0
+    }
+
+    fn pushes(&self, page: &mut Page) {
+        let figures = self.push.figures();
+        page.one("push_devices", "Devices that a push service reaches.", notify::reached_devices(&*self.views.store));
+        page.one("push_waiting", "Pushes that wait to be sent.", figures.waiting);
+        page.one("push_failing_devices", "Devices for which the last attempt failed.", figures.failing);
+        page.head("pushes_total", "counter", "Pushes since the start, by what became of them.");
+        let all = [
+            ("taken", figures.taken),
+            ("later", figures.later),
+            ("refused", figures.refused),
+            ("gone", figures.gone),
+            ("dropped", figures.dropped),
+        ];
+        for (became, count) in all {
+            page.line("pushes_total", &[("became", became)], count);
+        }
     }
 
     fn batches(&self, page: &mut Page) {

@@ -48,6 +48,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         rotate: Arc::new(rotate),
         peers: Arc::new(|| json!([])),
         metrics: Arc::new(|| None),
+        pushes: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),
         rebuilt: opened.rebuilt,
     };

@@ -41,6 +41,8 @@ pub struct GatewayConfig {
     pub record: Arc<dyn Fn() -> Bytes + Send + Sync>,
     /// Who has read a message of a group whose home is another domain; `None`: only what is known here is told.
     pub remote_readers: Option<RemoteReaders>,
+    /// The key with which this node shows itself to push services, as browsers are told it; empty: it does not push.
+    pub push_key: Bytes,
     /// The web client; `None`: browsers get pages without script.
     pub web: Option<Arc<WebClient>>,
 }
@@ -61,6 +63,7 @@ impl GatewayConfig {
             remote: Arc::new(Silence),
             record: Arc::new(Bytes::new),
             remote_readers: None,
+            push_key: Bytes::new(),
             web: None,
         }
     }

@@ -3,7 +3,7 @@
 //! Owns the states of a session: before hello nothing but hello; before signing in only the ways in. Every frame gets
 //! exactly one answer (a sync: pages, the last of which is marked). Invariant: what cannot be read ends the session.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use startalk_protocol::{
     Code, Error,
@@ -82,6 +82,9 @@ impl Inner {
             };
         };
         let me = identity.actor;
+        if by_somebody(&asked) {
+            session.acted_ms.store(self.now_ms(), Ordering::Relaxed);
+        }
         match asked {
             Asked::Send(request) => self.send(session, me, id, request),
             Asked::Edit(request) => self.edit(session, me, id, request),
@@ -117,7 +120,20 @@ impl Inner {
             Asked::ListGroupLinks(request) => session.answered(id, self.list_group_links(me, request.conversation)),
             Asked::GetReaders(request) => self.get_readers(session, me, id, request),
             Asked::SetConversation(request) => self.set_conversation(session, me, id, &request),
+            Asked::SubscribePush(request) => self.subscribe_push(session, me, id, request),
+            Asked::UnsubscribePush(_) => self.unsubscribe_push(session, me, id),
+            Asked::GetNotify(_) => session.answer(id, Frame::Notify(self.notify_of(me))),
+            Asked::SetNotify(request) => self.set_notify(session, me, id, request),
             Asked::Hello(_) | Asked::Ping(_) => session.answered(id, Err(Code::Internal.into())),
         }
+    }
+}
+
+/// Whether a person did this, and no program by itself: they are there.
+fn by_somebody(asked: &Asked) -> bool {
+    match asked {
+        Asked::Send(_) | Asked::Edit(_) | Asked::Recall(_) | Asked::Typing(_) | Asked::ActInGroup(_) => true,
+        Asked::Mark(mark) => mark.read > 0,
+        _ => false,
     }
 }

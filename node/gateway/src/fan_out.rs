@@ -144,6 +144,9 @@ impl Inner {
             | Event::GroupForked(events::GroupForked { conversation, .. }, _)
             | Event::GroupEquivocated(events::GroupEquivocated { conversation, .. }, _) => batch.is_otherwise(*conversation),
             Event::ConversationSet(facts, _) => self.info(facts.account, facts.conversation),
+            Event::NotifySet(facts, _) => self.notify_changed(facts.account),
+            Event::PushSubscribed(facts, _) => self.notify_changed(facts.account),
+            Event::PushUnsubscribed(facts, _) => self.notify_changed(facts.account),
             Event::RequestDecided(facts, _) => self.info(facts.account, facts.conversation),
             Event::BlockSet(facts, _) => self.blocked(facts),
             Event::ProfileSet(facts, _) => self.profile(facts.person),

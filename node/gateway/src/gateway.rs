@@ -30,6 +30,8 @@ use crate::{
 const HASHING_MAX: usize = 2;
 /// Reads of the past (pages, syncs) at once.
 const READING_MAX: usize = 4;
+/// How long somebody counts as being there after they did something.
+const ACTIVE_MS: u64 = 2 * 60 * 1000;
 /// How long a session has to say its last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a stop waits for sessions to end, and for the marks.
@@ -131,6 +133,18 @@ impl Gateway {
     /// Somebody of another domain is in this state; said to `to`, an account here.
     pub fn remote_presence(&self, from: &UserId, to: &AccountName, state: &str) {
         self.0.remote_presence(from, to, state);
+    }
+
+    /// Whether the person of this account did something at one of their devices just now, and is still connected there:
+    /// they will see what comes.
+    pub fn is_active(&self, account: u64) -> bool {
+        let now_ms = self.0.now_ms();
+        let mut active = false;
+        self.0.registry.each(account, |session| {
+            let acted_ms = session.acted_ms.load(Ordering::Relaxed);
+            active |= acted_ms != 0 && now_ms.saturating_sub(acted_ms) < ACTIVE_MS;
+        });
+        active
     }
 
     /// How many connections there are.

@@ -23,6 +23,7 @@ mod gateway;
 mod groups;
 mod guard;
 mod marks;
+mod notify;
 mod outbox;
 mod registry;
 pub mod secrets;

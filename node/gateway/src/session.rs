@@ -54,6 +54,8 @@ pub(crate) struct Session {
     pub ending_ticks: AtomicU32,
     /// When typing was last passed on, milliseconds; 0: its end was.
     pub typed_ms: AtomicU64,
+    /// When its person did something last, milliseconds; 0: nothing yet.
+    pub acted_ms: AtomicU64,
     /// A sync is under way: another one has to wait.
     pub syncing: AtomicBool,
     /// Syncs whose last page is not in the outbox yet: no cursor may be told before it.

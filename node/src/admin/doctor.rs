@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
-use startalk_domain::governance;
+use startalk_domain::{governance, notify};
 use startalk_protocol::trust::Charter;
 
 use super::{
@@ -49,7 +49,8 @@ impl Finding {
 
 /// Looks at everything. Reads the whole journal: `progress` hears of it.
 pub(super) fn examine(backend: &Backend, progress: &Progress) -> Value {
-    let findings = [journal(backend, progress), views(backend), charter(backend), root_key(backend), disk(backend)];
+    let findings =
+        [journal(backend, progress), views(backend), charter(backend), root_key(backend), pushes(backend), disk(backend)];
     let mut all: Vec<Value> = findings.iter().map(Finding::json).collect();
     all.extend((backend.endpoints)().iter().map(|e| endpoint(e).json()));
     json!({ "findings": all })
@@ -166,6 +167,35 @@ fn root_key(backend: &Backend) -> Finding {
     } else {
         Finding::new("root key", State::Good, "kept offline", "离线保管")
     }
+}
+
+fn pushes(backend: &Backend) -> Finding {
+    let devices = notify::reached_devices(&*backend.views.store);
+    if !backend.folder.join("keys/vapid.key").exists() {
+        return Finding::new(
+            "push",
+            if devices == 0 { State::Good } else { State::Bad },
+            format!(
+                "keys/vapid.key is not there; the next start makes one, and {devices} devices have to turn notifications on again"
+            ),
+            format!("没有 keys/vapid.key；下次启动时会生成，{devices} 台设备需要重新开启通知"),
+        );
+    }
+    let figures = (backend.pushes)().unwrap_or_default();
+    if figures.trouble.is_empty() {
+        let (en, zh) = (
+            format!("{devices} devices are reached by push services; {} pushes taken since the start", figures.taken),
+            format!("{devices} 台设备可由推送服务送达；启动以来已送出 {} 条推送", figures.taken),
+        );
+        return Finding::new("push", State::Good, en, zh);
+    }
+    let hosts: Vec<String> = figures.trouble.iter().map(|(host, why)| format!("{host}: {why}")).collect();
+    Finding::new(
+        "push",
+        State::Warning,
+        format!("push services that did not take the last push, which is tried again: {}", hosts.join("; ")),
+        format!("未接受最近一次推送的推送服务（将重试）：{}", hosts.join("；")),
+    )
 }
 
 fn disk(backend: &Backend) -> Finding {

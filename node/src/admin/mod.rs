@@ -98,6 +98,8 @@ pub struct Backend {
     pub peers: Peers,
     /// How the node does.
     pub metrics: MetricsPage,
+    /// What pushing has done; `None` when the node is stopped.
+    pub pushes: Arc<dyn Fn() -> Option<startalk_push::Figures> + Send + Sync>,
     /// Endpoints that the record names, for `doctor`.
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Why the views had to be made anew just now, for `doctor` on a stopped node.

@@ -76,6 +76,17 @@ pub struct WebCertificate {
     pem: Option<(String, String)>,
 }
 
+/// A root that is trusted besides those of the public web.
+pub type RootCertificate = CertificateDer<'static>;
+
+/// The certificates in a PEM file, in its order.
+///
+/// # Errors
+/// If a part of it cannot be read.
+pub fn roots_from_pem(pem: &[u8]) -> Result<Vec<RootCertificate>, CertificateError> {
+    Ok(CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?)
+}
+
 impl WebCertificate {
     /// Makes a self-signed one: ECDSA P-256, because browsers cannot do ed25519. `names` are domains and addresses.
     ///

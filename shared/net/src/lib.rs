@@ -22,7 +22,7 @@ pub mod server;
 mod tests;
 pub mod verify;
 
-pub use certificates::{CertResolver, LinkCertificate, WebCertificate};
+pub use certificates::{CertResolver, LinkCertificate, RootCertificate, WebCertificate, roots_from_pem};
 pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_tls};
 pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use guard::AddressGuard;

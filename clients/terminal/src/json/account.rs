@@ -3,7 +3,7 @@
 //! What changes who one is, and what is to be sent, is carried out before the next line is read; the rest beside it.
 
 use serde_json::{Value, json};
-use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content};
+use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content, wire_types::NotifySettings};
 
 use super::{Answer, Client, Command, groups, shape};
 
@@ -285,6 +285,20 @@ async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
         }
         Command::SetConversation { conversation, muted_until_ms, mentions_only } => {
             session.set_conversation(conversation, muted_until_ms, mentions_only).await.map(done)
+        }
+        Command::SubscribePush { endpoint, p256dh, auth } => {
+            let bytes = |text: &str| {
+                let text = text.trim_end_matches('=').as_bytes();
+                data_encoding::BASE64URL_NOPAD.decode(text).map_err(|_| ClientError::Input("keys in base64url".to_owned()))
+            };
+            let (p256dh, auth) = (bytes(&p256dh)?, bytes(&auth)?);
+            session.subscribe_push(&endpoint, p256dh.into(), auth.into()).await.map(done)
+        }
+        Command::UnsubscribePush {} => session.unsubscribe_push().await.map(done),
+        Command::Notify {} => session.notify().await.map(|n| shape::notify(&n)),
+        Command::SetNotify { hidden, quiet, quiet_from_min, quiet_until_min, offset_min, quiet_calls, keywords } => {
+            let settings = NotifySettings { hidden, quiet, quiet_from_min, quiet_until_min, offset_min, quiet_calls, keywords };
+            session.set_notify(settings).await.map(done)
         }
         Command::WaitSynced {} => {
             session.synced().await;

@@ -221,6 +221,29 @@ pub(super) enum Command {
         conversation: u64,
         sequence: u64,
     },
+    SubscribePush {
+        endpoint: String,
+        p256dh: String,
+        auth: String,
+    },
+    UnsubscribePush {},
+    Notify {},
+    SetNotify {
+        #[serde(default)]
+        hidden: bool,
+        #[serde(default)]
+        quiet: bool,
+        #[serde(default)]
+        quiet_from_min: u32,
+        #[serde(default)]
+        quiet_until_min: u32,
+        #[serde(default)]
+        offset_min: i32,
+        #[serde(default)]
+        quiet_calls: bool,
+        #[serde(default)]
+        keywords: Vec<String>,
+    },
     SetConversation {
         conversation: u64,
         #[serde(default)]

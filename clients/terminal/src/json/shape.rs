@@ -293,3 +293,19 @@ pub(super) fn event(event: &Event, command_id: Option<&Value>) -> Value {
         Event::SignedOut(e) => json!({ "event": "signed_out", "error": e.as_ref().map(wire_error) }),
     }
 }
+
+/// How an account is told while it does not look.
+pub fn notify(n: &startalk_client::wire_types::Notify) -> Value {
+    let s = n.settings.clone().unwrap_or_default();
+    json!({
+        "hidden": s.hidden,
+        "quiet": s.quiet,
+        "quiet_from_min": s.quiet_from_min,
+        "quiet_until_min": s.quiet_until_min,
+        "offset_min": s.offset_min,
+        "quiet_calls": s.quiet_calls,
+        "keywords": s.keywords,
+        "key": data_encoding::BASE64URL_NOPAD.encode(&n.key),
+        "endpoint": n.endpoint,
+    })
+}

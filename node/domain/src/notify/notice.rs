@@ -9,7 +9,10 @@ use startalk_protocol::{
 };
 
 use super::{Because, Moment, called, judge, rules::plain, settings, unread, unread_in};
-use crate::{accounts, contacts, conversations, delivery, directory, groups, store::Store};
+use crate::{
+    accounts, contacts, conversations, delivery, directory, groups,
+    store::{Read, Store},
+};
 
 /// Characters of a text that are told.
 const PREVIEW_CHARS_MAX: usize = 240;
@@ -107,6 +110,14 @@ pub fn notice(
     })
 }
 
+/// Up to where the account has read in a conversation.
+pub fn read_up_to(read: &impl Read, account: u64, conversation: u64) -> u64 {
+    if groups::group(read, conversation).is_some() {
+        return delivery::group_marks_of(read, conversation, account).read;
+    }
+    delivery::marks_of(read, conversation, account).read
+}
+
 /// A conversation, to who may be told of it.
 struct Place {
     read: u64,
@@ -119,12 +130,12 @@ struct Place {
 fn place(store: &Store, account: u64, conversation: u64) -> Option<Place> {
     if let Some(group) = groups::group(store, conversation) {
         let is_in = groups::is_member(store, conversation, account) && group.leaving.binary_search(&account).is_err();
-        let read = delivery::group_marks_of(store, conversation, account).read;
+        let read = read_up_to(store, account, conversation);
         return is_in.then(|| Place { read, request: false, group: Some(group.name.clone()) });
     }
     let direct = conversations::direct(store, conversation).filter(|d| d.has(account))?;
     let silent = contacts::blocks(store, account, direct.other(account), direct.peer) || direct.refused;
-    let read = delivery::marks_of(store, conversation, account).read;
+    let read = read_up_to(store, account, conversation);
     (!silent).then_some(Place { read, request: direct.request && direct.a == account, group: None })
 }
 

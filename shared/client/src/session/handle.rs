@@ -121,6 +121,15 @@ asks! {
     /// Sets how one wants to hear of a conversation.
     set_conversation(conversation: u64, muted_until_ms: i64, mentions_only: bool) -> ()
         = Ask::SetConversation(pb::SetConversation { conversation, muted_until_ms, mentions_only }) => _ => ();
+    /// Has a push service reach this device from now on (RFC 8030, 8291): its URL, and the device's keys for it.
+    subscribe_push(endpoint: &str, p256dh: Bytes, auth: Bytes) -> ()
+        = Ask::SubscribePush(pb::SubscribePush { endpoint: endpoint.to_owned(), p256dh, auth }) => _ => ();
+    /// Not any more.
+    unsubscribe_push() -> () = Ask::UnsubscribePush(pb::UnsubscribePush {}) => _ => ();
+    /// How one wants to be told while one does not look, where this device is reached, and the node's key for push services.
+    notify() -> pb::Notify = Ask::GetNotify(pb::GetNotify {}) => Answer::Notify(n) => n;
+    /// Sets how, whole.
+    set_notify(settings: pb::NotifySettings) -> () = Ask::SetNotify(pb::SetNotify { settings: Some(settings) }) => _ => ();
     /// Deletes the account.
     delete_account(password: &str, erase_messages: bool) -> ()
         = Ask::DeleteAccount(pb::DeleteAccount { password: password.to_owned(), erase_messages }) => Answer::Done(_) => ();

@@ -288,7 +288,8 @@ impl Engine {
             Some(PushedWhat::Waiting(message)) => events.push(Event::Waiting { conversation, message }),
             Some(PushedWhat::Ended(ended)) => self.ended_there(conversation, &ended, &mut events),
             Some(PushedWhat::GroupInvitation(invitation)) => events.push(Event::GroupInvitation(invitation)),
-            None => {}
+            // Nothing of it is kept: who wants to know asks.
+            Some(PushedWhat::Notify(_)) | None => {}
         }
         self.tell(events);
     }
