@@ -109,11 +109,19 @@ export function lead(locks: Pick<LockManager, 'request'>, name: string, start: (
     leads = false
     wait()
   }
-  const wait = () => void locks.request(name, hold(false)).catch(lost)
+  let waiting: AbortController
+  const wait = () => {
+    const { signal } = (waiting = new AbortController())
+    locks.request(name, { signal }, hold(false)).catch(() => {
+      if (!signal.aborted) lost()
+    })
+  }
   wait()
   return {
     usurp: () => {
-      if (!leads) void locks.request(name, { steal: true }, hold(true)).catch(lost)
+      if (leads) return
+      waiting.abort()
+      locks.request(name, { steal: true }, hold(true)).catch(lost)
     },
   }
 }

@@ -70,6 +70,17 @@ export const rooms = [
     async run(test) {
       const { alpha } = test.world
       const { page, user, name } = await person(test, alpha, fresh('set'))
+      // The browser's way back goes through the sections; closing leaves them all.
+      await page.getByRole('link', { name: 'Settings' }).click()
+      for (const words of ['Sign-in and devices', 'Blocked']) await page.getByRole('navigation', { name: 'Settings' }).getByRole('button', { name: words }).click()
+      assert.equal(new URL(page.url()).pathname, '/settings/blocked')
+      await page.goBack()
+      await page.getByText('this device').waitFor()
+      assert.equal(new URL(page.url()).pathname, '/settings/security')
+      await page.reload()
+      await page.getByText('this device').waitFor()
+      await page.getByRole('region', { name: 'Settings' }).getByRole('button', { name: 'Close' }).click()
+      await page.waitForFunction(() => location.pathname === '/')
       const go = async (words) => {
         await page.getByRole('navigation', { name: 'Settings' }).getByRole('button', { name: words }).click()
       }

@@ -121,6 +121,10 @@ export const shell = [
       await page.getByLabel('Password, once more').fill('a long enough password')
       await page.getByRole('button', { name: 'Make the account' }).click()
       await page.getByText('plain@alpha.test').first().waitFor()
+      // A link into a group leads to a page that says what is missing, and stays there.
+      await page.goto('https://alpha.test/group/abcdefghijklmnopqrstuvwxyz')
+      await page.getByText('JavaScript').waitFor()
+      assert.match(page.url(), /\/group\/[a-z]+\?plain$/)
     },
   },
   {

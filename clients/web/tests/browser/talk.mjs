@@ -256,8 +256,59 @@ export const talk = [
       await keys.type(', and edited')
       await keys.press('Enter')
       await message(ben.page, 'typed without a mouse, and edited').waitFor()
+      // Among the messages: the menu of one, and back in the order in which one went in.
+      const focused = () => ann.page.evaluate(() => {
+        const e = document.activeElement
+        const style = e && getComputedStyle(e)
+        const seen = e === document.body || (style.outlineStyle !== 'none' && style.outlineWidth !== '0px') || style.boxShadow !== 'none' || e.closest('[class*=composer], form, .box, .field') !== null
+        return { role: e?.getAttribute('role') ?? e?.tagName.toLowerCase(), words: e?.getAttribute('aria-label') ?? e?.textContent?.trim().slice(0, 40), seen }
+      })
+      await keys.press('Shift+ArrowUp')
+      await ann.page.waitForFunction(() => document.activeElement.tagName === 'ARTICLE')
+      assert.equal((await focused()).seen, true, 'one sees on which message one is')
+      await keys.press('Enter')
+      await ann.page.getByRole('menu').waitFor()
       await keys.press('Escape')
-      await ann.page.locator('body').press('?')
+      await ann.page.getByRole('menu').waitFor({ state: 'detached' })
+      await ann.page.waitForFunction(() => document.activeElement.closest('article') !== null)
+      await keys.press('Escape')
+      await ann.page.waitForFunction(() => document.activeElement.tagName === 'TEXTAREA')
+      // The list of keys, from anywhere where nobody writes.
+      await keys.press('Shift+ArrowUp')
+      await keys.press('?')
+      const list = ann.page.getByRole('dialog', { name: 'Keyboard shortcuts' })
+      await list.waitFor()
+      await list.getByText('Ctrl+K').waitFor()
+      await accessible(ann.page, 'the keys')
+      await keys.press('Escape')
+      await list.waitFor({ state: 'detached' })
+      assert.equal((await focused()).role, 'article', 'the focus is where it was')
+      await keys.press('Escape')
+      // The switcher, with the arrows.
+      await keys.press('Control+k')
+      const field = ann.page.getByRole('combobox', { name: 'Go to a conversation' })
+      await field.waitFor()
+      const first = await field.getAttribute('aria-activedescendant')
+      await field.fill('')
+      await keys.press('ArrowDown')
+      await keys.press('ArrowUp')
+      assert.equal(await field.getAttribute('aria-activedescendant'), first)
+      await keys.press('Escape')
+      await field.waitFor({ state: 'detached' })
+      await ann.page.waitForFunction(() => document.activeElement.tagName === 'TEXTAREA')
+      // Tab goes round everything, and one sees where one is at each stop.
+      const stops = []
+      const hidden = []
+      for (let n = 0; n < 60; n++) {
+        await keys.press('Tab')
+        const at = await focused()
+        stops.push(at.words ?? '')
+        if (!at.seen) hidden.push(`${at.role} ${at.words}`)
+      }
+      assert.deepEqual(hidden, [], 'stops at which nothing is seen')
+      for (const wanted of ['Chats', 'Requests', 'Settings', 'New conversation', 'Details']) {
+        assert.ok(stops.some((s) => s.includes(wanted)), `${wanted} is reached by Tab: ${[...new Set(stops)].join(' | ')}`)
+      }
     },
   },
   {
@@ -269,6 +320,12 @@ export const talk = [
       await page.getByText('alpha.test').first().waitFor()
       assert.equal(await page.evaluate(() => document.documentElement.lang.slice(0, 2)), 'zh')
       await accessible(page, 'the ways in, in Chinese')
+      await page.evaluate(() => (globalThis.__same = true))
+      await page.getByRole('button', { name: 'English' }).click()
+      await page.getByRole('button', { name: 'Make an account' }).waitFor()
+      await page.getByRole('button', { name: '中文' }).click()
+      await page.getByRole('button', { name: 'Make an account' }).waitFor({ state: 'detached' })
+      assert.equal(await page.evaluate(() => globalThis.__same), true, 'nothing was loaded anew')
     },
   },
 ]

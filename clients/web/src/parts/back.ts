@@ -1,0 +1,13 @@
+// The focus goes back to where it was when a dialog is shut. A browser does that for a dialog that is closed and stays; ours
+// are taken out of the page.
+
+import { tick } from 'svelte'
+
+/** Called before the dialog is shown; what it gives is called when it is gone. */
+export function focusBack(): () => void {
+  const back = document.activeElement
+  return () => void tick().then(() => {
+    const lost = document.activeElement === null || document.activeElement === document.body
+    if (lost && back instanceof HTMLElement && back.isConnected) back.focus({ preventScroll: true })
+  })
+}
