@@ -66,7 +66,7 @@ fn built(root: &Path, out: &Path) -> Result<PathBuf, Without> {
     if dist.join("index.html").is_file() && fs::read_to_string(&stamp).is_ok_and(|s| s == digest) {
         return Ok(dist);
     }
-    node_is_there()?;
+    node_is_there().inspect_err(|_| watch_programs())?;
     let lock = File::create(web.join(".building")).map_err(|e| Without(format!("clients/web cannot be written: {e}")))?;
     lock.lock().map_err(|e| Without(format!("clients/web/.building cannot be locked: {e}")))?;
     if !is_installed(&web) {
@@ -102,6 +102,15 @@ fn node_is_there() -> Result<(), Without> {
         return Ok(());
     }
     Err(Without("npm was not found when it was built".into()))
+}
+
+/// Lets cargo run this again when a program is installed where they are looked for: Node.js may come later. Only where it
+/// is missing, for otherwise every new program would be followed by a build.
+fn watch_programs() {
+    println!("cargo:rerun-if-env-changed=PATH");
+    for folder in env::split_paths(&env::var_os("PATH").unwrap_or_default()).filter(|f| f.is_dir()) {
+        println!("cargo:rerun-if-changed={}", folder.display());
+    }
 }
 
 fn npm_command() -> Command {

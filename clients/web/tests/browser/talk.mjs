@@ -306,7 +306,7 @@ export const talk = [
         if (!at.seen) hidden.push(`${at.role} ${at.words}`)
       }
       assert.deepEqual(hidden, [], 'stops at which nothing is seen')
-      for (const wanted of ['Chats', 'Requests', 'Settings', 'New conversation', 'Details']) {
+      for (const wanted of ['Chats', 'Requests', 'Settings', 'New conversation', 'details']) {
         assert.ok(stops.some((s) => s.includes(wanted)), `${wanted} is reached by Tab: ${[...new Set(stops)].join(' | ')}`)
       }
     },
