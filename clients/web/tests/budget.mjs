@@ -54,7 +54,7 @@ export default async function budget(world) {
 function sent(port, path) {
   // Before the node: as its build would take it.
   const files = process.env.STARTALK_WEB_FRONT
-  if (files) return statSync(join(files, `${path}.br`)).size
+  if (files) return (statSync(join(files, `${path}.br`), { throwIfNoEntry: false }) ?? statSync(join(files, path))).size
   return new Promise((done, fail) => {
     const asked = http.get({ host: '127.0.0.1', port, path, headers: { 'accept-encoding': 'gzip, deflate, br' } }, async (answer) => {
       let bytes = 0
