@@ -60,7 +60,8 @@ export const requests = [
     name: `of a request ${whom} can be blocked: nothing more is heard from there, and they are told nothing, until it is undone`,
     async run(test) {
       const { ann, ben } = await asked(test)
-      await page(ben.page).getByRole('button', { name: button(ann) }).click()
+      await page(ben.page).getByRole('button', { name: 'More' }).click()
+      await ben.page.getByRole('menuitem', { name: button(ann) }).click()
       await ben.page.getByRole('dialog').getByRole('button', { name: 'Block', exact: true }).click()
       await ben.page.getByText('No requests.').waitFor()
       await say(ann.page, 'do you hear me?')
