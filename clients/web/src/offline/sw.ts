@@ -8,6 +8,7 @@
 
 /// <reference lib="webworker" />
 
+import { beginPush } from './push'
 import { isOurPage } from './shell'
 
 declare const self: ServiceWorkerGlobalScope
@@ -18,6 +19,8 @@ const { version, files } = __SHELL__
 
 const PREFIX = 'startalk-'
 const CACHE = PREFIX + version
+
+beginPush()
 
 self.addEventListener('install', (event) => {
   event.waitUntil(keep())

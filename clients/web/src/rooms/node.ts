@@ -27,7 +27,7 @@ export interface Request { readonly conversation: ConversationId; readonly user:
 /** What is asked of the node, as the SDK asks it. */
 type Asked =
   | 'profile' | 'setProfile' | 'setPresence' | 'devices' | 'revokeDevice' | 'changePassword' | 'newRecoveryCodes' | 'invite' | 'blocked' | 'block' | 'decide'
-  | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
+  | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
 
 export interface Node extends Pick<AccountCalls, Asked> {
   readonly user: string

@@ -194,6 +194,19 @@ export type Place =
   | { readonly at: 'latest' }
   | { readonly at: 'before' | 'after' | 'around'; readonly sequence: number }
 
+/** How the account is told while nobody looks, on all devices; times in minutes of the day, where the clock is `offsetMin` ahead of UTC. */
+export interface NotifySettings {
+  readonly hidden: boolean
+  readonly quiet: boolean
+  readonly quietFromMin: number
+  readonly quietUntilMin: number
+  readonly offsetMin: number
+  readonly quietCalls: boolean
+  readonly keywords: readonly string[]
+}
+/** key: the node's for push services; empty: it does not push. endpoint: where this device is reached; empty: nowhere. */
+export interface NotifyRow { readonly settings: NotifySettings; readonly key: Uint8Array; readonly endpoint: string }
+
 export interface DeviceRow { readonly id: string; readonly name: string; readonly addedMs: number; readonly seenMs: number; readonly here: boolean }
 export interface InvitationRow { readonly link: string; readonly notAfterMs: number; readonly uses: number }
 export interface GroupMemberRow { readonly user: User; readonly displayName: string; readonly role: Role; readonly mutedUntilMs: number; readonly word: string }
@@ -264,6 +277,11 @@ export interface AccountCalls {
   profile(user: User): Promise<ProfileRow>
   setProfile(displayName: string, avatar: string, signature: string): Promise<void>
   setPresence(state: string): Promise<void>
+  notify(): Promise<NotifyRow>
+  setNotify(settings: NotifySettings): Promise<void>
+  /** A push service reaches this device from now on. */
+  subscribePush(endpoint: string, p256dh: Uint8Array, auth: Uint8Array): Promise<void>
+  unsubscribePush(): Promise<void>
   devices(): Promise<readonly DeviceRow[]>
   revokeDevice(id: string): Promise<void>
   changePassword(old: string, next: string): Promise<void>

@@ -3,11 +3,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
   ApiError, type AccountCalls, type Act, type Acted, type ConversationId, type DeviceRow, type Draft, type GroupInvitationRow,
-  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type Place, type ProfileRow, type ReadersRow,
+  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Place, type ProfileRow, type ReadersRow,
   type SendOrder, type Stretch,
 } from './api'
 import type { ActInGroupSchema } from './made/startalk/client_pb'
-import { invitationRow, memberRow, messageRow, profileRow, unhex } from './rows'
+import { invitationRow, memberRow, messageRow, notifyRow, profileRow, unhex } from './rows'
 import type { Session } from './session'
 import { holding } from './stretches'
 import type { Ask } from './wire'
@@ -355,6 +355,22 @@ export class Calls implements AccountCalls {
 
   async setPresence(state: string): Promise<void> {
     await this.#session.ask({ case: 'setPresence', value: { state } }, 'done')
+  }
+
+  async notify(): Promise<NotifyRow> {
+    return notifyRow(await this.#session.ask({ case: 'getNotify', value: {} }, 'notify'))
+  }
+
+  async setNotify(settings: NotifySettings): Promise<void> {
+    await this.#session.ask({ case: 'setNotify', value: { settings: { ...settings, keywords: [...settings.keywords] } } }, 'done')
+  }
+
+  async subscribePush(endpoint: string, p256dh: Uint8Array<ArrayBuffer>, auth: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#session.ask({ case: 'subscribePush', value: { endpoint, p256dh, auth } }, 'done')
+  }
+
+  async unsubscribePush(): Promise<void> {
+    await this.#session.ask({ case: 'unsubscribePush', value: {} }, 'done')
   }
 
   async devices(): Promise<readonly DeviceRow[]> {

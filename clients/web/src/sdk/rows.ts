@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf'
 import type {
-  GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, PeerRow, ProfileRow, RightsRow, Role, Standing, Who,
+  GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, PeerRow, ProfileRow, RightsRow, Role, Standing, Who,
 } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { ContentSchema } from './made/startalk/content_pb'
@@ -55,6 +55,17 @@ export function later(old: MessageRow | undefined, next: MessageRow): MessageRow
   const row = stale ? old : next
   const refused = old.problem && old.own === 'failed' ? old : undefined
   return refused && row.own !== 'failed' ? { ...row, own: refused.own, problem: refused.problem } : row
+}
+
+export function notifyRow(m: pb.Notify): NotifyRow {
+  const s = m.settings
+  return {
+    settings: {
+      hidden: s?.hidden ?? false, quiet: s?.quiet ?? false, quietFromMin: s?.quietFromMin ?? 0, quietUntilMin: s?.quietUntilMin ?? 0,
+      offsetMin: s?.offsetMin ?? 0, quietCalls: s?.quietCalls ?? false, keywords: s?.keywords ?? [],
+    },
+    key: m.key, endpoint: m.endpoint,
+  }
 }
 
 export function peerRow(m: pb.Member): PeerRow {

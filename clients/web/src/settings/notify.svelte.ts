@@ -22,6 +22,26 @@ export function setNotices(change: Partial<Notices>): void {
   localStorage.setItem(KEPT, JSON.stringify(notices))
 }
 
+/** Tells the service worker which language is chosen; it cannot read what a page keeps. */
+export async function tellLanguage(language: string): Promise<void> {
+  try {
+    const cache = await caches.open('told')
+    await cache.put('/language', new Response(language))
+  } catch {
+    // A private window: its service worker shows nothing either.
+  }
+}
+
+/** A conversation that was read here needs no notification any more. */
+export async function wasRead(tag: string): Promise<void> {
+  try {
+    const worker = await navigator.serviceWorker?.getRegistration()
+    for (const one of (await worker?.getNotifications({ tag })) ?? []) one.close()
+  } catch {
+    // It goes when it is clicked.
+  }
+}
+
 export const canNotify = (): boolean => typeof Notification === 'function'
 export const permission = (): NotificationPermission => (canNotify() ? Notification.permission : 'denied')
 

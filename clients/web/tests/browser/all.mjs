@@ -3,6 +3,7 @@
 import { accounts } from './accounts.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
+import { push } from './push.mjs'
 import { reading } from './reading.mjs'
 import { rooms } from './rooms.mjs'
 import { screens } from './screens.mjs'
@@ -14,4 +15,4 @@ import { requests } from './requests.mjs'
 import { security } from './security.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...reading, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...push, ...reading, ...workers, ...screens, ...history]

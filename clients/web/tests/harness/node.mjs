@@ -23,6 +23,8 @@ export class Node {
     this.env = env
     this.port = 0
     this.peers = []
+    /** More of `up`. */
+    this.flags = []
     /** Of the accounts that the operator made. */
     this.passwords = new Map()
     this.gate = new Gate(this)
@@ -33,6 +35,7 @@ export class Node {
     const flags = ['--json', '--data', this.data, 'up', '--domain', this.domain, '--listen', `127.0.0.1:${this.port}`]
     flags.push('--public', `${this.domain}:443`, '--allow-private-addresses', '--display-name', this.displayName)
     for (const peer of this.peers) flags.push('--peer', peer)
+    flags.push(...this.flags)
     this.process = spawn(this.program, flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, STARTALK_LOG: 'warn', ...this.env } })
     this.process.stderr.pipe(createWriteStream(this.log, { flags: 'a' }))
     this.ended = new Promise((end) => this.process.once('exit', (code, signal) => end({ code, signal })))

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { blake3 } from './blake3.mjs'
 import { Node } from './node.mjs'
+import { PushService } from './push.mjs'
 
 export const DOMAINS = ['alpha.test', 'beta.test']
 
@@ -17,6 +18,8 @@ export class World {
     world.folder = mkdtempSync(join(tmpdir(), 'startalk-web-'))
     const env = environment(world.folder)
     world.nodes = names.map((name) => new Node({ programs, folder: world.folder, env, ...name }))
+    world.push = await PushService.start(world.folder)
+    for (const node of world.nodes) node.flags = ['--push-allow-private-addresses', '--push-roots', world.push.ca]
     const [alpha, beta] = world.nodes
     world.alpha = alpha
     world.beta = beta
@@ -50,6 +53,7 @@ export class World {
   async end(keep) {
     await Promise.allSettled(this.nodes.map((node) => node.stop().catch(() => node.kill())))
     this.nodes.forEach((node) => node.gate.close())
+    this.push.end()
     if (keep) console.log(`the nodes' folders and logs are kept in ${this.folder}`)
     else rmSync(this.folder, { recursive: true, force: true })
   }
