@@ -7,9 +7,12 @@
 
 use std::{fmt, str::FromStr};
 
-use startalk_journal::{ReadError, ReadJournal};
+use startalk_journal::ReadError;
 
-use crate::{domain::ReplayError, event::Recorded};
+use crate::{
+    domain::{ReplayError, Views},
+    event::Recorded,
+};
 
 /// Bytes of a chain tag.
 const TAG_BYTES: usize = 8;
@@ -49,14 +52,19 @@ impl FromStr for Place {
 ///
 /// # Errors
 /// If the journal cannot be read there.
-pub fn place(journal: &dyn ReadJournal, position: u64) -> Result<Place, ReadError> {
-    let chain_tag = if position == 0 { [0; TAG_BYTES] } else { journal.header(position)?.chain_tag };
+pub fn place(views: &Views, position: u64) -> Result<Place, ReadError> {
+    let chain_tag = if position == 0 { [0; TAG_BYTES] } else { views.journal.header(position)?.chain_tag };
     Ok(Place { position, chain_tag })
 }
 
 /// The position after which to go on; `None` if the place is none of this journal, which went back behind it or is another.
-pub fn resume(journal: &dyn ReadJournal, kept: Place) -> Option<u64> {
-    (kept.position <= journal.head().position && place(journal, kept.position).ok()? == kept).then_some(kept.position)
+pub fn resume(views: &Views, kept: Place) -> Option<u64> {
+    (kept.position <= head(views) && place(views, kept.position).ok()? == kept).then_some(kept.position)
+}
+
+/// The position of the newest record.
+pub fn head(views: &Views) -> u64 {
+    views.journal.head().position
 }
 
 /// What happened after `position`, oldest first: at most `records_max` and about `bytes_max`, at least one if there is
@@ -64,13 +72,8 @@ pub fn resume(journal: &dyn ReadJournal, kept: Place) -> Option<u64> {
 ///
 /// # Errors
 /// If the journal cannot be read, or is of a later version.
-pub fn after(
-    journal: &dyn ReadJournal,
-    position: u64,
-    records_max: usize,
-    bytes_max: usize,
-) -> Result<Vec<Recorded>, ReplayError> {
-    let records = journal.read_from(position + 1, records_max, bytes_max)?;
+pub fn after(views: &Views, position: u64, records_max: usize, bytes_max: usize) -> Result<Vec<Recorded>, ReplayError> {
+    let records = views.journal.read_from(position + 1, records_max, bytes_max)?;
     records.iter().map(|record| Recorded::read(record).map_err(Into::into)).collect()
 }
 

@@ -8,8 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use startalk_domain::feed::{self, Place};
-use startalk_journal::ReadJournal;
+use startalk_domain::{
+    Views,
+    feed::{self, Place},
+};
 
 /// Between two writings, milliseconds.
 const EVERY_MS: u64 = 1_000;
@@ -23,22 +25,27 @@ pub struct Cursor {
 
 impl Cursor {
     /// Reads it; the position to go on after.
-    pub fn open(path: &Path, journal: &dyn ReadJournal) -> (Self, u64) {
+    pub fn open(path: &Path, views: &Views) -> (Self, u64) {
         let kept = fs::read_to_string(path).ok().and_then(|text| text.parse::<Place>().ok());
-        let position = kept.and_then(|place| feed::resume(journal, place)).unwrap_or_else(|| journal.head().position);
+        let position = kept.and_then(|place| feed::resume(views, place)).unwrap_or_else(|| feed::head(views));
         (Self { path: path.to_owned(), written: u64::MAX, written_ms: 0 }, position)
     }
 
-    /// Writes `position`, if it is another and the last time was not just now; `at_once`: in any case.
+    /// Whether the last writing was long enough ago.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        now_ms >= self.written_ms + EVERY_MS
+    }
+
+    /// Writes `position`, if it is another.
     ///
     /// # Errors
     /// The disk's, or the journal's.
-    pub fn keep(&mut self, journal: &dyn ReadJournal, position: u64, now_ms: u64, at_once: bool) -> io::Result<()> {
-        if position == self.written || (!at_once && now_ms < self.written_ms + EVERY_MS) {
+    pub fn keep(&mut self, views: &Views, position: u64, now_ms: u64) -> io::Result<()> {
+        self.written_ms = now_ms;
+        if position == self.written {
             return Ok(());
         }
-        self.written_ms = now_ms;
-        let place = feed::place(journal, position).map_err(io::Error::other)?;
+        let place = feed::place(views, position).map_err(io::Error::other)?;
         let beside = self.path.with_extension("new");
         fs::write(&beside, format!("{place}\n"))?;
         fs::rename(&beside, &self.path)?;

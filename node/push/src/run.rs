@@ -7,9 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use startalk_domain::{
-    Command,
-    domain::ReplayError,
-    feed,
+    Command, feed,
     notify::{self, Because, Heard, Unreached},
 };
 use tokio::{
@@ -40,7 +38,7 @@ const TTL_S: u32 = 3 * 24 * 3600;
 const UNREAD_MAX: u64 = 100;
 
 /// What was heard in one reading, with positions; and up to where it reaches.
-type Reading = Result<(Vec<(u64, Heard)>, u64), ReplayError>;
+type Reading = Result<(Vec<(u64, Heard)>, u64), String>;
 
 /// A job that came back: what became of it, and what to count.
 struct Back {
@@ -53,19 +51,19 @@ struct Back {
 /// Until it is told to stop.
 pub async fn run(config: PushConfig, wake: Arc<Notify>, mut stopped: watch::Receiver<bool>, figures: Arc<Mutex<Figures>>) {
     let config = Arc::new(config);
-    let (mut cursor, mut position) = Cursor::open(&config.cursor, &*config.views.journal);
+    let (mut cursor, mut position) = Cursor::open(&config.cursor, &config.views);
     let mut queue = Queue::new(config.timings);
     let mut out: JoinSet<Back> = JoinSet::new();
     let mut not_before = Duration::ZERO;
     while !*stopped.borrow() {
-        if config.views.journal.head().position > position && not_before.is_zero() {
+        if feed::head(&config.views) > position && not_before.is_zero() {
             match read(&config, position).await {
                 Ok((heard, reached)) => {
                     heard.into_iter().for_each(|(at, heard)| hear(&config, &mut queue, at, heard));
                     position = reached;
                 }
                 Err(error) => {
-                    tracing::error!(position, %error, "pushes wait: the journal could not be read");
+                    tracing::error!(position, error, "pushes wait: the journal could not be read");
                     not_before = AFTER_ERROR;
                 }
             }
@@ -76,7 +74,7 @@ pub async fn run(config: PushConfig, wake: Arc<Notify>, mut stopped: watch::Rece
         }
         keep(&config, &mut cursor, &queue, position, false);
         show(&figures, &queue);
-        let behind = config.views.journal.head().position > position && not_before.is_zero();
+        let behind = feed::head(&config.views) > position && not_before.is_zero();
         let due = queue
             .deadline()
             .filter(|_| out.len() < AT_ONCE_MAX)
@@ -97,21 +95,21 @@ pub async fn run(config: PushConfig, wake: Arc<Notify>, mut stopped: watch::Rece
     keep(&config, &mut cursor, &queue, position, true);
 }
 
-/// What happened after `position`. While no device is reached nothing is read.
+/// What happened after `position`.
 async fn read(config: &Arc<PushConfig>, position: u64) -> Reading {
+    // The head first: who subscribes after it was read hears what comes after it.
+    let head = feed::head(&config.views);
+    if notify::reached_devices(&*config.views.store) == 0 {
+        return Ok((Vec::new(), head));
+    }
     let config = config.clone();
     let job = tokio::task::spawn_blocking(move || {
-        let (store, journal) = (&*config.views.store, &*config.views.journal);
-        let head = journal.head().position;
-        if notify::reached_devices(store) == 0 {
-            return Ok((Vec::new(), head));
-        }
-        let records = feed::after(journal, position, RECORDS_AT_ONCE, BYTES_AT_ONCE)?;
+        let records = feed::after(&config.views, position, RECORDS_AT_ONCE, BYTES_AT_ONCE).map_err(|e| e.to_string())?;
         let reached = records.last().map_or(position, |r| r.position);
-        let heard = records.iter().flat_map(|r| notify::heard(store, r).into_iter().map(|h| (r.position, h)));
+        let heard = records.iter().flat_map(|r| notify::heard(&*config.views.store, r).into_iter().map(|h| (r.position, h)));
         Ok((heard.collect(), reached))
     });
-    job.await.unwrap_or_else(|_| Ok((Vec::new(), position)))
+    job.await.unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
 fn hear(config: &PushConfig, queue: &mut Queue, position: u64, heard: Heard) {
@@ -236,8 +234,12 @@ fn came_back(config: &PushConfig, queue: &mut Queue, figures: &Mutex<Figures>, b
 }
 
 fn keep(config: &PushConfig, cursor: &mut Cursor, queue: &Queue, position: u64, at_once: bool) {
+    let now_ms = (config.steady)();
+    if !at_once && !cursor.is_due(now_ms) {
+        return;
+    }
     let safe = queue.oldest().map_or(position, |oldest| position.min(oldest.saturating_sub(1)));
-    if let Err(error) = cursor.keep(&*config.views.journal, safe, (config.steady)(), at_once) {
+    if let Err(error) = cursor.keep(&config.views, safe, now_ms) {
         tracing::warn!(%error, "the place of pushes could not be written");
     }
 }

@@ -11,7 +11,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-domain", &["startalk-protocol", "startalk-journal"]),
     ("startalk-sequencer", &["startalk-protocol", "startalk-domain", "startalk-journal"]),
     ("startalk-outbound", &["startalk-net"]),
-    ("startalk-push", &["startalk-protocol", "startalk-domain", "startalk-journal", "startalk-outbound"]),
+    ("startalk-push", &["startalk-protocol", "startalk-domain", "startalk-outbound"]),
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
     ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer"]),
     ("startalk-web", &[]),

@@ -5,6 +5,7 @@ mod entry;
 mod ephemera;
 mod groups;
 mod hostile;
+mod notify;
 mod support;
 mod sync;
 mod web;
