@@ -248,3 +248,22 @@ fn a_stranger_of_another_domain_is_told_by_address_alone() {
     b.ok(reply);
     assert_eq!(notice(&b, bob.account, conversation, 2), None);
 }
+
+#[test]
+fn no_bytes_make_the_judge_of_endpoints_panic() {
+    let corpus: [&[u8]; 4] =
+        [b"https://push.example/a?b", b"https://[::1]:8443/x", "https://\u{e9}.example/".as_bytes(), b"https://a@b.example/#x"];
+    let mut random = harness::Seeded(5);
+    for _ in 0..6000 {
+        let mut bytes = corpus[random.below(4) as usize].to_vec();
+        for _ in 0..=random.below(4) {
+            let at = random.below(bytes.len() as u64) as usize;
+            match random.below(3) {
+                0 => bytes.insert(at, random.below(256) as u8),
+                1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes[at] = random.below(256) as u8,
+            }
+        }
+        notify::check(&bytes);
+    }
+}

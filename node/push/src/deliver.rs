@@ -144,4 +144,29 @@ mod tests {
         assert_eq!(means(429, "99999999999999999999"), later(0, 429));
         assert_eq!(means(403, ""), later(0, 403));
     }
+
+    #[test]
+    fn no_bytes_of_an_answer_make_the_judge_panic() {
+        let corpus: [&[u8]; 5] =
+            [b"120", b"Fri, 15 Jan 2027 08:01:00 GMT", b"Friday, 15-Jan-27 08:01:00 GMT", b"Fri Jan 15 08:01:00 2027", b"-1"];
+        let mut seed = 7_u64;
+        let mut below = |n: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % n
+        };
+        for _ in 0..6000 {
+            let mut bytes = corpus[below(corpus.len())].to_vec();
+            for _ in 0..=below(4) {
+                match below(3) {
+                    0 => bytes.insert(below(bytes.len() + 1), below(256) as u8),
+                    1 if bytes.len() > 1 => drop(bytes.remove(below(bytes.len()))),
+                    _ => {
+                        let at = below(bytes.len());
+                        bytes[at] = below(256) as u8;
+                    }
+                }
+            }
+            check(&bytes);
+        }
+    }
 }
