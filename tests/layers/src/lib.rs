@@ -12,8 +12,9 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-sequencer", &["startalk-protocol", "startalk-domain", "startalk-journal"]),
     ("startalk-outbound", &["startalk-net"]),
     ("startalk-push", &["startalk-protocol", "startalk-domain", "startalk-outbound"]),
+    ("startalk-search", &["startalk-protocol", "startalk-journal", "startalk-domain"]),
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
-    ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer"]),
+    ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer", "startalk-search"]),
     ("startalk-web", &[]),
     (
         "startalk",
@@ -26,6 +27,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "startalk-sequencer",
             "startalk-outbound",
             "startalk-push",
+            "startalk-search",
             "startalk-federation",
             "startalk-gateway",
             "startalk-web",

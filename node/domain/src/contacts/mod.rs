@@ -4,6 +4,8 @@
 //! GroupSubmitted, GroupMembersLearned. Invariant: open requests from one
 //! domain to one person never exceed their limit.
 
+mod find;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use crate::{
     event::{Event, Recorded},
     store::{Key, New, Read, Tx},
 };
+
+pub use find::{Findable, findable};
 
 const PREFIX: u8 = b'b';
 /// Conversations in one chunk of an account's list.

@@ -26,7 +26,7 @@ use startalk_protocol::{
 pub(crate) use change::{Which, edit, erase_authored, recall, refused};
 pub use locate::locate;
 pub(crate) use mark::{move_group_marks, move_marks};
-pub use page::{Message, Reaction, page, single, single_for};
+pub use page::{Latest, Message, Reaction, Reader, latest, page, reader, single, single_for};
 pub(crate) use receive::receive;
 pub(crate) use request::decide;
 pub(crate) use send::{Said, check_actor, open, record_at, record_of, send};

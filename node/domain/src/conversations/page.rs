@@ -126,8 +126,8 @@ pub fn page(
     Ok(Page { messages, first: from, last: to, head })
 }
 
-/// What somebody may read of a conversation.
-enum Reader {
+/// What somebody may read of a conversation: the one rule, for pages, pushes and searches alike.
+pub enum Reader {
     /// All of it.
     Whole,
     /// What was said while this member was in; nothing while they are only joining.
@@ -135,7 +135,8 @@ enum Reader {
 }
 
 impl Reader {
-    fn may_read(&self, sequence: u64) -> bool {
+    /// Whether this record is theirs to read.
+    pub fn may_read(&self, sequence: u64) -> bool {
         match self {
             Self::Whole => true,
             Self::Member(member) => {
@@ -153,7 +154,11 @@ impl Reader {
     }
 }
 
-fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader, Error> {
+/// What this person may read of the conversation.
+///
+/// # Errors
+/// `no-such-conversation` for who has nothing to do with it.
+pub fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader, Error> {
     if groups::group(read, conversation).is_some() {
         return Ok(Reader::Member(groups::of_reader(read, conversation, person)?.1));
     }
@@ -171,6 +176,38 @@ pub fn single_for(store: &Store, journal: &dyn ReadJournal, person: u64, convers
     let reader = reader(store, conversation, person).ok().filter(|r| r.may_read(sequence))?;
     let position = timeline::position(store, conversation, sequence)?;
     as_it_is_now(store, journal, conversation, position, &reader).ok().flatten()
+}
+
+/// A message as who is in the conversation now sees it, and where the words that it says now are.
+pub struct Latest {
+    /// As it is now.
+    pub message: Message,
+    /// Of the record that says so: its own, or that of its newest edit, which is in the same sequence in a group.
+    pub said_at: u64,
+    /// Positions of its record and of the bodies with its words; when one is erased, so are its words.
+    pub positions: Vec<u64>,
+}
+
+/// The message at `sequence` as it is now; `None` if the sequence is none of a message.
+///
+/// # Errors
+/// `internal` if the journal cannot be read.
+pub fn latest(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Result<Option<Latest>, Error> {
+    let Some(position) = timeline::position(store, conversation, sequence) else { return Ok(None) };
+    let Some(message) = as_it_is_now(store, journal, conversation, position, &Reader::Whole)? else { return Ok(None) };
+    let (mut said_at, mut positions) = (sequence, vec![position]);
+    if let Some(change) = groups::change_of(store, conversation, sequence) {
+        said_at = change.edits.last().map_or(sequence, |e| e.0);
+        positions.extend(change.edits.last().map(|e| e.1));
+        positions.extend(change.edits_at.last());
+    } else if let Some(change) = change_of(store, conversation, sequence) {
+        positions.extend((change.edit != 0).then_some(change.edit));
+    }
+    if let Event::GroupRecorded(f, _) = &read_record(journal, position)?.event {
+        positions.extend((f.submitted_at != 0).then_some(f.submitted_at));
+    }
+    positions.dedup();
+    Ok(Some(Latest { message, said_at, positions }))
 }
 
 fn as_it_is_now(
