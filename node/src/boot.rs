@@ -16,6 +16,7 @@ use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
 use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listeners, ServerTls, WebCertificate, bind};
 use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint};
+use startalk_search::Search;
 use startalk_sequencer::{Handle, Sequencer};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -151,6 +152,7 @@ impl Node {
         let views = sequencer.views().clone();
         let reader = sequencer.reader();
         let compactor = Compactor::start(reader.clone())?;
+        let search = Search::start(views.clone(), folder.search())?;
         let handle = Handle::new();
 
         let link_certificate = startalk_net::LinkCertificate::new(&keys.1)?;
@@ -217,6 +219,7 @@ impl Node {
             }));
             config.web = web_client();
             config.push_key = push_key.public().into();
+            config.search = Some(search.clone());
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
         };
@@ -228,7 +231,7 @@ impl Node {
         let writer = {
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
             let push = push.clone();
-            let batches = batches.clone();
+            let (batches, search) = (batches.clone(), search.clone());
             Writer::start(
                 sequencer,
                 handle.clone(),
@@ -237,6 +240,9 @@ impl Node {
                     gateway.committed(records);
                     federation.committed(records);
                     push.committed();
+                    if let Some(last) = records.last() {
+                        search.committed(last.position);
+                    }
                     if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
                         renew.notify_one();
                     }
@@ -292,6 +298,7 @@ impl Node {
         quic.close(0_u32.into(), b"stopping");
         tokio::task::spawn_blocking(move || {
             drop(compactor);
+            search.stop();
             writer.stop()
         })
         .await??;

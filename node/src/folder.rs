@@ -1,6 +1,6 @@
 //! The data folder: its format, its lock, its paths. One process per folder.
 //!
-//! Layout: `FORMAT` (a number), `LOCK`, `keys/`, `journal/`, `views/` (disposable), `views.clean` (present after a clean
+//! Layout: `FORMAT` (a number), `LOCK`, `keys/`, `journal/`, `views/` and `search/` (disposable), `views.clean` (present after a clean
 //! stop), `views.doubted` (found damaged by a running node), `control.sock`. Folder 0700, keys 0600.
 
 use std::{
@@ -100,6 +100,11 @@ impl Folder {
     /// The views' folder; may be deleted at any stop.
     pub fn views(&self) -> PathBuf {
         self.root.join("views")
+    }
+
+    /// The search index; may be deleted at any stop.
+    pub fn search(&self) -> PathBuf {
+        self.root.join("search")
     }
 
     /// The keys' folder.

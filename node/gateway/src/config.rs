@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use startalk_domain::Views;
 use startalk_protocol::{AccountName, DomainName, UserId};
+use startalk_search::Search;
 use startalk_sequencer::Handle;
 
 use crate::{edge, groups::RemoteReaders, web::WebClient};
@@ -43,6 +44,8 @@ pub struct GatewayConfig {
     pub remote_readers: Option<RemoteReaders>,
     /// The key with which this node shows itself to push services, as browsers are told it; empty: it does not push.
     pub push_key: Bytes,
+    /// Answers searches; `None`: they are refused.
+    pub search: Option<Arc<Search>>,
     /// The web client; `None`: browsers get pages without script.
     pub web: Option<Arc<WebClient>>,
 }
@@ -64,6 +67,7 @@ impl GatewayConfig {
             record: Arc::new(Bytes::new),
             remote_readers: None,
             push_key: Bytes::new(),
+            search: None,
             web: None,
         }
     }

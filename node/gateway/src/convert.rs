@@ -19,7 +19,7 @@ use startalk_protocol::{
 pub(crate) const VERSION: u32 = 1;
 /// What this node can do beyond the first version; clients ask by name.
 pub(crate) const FEATURES: &[&str] =
-    &["direct", "edit", "recall", "marks", "typing", "presence", "recovery-codes", "federation", "groups", "push"];
+    &["direct", "edit", "recall", "marks", "typing", "presence", "recovery-codes", "federation", "groups", "push", "search"];
 
 /// The bytes of a frame that answers `reply_to`.
 pub(crate) fn frame(reply_to: u64, frame: Frame) -> Bytes {

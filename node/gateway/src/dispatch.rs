@@ -119,6 +119,7 @@ impl Inner {
             Asked::ListPins(request) => self.list_pins(session, me, id, request.conversation),
             Asked::ListGroupLinks(request) => session.answered(id, self.list_group_links(me, request.conversation)),
             Asked::GetReaders(request) => self.get_readers(session, me, id, request),
+            Asked::Search(request) => self.search(session, me, id, request),
             Asked::SetConversation(request) => self.set_conversation(session, me, id, &request),
             Asked::SubscribePush(request) => self.subscribe_push(session, me, id, request),
             Asked::UnsubscribePush(_) => self.unsubscribe_push(session, me, id),

@@ -32,6 +32,8 @@ const HASHING_MAX: usize = 2;
 const READING_MAX: usize = 4;
 /// How long somebody counts as being there after they did something.
 const ACTIVE_MS: u64 = 2 * 60 * 1000;
+/// Searches at once: each may take a core for a while, and pages of history do not wait for them.
+const SEARCHING_MAX: usize = 2;
 /// How long a session has to say its last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a stop waits for sessions to end, and for the marks.
@@ -59,6 +61,7 @@ pub(crate) struct Inner {
     pub seen: Mutex<HashMap<u64, u64>>,
     pub hashing: Semaphore,
     pub reading: Arc<Semaphore>,
+    pub searching: Semaphore,
     /// What a password is compared with that nobody has.
     pub nobodys_hash: OnceLock<String>,
     pub router: OnceLock<axum::Router>,
@@ -86,6 +89,7 @@ impl Gateway {
             seen: Mutex::default(),
             hashing: Semaphore::new(HASHING_MAX),
             reading: Arc::new(Semaphore::new(READING_MAX)),
+            searching: Semaphore::new(SEARCHING_MAX),
             nobodys_hash: OnceLock::new(),
             router: OnceLock::new(),
             connections: Mutex::default(),

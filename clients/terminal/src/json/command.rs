@@ -244,6 +244,31 @@ pub(super) enum Command {
         #[serde(default)]
         keywords: Vec<String>,
     },
+    Search {
+        query: String,
+        #[serde(default)]
+        people: bool,
+        #[serde(default)]
+        groups: bool,
+        #[serde(default)]
+        messages: bool,
+        #[serde(default)]
+        conversation: u64,
+        #[serde(default)]
+        from: String,
+        #[serde(default)]
+        kind: String,
+        #[serde(default)]
+        after_ms: i64,
+        #[serde(default)]
+        before_ms: i64,
+        #[serde(default)]
+        utc_offset_min: i32,
+        #[serde(default)]
+        limit: u32,
+        #[serde(default)]
+        next: String,
+    },
     SetConversation {
         conversation: u64,
         #[serde(default)]

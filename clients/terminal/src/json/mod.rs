@@ -8,6 +8,7 @@ mod answer;
 mod command;
 mod groups;
 mod output;
+mod search;
 mod shape;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};

@@ -118,6 +118,8 @@ asks! {
     /// Who has read a message of a group.
     readers(conversation: u64, sequence: u64) -> Readers
         = Ask::GetReaders(pb::GetReaders { conversation, sequence }) => Answer::Readers(r) => r;
+    /// People, groups and messages, as far as they are this account's to see.
+    search(question: pb::Search) -> pb::Found = Ask::Search(question) => Answer::Found(f) => f;
     /// Sets how one wants to hear of a conversation.
     set_conversation(conversation: u64, muted_until_ms: i64, mentions_only: bool) -> ()
         = Ask::SetConversation(pb::SetConversation { conversation, muted_until_ms, mentions_only }) => _ => ();
