@@ -8,9 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
 use startalk_domain::context::Random as _;
-use startalk_domain::{Command, Event, Recorded, Views, accounts, governance};
+use startalk_domain::{
+    Command, Event, Recorded, Views, accounts,
+    administration::By,
+    governance::{self, NewPolicy},
+};
 use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timings};
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
@@ -64,13 +67,12 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
     }
     report(&opened, language);
     let Settings { registration, display_name, listed, .. } = &settings;
-    let policy = Command::SetPolicy {
+    let policy = Command::SetPolicy(NewPolicy {
         registration: *registration,
         display_name: display_name.clone(),
         listed: *listed,
-        recall_window_ms: None,
-        edit_window_ms: None,
-    };
+        ..NewPolicy::default()
+    });
     store::run(&mut sequencer, policy)?;
     let known = governance::realm(&*sequencer.views().store).charter.clone();
     let (charter, link_key, new) = keys.charter(&domain, &known, opened.restored && keys.has_root())?;
@@ -249,8 +251,20 @@ impl Node {
                 }),
             )?
         };
-        let mut backend =
-            backend(&folder, &views, reader, &handle, &domain, &public_url, &identity, &federation, &endpoints, &resolver);
+        let backups = settings.backups.as_deref();
+        let mut backend = backend(
+            &folder,
+            &views,
+            reader,
+            &handle,
+            &domain,
+            &public_url,
+            &identity,
+            &federation,
+            &endpoints,
+            &resolver,
+            backups,
+        );
         let (gateway_seen, links_seen) = (gateway.clone(), federation.clone());
         let seen = Metrics {
             views: views.clone(),
@@ -264,6 +278,7 @@ impl Node {
         backend.pushes = Arc::new(move || Some(pushed.figures()));
         backend.metrics = Arc::new(move || Some(seen.page()));
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
+        gateway.serve_below(admin::http::BASE, admin::http::router(backend.clone()));
 
         let servers = Servers { gateway: gateway.clone(), federation: federation.clone(), tls };
         let Listeners { tcp, quic, port, address } = listeners;
@@ -399,6 +414,7 @@ fn backend(
     federation: &Federation,
     endpoints: &[Endpoint],
     resolver: &Arc<CertResolver>,
+    backups: Option<&Path>,
 ) -> Backend {
     let rotate = {
         let (root, views, handle, domain) = (folder.root().to_path_buf(), views.clone(), handle.clone(), domain.clone());
@@ -418,13 +434,16 @@ fn backend(
     };
     let peers = {
         let federation = federation.clone();
-        move || Value::Array(federation.peers().iter().map(crate::admin::links::json).collect())
+        move || federation.peers().iter().map(crate::admin::links::Link::of).collect()
     };
     let addresses: Vec<String> = endpoints
         .iter()
         .map(|e| if e.host.contains(':') { format!("[{}]:{}", e.host, e.port) } else { format!("{}:{}", e.host, e.port) })
         .collect();
     Backend {
+        by: By::Operator,
+        jobs: Arc::default(),
+        backups: backups.map_or_else(|| folder.root().join("backups"), Path::to_path_buf),
         views: views.clone(),
         reader,
         handle: handle.clone(),

@@ -60,6 +60,9 @@ pub struct Raw {
     /// Ask hubs to list the domain / 请枢纽公开列出本域
     #[arg(long, env = "STARTALK_LISTED", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub listed: Option<bool>,
+    /// Where backups go that administrators make; default: backups in the data folder / 管理员所做备份的存放处
+    #[arg(long, env = "STARTALK_BACKUPS", value_name = "FOLDER")]
+    pub backups: Option<PathBuf>,
     /// Let links go to private and loopback addresses (home networks, tests) / 允许连接私有与环回地址
     #[arg(long, env = "STARTALK_ALLOW_PRIVATE_ADDRESSES", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub allow_private_addresses: Option<bool>,
@@ -89,6 +92,7 @@ impl Raw {
             registration: self.registration.or(file.registration),
             display_name: self.display_name.or(file.display_name),
             listed: self.listed.or(file.listed),
+            backups: self.backups.or(file.backups),
             allow_private_addresses: self.allow_private_addresses.or(file.allow_private_addresses),
             push_allow_private_addresses: self.push_allow_private_addresses.or(file.push_allow_private_addresses),
             push_roots: self.push_roots.or(file.push_roots),
@@ -142,6 +146,7 @@ impl Raw {
                 .transpose()?,
             display_name: self.display_name,
             listed: self.listed,
+            backups: self.backups.map(|b| std::path::absolute(&b).unwrap_or(b)),
             allow_private_addresses: self.allow_private_addresses.unwrap_or(false),
             push_allow_private_addresses: self.push_allow_private_addresses.unwrap_or(false),
             push_roots: self.push_roots.as_deref().map(roots).transpose()?.unwrap_or_default(),
@@ -172,6 +177,8 @@ pub struct Settings {
     pub display_name: Option<String>,
     /// `None`: as it is.
     pub listed: Option<bool>,
+    /// `None`: in the data folder.
+    pub backups: Option<PathBuf>,
     /// Links may go to private addresses.
     pub allow_private_addresses: bool,
     /// Pushes may go there.

@@ -2,8 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use serde_json::{Value, json};
-use startalk_domain::{Command, governance};
+use serde_json::Value;
+use startalk_domain::{Command, administration::By, governance};
 use startalk_sequencer::Handle;
 
 use crate::{
@@ -39,6 +39,9 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         }
     };
     let backend = Backend {
+        by: By::Operator,
+        jobs: Arc::default(),
+        backups: root.join("backups"),
         public_url: std::fs::read_to_string(root.join("URL")).unwrap_or_else(|_| format!("https://{domain}")),
         views,
         reader: sequencer.reader(),
@@ -46,7 +49,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         domain,
         folder: root,
         rotate: Arc::new(rotate),
-        peers: Arc::new(|| json!([])),
+        peers: Arc::new(Vec::new),
         metrics: Arc::new(|| None),
         pushes: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),

@@ -207,6 +207,8 @@ fn domain_name(journal: &dyn ReadJournal) -> anyhow::Result<DomainName> {
 
 #[cfg(test)]
 mod tests {
+    use startalk_domain::governance::NewPolicy;
+
     use super::*;
 
     fn opened(folder: &Folder) -> (Sequencer<Journal>, Opened) {
@@ -216,13 +218,7 @@ mod tests {
     }
 
     fn policy(n: i64) -> Command {
-        Command::SetPolicy {
-            registration: None,
-            display_name: None,
-            listed: None,
-            recall_window_ms: Some(n),
-            edit_window_ms: None,
-        }
+        Command::SetPolicy(NewPolicy { recall_window_ms: Some(n), ..NewPolicy::default() })
     }
 
     fn window(sequencer: &Sequencer<Journal>) -> i64 {

@@ -10,8 +10,10 @@ use startalk_protocol::{
     trust::VerifiedRecord,
 };
 
+pub use crate::administration::{By, Scopes, Tended};
 use crate::{
-    governance::Registration,
+    accounts::Role,
+    governance::NewPolicy,
     groups::{GroupAct, GroupLink},
     notify::{self, NewSubscription, Unreached},
     outbox::Restart,
@@ -97,12 +99,24 @@ pub enum Command {
         charter: Bytes,
         sequence: u64,
     },
-    SetPolicy {
-        registration: Option<Registration>,
-        display_name: Option<String>,
-        listed: Option<bool>,
-        recall_window_ms: Option<i64>,
-        edit_window_ms: Option<i64>,
+    SetPolicy(NewPolicy),
+    // Administration
+    /// An administrative command, by somebody who is asked for the right to it.
+    Administer {
+        by: By,
+        command: Box<Command>,
+    },
+    /// What an operator does to the node itself, to be recorded.
+    Tend(Tended),
+    MakeToken {
+        maker: u64,
+        name: String,
+        token_hash: [u8; 32],
+        scopes: Scopes,
+        valid_ms: i64,
+    },
+    RevokeToken {
+        token: u64,
     },
     // Accounts
     CreateAccount {
@@ -135,6 +149,10 @@ pub enum Command {
         account: u64,
         disabled: bool,
     },
+    SetRole {
+        account: u64,
+        role: Role,
+    },
     DeleteAccount {
         account: u64,
     },
@@ -153,6 +171,9 @@ pub enum Command {
         uses: u32,
         valid_ms: i64,
         administrator: bool,
+    },
+    RevokeInvitation {
+        invitation: u64,
     },
     SetProfile {
         account: u64,
@@ -385,6 +406,9 @@ impl Command {
     /// Whether it adds to the journal what could be said later, and so waits while the disk is nearly full. Recalls,
     /// deletions, marks of what arrived and the node's own acts go on out of the reserve.
     pub fn adds(&self) -> bool {
+        if let Self::Administer { command, .. } = self {
+            return command.adds();
+        }
         matches!(
             self,
             Self::CreateAccount { .. }
@@ -430,6 +454,10 @@ pub enum Answer {
     Peer(u64),
     Invitation {
         invitation: u64,
+        not_after_ms: i64,
+    },
+    Token {
+        token: u64,
         not_after_ms: i64,
     },
     /// What a link item came to: recorded; or refused, to be told to the sender.

@@ -11,7 +11,7 @@ use startalk_protocol::{
 };
 
 use crate::{
-    accounts,
+    accounts, administration,
     command::{Answer, Command},
     contacts,
     context::Ctx,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 6;
+pub const LAYOUT: u32 = 7;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.
@@ -41,7 +41,7 @@ pub fn handle(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Er
         return Err(Code::DiskFull.into());
     }
     let splits = !matches!(command, Command::BeginEpoch { .. });
-    let mut result = decide(tx, ctx, command);
+    let mut result = administration::decide(tx, ctx, command, decide);
     if splits && tx.records_of_command().len() > COMMAND_RECORDS_MAX {
         // More than a batch can hold would end the node; so much in one command is a fault of whoever made it.
         result = Err(Error::new(Code::TooMany).with("what", "records of one command").with("max", COMMAND_RECORDS_MAX));
@@ -58,9 +58,14 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::Begin { root_key } => governance::begin(tx, ctx, root_key),
         Command::BeginEpoch { epoch, reason } => governance::begin_epoch(tx, ctx, epoch, reason),
         Command::SetOwnCharter { charter, sequence } => governance::set_own_charter(tx, charter, sequence),
-        Command::SetPolicy { registration, display_name, listed, recall_window_ms, edit_window_ms } => {
-            governance::set_policy(tx, registration, display_name, listed, recall_window_ms, edit_window_ms)
+        Command::SetPolicy(new) => governance::set_policy(tx, new),
+        // One act in another is none.
+        Command::Administer { .. } => Err(Error::new(Code::NotAllowedHere).with("what", "an act in an act")),
+        Command::Tend(tended) => administration::tend(tx, ctx, tended),
+        Command::MakeToken { maker, name, token_hash, scopes, valid_ms } => {
+            administration::make_token(tx, ctx, maker, name, token_hash, scopes, valid_ms)
         }
+        Command::RevokeToken { token } => administration::revoke_token(tx, token),
         Command::CreateAccount { name, display_name, password_hash, recovery_hashes, admission, device } => {
             let new = accounts::NewAccount { name, display_name, password_hash, recovery_hashes, admission, device };
             accounts::create(tx, ctx, new)
@@ -72,6 +77,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::SetPassword { account, password_hash, by } => accounts::set_password(tx, ctx, account, password_hash, by),
         Command::SetRecoveryCodes { account, hashes } => accounts::set_recovery_codes(tx, ctx, account, &hashes),
         Command::SetDisabled { account, disabled } => accounts::set_disabled(tx, account, disabled),
+        Command::SetRole { account, role } => accounts::set_role(tx, account, role),
         Command::DeleteAccount { account } => accounts::delete(tx, ctx, account),
         Command::EndAccount { account } => accounts::go_on_ending(tx, ctx, account),
         Command::EraseAuthored { account, conversation, from } => match conversations::direct(tx, conversation) {
@@ -81,6 +87,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::MakeInvitation { maker, token_hash, uses, valid_ms, administrator } => {
             accounts::make_invitation(tx, ctx, maker, token_hash, uses, valid_ms, administrator)
         }
+        Command::RevokeInvitation { invitation } => accounts::revoke_invitation(tx, ctx, invitation),
         Command::SetProfile { account, display_name, avatar, signature } => {
             accounts::set_profile(tx, ctx, account, display_name, avatar, signature)
         }
@@ -161,6 +168,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     notify::apply(tx, record);
     delivery::apply(tx, record);
     outbox::apply(tx, record);
+    administration::apply(tx, record);
 }
 
 /// A batch that was decided on: to be appended to the journal, then committed to the views.

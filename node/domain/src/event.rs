@@ -92,7 +92,9 @@ message_bodies!(
     pb::GroupReplicaBeganBody,
     pb::GroupInviteSentBody,
     pb::PushSubscribedBody,
-    pb::NotifySetBody
+    pb::NotifySetBody,
+    pb::TokenMadeBody,
+    pb::BackupMadeBody
 );
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
@@ -198,6 +200,12 @@ events! {
     73 GroupInviteSent pb::GroupInviteSentBody;
     74 GroupForked Nothing;
     75 GroupApplicantTold Nothing;
+    80 Administered Nothing;
+    81 RoleSet Nothing;
+    82 InvitationRevoked Nothing;
+    83 TokenMade pb::TokenMadeBody;
+    84 TokenRevoked Nothing;
+    85 BackupMade pb::BackupMadeBody;
     110 PushSubscribed pb::PushSubscribedBody;
     111 PushUnsubscribed Nothing;
     112 NotifySet pb::NotifySetBody;

@@ -63,7 +63,7 @@ fn samples() -> Vec<Event> {
         Event::EpochBegan(pb::EpochBegan { epoch: 2, link_epoch: bytes(3, 16), reason: "restored".into(), peers: 0 }, None),
         Event::Erased(pb::Erased { positions: vec![5, 300], reason: "recalled".into() }, None),
         Event::OwnCharterSigned(pb::OwnCharterSigned { charter: bytes(4, 40), sequence: 7 }, None),
-        Event::PolicySet(pb::PolicySet { registration: "open".into(), recall_window_ms: 120_000, edit_window_ms: 172_800_000, display_name: "星语 A".into(), listed: true }, None),
+        Event::PolicySet(pb::PolicySet { registration: "open".into(), recall_window_ms: 120_000, edit_window_ms: 172_800_000, display_name: "星语 A".into(), listed: true, ..pb::PolicySet::default() }, None),
         Event::PeerMet(pb::PeerMet { peer: 1, domain: "b.example".into() }, None),
         Event::PeerPinned(pb::PeerPinned { peer: 1, charter: bytes(5, 40), first_root_key: bytes(6, 32), root_key: bytes(7, 32), recovery_hash: bytes(8, 32), charter_sequence: 3, record_sequence: TIME_MS, proof: "dnssec".into(), gone: false }, None),
         Event::PeerRuleSet(pb::PeerRuleSet { peer: 1, rule: "allow".into(), forget_key: true }, None),
@@ -115,6 +115,12 @@ fn samples() -> Vec<Event> {
         Event::PushSubscribed(pb::PushSubscribed { account: 1, device: 2, replaces: 3 }, salted(pb::PushSubscribedBody { endpoint: "https://push.example/a".into(), p256dh: bytes(4, 65), auth: bytes(25, 16) })),
         Event::PushUnsubscribed(pb::PushUnsubscribed { account: 1, device: 2, why: "gone".into() }, None),
         Event::NotifySet(pb::NotifySet { account: 1, replaces: 3, hidden: true, quiet: true, quiet_from_min: 1320, quiet_until_min: 420, offset_min: 480, quiet_calls: true }, salted(pb::NotifySetBody { keywords: vec!["预算".into()] })),
+        Event::RoleSet(pb::RoleSet { account: 1, role: "auditor".into() }, None),
+        Event::InvitationRevoked(pb::InvitationRevoked { invitation: 1 }, None),
+        Event::TokenMade(pb::TokenMade { token: 1, maker: 1, scopes: 3, not_after_ms: 1_800_000_060_000 }, salted(pb::TokenMadeBody { name: "dashboard".into(), token_hash: bytes(25, 32) })),
+        Event::TokenRevoked(pb::TokenRevoked { token: 1 }, None),
+        Event::BackupMade(pb::BackupMade { records: 50, bytes: 70_000, verified: true }, salted(pb::BackupMadeBody { place: "/backups/1".into() })),
+        Event::Administered(pb::Administered { by: "account".into(), number: 1, device: 1, act: "role-set".into(), account: 1, peer: 1, item: 1, changes: vec![pb::Changed { field: "role".into(), before: "member".into(), after: "auditor".into() }] }, None),
     ]
 }
 

@@ -7,7 +7,7 @@ use startalk_domain::{
     Actor, Answer, Command, accounts,
     command::{Admission, MarkMove, NewDevice, PasswordBy, Target},
     delivery, directory,
-    governance::Registration,
+    governance::{NewPolicy, Registration},
     sync,
 };
 
@@ -210,13 +210,7 @@ fn registration_follows_the_policy() {
     node.ok(Command::MakeInvitation { maker: 0, token_hash: [8; 32], uses: 2, valid_ms: 1000, administrator: false });
     node.now_ms += 1001;
     assert_eq!(node.refused(create("b", Admission::Invitation([8; 32]))), "invitation-invalid");
-    let policy = |registration| Command::SetPolicy {
-        registration: Some(registration),
-        display_name: None,
-        listed: None,
-        recall_window_ms: None,
-        edit_window_ms: None,
-    };
+    let policy = |registration| Command::SetPolicy(NewPolicy { registration: Some(registration), ..NewPolicy::default() });
     node.ok(policy(Registration::Open));
     node.ok(create("b", Admission::Open));
     assert_eq!(node.refused(create("b", Admission::Open)), "name-taken");

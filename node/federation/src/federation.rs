@@ -82,6 +82,11 @@ impl Federation {
                 // On its way to a home of which we may hear nothing yet.
                 Event::GroupSubmitted(facts, _) => self.group_of_another(facts.conversation),
                 Event::MarksMoved(facts, _) => facts.marks.iter().filter(|m| m.group).for_each(|m| self.marked(m.conversation)),
+                // With whom we talk may be another question now.
+                Event::PolicySet(..) => self.0.slots().iter().for_each(|slot| {
+                    slot.changed();
+                    slot.reconnect();
+                }),
                 Event::EpochBegan(..) => self.0.slots().iter().for_each(|slot| slot.changed()),
                 Event::PeerPinned(facts, _) if facts.gone => {
                     if let Some(slot) = self.0.slot(facts.peer) {
@@ -187,7 +192,7 @@ impl Federation {
         let store = &*self.0.config.views.store;
         let outbox = outbox::outbox(store, number);
         let inbox = outbox::inbox(store, number).sequence;
-        let denied = peer.state == directory::PeerState::Denied;
+        let denied = directory::is_denied(store, &domain);
         let mut status = match self.0.slot_of(&domain) {
             Some(slot) => {
                 let status = slot.status.lock();

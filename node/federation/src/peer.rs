@@ -159,7 +159,7 @@ impl Peer {
         let store = &*self.shared.config.views.store;
         let number = self.slot.number();
         let known = directory::peer(store, number);
-        if known.as_ref().is_some_and(|p| p.state == directory::PeerState::Denied) {
+        if directory::is_denied(store, &self.slot.domain) {
             return (State::Denied, None);
         }
         let given_up = known.as_ref().is_some_and(|p| p.given_up);

@@ -45,7 +45,7 @@ pub(crate) async fn judge(
     let now_ms = shared.wall_signed();
     let number = directory::peer_number(store, from);
     let known = number.and_then(|n| directory::peer(store, n));
-    if known.as_ref().is_some_and(|p| p.state == directory::PeerState::Denied) {
+    if directory::is_denied(store, from) {
         return Err(Error::new(Code::DomainDenied).with("domain", from));
     }
     let record = DomainRecord::decode_signed(record, now_ms)?;

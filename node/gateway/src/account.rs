@@ -42,7 +42,7 @@ impl Inner {
     /// With the old password.
     pub(crate) fn change_password(self: &Arc<Self>, session: &Arc<Session>, me: Actor, id: u64, request: pb::ChangePassword) {
         self.with_password(session, me, id, request.old_password, move |gateway, version| async move {
-            secrets::check_password(&request.new_password)?;
+            secrets::check_password(&request.new_password, gateway.password_chars_min())?;
             let password_hash = gateway.hash(request.new_password).await?;
             let by = PasswordBy::Old { version };
             gateway.ask(Command::SetPassword { account: me.account, password_hash, by }).await?;

@@ -8,9 +8,9 @@ use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering};
 use bytes::Bytes;
 use startalk_domain::{
     Actor, Answer, Command, accounts,
-    accounts::Account,
+    accounts::{Account, Role},
     command::{Admission, NewDevice, PasswordBy},
-    delivery,
+    delivery, governance,
 };
 use startalk_protocol::{
     AccountName, Code, Error,
@@ -89,7 +89,7 @@ impl Inner {
     /// Makes an account; the page with the form comes here too.
     pub(crate) async fn make_account(&self, from: IpAddr, new: Registration) -> Result<Registered, Error> {
         let name = self.local_name(&new.name)?.ok_or_else(|| Error::new(Code::BadName).with("name", short(&new.name)))?;
-        secrets::check_password(&new.password)?;
+        secrets::check_password(&new.password, self.password_chars_min())?;
         let store = &*self.config.views.store;
         let admission = if new.invitation.trim().is_empty() {
             Admission::Open
@@ -123,7 +123,7 @@ impl Inner {
             let name = gateway.local_name(&request.name)?;
             let key = name.as_ref().map_or(request.name.as_str(), |n| n.as_str()).to_owned();
             gateway.guard.recover(from, short(&key), gateway.now_ms())?;
-            secrets::check_password(&request.new_password)?;
+            secrets::check_password(&request.new_password, gateway.password_chars_min())?;
             // Hashed before anything is looked up: an unknown name takes as long.
             let password_hash = gateway.hash(request.new_password).await?;
             let hash = secrets::recovery_hash(&request.code);
@@ -184,9 +184,11 @@ impl Inner {
             // Revoked between the check and now: nobody would have told the session.
             return Err(Code::TokenRevoked.into());
         }
-        let administrator = accounts::account(store, actor.account).is_some_and(|a| a.administrator);
+        let role = accounts::account(store, actor.account).map(|a| a.role).unwrap_or_default();
+        let administrator = role == Role::Administrator;
+        let role = if role == Role::Member { String::new() } else { role.as_str().to_owned() };
         let counter = delivery::top(store, actor.device);
-        Ok(pb::SignedIn { user, device: actor.device, token, recovery_codes, counter, administrator })
+        Ok(pb::SignedIn { user, device: actor.device, token, recovery_codes, counter, administrator, role })
     }
 
     /// Compares a password, with nobody's hash if there is no account: as much work either way.
@@ -237,6 +239,11 @@ impl Inner {
             return Ok(name.parse().ok());
         }
         Ok(text.parse().ok())
+    }
+
+    /// What the domain asks of a new password.
+    pub(crate) fn password_chars_min(&self) -> u32 {
+        governance::realm(&*self.config.views.store).password_chars_min
     }
 
     pub(crate) fn disabled(&self) -> Error {

@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     /// What a password is compared with that nobody has.
     pub nobodys_hash: OnceLock<String>,
     pub router: OnceLock<axum::Router>,
+    /// What else is served, below a path.
+    pub below: OnceLock<(&'static str, axum::Router)>,
     connections: Mutex<HashMap<u64, Arc<Session>>>,
     next: AtomicU64,
     ticking: AtomicBool,
@@ -92,6 +94,7 @@ impl Gateway {
             searching: Semaphore::new(SEARCHING_MAX),
             nobodys_hash: OnceLock::new(),
             router: OnceLock::new(),
+            below: OnceLock::new(),
             connections: Mutex::default(),
             next: AtomicU64::new(1),
             ticking: AtomicBool::new(false),
@@ -104,6 +107,12 @@ impl Gateway {
     /// order of batches; it never waits.
     pub fn committed(&self, records: &Arc<[Recorded]>) {
         self.0.fan_out(records);
+    }
+
+    /// Serves a router below a path, with the headers and limits of all pages. Before the first connection, and once.
+    pub fn serve_below(&self, path: &'static str, router: axum::Router) {
+        let taken = self.0.below.set((path, router)).is_ok();
+        debug_assert!(taken && self.0.router.get().is_none(), "the routes are made with the first connection");
     }
 
     /// A client's connection with length-prefixed frames, until it ends: TLS with ALPN `startalk/1`, or a QUIC stream

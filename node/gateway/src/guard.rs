@@ -20,18 +20,22 @@ struct Bucket {
 }
 
 /// Buckets of one sort, by key.
-struct Buckets<K> {
+pub struct Buckets<K> {
     rate: Rate,
     by_key: Mutex<HashMap<K, Bucket>>,
 }
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
-    fn new(rate: Rate) -> Self {
+    /// All full.
+    pub fn new(rate: Rate) -> Self {
         Self { rate, by_key: Mutex::default() }
     }
 
     /// Takes one attempt.
-    fn take(&self, key: K, now_ms: u64) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// `slow-down` if there is none left.
+    pub fn take(&self, key: K, now_ms: u64) -> Result<(), Error> {
         let mut all = self.by_key.lock();
         if all.len() >= BUCKETS_MAX && !all.contains_key(&key) {
             self.forget(&mut all, now_ms);
@@ -161,7 +165,7 @@ impl Guard {
 }
 
 /// Who is one to us: an IPv4 address, or the network that an IPv6 customer gets.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

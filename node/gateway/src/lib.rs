@@ -37,4 +37,5 @@ pub use config::{GatewayConfig, Limits, PasswordCost, Rate, RemoteEphemera, Sile
 pub use framing::check;
 pub use gateway::Gateway;
 pub use groups::{ReadersAsked, RemoteReaders};
-pub use web::{WebClient, WebFile};
+pub use guard::{Buckets, network};
+pub use web::{Asker, WebClient, WebFile};

@@ -10,7 +10,7 @@ use argon2::{
 use data_encoding::BASE32_NOPAD;
 use startalk_protocol::{
     Code, Error,
-    limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, RECOVERY_CODES},
+    limits::{PASSWORD_BYTES_MAX, RECOVERY_CODES},
 };
 
 use crate::config::PasswordCost;
@@ -78,15 +78,15 @@ pub fn recovery_hash(code: &str) -> [u8; 32] {
     *blake3::hash(letters.as_bytes()).as_bytes()
 }
 
-/// Whether this can be a new password.
+/// Whether this can be a new password, of so many characters at least, as the domain's policy says.
 ///
 /// # Errors
 /// `bad-password` with what is expected.
-pub fn check_password(password: &str) -> Result<(), Error> {
-    if password.chars().count() >= PASSWORD_CHARS_MIN && password.len() <= PASSWORD_BYTES_MAX {
+pub fn check_password(password: &str, chars_min: u32) -> Result<(), Error> {
+    if password.chars().count() >= chars_min as usize && password.len() <= PASSWORD_BYTES_MAX {
         return Ok(());
     }
-    Err(Error::new(Code::BadPassword).with("min", PASSWORD_CHARS_MIN).with("max", PASSWORD_BYTES_MAX))
+    Err(Error::new(Code::BadPassword).with("min", chars_min).with("max", PASSWORD_BYTES_MAX))
 }
 
 /// The PHC string of a new password. Takes its time: not on a thread that others wait for.
@@ -147,9 +147,9 @@ mod tests {
         assert!(!verify_password("correct horsf", &hash));
         assert!(!verify_password("correct horse", "not a hash"));
         assert!(!verify_password(&"x".repeat(PASSWORD_BYTES_MAX + 1), &hash));
-        check_password("12345678").unwrap();
-        check_password("星语星语星语星语").unwrap();
-        assert_eq!(check_password("1234567").unwrap_err().code, Code::BadPassword);
+        check_password("12345678", 8).unwrap();
+        check_password("星语星语星语星语", 8).unwrap();
+        assert_eq!(check_password("1234567", 8).unwrap_err().code, Code::BadPassword);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use startalk_domain::{
     Command,
     command::Admission,
     context::Random,
+    governance::NewPolicy,
     store::{
         Store,
         checkpoint::{Export, Incoming},
@@ -65,9 +66,8 @@ fn run(sequencer: &mut Sequencer<Journal>, command: Command, now_ms: u64) {
 }
 
 fn policy(sequencer: &mut Sequencer<Journal>, n: u64) {
-    let recall_window_ms = Some(n as i64);
-    let (registration, display_name, listed, edit_window_ms) = (None, None, None, None);
-    run(sequencer, Command::SetPolicy { registration, display_name, listed, recall_window_ms, edit_window_ms }, 2000 + n);
+    let new = NewPolicy { recall_window_ms: Some(n as i64), ..NewPolicy::default() };
+    run(sequencer, Command::SetPolicy(new), 2000 + n);
 }
 
 #[test]

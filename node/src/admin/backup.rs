@@ -7,9 +7,10 @@
 use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use serde_json::{Value, json};
-use startalk_domain::{Event, Recorded};
+use serde::Serialize;
+use startalk_domain::{Command, Event, Recorded, administration, command::Tended};
 use startalk_journal::{FolderDisk, Journal, Options, ReadJournal, Reader};
+use utoipa::ToSchema;
 
 use super::{Backend, Progress};
 use crate::{
@@ -17,7 +18,33 @@ use crate::{
     store,
 };
 
-pub(super) fn backup(backend: &Backend, to: &Path, progress: &Progress) -> anyhow::Result<Value> {
+/// A backup that was made.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Made {
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+    pub records: u64,
+    pub bytes: u64,
+    /// It was read again and is whole.
+    pub verified: bool,
+    /// The folder on the node's machine.
+    pub place: String,
+}
+
+/// The last ones, the newest first.
+pub(super) fn list(backend: &Backend) -> Vec<Made> {
+    let made = |b: &administration::Backup| Made {
+        time_ms: b.time_ms,
+        records: b.records,
+        bytes: b.bytes,
+        verified: b.verified,
+        place: b.place.clone(),
+    };
+    administration::backups(&*backend.views.store).iter().rev().map(made).collect()
+}
+
+/// Copies the domain to an empty folder, reads the copy again, and records that. Returns the number of records.
+pub(super) fn backup(backend: &Backend, to: &Path, progress: &Progress) -> anyhow::Result<u64> {
     if to.exists() && fs::read_dir(to)?.next().is_some() {
         bail!("{} is not empty / {} 不是空文件夹", to.display(), to.display());
     }
@@ -25,7 +52,30 @@ pub(super) fn backup(backend: &Backend, to: &Path, progress: &Progress) -> anyho
     let head = backend.reader.copy_to(&FolderDisk::new(target.journal())?, &mut |done, total| progress(done, total))?;
     copy_keys(&backend.folder.join("keys"), &target.keys())?;
     store::write_reach(&target, &head)?;
-    Ok(json!({ "records": head.position, "to": to }))
+    let whole = reread(&target, progress);
+    let tended = Tended::BackedUp {
+        records: head.position,
+        bytes: super::storage::bytes_in(to),
+        verified: whole.is_ok(),
+        place: to.display().to_string(),
+    };
+    backend.command(Command::Tend(tended))?;
+    whole.map(|()| head.position)
+}
+
+/// Whether a copy holds everything that it says to hold, every record whole.
+fn reread(target: &Folder, progress: &Progress) -> anyhow::Result<()> {
+    let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
+    store::reaches(target, &journal.reader())?;
+    let Verified { damage, .. } = verify(&journal.reader(), progress)?;
+    match damage.first() {
+        None => Ok(()),
+        Some(first) => bail!(
+            "the copy is damaged in {} places, first: {first} / 备份有 {} 处损坏，首先是：{first}",
+            damage.len(),
+            damage.len()
+        ),
+    }
 }
 
 fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -60,15 +110,9 @@ pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u6
     copy_keys(&source.keys(), &target.keys())?;
     let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
     store::reaches(&source, &journal.reader())?;
-    let Verified { records, damage, .. } = verify(&journal.reader(), progress)?;
-    match damage.first() {
-        None => Ok(records),
-        Some(first) => bail!(
-            "the copy is damaged in {} places, first: {first} / 备份有 {} 处损坏，首先是：{first}",
-            damage.len(),
-            damage.len()
-        ),
-    }
+    let records = journal.reader().head().position;
+    drop(journal);
+    reread(&target, progress).map(|()| records)
 }
 
 /// What reading a whole journal showed.

@@ -1,10 +1,11 @@
 //! `startalk doctor`: looks at journal, views, keys, disk and reachability; says what is wrong and what to do.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use serde_json::{Value, json};
-use startalk_domain::{governance, notify};
+use serde::Serialize;
+use startalk_domain::{administration, governance, notify};
 use startalk_protocol::trust::Charter;
+use utoipa::ToSchema;
 
 use super::{
     Backend, Progress,
@@ -16,13 +17,25 @@ use crate::{clock, folder};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A link key with less than this left should have been replaced.
 const KEY_LEFT_MS_MIN: i64 = 14 * 24 * 3600 * 1000;
+/// A backup older than this is said to be old.
+const BACKUP_AGE_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
 
 /// One thing that was looked at.
-struct Finding {
-    check: &'static str,
-    state: State,
-    en: String,
-    zh: String,
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Finding {
+    /// journal, views, keys, root key, disk, backup or reachability.
+    pub check: String,
+    /// good, warning or bad.
+    pub state: String,
+    /// What was found and what to do.
+    pub words: Both,
+}
+
+/// A text in both languages.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Both {
+    pub en: String,
+    pub zh: String,
 }
 
 #[derive(Clone, Copy)]
@@ -33,27 +46,55 @@ enum State {
 }
 
 impl Finding {
-    fn new(check: &'static str, state: State, en: impl Into<String>, zh: impl Into<String>) -> Self {
-        Self { check, state, en: en.into(), zh: zh.into() }
-    }
-
-    fn json(&self) -> Value {
-        let state = match self.state {
+    fn new(check: &str, state: State, en: impl Into<String>, zh: impl Into<String>) -> Self {
+        let state = match state {
             State::Good => "good",
             State::Warning => "warning",
             State::Bad => "bad",
         };
-        json!({ "check": self.check, "state": state, "words": BTreeMap::from([("en", &self.en), ("zh", &self.zh)]) })
+        Self { check: check.into(), state: state.into(), words: Both { en: en.into(), zh: zh.into() } }
     }
 }
 
 /// Looks at everything. Reads the whole journal: `progress` hears of it.
-pub(super) fn examine(backend: &Backend, progress: &Progress) -> Value {
-    let findings =
-        [journal(backend, progress), views(backend), charter(backend), root_key(backend), pushes(backend), disk(backend)];
-    let mut all: Vec<Value> = findings.iter().map(Finding::json).collect();
-    all.extend((backend.endpoints)().iter().map(|e| endpoint(e).json()));
-    json!({ "findings": all })
+pub(super) fn examine(backend: &Backend, progress: &Progress) -> Vec<Finding> {
+    let mut all = vec![journal(backend, progress), views(backend)];
+    all.extend(glance(backend));
+    all.extend((backend.endpoints)().iter().map(|e| endpoint(e)));
+    all
+}
+
+/// What is seen at once.
+pub(super) fn glance(backend: &Backend) -> Vec<Finding> {
+    vec![charter(backend), root_key(backend), pushes(backend), disk(backend), last_backup(backend)]
+}
+
+fn last_backup(backend: &Backend) -> Finding {
+    let backups = administration::backups(&*backend.views.store);
+    let Some(last) = backups.last() else {
+        return Finding::new(
+            "backup",
+            State::Warning,
+            "no backup was made yet; `startalk backup FOLDER` makes one while the node runs",
+            "尚未做过备份；可在运行中用 `startalk backup 文件夹` 备份",
+        );
+    };
+    let days = clock::now_ms().saturating_sub(last.time_ms) / 86_400_000;
+    let (place, records) = (&last.place, last.records);
+    if !last.verified {
+        return Finding::new(
+            "backup",
+            State::Bad,
+            format!("the last one, in {place}, could not be read again; make another"),
+            format!("最近的备份（{place}）无法通过校验，请重新备份"),
+        );
+    }
+    let (en, zh) = (
+        format!("made {days} days ago in {place}, {records} records, read again and whole"),
+        format!("{days} 天前备份于 {place}，{records} 条记录，已校验"),
+    );
+    let state = if days * 86_400_000 >= BACKUP_AGE_MS_MAX { State::Warning } else { State::Good };
+    Finding::new("backup", state, en, zh)
 }
 
 fn journal(backend: &Backend, progress: &Progress) -> Finding {
@@ -199,7 +240,7 @@ fn pushes(backend: &Backend) -> Finding {
 }
 
 fn disk(backend: &Backend) -> Finding {
-    let free = rustix::fs::statvfs(&backend.folder).map(|s| s.f_bavail * s.f_frsize).unwrap_or(0);
+    let free = super::storage::free(&backend.folder);
     let megabytes = free / 1_000_000;
     if free < startalk_sequencer::FREE_BYTES_MIN {
         Finding::new(

@@ -3,66 +3,64 @@
 //!
 //! Owns no rule: rules are the domain's. Requests and answers are JSON.
 
+mod audit;
 pub mod backup;
 pub mod control;
 pub mod doctor;
+mod domains;
+pub mod http;
+pub mod jobs;
 pub mod links;
 mod people;
+mod policies;
+mod storage;
+mod tokens;
 
 use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use startalk_domain::{Answer, Command, Views, command::PeerRule, directory, governance};
-use startalk_protocol::{Code, DomainName, Error};
+use startalk_domain::{
+    Answer, Command, Views,
+    accounts::Role,
+    administration::By,
+    command::{PeerRule, Tended},
+    directory,
+};
+use startalk_protocol::{Code, DomainName, Error, limits};
 use startalk_sequencer::Handle;
 
 use crate::compaction;
+pub use policies::PolicyChange;
 
 /// One verb of the command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Request {
-    UserAdd {
-        name: String,
-        display_name: String,
-        administrator: bool,
-    },
+    UserAdd { name: String, display_name: String, administrator: bool },
     UserList,
-    UserDisable {
-        name: String,
-        disabled: bool,
-    },
-    UserDelete {
-        name: String,
-        erase_messages: bool,
-    },
-    UserResetPassword {
-        name: String,
-    },
-    Invite {
-        uses: u32,
-        hours: u32,
-        administrator: bool,
-    },
-    DomainRule {
-        domain: String,
-        rule: String,
-        accept_new_key: bool,
-    },
-    Policy {
-        registration: Option<String>,
-        display_name: Option<String>,
-        listed: Option<bool>,
-        recall_seconds: Option<i64>,
-        edit_seconds: Option<i64>,
-    },
+    UserDisable { name: String, disabled: bool },
+    UserDelete { name: String, erase_messages: bool },
+    UserResetPassword { name: String },
+    UserRole { name: String, role: String },
+    UserDevices { name: String },
+    UserSignOut { name: String, device: u64 },
+    TokenAdd { name: String, scopes: Vec<String>, days: u32 },
+    TokenList,
+    TokenRevoke { token: u64 },
+    Invitations,
+    InvitationRevoke { invitation: u64 },
+    Groups,
+    Audit { before: u64, limit: usize },
+    Storage,
+    Backups,
+    Invite { uses: u32, hours: u32, administrator: bool },
+    DomainRule { domain: String, rule: String, accept_new_key: bool },
+    Policy(PolicyChange),
     Peers,
     KeysRotate,
-    Backup {
-        to: PathBuf,
-    },
+    Backup { to: PathBuf },
     Compact,
     Doctor,
     Status,
@@ -71,8 +69,8 @@ pub enum Request {
 
 /// Replaces the link key: now, or (false) only if it is time.
 pub type Rotate = Arc<dyn Fn(bool) -> anyhow::Result<()> + Send + Sync>;
-/// The state of links, as JSON; empty when the node is stopped.
-pub type Peers = Arc<dyn Fn() -> Value + Send + Sync>;
+/// The state of links; empty when the node is stopped.
+pub type Peers = Arc<dyn Fn() -> Vec<links::Link> + Send + Sync>;
 
 /// How the node does, as Prometheus reads it; `None` when it is stopped.
 pub type MetricsPage = Arc<dyn Fn() -> Option<String> + Send + Sync>;
@@ -80,6 +78,12 @@ pub type MetricsPage = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 /// What verbs work on.
 #[derive(Clone)]
 pub struct Backend {
+    /// Who asks: every command is theirs.
+    pub by: By,
+    /// Work that goes on for who asks over HTTP.
+    pub jobs: Arc<jobs::Jobs>,
+    /// Where backups go that are asked for over HTTP.
+    pub backups: PathBuf,
     /// Queries.
     pub views: Views,
     /// The journal, for copying and verifying it.
@@ -110,13 +114,44 @@ pub struct Backend {
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 impl Backend {
-    /// Sends a command and waits; not for async tasks.
+    /// Sends an administrative command, as an act of who asks, and waits; not for async tasks.
     ///
     /// # Errors
     /// The command's.
     pub fn command(&self, command: Command) -> Result<Answer, Error> {
-        submit(&self.handle, command)
+        submit(&self.handle, Command::Administer { by: self.by, command: Box::new(command) })
     }
+
+    /// The same for somebody else.
+    #[must_use]
+    pub fn by(&self, by: By) -> Self {
+        Self { by, ..self.clone() }
+    }
+}
+
+/// Some of a list, and where the next of it begin.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// The cursor of the next page; null: there is none. A page may be short, or empty, and have a next one all the same.
+    pub next: Option<u64>,
+}
+
+/// What `shows` makes of a list, from the cursor (an index) on.
+fn page_of<A, T>(all: &[A], cursor: u64, limit: usize, shows: impl Fn(&A) -> Option<T>) -> Page<T> {
+    let mut at = usize::try_from(cursor).unwrap_or(usize::MAX).min(all.len());
+    let end = all.len().min(at.saturating_add(limits::ADMIN_SCAN_MAX));
+    let mut items = Vec::new();
+    while at < end && items.len() < limit {
+        items.extend(shows(&all[at]));
+        at += 1;
+    }
+    Page { items, next: (at < all.len()).then_some(at as u64) }
+}
+
+/// The name@domain of an account; `None` for 0 and for who is gone.
+fn user(backend: &Backend, account: u64) -> Option<String> {
+    directory::user_id(&*backend.views.store, account).map(|u| u.to_string())
 }
 
 /// Sends a command and waits; not for async tasks.
@@ -136,31 +171,90 @@ pub fn submit(handle: &Handle, command: Command) -> Result<Answer, Error> {
 /// # Errors
 /// A protocol error, with words in both languages.
 pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Result<Value, Error> {
+    let done = |()| json!({});
     match request {
-        Request::UserAdd { name, display_name, administrator } => people::add(backend, &name, display_name, administrator),
-        Request::UserList => Ok(people::list(backend)),
-        Request::UserDisable { name, disabled } => people::disable(backend, &name, disabled),
-        Request::UserDelete { name, erase_messages } => people::delete(backend, &name, erase_messages, progress),
-        Request::UserResetPassword { name } => people::reset_password(backend, &name),
-        Request::Invite { uses, hours, administrator } => people::invite(backend, uses, hours, administrator),
-        Request::DomainRule { domain, rule, accept_new_key } => domain_rule(backend, &domain, &rule, accept_new_key),
-        Request::Policy { registration, display_name, listed, recall_seconds, edit_seconds } => {
-            let registration = registration.map(|r| r.parse()).transpose()?;
-            let (recall_window_ms, edit_window_ms) = (recall_seconds.map(|s| s * 1000), edit_seconds.map(|s| s * 1000));
-            backend.command(Command::SetPolicy { registration, display_name, listed, recall_window_ms, edit_window_ms })?;
-            Ok(policy(backend))
+        Request::UserAdd { name, display_name, administrator } => {
+            let role = if administrator { Role::Administrator } else { Role::Member };
+            people::add(backend, &name, display_name, role).map(value)
         }
-        Request::Peers => Ok(peers(backend)),
-        Request::KeysRotate => {
-            (backend.rotate)(true).map_err(|e| failed(&e))?;
-            Ok(json!({}))
+        Request::UserList => Ok(json!({ "users": people::all(backend) })),
+        Request::UserDisable { name, disabled } => people::disable(backend, &name, disabled).map(done),
+        Request::UserDelete { name, erase_messages } => {
+            let erase = people::delete(backend, &name)?;
+            if erase_messages { erase(progress).map(done) } else { Ok(json!({})) }
         }
-        Request::Backup { to } => backup::backup(backend, &to, progress).map_err(|e| failed(&e)),
-        Request::Compact => compaction::compact(&backend.reader, progress).map_err(|e| failed(&e.into())),
-        Request::Doctor => Ok(doctor::examine(backend, progress)),
-        Request::Status => Ok(policy(backend)),
+        Request::UserResetPassword { name } => people::reset_password(backend, &name).map(|p| json!({ "password": p.password })),
+        Request::UserRole { name, role } => people::set_role(backend, &name, role.parse()?).map(done),
+        Request::UserDevices { name } => people::one(backend, &name).map(|p| json!({ "devices": p.devices })),
+        Request::UserSignOut { name, device } => people::sign_out(backend, &name, device).map(done),
+        Request::Invite { uses, hours, administrator } => people::invite(backend, uses, hours, administrator).map(value),
+        Request::Invitations => {
+            Ok(json!({ "invitations": every(|cursor| Ok(people::invitations(backend, cursor, limits::ADMIN_PAGE_MAX)))? }))
+        }
+        Request::InvitationRevoke { invitation } => people::revoke_invitation(backend, invitation).map(done),
+        Request::DomainRule { domain, rule, accept_new_key } => {
+            domains::set_rule(backend, &domain, peer_rule(&rule), accept_new_key).map(done)
+        }
+        Request::Policy(change) => policies::change(backend, change).map(value),
+        Request::Peers => Ok(json!({ "peers": domains::all(backend), "links": (backend.peers)() })),
+        Request::Groups => {
+            Ok(json!({ "groups": every(|cursor| Ok(domains::groups(backend, "", cursor, limits::ADMIN_PAGE_MAX)))? }))
+        }
+        Request::TokenAdd { name, scopes, days } => tokens::make(backend, name, &scopes, days).map(value),
+        Request::TokenList => Ok(json!({ "tokens": tokens::list(backend) })),
+        Request::TokenRevoke { token } => tokens::revoke(backend, token).map(done),
+        Request::Audit { before, limit } => {
+            audit::page(backend, before, limit.min(limits::ADMIN_PAGE_MAX)).map(|p| json!({ "acts": p.items, "next": p.next }))
+        }
+        Request::Storage => Ok(value(storage::measure(backend))),
+        Request::Backups => Ok(json!({ "backups": backup::list(backend) })),
+        Request::KeysRotate => rotate(backend).map(done),
+        Request::Backup { to } => {
+            let records = backup::backup(backend, &to, progress).map_err(|e| failed(&e))?;
+            Ok(json!({ "records": records, "to": to }))
+        }
+        Request::Compact => compact(backend, progress),
+        Request::Doctor => Ok(json!({ "findings": doctor::examine(backend, progress) })),
+        Request::Status => Ok(value(policies::show(backend))),
         Request::Metrics => (backend.metrics)().map(|page| json!({ "metrics": page })).ok_or_else(stopped),
     }
+}
+
+fn value(shown: impl Serialize) -> Value {
+    serde_json::to_value(shown).expect("maps with text as keys")
+}
+
+/// Every page of a list, for the command line.
+fn every<T>(page: impl Fn(u64) -> Result<Page<T>, Error>) -> Result<Vec<T>, Error> {
+    let (mut all, mut cursor) = (Vec::new(), 0);
+    loop {
+        let page = page(cursor)?;
+        all.extend(page.items);
+        match page.next {
+            Some(next) => cursor = next,
+            None => return Ok(all),
+        }
+    }
+}
+
+fn peer_rule(rule: &str) -> PeerRule {
+    match rule {
+        "allow" => PeerRule::Allow,
+        "deny" => PeerRule::Deny,
+        _ => PeerRule::Unset,
+    }
+}
+
+fn rotate(backend: &Backend) -> Result<(), Error> {
+    (backend.rotate)(true).map_err(|e| failed(&e))?;
+    backend.command(Command::Tend(Tended::KeysReplaced)).map(drop)
+}
+
+/// Gives back the space of erased bodies; how much that was.
+fn compact(backend: &Backend, progress: &Progress) -> Result<Value, Error> {
+    let done = compaction::compact(&backend.reader, progress).map_err(|e| failed(&e.into()))?;
+    backend.command(Command::Tend(Tended::Compacted))?;
+    Ok(done)
 }
 
 /// There is no node to ask.
@@ -170,40 +264,4 @@ pub fn stopped() -> Error {
 
 fn failed(error: &anyhow::Error) -> Error {
     Error::new(Code::Failed).with("why", format!("{error:#}"))
-}
-
-fn domain_rule(backend: &Backend, domain: &str, rule: &str, forget_key: bool) -> Result<Value, Error> {
-    let bad = || Error::new(Code::BadValue).with("field", "domain").with("expected", "a domain name");
-    let domain: DomainName = domain.parse().map_err(|_| bad())?;
-    let rule = match rule {
-        "allow" => PeerRule::Allow,
-        "deny" => PeerRule::Deny,
-        _ => PeerRule::Unset,
-    };
-    backend.command(Command::SetPeerRule { domain, rule, forget_key })?;
-    Ok(json!({}))
-}
-
-fn policy(backend: &Backend) -> Value {
-    let realm = governance::realm(&*backend.views.store);
-    json!({
-        "domain": backend.domain.as_str(), "registration": realm.registration.as_str(), "display_name": realm.display_name,
-        "listed": realm.listed, "recall_seconds": realm.recall_window_ms / 1000, "edit_seconds": realm.edit_window_ms / 1000,
-        "records": backend.views.journal.head().position, "epoch": realm.epoch, "url": backend.public_url,
-    })
-}
-
-fn peers(backend: &Backend) -> Value {
-    let store = &*backend.views.store;
-    let known: Vec<Value> = directory::peers(store)
-        .into_iter()
-        .map(|(number, peer)| {
-            let (out, inbox) = (startalk_domain::outbox::outbox(store, number), startalk_domain::outbox::inbox(store, number));
-            json!({
-                "domain": peer.domain, "rule": format!("{:?}", peer.state).to_lowercase(), "proof": peer.proof,
-                "outbox": out.head(), "recorded_there": out.acked, "received": inbox.sequence,
-            })
-        })
-        .collect();
-    json!({ "peers": known, "links": (backend.peers)() })
 }

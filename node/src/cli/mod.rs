@@ -12,7 +12,7 @@ use serde_json::Value;
 use startalk_protocol::{Error, error::Language};
 
 use crate::{
-    admin::{self, Progress, Request, backup, control},
+    admin::{self, PolicyChange, Progress, Request, backup, control},
     boot, config,
     folder::{Folder, FolderError},
     keys::Keys,
@@ -56,6 +56,29 @@ enum Verb {
         #[arg(long)]
         administrator: bool,
     },
+    /// Invitations that can still be used / 仍然有效的邀请
+    Invitations {
+        /// Makes this one void / 作废此邀请
+        #[arg(long, value_name = "NUMBER")]
+        revoke: Option<u64>,
+    },
+    /// Tokens with which programs administer / 供程序管理使用的令牌
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Groups with members here / 本域有成员的群
+    Groups,
+    /// The record of administrative acts, the newest first / 管理操作记录，最新在前
+    Audit {
+        /// Those before this number / 此编号之前的
+        #[arg(long, default_value_t = 0)]
+        before: u64,
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// What the domain takes on its disk / 磁盘占用
+    Storage,
+    /// The last backups / 最近的备份
+    Backups,
     /// Other domains / 其他域
     #[command(subcommand)]
     Domain(Rule),
@@ -76,6 +99,15 @@ enum Verb {
         /// How long authors may edit / 可编辑的秒数
         #[arg(long)]
         edit_seconds: Option<i64>,
+        /// Who may begin groups: everybody or administrators / 谁可建群
+        #[arg(long)]
+        group_creation: Option<String>,
+        /// Characters of a new password at least / 新密码的最少字符数
+        #[arg(long)]
+        password_chars_min: Option<u32>,
+        /// open, or allowed: only with domains that were allowed / 与哪些域通信：open 或 allowed（仅允许的域）
+        #[arg(long)]
+        federation: Option<String>,
     },
     /// Links to other domains: state, lag, last error / 与其他域的链路：状态、延迟、最近错误
     Peers,
@@ -124,6 +156,30 @@ enum User {
     },
     /// Give a new password / 重置密码
     ResetPassword { name: String },
+    /// member, auditor or administrator / 设置角色：member、auditor 或 administrator
+    Role { name: String, role: String },
+    /// List an account's devices / 列出帐号的设备
+    Devices { name: String },
+    /// Sign a device out / 登出某个设备
+    SignOut { name: String, device: u64 },
+}
+
+#[derive(Subcommand, Debug)]
+enum TokenVerb {
+    /// Make a token; it is shown this once / 生成令牌，仅显示这一次
+    Add {
+        name: String,
+        /// read, people, domains, policies or all; may be repeated / 权限范围，可重复
+        #[arg(long = "scope", default_value = "read", value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// For how long / 有效天数
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+    },
+    /// List tokens / 列出令牌
+    List,
+    /// Make a token void / 作废令牌
+    Revoke { token: u64 },
 }
 
 #[derive(Subcommand, Debug)]
@@ -164,6 +220,9 @@ impl Verb {
                     Request::UserDelete { name: name.clone(), erase_messages: *erase_messages }
                 }
                 User::ResetPassword { name } => Request::UserResetPassword { name: name.clone() },
+                User::Role { name, role } => Request::UserRole { name: name.clone(), role: role.clone() },
+                User::Devices { name } => Request::UserDevices { name: name.clone() },
+                User::SignOut { name, device } => Request::UserSignOut { name: name.clone(), device: *device },
             },
             Self::Invite { uses, hours, administrator } => {
                 Request::Invite { uses: *uses, hours: *hours, administrator: *administrator }
@@ -176,13 +235,36 @@ impl Verb {
                 };
                 Request::DomainRule { domain: domain.clone(), rule: rule.into(), accept_new_key }
             }
-            Self::Policy { registration, display_name, listed, recall_seconds, edit_seconds } => Request::Policy {
+            Self::Policy {
+                registration,
+                display_name,
+                listed,
+                recall_seconds,
+                edit_seconds,
+                group_creation,
+                password_chars_min,
+                federation,
+            } => Request::Policy(PolicyChange {
                 registration: registration.clone(),
                 display_name: display_name.clone(),
                 listed: *listed,
                 recall_seconds: *recall_seconds,
                 edit_seconds: *edit_seconds,
-            },
+                group_creation: group_creation.clone(),
+                password_chars_min: *password_chars_min,
+                federation: federation.clone(),
+            }),
+            Self::Invitations { revoke: None } => Request::Invitations,
+            Self::Invitations { revoke: Some(invitation) } => Request::InvitationRevoke { invitation: *invitation },
+            Self::Token(TokenVerb::Add { name, scopes, days }) => {
+                Request::TokenAdd { name: name.clone(), scopes: scopes.clone(), days: *days }
+            }
+            Self::Token(TokenVerb::List) => Request::TokenList,
+            Self::Token(TokenVerb::Revoke { token }) => Request::TokenRevoke { token: *token },
+            Self::Groups => Request::Groups,
+            Self::Audit { before, limit } => Request::Audit { before: *before, limit: *limit },
+            Self::Storage => Request::Storage,
+            Self::Backups => Request::Backups,
             Self::Peers => Request::Peers,
             Self::Metrics => Request::Metrics,
             Self::Key(KeyVerb::Rotate) | Self::Keys(KeyVerb::Rotate) => Request::KeysRotate,

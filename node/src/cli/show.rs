@@ -12,11 +12,23 @@ pub fn in_words(value: &Value, language: Language) -> String {
         return table(
             &[t("user", "用户"), t("name", "名称"), t("role", "角色"), t("state", "状态"), t("devices", "设备")],
             users.iter().map(|u| {
-                let role = if u["administrator"] == true { t("administrator", "管理员") } else { "" };
+                let role = match u["role"].as_str() {
+                    Some("administrator") => t("administrator", "管理员"),
+                    Some("auditor") => t("auditor", "审计员"),
+                    _ => "",
+                };
                 let state = if u["disabled"] == true { t("disabled", "已停用") } else { t("active", "正常") };
                 vec![text(&u["user"]), text(&u["display_name"]), role.into(), state.into(), text(&u["devices"])]
             }),
         );
+    }
+    for list in ["devices", "invitations", "tokens", "groups", "acts", "backups"] {
+        if let Some(rows) = value[list].as_array() {
+            return as_lines(rows, language);
+        }
+    }
+    if let Some(secret) = value["secret"].as_str() {
+        return format!("{secret}\n{}\n", t("It is shown this once.", "仅显示这一次。"));
     }
     if let Some(findings) = value["findings"].as_array() {
         return findings.iter().map(|f| finding(f, language)).collect();
@@ -64,6 +76,19 @@ pub fn in_words(value: &Value, language: Language) -> String {
         Some(fields) => fields.iter().map(|(name, v)| format!("{name}: {}\n", text(v))).collect(),
         None => format!("{value}\n"),
     }
+}
+
+/// Whatever a list holds: a line for each, with the fields that say something.
+fn as_lines(rows: &[Value], language: Language) -> String {
+    if rows.is_empty() {
+        return format!("{}\n", say(language, "none", "无"));
+    }
+    let line = |row: &Value| {
+        let fields = row.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null() && **v != "" && **v != 0);
+        let said: Vec<String> = fields.map(|(name, v)| format!("{name}={}", text(v))).collect();
+        format!("{}\n", said.join("  "))
+    };
+    rows.iter().map(line).collect()
 }
 
 fn text(value: &Value) -> String {

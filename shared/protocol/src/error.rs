@@ -123,6 +123,9 @@ codes! {
     HomeUnknown "group-home-unknown" retry true en "The domain {domain}, which keeps this group, has not answered yet." zh "保管此群的域 {domain} 尚未回应。";
     Equivocation "equivocation" retry false en "{domain} has signed two different histories of this group. Nothing more is taken from it; ask its administrator." zh "{domain} 为此群签署了两份不同的历史，不再接收其内容；请联系其管理员。";
     SecondLink "second-link" retry true en "Another link with {domain} is open already." zh "与 {domain} 的另一条链路已经打开。";
+    LastAdministrator "last-administrator" retry false en "This is the last administrator. Make somebody else one first." zh "这是最后一位管理员，请先任命另一位。";
+    NoSuchThing "no-such-thing" retry false en "It does not exist, or not any more." zh "它不存在，或已不复存在。";
+    Busy "busy" retry true en "The same is under way already." zh "同样的操作正在进行。";
 }
 
 /// An error as it travels.

@@ -188,3 +188,19 @@ pub const PUSH_PAYLOAD_BYTES_MAX: usize = 3072;
 pub const KEYWORDS_MAX: usize = 50;
 /// Characters of one of them.
 pub const KEYWORD_CHARS_MAX: usize = 64;
+/// Tokens for administration that are valid at a time: one for each program that has one.
+pub const ADMIN_TOKENS_MAX: usize = 100;
+/// Characters of the name of such a token.
+pub const ADMIN_TOKEN_NAME_CHARS_MAX: usize = 64;
+/// How long such a token may be good, in milliseconds: a year and a day.
+pub const ADMIN_TOKEN_VALID_MS_MAX: i64 = 366 * 24 * 3600 * 1000;
+/// How long an invitation may be good, in milliseconds: a year and a day.
+pub const INVITATION_VALID_MS_MAX: i64 = 366 * 24 * 3600 * 1000;
+/// The most that a domain may ask of a new password, in characters: more would be refused to everybody.
+pub const PASSWORD_CHARS_MIN_MAX: u32 = 128;
+/// The longest time in which a domain may let people recall or edit, in milliseconds: a hundred years.
+pub const WINDOW_MS_MAX: i64 = 100 * 366 * 24 * 3600 * 1000;
+/// Entries in one page of what an administrator lists.
+pub const ADMIN_PAGE_MAX: usize = 200;
+/// Entries that are looked at for one page: a search that finds nothing ends, and goes on from there.
+pub const ADMIN_SCAN_MAX: usize = 5_000;

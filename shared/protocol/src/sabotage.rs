@@ -42,6 +42,7 @@ switches! {
     FailedTooSoon "failed-too-soon" "What waits for a group's home is called failed before that is certain.";
     GroupRightsNotChecked "group-rights-not-checked" "A group's home records what its author may not do.";
     FormerEpochsForgotten "former-epochs-forgotten" "A peer that has less than what comes before our present epoch is not noticed.";
+    AdministrationNotChecked "administration-not-checked" "Whoever asks may administer.";
     ClaimAnyDomain "claim-any-domain" "The key of a link is not compared with the charter.";
 }
 

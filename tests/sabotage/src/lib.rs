@@ -80,6 +80,12 @@ pub const LIST: &[Caught] = &[
     ),
     caught(Switch::IntervalsNotChecked, "startalk-domain", "groups", "who_was_away_reads_nothing_of_what_was_said_meanwhile"),
     caught(Switch::FailedTooSoon, "startalk-domain", "group_replicas", "failed_is_said_when_it_is_certain_and_not_before"),
+    caught(
+        Switch::AdministrationNotChecked,
+        "startalk-domain",
+        "administration",
+        "who_may_administer_is_asked_of_the_role_and_of_the_scopes",
+    ),
     caught(Switch::GroupRightsNotChecked, "startalk-domain", "groups", "roles_and_rights_hold"),
     // The simulation notices by what it compares, whatever the cause; those that need more seeds than a few are in its own test.
     caught(Switch::AcknowledgeBeforeSync, "startalk-simulation", "seeds", "a_few_seeds_hold"),

@@ -2,7 +2,7 @@
 
 use startalk_protocol::{AccountName, Code, Error, limits, pb::events as pb};
 
-use super::{Account, account, by_name};
+use super::{Account, Role, account, by_name};
 use crate::{
     command::{Admission, Answer, NewDevice, PasswordBy},
     contacts,
@@ -152,9 +152,28 @@ pub(crate) fn set_recovery_codes(tx: &mut Tx, ctx: &mut Ctx, number: u64, hashes
     Ok(Answer::Done)
 }
 
+/// An error if this account is the only one that may administer.
+fn check_not_last(read: &impl Read, number: u64) -> Result<(), Error> {
+    let mut all = super::administrators(read);
+    let is_last = all.next() == Some(number) && all.next().is_none();
+    if is_last { Err(Code::LastAdministrator.into()) } else { Ok(()) }
+}
+
+pub(crate) fn set_role(tx: &mut Tx, number: u64, role: Role) -> Result<Answer, Error> {
+    let account = existing(tx, number)?;
+    if account.role != role {
+        check_not_last(tx, number)?;
+        let facts =
+            pb::RoleSet { account: number, role: if role == Role::Member { String::new() } else { role.as_str().into() } };
+        tx.emit(New { conversation: account.stream, event: Event::RoleSet(facts, None) });
+    }
+    Ok(Answer::Done)
+}
+
 pub(crate) fn set_disabled(tx: &mut Tx, number: u64, disabled: bool) -> Result<Answer, Error> {
     let account = existing(tx, number)?;
     if account.disabled != disabled {
+        check_not_last(tx, number)?;
         let event = Event::AccountDisabled(pb::AccountDisabled { account: number, disabled }, None);
         tx.emit(New { conversation: account.stream, event });
     }
@@ -166,6 +185,7 @@ pub(crate) fn delete(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, 
     if existing(tx, number)?.ending {
         return Ok(Answer::Done);
     }
+    check_not_last(tx, number)?;
     if groups::depart(tx, ctx, number) {
         return end(tx, ctx, number);
     }
@@ -213,7 +233,7 @@ pub(crate) fn make_invitation(
     administrator: bool,
 ) -> Result<Answer, Error> {
     let allowed = maker == 0
-        || live(tx, maker)?.administrator
+        || live(tx, maker)?.role == Role::Administrator
         || (!administrator && governance::realm(tx).registration != Registration::Closed);
     if !allowed {
         return Err(Code::Forbidden.into());
@@ -223,8 +243,8 @@ pub(crate) fn make_invitation(
             .with("field", "uses")
             .with("expected", format!("1 to {}", limits::INVITATION_USES_MAX)));
     }
-    if valid_ms <= 0 {
-        return Err(Error::new(Code::BadValue).with("field", "valid").with("expected", "a time ahead"));
+    if !(1..=limits::INVITATION_VALID_MS_MAX).contains(&valid_ms) {
+        return Err(Error::new(Code::BadValue).with("field", "valid").with("expected", "a time ahead, within a year"));
     }
     let invitation = governance::numbers(tx).invitation + 1;
     let not_after_ms = i64::try_from(ctx.now_ms).unwrap_or(i64::MAX).saturating_add(valid_ms);
@@ -232,6 +252,16 @@ pub(crate) fn make_invitation(
     let body = ctx.salted(pb::InvitationMadeBody { token_hash: token_hash.to_vec().into() });
     tx.emit(New { conversation: 0, event: Event::InvitationMade(facts, Some(body)) });
     Ok(Answer::Invitation { invitation, not_after_ms })
+}
+
+/// Its secret's hash is erased; who comes with it is told what is told of one that was used up.
+pub(crate) fn revoke_invitation(tx: &mut Tx, ctx: &Ctx, number: u64) -> Result<Answer, Error> {
+    let (found, _) = super::invitations(tx, number, 1, 1, ctx.now_ms);
+    let position = found.first().ok_or(Code::NoSuchThing)?.position;
+    let event = Event::InvitationRevoked(pb::InvitationRevoked { invitation: number }, None);
+    tx.emit(New { conversation: 0, event });
+    erasure::erase(tx, vec![position], "revoked");
+    Ok(Answer::Done)
 }
 
 pub(crate) fn set_profile(

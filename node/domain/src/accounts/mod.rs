@@ -1,7 +1,7 @@
 //! Accounts: how they come and go, their passwords, recovery codes, devices and invitations.
 //!
 //! Owns prefix `a`. Events: AccountCreated, SecretSet, DeviceAdded, DeviceRevoked, AccountDisabled, AccountEnding,
-//! AccountDeleted, InvitationMade, RecoveryCodeUsed. Passwords are hashed outside (argon2id takes its time); tokens are random and
+//! AccountDeleted, RoleSet, InvitationMade, InvitationRevoked, RecoveryCodeUsed. Passwords are hashed outside (argon2id takes its time); tokens are random and
 //! stored as BLAKE3. Invariant: a superseded secret's body is erased by the event after it.
 
 mod commands;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use startalk_protocol::AccountName;
 
 pub(crate) use commands::{
-    NewAccount, add_device, create, delete, go_on_ending, make_invitation, revoke_device, set_disabled, set_password,
-    set_profile, set_recovery_codes,
+    NewAccount, add_device, create, delete, go_on_ending, make_invitation, revoke_device, revoke_invitation, set_disabled,
+    set_password, set_profile, set_recovery_codes, set_role,
 };
-pub use model::{Account, Device, Invitation, Secret};
+pub use model::{Account, Device, Invitation, Role, Secret};
 
 use crate::{
     command::Actor,
@@ -80,8 +80,7 @@ pub fn is_signed_in(read: &impl Read, actor: Actor) -> bool {
 /// The invitation with this secret's BLAKE3, if it can still be used.
 pub fn invitation(read: &impl Read, hash: &[u8; 32], now_ms: u64) -> Option<Arc<Invitation>> {
     let number = read.get::<u64>(&invitation_hash_key(hash))?;
-    read.get::<Invitation>(&invitation_key(*number))
-        .filter(|i| i.uses > 0 && i.not_after_ms > i64::try_from(now_ms).unwrap_or(i64::MAX))
+    read.get::<Invitation>(&invitation_key(*number)).filter(|i| i.is_good(now_ms))
 }
 
 /// The account that has been on its way out for the longest time.
@@ -100,7 +99,24 @@ pub fn list(read: &impl Read) -> Vec<u64> {
 
 /// Whether anybody may administer.
 pub fn has_administrator(read: &impl Read) -> bool {
-    list(read).iter().any(|n| account(read, *n).is_some_and(|a| a.administrator && a.is_live()))
+    administrators(read).next().is_some()
+}
+
+/// Accounts that may administer now.
+pub(crate) fn administrators<R: Read>(read: &R) -> impl Iterator<Item = u64> + '_ {
+    let all = list(read);
+    all.into_iter().filter(|n| account(read, *n).is_some_and(|a| a.role == Role::Administrator && a.is_live()))
+}
+
+/// Invitations from this number down that can still be used, the newest first, and how many numbers were looked at.
+pub fn invitations(read: &impl Read, from: u64, limit: usize, scan: usize, now_ms: u64) -> (Vec<Arc<Invitation>>, u64) {
+    let (mut found, mut at) = (Vec::new(), from);
+    let last = from.saturating_sub(scan as u64);
+    while at > last && found.len() < limit {
+        found.extend(read.get::<Invitation>(&invitation_key(at)).filter(|i| i.is_good(now_ms)));
+        at -= 1;
+    }
+    (found, at)
 }
 
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
@@ -109,7 +125,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             let account = Account {
                 account: f.account,
                 stream: f.stream,
-                administrator: f.administrator,
+                role: if f.administrator { Role::Administrator } else { Role::Member },
                 created_ms: record.time_ms,
                 position: record.position,
                 ..Account::default()
@@ -151,6 +167,14 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             change(tx, f.account, |a| a.devices.retain(|d| d.device != f.device));
         }
         Event::AccountDisabled(f, _) => change(tx, f.account, |a| a.disabled = f.disabled),
+        Event::RoleSet(f, _) => change(tx, f.account, |a| a.role = f.role.parse().unwrap_or_default()),
+        Event::InvitationRevoked(f, _) => {
+            let Some(invitation) = tx.get::<Invitation>(&invitation_key(f.invitation)) else { return };
+            if !invitation.token_hash.is_empty() {
+                tx.remove(invitation_hash_key(&invitation.token_hash));
+            }
+            tx.remove(invitation_key(f.invitation));
+        }
         Event::AccountEnding(f, _) => {
             change(tx, f.account, |a| a.ending = true);
             tx.change(ending_key(), |all: &mut Vec<u64>| all.push(f.account));
@@ -175,7 +199,15 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 tx.put(invitation_hash_key(&token_hash), f.invitation);
             }
             let (uses, not_after_ms) = (f.uses, f.not_after_ms);
-            let made = Invitation { invitation: f.invitation, uses, not_after_ms, administrator: f.administrator, token_hash };
+            let made = Invitation {
+                invitation: f.invitation,
+                uses,
+                not_after_ms,
+                administrator: f.administrator,
+                maker: f.maker,
+                token_hash,
+                position: record.position,
+            };
             tx.put(invitation_key(f.invitation), made);
         }
         _ => {}

@@ -1,6 +1,7 @@
 //! What an account is: its devices, secrets, and the positions of the bodies that go when it is deleted.
 
 use serde::{Deserialize, Serialize};
+use startalk_protocol::{Code, Error};
 
 /// A secret's hash and where the journal has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,41 @@ pub struct Device {
     pub position: u64,
 }
 
+/// What an account may beyond its own matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Nothing.
+    #[default]
+    Member,
+    /// Reads what administrators read, and changes nothing.
+    Auditor,
+    /// Administers.
+    Administrator,
+}
+
+impl Role {
+    /// As it travels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Auditor => "auditor",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "member" => Ok(Self::Member),
+            "auditor" => Ok(Self::Auditor),
+            "administrator" => Ok(Self::Administrator),
+            _ => Err(Error::new(Code::BadValue).with("field", "role").with("expected", "member, auditor or administrator")),
+        }
+    }
+}
+
 /// An account of this domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -33,8 +69,8 @@ pub struct Account {
     pub account: u64,
     /// Its stream's conversation number.
     pub stream: u64,
-    /// May administer.
-    pub administrator: bool,
+    /// What they may beyond their own matters.
+    pub role: Role,
     /// Cannot sign in; gets nothing.
     pub disabled: bool,
     /// To be deleted when it has left all groups; can do nothing any more.
@@ -71,6 +107,17 @@ pub struct Invitation {
     pub not_after_ms: i64,
     /// Makes an administrator.
     pub administrator: bool,
+    /// Account that made it; 0: the operator.
+    pub maker: u64,
     /// BLAKE3 of its secret.
     pub token_hash: Vec<u8>,
+    /// Of its record.
+    pub position: u64,
+}
+
+impl Invitation {
+    /// Whether it can still be used.
+    pub fn is_good(&self, now_ms: u64) -> bool {
+        self.uses > 0 && self.not_after_ms > i64::try_from(now_ms).unwrap_or(i64::MAX)
+    }
 }

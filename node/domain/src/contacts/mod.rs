@@ -110,7 +110,7 @@ pub(crate) fn block_user(tx: &mut Tx, ctx: &mut Ctx, account: u64, user: &UserId
     let peer = match directory::peer_number(tx, &user.domain) {
         Some(peer) => peer,
         None if user.domain == *ctx.domain => directory::HERE,
-        None => directory::number_or_meet(tx, ctx, &user.domain)?,
+        None => directory::number_of(tx, ctx, &user.domain),
     };
     let person = directory::number_or_meet_person(tx, ctx, peer, &user.name)?;
     if person == account {
@@ -125,7 +125,7 @@ pub(crate) fn block_domain(tx: &mut Tx, ctx: &Ctx, account: u64, domain: &Domain
     }
     let peer = match directory::peer_number(tx, domain) {
         Some(peer) => peer,
-        None => directory::number_or_meet(tx, ctx, domain)?,
+        None => directory::number_of(tx, ctx, domain),
     };
     set_block(tx, account, 0, peer, blocked)
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use startalk_protocol::{AccountName, Code, Error, UserId, limits};
 
-pub use peers::{Peer, PeerState, charter_listing, domain_of, peer, peer_number, peers};
-pub(crate) use peers::{begin_peer, heard, meet, number_or_meet, number_or_refuse, set_rule, silent};
+pub use peers::{Peer, PeerState, charter_listing, domain_of, is_denied, peer, peer_number, peers};
+pub(crate) use peers::{begin_peer, heard, meet, number_of, number_or_meet, number_or_refuse, set_rule, silent};
 
 use crate::{
     event::{Event, Recorded},

@@ -16,7 +16,7 @@ use crate::{
     command::{Answer, PeerRule},
     context::Ctx,
     event::{Event, Recorded},
-    governance::{self, array},
+    governance::{self, Openness, array},
     outbox,
     store::{Key, New, Read, Tx},
 };
@@ -31,6 +31,17 @@ pub enum PeerState {
     Allowed,
     /// It may not.
     Denied,
+}
+
+impl PeerState {
+    /// As it is shown to programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+        }
+    }
 }
 
 /// Another domain.
@@ -118,15 +129,30 @@ pub fn domain_of(read: &impl Read, number: u64) -> Option<DomainName> {
     if number == HERE { governance::realm(read).domain.parse().ok() } else { peer(read, number)?.domain.parse().ok() }
 }
 
+/// Whether we do not talk to a domain: it was denied, or only those that were allowed are talked to.
+pub fn is_denied(read: &impl Read, domain: &DomainName) -> bool {
+    let state = peer_number(read, domain).and_then(|n| peer(read, n)).map(|p| p.state).unwrap_or_default();
+    match state {
+        PeerState::Denied => true,
+        PeerState::Allowed => false,
+        PeerState::Unset => governance::realm(read).federation == Openness::Allowed,
+    }
+}
+
 /// The domain's number, given now if it is new. Denied domains are an error.
 pub(crate) fn number_or_meet(tx: &mut Tx, ctx: &Ctx, domain: &DomainName) -> Result<u64, Error> {
+    if domain != ctx.domain && is_denied(tx, domain) {
+        return Err(Error::new(Code::DomainDenied).with("domain", domain));
+    }
+    Ok(number_of(tx, ctx, domain))
+}
+
+/// The domain's number, given now if it is new, whether or not we talk to it.
+pub(crate) fn number_of(tx: &mut Tx, ctx: &Ctx, domain: &DomainName) -> u64 {
     if domain == ctx.domain {
-        return Ok(HERE);
+        return HERE;
     }
-    if peer_number(tx, domain).is_none() {
-        number_of_new(tx, domain);
-    }
-    number_or_refuse(tx, ctx, domain)
+    peer_number(tx, domain).unwrap_or_else(|| number_of_new(tx, domain))
 }
 
 /// An error if the domain is denied.
@@ -134,11 +160,10 @@ pub(crate) fn number_or_refuse(read: &impl Read, ctx: &Ctx, domain: &DomainName)
     if domain == ctx.domain {
         return Ok(HERE);
     }
-    let number = peer_number(read, domain).ok_or(Code::Internal)?;
-    if peer(read, number).is_some_and(|p| p.state == PeerState::Denied) {
+    if is_denied(read, domain) {
         return Err(Error::new(Code::DomainDenied).with("domain", domain));
     }
-    Ok(number)
+    Ok(peer_number(read, domain).ok_or(Code::Internal)?)
 }
 
 fn number_of_new(tx: &mut Tx, domain: &DomainName) -> u64 {
@@ -182,7 +207,7 @@ pub(crate) fn set_rule(tx: &mut Tx, ctx: &Ctx, domain: &DomainName, rule: PeerRu
     if domain == ctx.domain {
         return Err(Error::new(Code::NotAllowedHere).with("what", "a rule for this domain itself"));
     }
-    let peer = peer_number(tx, domain).unwrap_or_else(|| number_of_new(tx, domain));
+    let peer = number_of(tx, ctx, domain);
     let rule = match rule {
         PeerRule::Allow => "allow",
         PeerRule::Deny => "deny",

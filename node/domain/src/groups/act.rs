@@ -18,13 +18,14 @@ use super::{
     submit::{By, Deed, perform},
 };
 use crate::{
+    accounts,
     command::{Actor, Answer},
     context::Ctx,
     conversations::check_actor,
     delivery::{self, Numbered},
     directory::{self, HERE},
     event::{Event, Raw},
-    governance,
+    governance::{self, GroupCreation},
     store::{New, Read, Tx},
 };
 
@@ -112,6 +113,10 @@ pub(crate) fn create(
     check_actor(tx, actor)?;
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, counter)? {
         return created_again(tx, ctx, position, counter);
+    }
+    let is_administrator = accounts::account(tx, actor.account).is_some_and(|a| a.role == accounts::Role::Administrator);
+    if governance::realm(tx).group_creation == GroupCreation::Administrators && !is_administrator {
+        return Err(Code::Forbidden.into());
     }
     if members.len() > limits::GROUP_BEGUN_WITH_MAX {
         return Err(rights::too_many("members", limits::GROUP_BEGUN_WITH_MAX as u64));

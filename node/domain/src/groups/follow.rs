@@ -172,7 +172,7 @@ fn meet(tx: &mut Tx, ctx: &mut Ctx, name: &str, domain: &str) -> Result<Option<(
     let peer = match directory::peer_number(tx, &domain) {
         Some(peer) => peer,
         // Also a domain that we do not talk to is a member's, and shown as such.
-        None => directory::number_or_meet(tx, ctx, &domain)?,
+        None => directory::number_of(tx, ctx, &domain),
     };
     if peer == HERE {
         return Ok(directory::person_number(tx, HERE, &name).map(|person| (person, HERE)));
@@ -273,7 +273,7 @@ fn take(
             let domain: DomainName = domain.parse().map_err(|_| malformed())?;
             match directory::peer_number(tx, &domain) {
                 Some(peer) => peer,
-                None => directory::number_or_meet(tx, ctx, &domain)?,
+                None => directory::number_of(tx, ctx, &domain),
             }
         }
     };

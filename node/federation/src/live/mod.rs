@@ -228,7 +228,7 @@ impl Live<'_> {
         if self.slot.take_changed() {
             let store = &*self.shared.config.views.store;
             let known = directory::peer(store, self.number);
-            let denied = known.as_ref().is_some_and(|p| p.state == directory::PeerState::Denied);
+            let denied = directory::is_denied(store, &self.slot.domain);
             if denied || known.is_some_and(|p| p.gone_at != 0) {
                 let code = if denied { Code::DomainDenied } else { Code::DomainGone };
                 let error = Error::new(code).with("domain", &self.slot.domain);

@@ -27,7 +27,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const PAGE: &str = "index.html";
 const HASHED: &str = "assets/";
 /// Addresses that are never the client's, whatever a browser says that it takes.
-const NOT_PAGES: &[&str] = &["v1/", ".well-known/", HASHED];
+const NOT_PAGES: &[&str] = &["v1/", "api/", ".well-known/", HASHED];
 
 /// One file of the web client.
 #[derive(Clone, Debug, Default)]
@@ -156,7 +156,7 @@ mod tests {
         for page in ["", "join/abc", "group/abcdef", "c/12", "settings/devices"] {
             assert!(is_view(&format!("/{page}").parse().unwrap()), "{page}");
         }
-        for none in ["favicon.ico", "assets/gone", "assets/x.js", "v1/ws", "v1/", ".well-known/x", "a/b.php"] {
+        for none in ["favicon.ico", "assets/gone", "assets/x.js", "v1/ws", "v1/", "api/x", ".well-known/x", "a/b.php"] {
             assert!(!is_view(&format!("/{none}").parse().unwrap()), "{none}");
         }
     }

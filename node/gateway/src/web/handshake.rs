@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
-use startalk_domain::directory::{self, PeerState};
+use startalk_domain::directory;
 use startalk_protocol::DomainName;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -59,8 +59,7 @@ pub(super) async fn upgrade(Extension(client): Extension<Client>, mut request: R
 fn is_denied(client: &Client, host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let store = &*client.gateway.config.views.store;
-    let peer = name.parse::<DomainName>().ok().and_then(|domain| directory::peer(store, directory::peer_number(store, &domain)?));
-    peer.is_some_and(|p| p.state == PeerState::Denied)
+    name.parse::<DomainName>().is_ok_and(|domain| domain != client.gateway.config.domain && directory::is_denied(store, &domain))
 }
 
 fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {

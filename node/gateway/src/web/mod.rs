@@ -46,6 +46,10 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 16;
 
+/// Where a request comes from, for routers that are served below a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker(pub IpAddr);
+
 /// Who asks, and whom.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -77,11 +81,12 @@ where
 {
     let upgrade = Arc::new(Mutex::new(None));
     let client = Client { gateway: gateway.clone(), from, tls, upgrade: upgrade.clone() };
-    let router = gateway.router.get_or_init(routes).clone();
+    let router = gateway.router.get_or_init(|| routes(gateway.below.get())).clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let (client, router) = (client.clone(), router.clone());
         async move {
             let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Asker(from));
             request.extensions_mut().insert(client);
             match tokio::time::timeout(ANSWER_TIMEOUT, router.oneshot(request)).await {
                 Ok(answer) => answer,
@@ -107,9 +112,12 @@ where
     on.await.ok().map(|upgraded| Opened { stream: TokioIo::new(upgraded), foreign })
 }
 
-fn routes() -> Router {
-    Router::new()
-        .route("/v1/ws", any(handshake::upgrade))
+fn routes(below: Option<&(&'static str, Router)>) -> Router {
+    let mut all = Router::new();
+    if let Some((path, router)) = below {
+        all = all.nest(path, router.clone());
+    }
+    all.route("/v1/ws", any(handshake::upgrade))
         .route("/.well-known/startalk/domain", get(record))
         .route("/healthz", get(health))
         .route("/", get(home::home))

@@ -126,13 +126,8 @@ impl Node {
     }
 
     pub fn registration(&self, registration: Registration) {
-        self.ask(Command::SetPolicy {
-            registration: Some(registration),
-            display_name: Some("Home".into()),
-            listed: None,
-            recall_window_ms: None,
-            edit_window_ms: None,
-        });
+        let (registration, display_name) = (Some(registration), Some("Home".into()));
+        self.ask(Command::SetPolicy(NewPolicy { registration, display_name, ..NewPolicy::default() }));
     }
 
     /// An invitation's secret.

@@ -3,6 +3,7 @@
 use startalk_domain::{
     Command, accounts,
     command::{Admission, NewDevice, PeerRule},
+    governance::NewPolicy,
 };
 
 use startalk_protocol::AccountName;
@@ -105,13 +106,12 @@ fn rule(world: &mut World) {
 fn policy(world: &mut World) {
     let node = world.chance.index(world.nodes.len());
     let window = world.chance.one_of(&[0, 5_000, 60_000, 86_400_000]).copied();
-    let command = Command::SetPolicy {
-        registration: None,
-        display_name: None,
+    let command = Command::SetPolicy(NewPolicy {
         listed: Some(world.chance.one_in(2)),
         recall_window_ms: window,
         edit_window_ms: window,
-    };
+        ..NewPolicy::default()
+    });
     world.nodes[node].submit(command, Ticket::Nobody);
 }
 

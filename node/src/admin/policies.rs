@@ -1,0 +1,143 @@
+//! What holds for everybody, and the domain at a glance.
+
+use serde::{Deserialize, Serialize};
+use startalk_domain::{
+    Command,
+    accounts::{self, Role},
+    directory,
+    governance::{self, NewPolicy},
+};
+use startalk_protocol::Error;
+use utoipa::ToSchema;
+
+use super::{
+    Backend, backup,
+    doctor::{self, Finding},
+    storage::{self, Storage},
+};
+
+/// Policies as they are, and what the domain is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Policies {
+    pub domain: String,
+    pub display_name: String,
+    /// closed, invitation or open.
+    pub registration: String,
+    /// Hubs are asked to list it.
+    pub listed: bool,
+    /// How long authors may recall.
+    pub recall_seconds: i64,
+    /// How long authors may edit.
+    pub edit_seconds: i64,
+    /// everybody or administrators.
+    pub group_creation: String,
+    /// Characters of a new password at least.
+    pub password_chars_min: u32,
+    /// open, or allowed: only with domains that were allowed.
+    pub federation: String,
+    pub records: u64,
+    pub epoch: u32,
+    pub url: String,
+}
+
+/// What is to change; what is left out stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyChange {
+    /// closed, invitation or open.
+    pub registration: Option<String>,
+    pub display_name: Option<String>,
+    pub listed: Option<bool>,
+    #[schema(minimum = 0)]
+    pub recall_seconds: Option<i64>,
+    #[schema(minimum = 0)]
+    pub edit_seconds: Option<i64>,
+    /// everybody or administrators.
+    pub group_creation: Option<String>,
+    #[schema(minimum = 8, maximum = 128)]
+    pub password_chars_min: Option<u32>,
+    /// open or allowed.
+    pub federation: Option<String>,
+}
+
+/// The domain at a glance.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Overview {
+    pub domain: String,
+    pub display_name: String,
+    pub url: String,
+    /// Of the program.
+    pub version: String,
+    /// One more each time the domain was brought back from a copy.
+    pub epoch: u32,
+    pub people: u64,
+    pub administrators: u64,
+    pub disabled: u64,
+    pub domains: u64,
+    /// Domains with a link now.
+    pub connected: u64,
+    pub storage: Storage,
+    pub last_backup: Option<backup::Made>,
+    /// What is seen at once; a check looks closer.
+    pub findings: Vec<Finding>,
+}
+
+pub(super) fn show(backend: &Backend) -> Policies {
+    let realm = governance::realm(&*backend.views.store);
+    Policies {
+        domain: backend.domain.to_string(),
+        display_name: realm.display_name.clone(),
+        registration: realm.registration.as_str().to_owned(),
+        listed: realm.listed,
+        recall_seconds: realm.recall_window_ms / 1000,
+        edit_seconds: realm.edit_window_ms / 1000,
+        group_creation: realm.group_creation.as_str().to_owned(),
+        password_chars_min: realm.password_chars_min,
+        federation: realm.federation.as_str().to_owned(),
+        records: backend.views.journal.head().position,
+        epoch: realm.epoch,
+        url: backend.public_url.clone(),
+    }
+}
+
+pub(super) fn change(backend: &Backend, change: PolicyChange) -> Result<Policies, Error> {
+    let window = |seconds: Option<i64>| seconds.map(|s| s.saturating_mul(1000));
+    let new = NewPolicy {
+        registration: change.registration.map(|r| r.parse()).transpose()?,
+        display_name: change.display_name,
+        listed: change.listed,
+        recall_window_ms: window(change.recall_seconds),
+        edit_window_ms: window(change.edit_seconds),
+        group_creation: change.group_creation.map(|g| g.parse()).transpose()?,
+        password_chars_min: change.password_chars_min,
+        federation: change.federation.map(|f| f.parse()).transpose()?,
+    };
+    backend.command(Command::SetPolicy(new))?;
+    Ok(show(backend))
+}
+
+pub(super) fn overview(backend: &Backend) -> Overview {
+    let store = &*backend.views.store;
+    let realm = governance::realm(store);
+    let (mut people, mut administrators, mut disabled) = (0, 0, 0);
+    for account in accounts::list(store).iter().filter_map(|n| accounts::account(store, *n)).filter(|a| !a.deleted) {
+        people += 1;
+        administrators += u64::from(account.role == Role::Administrator);
+        disabled += u64::from(account.disabled);
+    }
+    Overview {
+        domain: backend.domain.to_string(),
+        display_name: realm.display_name.clone(),
+        url: backend.public_url.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        epoch: realm.epoch,
+        people,
+        administrators,
+        disabled,
+        domains: directory::peers(store).len() as u64,
+        connected: (backend.peers)().iter().filter(|l| l.state == "connected").count() as u64,
+        storage: storage::measure(backend),
+        last_backup: backup::list(backend).into_iter().next(),
+        findings: doctor::glance(backend),
+    }
+}
