@@ -25,6 +25,7 @@ export const open = {
   groupInvitations: () => view(['groups', 'people'], () => import('./groups/Invitations.svelte')),
   /** Fill what they are put into. */
   settings: () => view(['settings', 'people'], () => import('./settings/Settings.svelte')),
+  admin: () => view(['admin', 'people', 'groups'], () => import('./admin/Admin.svelte')),
   group: () => view(['groups', 'people'], () => import('./groups/GroupPane.svelte')),
   groupEntries: () => view(['groups'], () => import('./groups/Entries.svelte')),
 }

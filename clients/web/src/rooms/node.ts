@@ -27,13 +27,17 @@ export interface Request { readonly conversation: ConversationId; readonly user:
 /** What is asked of the node, as the SDK asks it. */
 type Asked =
   | 'profile' | 'setProfile' | 'setPresence' | 'devices' | 'revokeDevice' | 'changePassword' | 'newRecoveryCodes' | 'invite' | 'blocked' | 'block' | 'decide'
-  | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
+  | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'administer' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
 
 export interface Node extends Pick<AccountCalls, Asked> {
   readonly user: string
   readonly domain: string
   readonly domainName: string
   readonly administrator: boolean
+  /** "administrator", "auditor" or empty. */
+  readonly role: string
+  /** The host of its node. */
+  readonly host: string
   readonly registration: string
   readonly about: { readonly version: string; readonly protocol: number; readonly device: string }
   /** Reactive: what the store knows now. */

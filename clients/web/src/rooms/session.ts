@@ -18,6 +18,8 @@ export function session(talk: Account, version: string): Node {
     get domain() { return row()?.welcome?.domain ?? talk.domain },
     get domainName() { return row()?.welcome?.displayName ?? '' },
     get administrator() { return row()?.administrator ?? false },
+    get role() { return row()?.role ?? '' },
+    get host() { return URL.canParse(row()?.server ?? '') ? new URL(row()?.server ?? '').host : '' },
     get registration() { return row()?.welcome?.registration ?? 'closed' },
     get about() { return { version, protocol: row()?.welcome?.version ?? PROTOCOL, device: row()?.device ?? '' } },
     me: () => row()?.me ?? { user, displayName: '', avatar: '', signature: '', revision: 0 },
@@ -48,6 +50,7 @@ export function session(talk: Account, version: string): Node {
     open: (whom) => calls.open(whom),
     silence: (id, untilMs, mentionsOnly) => calls.silence(id, untilMs, mentionsOnly),
     signOut: (forget) => calls.signOut(forget),
+    administer: (method, path, body) => calls.administer(method, path, body),
     deleteAccount: (password, erase) => calls.deleteAccount(password, erase),
 
     createGroup: (name, members) => calls.createGroup(name, members),

@@ -54,6 +54,8 @@ export interface AccountRow {
   readonly server: string
   readonly device: string
   readonly administrator: boolean
+  /** "administrator", "auditor" or empty. */
+  readonly role: string
   readonly link: LinkState
   readonly welcome: Welcome | undefined
   readonly me: ProfileRow
@@ -288,6 +290,8 @@ export interface AccountCalls {
   newRecoveryCodes(password: string): Promise<readonly string[]>
   invite(uses: number, validMs: number): Promise<InvitationRow>
   deleteAccount(password: string, erase: boolean): Promise<void>
+  /** Asks the administration of the domain (docs/admin-api.md); `path` begins after /api/admin/v1. undefined: no content. */
+  administer(method: string, path: string, body?: unknown): Promise<unknown>
   /** forget: also what is kept here. */
   signOut(forget: boolean): Promise<void>
   reconnect(): Promise<void>

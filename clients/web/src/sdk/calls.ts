@@ -398,6 +398,31 @@ export class Calls implements AccountCalls {
     await this.#session.leave(() => this.#session.ask({ case: 'deleteAccount', value: { password, eraseMessages } }, 'done'))
   }
 
+  async administer(method: string, path: string, body?: unknown): Promise<unknown> {
+    const { server, token } = this.#session.identity
+    const digits = Array.from(token, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    const headers: Record<string, string> = { authorization: `Bearer std_${digits}` }
+    if (body !== undefined) headers['content-type'] = 'application/json'
+    let answer: Response
+    try {
+      answer = await fetch(new URL(`/api/admin/v1${path}`, server.replace(/^ws/, 'http')), {
+        method, headers, credentials: 'omit', cache: 'no-store', ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+    } catch {
+      throw new ApiError('offline')
+    }
+    const text = await answer.text()
+    let told: unknown
+    try {
+      told = text === '' ? undefined : JSON.parse(text)
+    } catch {
+      throw new ApiError('internal', { why: String(answer.status) })
+    }
+    if (answer.ok) return told
+    const { code, params } = (told ?? {}) as { code?: string; params?: Record<string, string> }
+    throw new ApiError(code ?? 'internal', params ?? {})
+  }
+
   async signOut(forget: boolean): Promise<void> {
     // Without a connection the device stays at the node until it is revoked from another one: say so, unless all is forgotten.
     await this.#session.leave(async () => {

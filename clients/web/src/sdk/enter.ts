@@ -36,7 +36,7 @@ export async function enter(world: World, way: Way, onstep: (step: Step) => void
     if (!signed || signed.token.byteLength === 0) throw new ApiError('internal')
     return {
       identity: {
-        user: signed.user, server, device: String(signed.device), token: signed.token, administrator: signed.administrator,
+        user: signed.user, server, device: String(signed.device), token: signed.token, administrator: signed.administrator, role: signed.role,
         signedOut: undefined,
       },
       recoveryCodes: signed.recoveryCodes,

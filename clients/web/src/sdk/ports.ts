@@ -29,7 +29,7 @@ export type Down =
 
 const ONCE: ReadonlySet<CallName> = new Set<CallName>([
   'enter', 'edit', 'recall', 'retry', 'changePassword', 'newRecoveryCodes', 'invite', 'deleteAccount', 'signOut', 'createGroup', 'act', 'makeLink',
-  'join', 'decideInvitation',
+  'join', 'decideInvitation', 'administer',
 ])
 
 interface Call {

@@ -109,6 +109,7 @@ export class Session {
       server: this.identity.server,
       device: this.identity.device,
       administrator: this.identity.administrator,
+      role: this.identity.role ?? (this.identity.administrator ? 'administrator' : ''),
       link: this.#link,
       welcome: this.#welcome,
       me: this.#me(),
@@ -241,8 +242,8 @@ export class Session {
       this.#took(await hello, began)
       const who = await signed
       this.outbox.atLeast(Number(who.counter))
-      if (who.administrator !== this.identity.administrator) {
-        this.identity = { ...this.identity, administrator: who.administrator }
+      if (who.administrator !== this.identity.administrator || who.role !== this.identity.role) {
+        this.identity = { ...this.identity, administrator: who.administrator, role: who.role }
         await this.#parts.keep(this.identity)
       }
       if (this.#socket === socket && !this.#live) this.#state({ state: 'syncing' })

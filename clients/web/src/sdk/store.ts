@@ -60,6 +60,8 @@ export interface Identity {
   readonly device: string
   readonly token: Uint8Array
   readonly administrator: boolean
+  /** Of who signed in before there were roles there is none yet. */
+  readonly role?: string
   readonly signedOut: { readonly code: string; readonly params: Readonly<Record<string, string>> } | undefined
 }
 

@@ -12,6 +12,7 @@ const chunks = {
   enter: { en: () => import('./enter/en'), zh: () => import('./enter/zh') },
   settings: { en: () => import('./settings/en'), zh: () => import('./settings/zh') },
   people: { en: () => import('./people/en'), zh: () => import('./people/zh') },
+  admin: { en: () => import('./admin/en'), zh: () => import('./admin/zh') },
   groups: { en: () => import('./groups/en'), zh: () => import('./groups/zh') },
 }
 

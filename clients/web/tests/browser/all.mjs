@@ -1,6 +1,7 @@
 // Every browser test, in the order in which they run.
 
 import { accounts } from './accounts.mjs'
+import { admin } from './admin.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
 import { push } from './push.mjs'
@@ -15,4 +16,4 @@ import { requests } from './requests.mjs'
 import { security } from './security.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...push, ...reading, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...admin, ...push, ...reading, ...workers, ...screens, ...history]

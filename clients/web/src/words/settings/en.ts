@@ -120,6 +120,8 @@ const en = {
   protocol: 'Protocol',
   device: 'Device',
   administrator: 'You administrate this domain.',
+  auditor: 'You may look at the administration of this domain.',
+  administration: 'Administration',
   keysText: 'Press ? anywhere for the list of keys.',
   account: 'Account',
   signOut: 'Sign out',

@@ -121,6 +121,8 @@ const zh: Translation<typeof en> = {
   protocol: '协议',
   device: '设备',
   administrator: '你是此域的管理员。',
+  auditor: '你可查看此域的管理。',
+  administration: '管理',
   keysText: '在任何地方按 ? 查看快捷键。',
   account: '帐号',
   signOut: '退出登录',

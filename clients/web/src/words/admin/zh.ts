@@ -1,0 +1,29 @@
+// 域的管理。
+
+import type { Translation } from '../chunks'
+import type en from './en'
+
+const zh: Translation<typeof en> = {
+  title: '管理', close: '关闭', back: '返回', loading: '加载中…', more: '更多', save: '保存', saved: '已保存', cancel: '取消', search: '搜索', nothing: '这里还没有内容。', found: '没有找到。',
+  elsewhere: '请在该域自己的地址上管理它。', open: '打开 {host}', readOnly: '你可以查看这里的一切，但不能更改。', tryAgain: '重试',
+  overview: '概览', people: '人员', invitations: '邀请', groups: '群', domains: '其他域', policies: '策略', audit: '操作记录', tokens: '令牌',
+  health: '健康状况', good: '良好', warning: '请留意', bad: '需要处理', checkAll: '全面检查', checkText: '会读取磁盘上的每条记录，需要一些时间。',
+  peopleN: { other: '{n} 人' }, administratorsN: { other: '{n} 位管理员' }, connectedN: '{n8} 个域中 {connected} 个已连接', version: '版本', epoch: '纪元', address: '地址', records: '记录数',
+  storage: '存储', journal: '日志', views: '视图', checkpoints: '检查点', backupsSize: '本机上的备份', free: '剩余', compact: '收回已抹去的空间', won: '已收回 {size}。',
+  backup: '备份', backupNow: '立即备份', backupNone: '还没有备份。', backupLast: '{since}，{size}，{records} 条记录', backupWhole: '已校验，完好', backupBroken: '未能通过校验', backupPlace: '位于节点所在机器的 {place}，请复制到另一台机器。', backupRestore: '恢复时，请停止节点并运行：', backupMore: '更早的备份',
+  running: '{what}：{percent} %', failed: '操作失败。', done: '已完成。',
+  addPerson: '添加人员', name: '名字', nameHint: 'a–z、0–9、点和短横线，位于 @ 之前。', displayName: '显示名称', role: '角色', member: '成员', auditor: '审计员', administrator: '管理员', roleHint: '审计员可查看这里的一切，但不能更改。', add: '添加',
+  passwordOnce: '{user} 的密码，仅显示这一次。登录后请修改。', copy: '复制', copied: '已复制', ok: '已妥善保存',
+  disabled: '已停用', disable: '停用', enable: '启用', disableText: '{user} 将在所有设备上登出，且无法再登录。已写的内容保留。', resetPassword: '重置密码', resetText: '旧密码作废，设备保持登录。', deletePerson: '删除', deleteTitle: '删除 {user}？', deleteText: '名字、资料、密码和设备将被永久抹去。', eraseToo: '同时抹去其所写的一切', deleteType: '输入 {user} 以继续',
+  devices: '设备', devicesNone: '没有登录的设备。', signOut: '登出', deviceSince: '自 {date}', since: '自 {date}', setRole: '设为此角色', roleTitle: '将 {user} 设为{role}？',
+  invite: '邀请', inviteText: '通过链接或二维码，让人们在此注册帐号。', inviteUses: '可用人数', inviteValid: '有效期', days: { other: '{n} 天' }, inviteAdmin: '注册后成为管理员', inviteMake: '生成链接', inviteQr: '链接的二维码', inviteLeft: { other: '还可供 {n} 人使用' }, until: '至 {date}', madeBy: '由 {user} 生成', operator: '运维者', revoke: '作废', invitationsNone: '目前没有可用的邀请。',
+  groupMembers: '{n8} 位成员中 {here} 位在本域', groupHome: '由 {home} 保管', groupsNone: '还没有群。', gone: '已解散', unnamed: '未命名的群',
+  domainsNone: '还没有其他域。第一条消息往来后会出现。', domain: '域', allowed: '已允许', denied: '已禁止', unset: '无规则', allow: '允许', deny: '禁止', clear: '取消规则', denyTitle: '禁止 {domain}？', denyText: '链路立即断开。在再次允许之前，不接收其内容，也不向其发送。', addDomain: '为某个域设定规则', state: '链路', lag: '待发送', lagN: { other: '{n} 项待发送' }, received: '已接收', next: '下次尝试', lastError: '最近错误', proof: '密钥证明方式', contact: '最近联系', acceptKey: '接受新密钥', acceptKeyText: '它的根密钥在没有证明的情况下改变了。仅在其所有者告知过你时才接受下一个。', never: '本节点启动以来未曾联系', refusalsN: { other: '被拒绝 {n} 次' },
+  idle: '空闲', connected: '已连接', dialing: '连接中', backingOff: '等待重试', refused: '被拒绝', dormant: '无回应，偶尔重试', dead: '一个月无回应，已放弃', goneState: '已不复存在', deniedState: '已禁止', unknownState: '启动以来无往来',
+  registration: '谁可以注册', closed: '不开放', invitation: '持有邀请者', openTo: '所有人', listed: '由枢纽公开列出', listedHint: '任何人都能在枢纽的页面上找到本域。', recallSeconds: '可撤回秒数', recallHint: '发送后多久之内可以撤回。', editSeconds: '可编辑秒数', editHint: '发送后多久之内可以编辑。', passwordMin: '新密码的最少字符数', passwordMinHint: '8 到 128；已有的密码不受影响。', groupCreation: '谁可以建群', everybody: '所有人', administrators: '管理员', federation: '其他域', federationOpen: '未被禁止的所有域', federationAllowed: '仅已允许的域', domainName: '域的名称', wrongNumber: '应为整数。',
+  auditNone: '还没有管理操作。', auditTo: '{act}：{whom}', byOperator: '运维者', byToken: '令牌 {name}', byGone: '帐号 {n8}（已删除）', whomGone: '帐号 {n8}（已删除）', change: '{field}：{before} → {after}', changeNew: '{field}：{after}',
+  actAccountAdded: '添加人员', actPasswordReset: '重置密码', actDeviceSignedOut: '登出设备', actAccountDisabled: '停用人员', actAccountEnabled: '启用人员', actAccountDeleted: '删除人员', actRoleSet: '设置角色', actInvitationMade: '生成邀请', actInvitationRevoked: '作废邀请', actDomainRuleSet: '设定域的规则', actPolicySet: '更改策略', actTokenMade: '生成令牌', actTokenRevoked: '作废令牌', actKeysReplaced: '更换链路密钥', actCompacted: '收回空间', actBackupMade: '备份',
+  tokensText: '程序可用令牌通过 API 进行管理：限于其权限范围，且其生成者须一直是管理员。', tokensNone: '没有令牌。', tokenMake: '生成令牌', tokenName: '用途', tokenScopes: '权限范围', tokenValid: '有效期', tokenOnce: '令牌，仅显示这一次。', tokenOver: '已失效', scopeRead: '查看一切', scopePeople: '人员与邀请', scopeDomains: '其他域', scopePolicies: '策略', scopeAll: '一切', tokenRevokeTitle: '作废“{name}”？',
+}
+
+export default zh
