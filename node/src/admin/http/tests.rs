@@ -198,21 +198,22 @@ async fn every_address_by_everybody_and_by_nobody() {
         };
         callers.push((format!("token for {:?}", scope.names()), Some(token), Box::new(may)));
     }
+    // Nobody is counted twice: the limit on failures has its own test.
+    let fresh = || Node {
+        router: router(node.backend.clone()),
+        backend: node.backend.clone(),
+        writer: None,
+        _folder: tempfile::tempdir().unwrap(),
+    };
     let number = AtomicU64::new(0);
     for (who, token, expected) in &callers {
-        // Each from a node that does not count them: the limit on failures has its own test.
-        let fresh = Node {
-            router: router(node.backend.clone()),
-            backend: node.backend.clone(),
-            writer: None,
-            _folder: tempfile::tempdir().unwrap(),
-        };
+        let api = fresh();
         for (verb, _, path, body, area, changes) in table() {
             let n = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let put = |text: &str| text.replace('#', &n.to_string());
             let body = body.map(|b| serde_json::from_str::<Value>(&put(&b.to_string())).unwrap());
             let before = node.backend.views.journal.head().position;
-            let (status, told) = fresh.call(&verb.to_uppercase(), &put(path), token.as_deref(), body.as_ref()).await;
+            let (status, told) = api.call(&verb.to_uppercase(), &put(path), token.as_deref(), body.as_ref()).await;
             match expected(area, changes) {
                 200 => assert!(!matches!(status.as_u16(), 401 | 403 | 429 | 500..), "{who}: {verb} {path}: {status} {told}"),
                 refused => {
@@ -224,7 +225,7 @@ async fn every_address_by_everybody_and_by_nobody() {
             }
         }
         // What is not there is told to nobody.
-        let (status, _) = fresh.call("GET", "/nothing", token.as_deref(), None).await;
+        let (status, _) = fresh().call("GET", "/nothing", token.as_deref(), None).await;
         let refused = expected(None, false);
         assert_eq!(status.as_u16(), if refused == 200 { 404 } else { refused }, "{who}");
     }
