@@ -30,6 +30,18 @@ export class Actor extends Person {
     return this
   }
 
+  /** Longer than a test would: a scene is played on machines that do other things, and only a hang has no end. */
+  override async until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+    for (let again = 3; again > 0; again--) {
+      try {
+        return await super.until(what, look)
+      } catch {
+        // once more
+      }
+    }
+    return super.until(what, look)
+  }
+
   /** The conversation with a person, or the group of that name, when it is there. */
   find(whom: Actor | string): Promise<ConversationRow> {
     const name = typeof whom === 'string' ? whom : whom.shown
