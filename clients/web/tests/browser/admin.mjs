@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { accessible, PHONE, Window } from '../harness/person.mjs'
-import { comeIn, say, signUp, stateOf, talkTo } from '../harness/steps.mjs'
+import { message, say, signIn, signUp, talkTo } from '../harness/steps.mjs'
 
 let number = 0
 const fresh = (name) => `${name}${(number += 1)}`
@@ -14,8 +14,9 @@ async function administrator(test, node, options) {
   const window = await Window.open(test.browser, options)
   test.windows.push(window)
   const name = fresh('chief')
-  const page = await comeIn(node, window, name)
+  await node.account(name)
   await node.ask('user', 'role', name, 'administrator')
+  const page = await signIn(node, window, name)
   await page.goto(`https://${node.domain}/admin`)
   await heading(page, 'Overview').or(page.getByRole('button', { name: 'Overview' })).first().waitFor()
   return { page, name, window }
@@ -25,6 +26,11 @@ const heading = (page, name) => page.getByRole('heading', { name, exact: true })
 const go = async (page, name) => {
   await page.getByRole('navigation', { name: 'Administration' }).getByRole('button', { name, exact: true }).click()
   await heading(page, name).waitFor()
+}
+
+/** Asks until it is so; only a hang of the test ends it otherwise. */
+async function until(holds) {
+  while (!(await holds())) await new Promise((later) => setTimeout(later, 200))
 }
 
 export const admin = [
@@ -113,7 +119,8 @@ export const admin = [
       await page.goto(`https://${alpha.domain}/`)
       await talkTo(page, `${other}@${beta.domain}`)
       await say(page, 'are you there?')
-      await stateOf(page, 'are you there?', 'Sent')
+      await message(page, 'are you there?').first().waitFor()
+      await until(async () => (await alpha.ask('peers')).links.some((l) => l.domain === beta.domain && l.last_error && l.lag > 0))
       await page.goto(`https://${alpha.domain}/admin/domains`)
       const row = page.getByRole('button', { name: new RegExp(`^${beta.domain.replace('.', '\\.')}`) })
       await row.click()
