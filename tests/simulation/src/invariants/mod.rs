@@ -12,7 +12,7 @@ use startalk_protocol::Code;
 use crate::{
     node::Node,
     oracle::{Conversation, Ledger},
-    people::{Person, home_of},
+    people::{Device, Person, home_of},
     words,
     world::World,
 };
@@ -166,8 +166,8 @@ fn copies(world: &World) {
                 let withheld = one.texts[0].is_none() || gone(said.author) || gone(said.to);
                 // It was erased before it went, and is there again with an older copy, and no device knows better, or it was
                 // too late to say so.
-                let knows_better =
-                    |p: &Person| p.devices.iter().any(|d| d.ring.iter().any(|r| r.message == *message && r.recalled && !r.stays));
+                let recalled = |d: &Device| d.ring.iter().any(|r| r.message == *message && r.recalled && !r.stays);
+                let knows_better = |p: &Person| !p.gone && p.devices.iter().any(recalled);
                 let unerased = world.ledger.unerased.contains(&(home, *message)) && !world.people.iter().any(knows_better);
                 let fine = excused || withheld || unerased;
                 assert!(fine, "message {message} did not arrive at node {there}: {one:?}, closed {closed:?}");
