@@ -6,6 +6,13 @@ use bytes::Bytes;
 use prost::Message as _;
 use startalk_protocol::pb::content::{Block, Code, Content, Inline, Text, content::Kind};
 
+/// What a home that lies says in the name of others; the number of no message.
+pub const FORGED: u64 = 0;
+/// What a home that lies says under a head that it did not sign; the number of no message.
+pub const UNSIGNED: u64 = u64::MAX;
+/// What a home that lies says in the name of its own people, to one follower; the number of no message.
+pub const MADE_UP: u64 = u64::MAX - 1;
+
 /// The text of a message, of its `edit`th edit if that is not 0, about `filler` bytes longer.
 pub fn text(message: u64, edit: u64, filler: usize) -> String {
     let edit = if edit == 0 { String::new() } else { format!(" e{edit}") };
@@ -30,6 +37,12 @@ pub fn words(content: &[u8]) -> String {
         Some(Kind::Code(code)) => code.source,
         other => panic!("nobody said {other:?}"),
     }
+}
+
+/// Which message this is, if somebody said it: not a line of the system.
+pub fn said(content: &[u8]) -> Option<u64> {
+    let is_said = matches!(Content::decode(content).ok()?.kind?, Kind::Text(_) | Kind::Code(_));
+    is_said.then(|| message_of(&words(content)))
 }
 
 /// Which message this is.

@@ -83,6 +83,9 @@ impl World {
                 world.people.push(Person { person: people::person(place, k), devices, gone: false });
             }
         }
+        // In some seeds one of them is a home that lies.
+        let last = world.nodes.last_mut().expect("some nodes");
+        last.lies = Chance::new(seed ^ 0x6c69_6172).one_in(4);
         world.turn();
         world
     }
@@ -277,6 +280,7 @@ impl World {
         self.trace(|| "healing".to_owned());
         self.healing = true;
         faults::end_all(self);
+        self.nodes.iter_mut().for_each(|node| node.repents = true);
         for place in 0..self.nodes.len() {
             if self.nodes[place].core.is_none() {
                 self.nodes[place].starts_ms = self.now_ms;

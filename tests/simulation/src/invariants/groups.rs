@@ -45,9 +45,9 @@ pub fn at_rest(world: &World) {
     }
 }
 
-/// The group at its home; `None` if that was restored.
+/// The group at its home; `None` if that was restored, or lies.
 fn home_of_group<'a>(world: &'a World, group: &Group) -> Option<&'a Group> {
-    if world.ledger.restored.contains_key(&group.home) {
+    if world.ledger.restored.contains_key(&group.home) || world.nodes[group.home].lies {
         return None;
     }
     world.nodes[group.home].model.groups.all.values().find(|g| g.id == group.id)

@@ -3,6 +3,7 @@
 //! Owns the comparison of what people see with what the oracle knows. Changes nothing.
 
 mod groups;
+mod lies;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub fn always(world: &World) {
         doubles(node, world);
     }
     groups::always(world);
+    lies::always(world);
 }
 
 /// When everything has come to rest, besides.
@@ -36,6 +38,7 @@ pub fn at_rest(world: &World) {
     copies(world);
     order(world);
     groups::at_rest(world);
+    lies::at_rest(world);
 }
 
 fn pages(node: &Node, ledger: &Ledger) {

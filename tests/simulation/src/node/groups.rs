@@ -18,7 +18,7 @@ use startalk_protocol::{
     signing::SecretKey,
 };
 
-use super::{Ticket, live::World, peer::Peer};
+use super::{Ticket, liar, live::World, peer::Peer};
 
 /// What a link can do beyond its version.
 pub const FEATURE: &str = "groups";
@@ -197,9 +197,15 @@ impl Groups {
         self.answer(world, link, id, &group, asked);
     }
 
-    fn answer(&mut self, world: &World, link: &mut Link, id: u64, group: &str, asked: ask::Ask) {
+    fn answer(&mut self, world: &mut World, link: &mut Link, id: u64, group: &str, asked: ask::Ask) {
         let answer = match make(world, self.number, group, asked) {
-            Ok((answer, has)) => {
+            Ok((mut answer, mut has)) => {
+                // Who lies does not take it for told: what is so comes as well.
+                if let (Some((conversation, _)), Some(answer::Answer::Range(range))) = (has, &mut answer.answer)
+                    && liar::spoil(world, conversation, range)
+                {
+                    has = None;
+                }
                 if let Some((conversation, sequence)) = has {
                     self.has.insert(conversation, sequence);
                 }
@@ -372,7 +378,7 @@ impl Groups {
     }
 
     /// The write loop has done what was asked.
-    pub fn done(&mut self, world: &World, link: &mut Link, job: u64, result: Result<(), Code>) {
+    pub fn done(&mut self, world: &mut World, link: &mut Link, job: u64, result: Result<(), Code>) {
         match self.jobs.remove(&job) {
             Some(Job::Time { id, group, after }) => {
                 self.answer(world, link, id, &group, ask::Ask::Follow(Follow { after, waits_for_ms: 0 }));

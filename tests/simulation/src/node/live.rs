@@ -66,6 +66,8 @@ pub struct World<'a> {
     pub links: &'a mut u64,
     /// Items of peers that were handed to the write loop.
     pub submitted: &'a mut super::Submitted,
+    /// As a home, it tells what is not so.
+    pub lies: bool,
 }
 
 impl World<'_> {

@@ -8,6 +8,7 @@
 mod groups;
 mod history;
 mod identity;
+mod liar;
 pub mod live;
 pub mod peer;
 
@@ -100,6 +101,10 @@ pub struct Node {
     pub domain: DomainName,
     /// How many there are.
     nodes: usize,
+    /// As a home of groups, it tells others what is not so.
+    pub lies: bool,
+    /// It does not any more.
+    pub repents: bool,
     key: SecretKey,
     /// Its disk.
     pub disk: FaultDisk,
@@ -138,6 +143,8 @@ impl Node {
             place,
             domain: domain(place),
             nodes,
+            lies: false,
+            repents: false,
             key: key(place),
             disk,
             core: None,
@@ -332,6 +339,7 @@ impl Node {
             wall_ms,
             links,
             submitted: &mut self.submitted,
+            lies: self.lies && !self.repents,
         };
         while let Some(port) = world.network.accept(self.place) {
             let from = world.network.other(port);
@@ -390,6 +398,7 @@ impl Node {
             wall_ms,
             links,
             submitted: &mut self.submitted,
+            lies: self.lies && !self.repents,
         };
         let error = self.steady_error_ms;
         let by_clock = |ms: u64| ms.saturating_add_signed(-error);

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use prost::Message as _;
-use startalk_domain::{Event, Recorded};
-use startalk_protocol::pb::group::{Decided, Submission, submission::Action};
+use startalk_domain::{Event, Recorded, groups::Role};
+use startalk_protocol::pb::group::{self as wire, Decided, Submission, submission::Action};
 
 use crate::words;
 
@@ -24,6 +24,8 @@ pub struct Entry {
     pub number: u64,
     /// Of the run, if it is a message whose body was seen.
     pub message: Option<u64>,
+    /// Who did it, as far as is known.
+    pub author: Option<usize>,
 }
 
 /// One group at one node.
@@ -33,6 +35,8 @@ pub struct Group {
     pub id: String,
     /// The node that orders it.
     pub home: usize,
+    /// Which is this one.
+    is_here: bool,
     /// By sequence.
     pub entries: BTreeMap<u64, Entry>,
     /// Home: sequences in which each person of the run was in; the second is 0 while they are.
@@ -43,7 +47,11 @@ pub struct Group {
     pub failed: BTreeSet<u64>,
     /// The home was seen to tell two stories.
     pub equivocated: bool,
+    /// The home was seen to have gone back: the group goes on under another number.
+    pub forked: bool,
     members: BTreeMap<u64, usize>,
+    /// By member; who is in none of them has no say over others.
+    roles: BTreeMap<u64, Role>,
 }
 
 impl Group {
@@ -77,6 +85,45 @@ impl Group {
         }
     }
 
+    fn role(&self, member: u64) -> Role {
+        self.roles.get(&member).copied().unwrap_or_default()
+    }
+
+    /// Whether the author's role lets them do this; of rights as a new group has them.
+    fn may(&self, submission: &Submission) -> bool {
+        let mine = self.role(submission.author);
+        let is_above = |member: u64| mine > Role::Member && mine > self.role(member);
+        match &submission.action {
+            Some(Action::SetRole(_) | Action::Destroy(_)) => mine == Role::Owner,
+            Some(Action::Remove(r)) => is_above(r.member),
+            Some(Action::Mute(m)) => is_above(m.member),
+            Some(Action::Ban(b)) if b.member != 0 && !b.lift => is_above(b.member),
+            Some(Action::Ban(_) | Action::Admit(_) | Action::Pin(_) | Action::SetText(_)) => mine > Role::Member,
+            _ => true,
+        }
+    }
+
+    fn follow_roles(&mut self, submission: &Submission) {
+        match &submission.action {
+            Some(Action::Create(_)) => _ = self.roles.insert(1, Role::Owner),
+            Some(Action::Leave(_)) => _ = self.roles.remove(&submission.author),
+            Some(Action::Remove(r)) => _ = self.roles.remove(&r.member),
+            Some(Action::Ban(b)) if b.member != 0 && !b.lift => _ = self.roles.remove(&b.member),
+            Some(Action::SetRole(r)) => {
+                let role = match r.role() {
+                    wire::Role::Owner => Role::Owner,
+                    wire::Role::Administrator => Role::Administrator,
+                    wire::Role::Member => Role::Member,
+                };
+                if role == Role::Owner {
+                    self.roles.insert(submission.author, Role::Administrator);
+                }
+                self.roles.insert(r.member, role);
+            }
+            _ => {}
+        }
+    }
+
     fn record(&mut self, record: &Recorded, origin: usize, persons: &BTreeMap<u64, usize>) {
         let Event::GroupRecorded(f, body) = &record.event else { return };
         let (sequence, submission) = (record.sequence, Submission::decode(f.submission.clone()).expect("a submission"));
@@ -97,8 +144,15 @@ impl Group {
             Some(Action::Destroy(_)) => self.destroyed = Some(sequence),
             _ => {}
         }
+        // Elsewhere only what was recorded since somebody was in is known.
+        if self.is_here {
+            let at = format!("group {} sequence {sequence}", self.id);
+            assert!(self.may(&submission), "{at}: recorded although its author may not: {:?}", submission.action);
+            self.follow_roles(&submission);
+        }
+        let author = self.members.get(&submission.author).copied();
         let (submission, number) = (f.submission.clone(), submission.number);
-        self.entries.insert(sequence, Entry { submission, decided: f.decided.clone(), origin, number, message });
+        self.entries.insert(sequence, Entry { submission, decided: f.decided.clone(), origin, number, message, author });
     }
 }
 
@@ -118,7 +172,7 @@ impl Groups {
         match &record.event {
             Event::GroupBegan(f, _) => {
                 let home = node_of(f.home).expect("a known home");
-                let new = Group { id: f.group.clone(), home, ..Group::default() };
+                let new = Group { id: f.group.clone(), home, is_here: home == place, ..Group::default() };
                 assert!(self.all.insert(f.conversation, new).is_none(), "a number is given once");
             }
             Event::GroupRecorded(f, _) => {
@@ -135,7 +189,8 @@ impl Groups {
             }
             // The home was restored: what is here stays, and the group goes on under another number.
             Event::GroupForked(f, _) => {
-                let old = self.all.get(&f.conversation).expect("a group that began");
+                let old = self.all.get_mut(&f.conversation).expect("a group that began");
+                old.forked = true;
                 let renewed = Group { id: old.id.clone(), home: old.home, ..Group::default() };
                 self.all.insert(f.renewed, renewed);
             }

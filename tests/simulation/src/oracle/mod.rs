@@ -6,6 +6,6 @@ mod groups;
 mod ledger;
 mod model;
 
-pub use groups::{Group, Groups};
+pub use groups::{Entry, Group, Groups};
 pub use ledger::{Heard, Ledger};
 pub use model::{Conversation, Model};
