@@ -36,6 +36,8 @@ pub const AT_ONCE_MAX: usize = 16;
 
 /// Milliseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// Fills bytes with randomness.
+pub type Randomness = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// What pushing is made with.
 #[derive(Clone)]
@@ -57,7 +59,7 @@ pub struct PushConfig {
     /// Milliseconds that only ever pass.
     pub steady: Clock,
     /// Fills bytes with randomness.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Randomness,
     /// When what happens.
     pub timings: Timings,
 }

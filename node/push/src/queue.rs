@@ -4,7 +4,7 @@
 //! one at a time is on its way. Time is passed in, milliseconds of a steady clock. Invariant: never more than
 //! [`WAITING_MAX`] wait; what is dropped is counted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
 /// Things that wait for all devices.
 pub const WAITING_MAX: usize = 50_000;
@@ -230,9 +230,8 @@ impl Queue {
                 let Job { conversation, what, attempts, position, .. } = job;
                 if attempts + 1 >= ATTEMPTS_MAX {
                     self.dropped += 1;
-                } else if !lane.waiting.contains_key(&conversation) {
-                    let again = Waiting { what, due_ms: now_ms, attempts: attempts + 1, position };
-                    lane.waiting.insert(conversation, again);
+                } else if let Entry::Vacant(place) = lane.waiting.entry(conversation) {
+                    place.insert(Waiting { what, due_ms: now_ms, attempts: attempts + 1, position });
                     self.waiting += 1;
                 }
             }
