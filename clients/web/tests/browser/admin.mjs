@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { accessible, PHONE, Window } from '../harness/person.mjs'
-import { message, say, signIn, signUp, talkTo } from '../harness/steps.mjs'
+import { message, say, signIn, signUp, talkIsReady, talkTo } from '../harness/steps.mjs'
 
 let number = 0
 const fresh = (name) => `${name}${(number += 1)}`
@@ -52,7 +52,7 @@ export const admin = [
       await signUp(alpha, guest, kid, link.slice(link.lastIndexOf('/') + 1))
       await page.getByRole('button', { name: 'Back' }).click()
       await go(page, 'People')
-      await page.getByLabel('Search').fill(kid)
+      await page.getByRole('searchbox', { name: 'Search', exact: true }).fill(kid)
       await page.getByRole('button', { name: new RegExp(`^${kid}@`) }).click()
       const card = page.getByRole('dialog')
       await card.getByRole('button', { name: 'Sign out' }).waitFor()
@@ -77,7 +77,7 @@ export const admin = [
       await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click()
       alpha.passwords.set(name, await page.getByRole('dialog').locator('output').innerText())
       await page.getByRole('button', { name: 'I have kept it' }).click()
-      await page.getByLabel('Search').fill(name)
+      await page.getByRole('searchbox', { name: 'Search', exact: true }).fill(name)
       await page.getByRole('button', { name: new RegExp(`^${name}@`) }).click()
       await page.getByRole('dialog').getByRole('button', { name: 'Disable', exact: true }).click()
       await page.getByRole('dialog').last().getByRole('button', { name: 'Disable', exact: true }).click()
@@ -117,6 +117,7 @@ export const admin = [
       await beta.account(other)
       await beta.stop()
       await page.goto(`https://${alpha.domain}/`)
+      await talkIsReady(page)
       await talkTo(page, `${other}@${beta.domain}`)
       await say(page, 'are you there?')
       await message(page, 'are you there?').first().waitFor()
