@@ -119,6 +119,9 @@ impl Drop for Node {
 /// whether it changes something.
 type Row = (&'static str, &'static str, &'static str, Option<Value>, Option<Area>, bool);
 
+/// The status that somebody is answered with: 200 stands for whatever is no refusal.
+type Expected = Box<dyn Fn(Option<Area>, bool) -> u16>;
+
 fn table() -> Vec<Row> {
     let (people, domains, policies, node) = (Some(Area::People), Some(Area::Domains), Some(Area::Policies), Some(Area::Node));
     vec![
@@ -176,7 +179,7 @@ async fn every_address_by_everybody_and_by_nobody() {
     node.ask(Command::RevokeDevice { account: gone.account, device: gone.device });
     let garbage = format!("sta_{}", "ab".repeat(32));
     let tokens = [Scopes::READ, Scopes::PEOPLE, Scopes::DOMAINS, Scopes::POLICIES, Scopes::ALL].map(|s| (s, node.token(s)));
-    let mut callers: Vec<(String, Option<String>, Box<dyn Fn(Option<Area>, bool) -> u16>)> = vec![
+    let mut callers: Vec<(String, Option<String>, Expected)> = vec![
         ("nobody".into(), None, Box::new(|_, _| 401)),
         ("garbage".into(), Some(garbage), Box::new(|_, _| 401)),
         ("a token's letters".into(), Some("std_zz".into()), Box::new(|_, _| 401)),
