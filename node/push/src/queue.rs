@@ -462,12 +462,12 @@ mod tests {
     fn no_more_wait_than_may_and_the_oldest_untried_is_known() {
         let mut q = queue();
         for conversation in 0..WAITING_MAX as u64 + 5 {
-            q.said(PHONE, conversation, 1, 0, conversation + 1);
+            q.said(Target { account: 1, device: conversation % 1000 }, conversation, 1, 0, conversation + 1);
         }
         assert_eq!((q.waiting(), q.dropped(), q.oldest()), (WAITING_MAX, 5, Some(1)));
         q.recalled(PHONE, WAITING_MAX as u64 + 9, 1, 0, 1);
         assert_eq!((q.waiting(), q.dropped()), (WAITING_MAX, 6));
-        let job = one(&mut q, 0);
+        let job = q.take(0, 1).remove(0);
         assert_eq!(q.oldest(), Some(1), "on its way is not told yet");
         q.became(job, Became::Later(0), 0);
         assert_eq!(q.oldest(), Some(2), "what failed is tried by this process only");
