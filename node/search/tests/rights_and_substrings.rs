@@ -13,7 +13,9 @@ use std::{
 
 use harness::{Node, Seeded, plain, send, text, town::Person, user};
 use proptest::prelude::*;
-use startalk_domain::{Answer, Command, Views, accounts, contacts, conversations, directory, groups::GroupAct};
+use startalk_domain::{
+    Answer, Command, Views, accounts, contacts, conversations, directory, governance::NewPolicy, groups::GroupAct,
+};
 use startalk_journal::ReadJournal as _;
 use startalk_search::{PAGE_MAX, Question, Search};
 
@@ -286,13 +288,8 @@ fn people_and_groups_are_found_by_name_pinyin_initials_and_id_and_strangers_are_
     let groups = search.find(alice, &Question { query: "week".into(), ..Question::default() }).unwrap().groups;
     assert_eq!(groups.iter().map(|g| g.conversation).collect::<Vec<_>>(), [*world.conversations.first().unwrap()]);
     // Where anybody may register, strangers are not listed; whom one is in a group with is found.
-    let policy = Command::SetPolicy {
-        registration: Some(startalk_protocol::trust::Registration::Open),
-        display_name: None,
-        listed: None,
-        recall_window_ms: None,
-        edit_window_ms: None,
-    };
+    let registration = Some(startalk_protocol::trust::Registration::Open);
+    let policy = Command::SetPolicy(NewPolicy { registration, ..NewPolicy::default() });
     world.node.ok(policy);
     assert_eq!(people("zs"), Vec::<String>::new());
     assert_eq!(people("bob"), ["bob"]);
