@@ -12,7 +12,13 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
-use startalk_domain::{Answer, Command, Views, command::Admission, context::Random, governance::Registration, store::Store};
+use startalk_domain::{
+    Answer, Command, Views,
+    command::Admission,
+    context::Random,
+    governance::{NewPolicy, Registration},
+    store::Store,
+};
 use startalk_gateway::{Gateway, GatewayConfig, Limits, PasswordCost, Rate, secrets};
 use startalk_journal::{Journal, Options, fault::FaultDisk};
 use startalk_protocol::{
