@@ -77,6 +77,7 @@ pub fn excerpt(text: &str, ranges: &[Range<u32>]) -> Excerpt {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is what is meant")]
 mod tests {
     use super::*;
     use crate::cut::pieces;
