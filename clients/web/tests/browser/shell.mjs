@@ -95,13 +95,14 @@ export const shell = [
         await page.evaluate(async () => (await navigator.serviceWorker.ready).update())
         await until(page, async () => (await navigator.serviceWorker.ready).waiting !== null)
         await page.evaluate(() => (globalThis.__same = true))
-        const names = await page.evaluate(() => caches.keys())
-        assert.equal(names.length, 2, 'both versions are kept, whole')
+        // Others, such as what the service worker knows of the language, are not versions.
+        const versions = () => page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith('startalk-')))
+        assert.equal((await versions()).length, 2, 'both versions are kept, whole')
         assert.equal(await page.evaluate(async () => (await navigator.serviceWorker.ready).waiting?.state), 'installed')
         await page.evaluate(async () => (await navigator.serviceWorker.ready).waiting.postMessage('apply'))
         await until(page, async () => (await navigator.serviceWorker.ready).waiting === null)
         assert.equal(await page.evaluate(() => globalThis.__same), true, 'nothing was loaded anew by itself')
-        assert.equal((await page.evaluate(() => caches.keys())).length, 2, 'the version before stays for other tabs')
+        assert.equal((await versions()).length, 2, 'the version before stays for other tabs')
       } finally {
         await server.close()
       }

@@ -157,9 +157,9 @@ describe('after a node went back in time', () => {
     node.pages = () => [wentBack([withPerson(5n, CARL, [said(1, CARL), said(2, CARL), said(3, CARL)])])]
     await s.calls.reconnect()
     await until(() => told.some((t) => t.kind === 'again') && s.row().link.state === 'online')
-    // What has arrived is told; by then what was read would have been.
+    // What has arrived is told, before the cut too if there was time; by then what was read would have been.
     const marks = await until(() => node.of('mark').length > 0 && node.of('mark'))
-    expect(marks.flatMap((f) => (f.frame.case === 'mark' ? [f.frame.value.read] : []))).toEqual([0n])
+    expect(new Set(marks.flatMap((f) => (f.frame.case === 'mark' ? [f.frame.value.read] : [])))).toEqual(new Set([0n]))
     expect(s.book.get('5')?.unread).toBe(3)
     s.stop()
   })
