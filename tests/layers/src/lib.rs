@@ -12,7 +12,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-sequencer", &["startalk-protocol", "startalk-domain", "startalk-journal"]),
     ("startalk-outbound", &["startalk-net"]),
     ("startalk-push", &["startalk-protocol", "startalk-domain", "startalk-outbound"]),
-    ("startalk-search", &["startalk-protocol", "startalk-journal", "startalk-domain"]),
+    ("startalk-search", &["startalk-protocol", "startalk-domain"]),
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
     ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer", "startalk-search"]),
     ("startalk-web", &[]),
