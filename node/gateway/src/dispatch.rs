@@ -70,7 +70,7 @@ impl Inner {
         }
         let Some(identity) = session.identity() else {
             return match asked {
-                Asked::Register(_) | Asked::Recover(_) if session.foreign.is_some() => {
+                Asked::Register(_) | Asked::Recover(_) | Asked::LookAtInvitation(_) if session.foreign.is_some() => {
                     let what = "making or recovering an account by another server's page";
                     session.answered(id, Err(Error::new(Code::NotAllowedHere).with("what", what)));
                 }
@@ -78,6 +78,7 @@ impl Inner {
                 Asked::Resume(request) => self.resume(session, id, &request),
                 Asked::Register(request) => self.register(session, id, request),
                 Asked::Recover(request) => self.recover(session, id, request),
+                Asked::LookAtInvitation(request) => session.answered(id, self.look_at_invitation(session, &request.invitation)),
                 _ => session.answered(id, Err(Code::NotSignedIn.into())),
             };
         };
@@ -120,6 +121,7 @@ impl Inner {
             Asked::ListGroupLinks(request) => session.answered(id, self.list_group_links(me, request.conversation)),
             Asked::GetReaders(request) => self.get_readers(session, me, id, request),
             Asked::Search(request) => self.search(session, me, id, request),
+            Asked::LookAtInvitation(request) => session.answered(id, self.look_at_invitation(session, &request.invitation)),
             Asked::SetConversation(request) => self.set_conversation(session, me, id, &request),
             Asked::SubscribePush(request) => self.subscribe_push(session, me, id, request),
             Asked::UnsubscribePush(_) => self.unsubscribe_push(session, me, id),

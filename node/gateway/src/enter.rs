@@ -10,7 +10,7 @@ use startalk_domain::{
     Actor, Answer, Command, accounts,
     accounts::{Account, Role},
     command::{Admission, NewDevice, PasswordBy},
-    delivery, governance,
+    delivery, directory, governance,
 };
 use startalk_protocol::{
     AccountName, Code, Error,
@@ -84,6 +84,24 @@ impl Inner {
             let actor = done.actor.ok_or(Code::Internal)?;
             Ok(Entered { actor, name: done.name, token: done.token, recovery_codes: done.recovery_codes })
         });
+    }
+
+    /// What an invitation gives, told to who has its link. Guesses are counted as attempts to register.
+    pub(crate) fn look_at_invitation(&self, session: &Session, secret: &str) -> Result<Frame, Error> {
+        let store = &*self.config.views.store;
+        let found = accounts::invitation(store, &secrets::invitation_hash(secret), self.now_ms());
+        let Some(invitation) = found else {
+            self.guard.register(session.from.unwrap_or(IpAddr::from([0; 16])), self.now_ms())?;
+            return Err(Code::InvitationInvalid.into());
+        };
+        let maker = directory::user_id(store, invitation.maker);
+        Ok(Frame::InvitationShown(pb::InvitationShown {
+            administrator: invitation.administrator,
+            not_after_ms: invitation.not_after_ms,
+            uses: invitation.uses,
+            inviter_name: directory::person(store, invitation.maker).map(|p| p.profile.display_name.clone()).unwrap_or_default(),
+            inviter: maker.map(|m| m.to_string()).unwrap_or_default(),
+        }))
     }
 
     /// Makes an account; the page with the form comes here too.

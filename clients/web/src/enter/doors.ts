@@ -34,8 +34,15 @@ export type Way =
   | { readonly kind: 'recover'; readonly name: string; readonly domain: string; readonly code: string; readonly newPassword: string; readonly device: string }
   | { readonly kind: 'register'; readonly name: string; readonly displayName: string; readonly password: string; readonly invitation: string; readonly device: string }
 
+/** What an invitation gives. */
+export interface Invitation {
+  readonly administrator: boolean
+  readonly inviter: { readonly user: string; readonly name: string } | undefined
+}
+
 export interface Doors {
   house(): Promise<House>
+  invitation(secret: string): Promise<Invitation>
   enter(way: Way, onstep: (step: Step) => void): Promise<Entered>
 }
 

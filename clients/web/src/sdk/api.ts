@@ -349,6 +349,17 @@ export type Told =
   | { readonly kind: 'keeping'; readonly isKept: boolean }
   | { readonly kind: 'setting'; readonly name: string; readonly value: unknown }
 
+/** What an invitation gives. */
+export interface InvitationShown {
+  readonly administrator: boolean
+  /** Until when it can be used, milliseconds since 1970. */
+  readonly notAfterMs: number
+  /** Uses left. */
+  readonly uses: number
+  /** Who invites; undefined: the operator, or somebody who is gone. */
+  readonly inviter: { readonly user: User; readonly name: string } | undefined
+}
+
 /** A tab's end of the worker. */
 export interface Sdk {
   /** Told everything from now on; first the accounts and, for each, its conversations and profiles as they are. */
@@ -356,6 +367,8 @@ export interface Sdk {
   account(user: User): AccountCalls
   /** What the domain that served this page says of itself. */
   house(): Promise<{ domain: string; displayName: string; registration: string }>
+  /** What an invitation to the domain of this page gives: its secret, or its whole link. Error `invitation-invalid`. */
+  invitation(link: string): Promise<InvitationShown>
   enter(way: Way, onstep: (step: Step) => void): Promise<Entered>
   /** Of this browser, for all tabs. */
   setting(name: string): Promise<unknown>

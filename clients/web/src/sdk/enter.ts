@@ -1,8 +1,8 @@
 // The ways in: by password, by recovery code, by a link or open registration. Ends with what is to be kept of the new
 // device; the connection that was used is closed, and the session opens its own with the token.
 
-import { ApiError, type Step, type Way } from './api'
-import { find, step } from './find'
+import { ApiError, type InvitationShown, type Step, type Way } from './api'
+import { find, house, step } from './find'
 import { Socket } from './socket'
 import type { World } from './world'
 import type { Identity } from './store'
@@ -25,8 +25,7 @@ export async function enter(world: World, way: Way, onstep: (step: Step) => void
   const { socket, server } = await connect(world, found.servers, onstep)
   try {
     const host = new URL(server).host
-    const welcome = await step(onstep, 'hello', host, true, () =>
-      socket.ask({ case: 'hello', value: { versionMin: VERSION, versionMax: VERSION, client: CLIENT, language: world.language } }, 'welcome'))
+    const welcome = await step(onstep, 'hello', host, true, () => greet(world, socket))
     if (welcome && welcome.domain !== found.domain) {
       const problem = new ApiError('wrong-domain', { domain: welcome.domain, asked: found.domain })
       onstep({ step: 'hello', state: 'failed', what: host, error: { code: problem.code, params: problem.params } })
@@ -44,6 +43,24 @@ export async function enter(world: World, way: Way, onstep: (step: Step) => void
   } finally {
     socket.end()
   }
+}
+
+/** What an invitation to the domain of this page gives, before it is used. */
+export async function lookAtInvitation(world: World, link: string): Promise<InvitationShown> {
+  const { servers } = await house(world)
+  const { socket } = await connect(world, servers, () => undefined)
+  try {
+    await greet(world, socket)
+    const shown = await socket.ask({ case: 'lookAtInvitation', value: { invitation: link } }, 'invitationShown')
+    const inviter = shown.inviter === '' ? undefined : { user: shown.inviter, name: shown.inviterName }
+    return { administrator: shown.administrator, notAfterMs: Number(shown.notAfterMs), uses: shown.uses, inviter }
+  } finally {
+    socket.end()
+  }
+}
+
+function greet(world: World, socket: Socket) {
+  return socket.ask({ case: 'hello', value: { versionMin: VERSION, versionMax: VERSION, client: CLIENT, language: world.language } }, 'welcome')
 }
 
 async function connect(world: World, servers: readonly string[], onstep: (step: Step) => void): Promise<{ socket: Socket; server: string }> {

@@ -4,7 +4,7 @@
 // others. Invariant: a device that a node has made is in the registry before anybody is told of it.
 
 import { ApiError, type AccountCalls, type Entered, type Step, type Told, type Way } from './api'
-import { enter } from './enter'
+import { enter, lookAtInvitation } from './enter'
 import { house } from './find'
 import { thrown, type Down, type Up } from './ports'
 import { Session } from './session'
@@ -142,6 +142,8 @@ export class Host {
         const { domain, displayName, registration } = await house(this.#world)
         return { domain, displayName, registration }
       }
+      case 'invitation':
+        return lookAtInvitation(this.#world, String(up.args[0]))
       case 'enter':
         return this.enter(up.args[0] as Way, onstep)
       case 'setting':

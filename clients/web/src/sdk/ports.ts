@@ -6,7 +6,7 @@
 
 import { ApiError, type AccountCalls, type Step, type Told } from './api'
 
-export type HostCall = 'house' | 'enter' | 'setting' | 'keepSetting'
+export type HostCall = 'house' | 'invitation' | 'enter' | 'setting' | 'keepSetting'
 export type CallName = keyof AccountCalls | HostCall
 
 export type Up =

@@ -1,6 +1,6 @@
 // What a tab has of the SDK: every call goes to the worker.
 
-import type { AccountCalls, Entered, Sdk, Step, Told, User, Way } from './api'
+import type { AccountCalls, Entered, InvitationShown, Sdk, Step, Told, User, Way } from './api'
 import type { CallName, Caller } from './ports'
 
 export class TabSdk implements Sdk {
@@ -36,6 +36,10 @@ export class TabSdk implements Sdk {
 
   house(): Promise<{ domain: string; displayName: string; registration: string }> {
     return this.#caller.call('', 'house', []) as ReturnType<Sdk['house']>
+  }
+
+  invitation(link: string): Promise<InvitationShown> {
+    return this.#caller.call('', 'invitation', [link]) as Promise<InvitationShown>
   }
 
   enter(way: Way, onstep: (step: Step) => void): Promise<Entered> {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import http from 'node:http'
 import { Window } from '../harness/person.mjs'
+import { comeIn, signUp } from '../harness/steps.mjs'
 
 async function open(test, options, url) {
   const window = await Window.open(test.browser, options)
@@ -126,6 +127,31 @@ export const shell = [
       await page.goto('https://alpha.test/group/abcdefghijklmnopqrstuvwxyz')
       await page.getByText('JavaScript').waitFor()
       assert.match(page.url(), /\/group\/[a-z]+\?plain$/)
+    },
+  },
+  {
+    name: 'a link says what it gives before a form is filled in: an administrator, who invites, or that it was used',
+    async run(test) {
+      const { link } = await test.world.alpha.ask('invite', '--administrator')
+      const window = await Window.open(test.browser)
+      test.windows.push(window)
+      const page = await window.page(`https://alpha.test/join/${link.slice(link.lastIndexOf('/') + 1)}`)
+      await page.getByRole('heading', { name: 'You are to be the administrator of' }).waitFor()
+      const hosts = await Window.open(test.browser)
+      test.windows.push(hosts)
+      const host = await comeIn(test.world.alpha, hosts, 'hostess')
+      await host.goto('https://alpha.test/settings/invite')
+      await host.getByRole('button', { name: 'Make a link' }).click()
+      const shown = await host.getByText(/\/join\/[\w-]{20,}/).textContent()
+      const secret = shown.trim().slice(shown.trim().lastIndexOf('/') + 1)
+      await page.goto(`https://alpha.test/join/${secret}`)
+      await page.getByText('(hostess@alpha.test) invites you.').waitFor()
+      await signUp(test.world.alpha, window, 'invitee', secret)
+      const last = await Window.open(test.browser)
+      test.windows.push(last)
+      const later = await last.page(`https://alpha.test/join/${secret}`)
+      await later.getByText('This link was used, has expired or is wrong.').waitFor()
+      assert.equal(await later.getByLabel('Password', { exact: true }).count(), 0, 'no form for a link that gives nothing')
     },
   },
   {

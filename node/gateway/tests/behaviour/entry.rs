@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use startalk_domain::{Command, governance::Registration};
-use startalk_gateway::{Limits, Rate};
+use startalk_gateway::{Limits, Rate, secrets};
 use startalk_protocol::pb::client::{self as pb, client_frame::Frame as Asked, server_frame::Frame};
 
 use crate::support::{DOMAIN, Node, PASSWORD, code, quick_limits};
@@ -45,6 +45,37 @@ async fn an_invitation_makes_one_account() {
     node.registration(Registration::Open);
     assert_eq!(code(bob.register("alice", "").await), "name-taken");
     bob.register("bob", "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_tells_what_it_gives() {
+    let node = Node::start();
+    let maker = node.account("alice");
+    let secret = secrets::invitation([77; 20]);
+    let token_hash = secrets::invitation_hash(&secret);
+    node.ask(Command::MakeInvitation { maker, token_hash, uses: 2, valid_ms: 3_600_000, administrator: false });
+    let by_operator = secrets::invitation([78; 20]);
+    let token_hash = secrets::invitation_hash(&by_operator);
+    node.ask(Command::MakeInvitation { maker: 0, token_hash, uses: 1, valid_ms: 3_600_000, administrator: true });
+    let mut client = node.greeted().await;
+    let look = |invitation: &str| Asked::LookAtInvitation(pb::LookAtInvitation { invitation: invitation.to_owned() });
+    let Ok(Frame::InvitationShown(shown)) = client.ask(look(&format!("https://home.example/join/{secret}"))).await else {
+        panic!("expected what it gives");
+    };
+    assert_eq!((shown.inviter.as_str(), shown.inviter_name.as_str(), shown.uses), ("alice@home.example", "ALICE", 2));
+    assert!(!shown.administrator && shown.not_after_ms > 0);
+    let Ok(Frame::InvitationShown(shown)) = client.ask(look(&by_operator)).await else { panic!("expected what it gives") };
+    assert!(shown.administrator && shown.inviter.is_empty() && shown.inviter_name.is_empty());
+    client.register("bob", &by_operator).await.unwrap();
+    let mut guesser = node.greeted().await;
+    assert_eq!(guesser.ask(look(&by_operator)).await.unwrap_err().code, "invitation-invalid");
+    let refused = async |mut tries: u32| {
+        while guesser.ask(look("a guess")).await.unwrap_err().code == "invitation-invalid" && tries > 0 {
+            tries -= 1;
+        }
+        tries
+    };
+    assert!(refused(100).await > 0, "guesses are not counted");
 }
 
 #[tokio::test]
