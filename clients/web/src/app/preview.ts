@@ -2,7 +2,7 @@
 
 import { oneLine } from './content'
 import type { Message, Quoted, Talk } from './model'
-import { say } from '../words'
+import { list, say } from '../words'
 import { lineWords } from '../words/lines.svelte'
 
 const t = say('talk')
@@ -14,4 +14,32 @@ export function gist(message: Message | Quoted, talk: Talk): string {
   if (said.kind === 'code') return `${t('codePreview')}: ${oneLine(said)}`
   if (said.kind === 'unknown') return said.fallback || t('unknownKind')
   return oneLine(said)
+}
+
+/** Names that one line has at most. */
+const NAMES_MAX = 5
+
+/** A run of lines of which only the person differs: `Ada added Ben, Cy and 3 others`. */
+export function gathered(lines: readonly Message[], talk: Talk): string {
+  const last = lines.at(-1)
+  if (!last || last.said.kind !== 'system') return ''
+  if (lines.length === 1) return gist(last, talk)
+  const { code, params } = last.said
+  const whom = BY_AUTHOR.has(code) ? lines.map((one) => one.author) : lines.map((one) => (one.said.kind === 'system' ? one.said.params['who'] ?? '' : ''))
+  const all = [...new Set(whom)]
+  const names = all.slice(0, all.length > NAMES_MAX ? NAMES_MAX - 1 : NAMES_MAX).map((user) => (user ? talk.name(user) : t('somebodyGone')))
+  const rest = all.length - names.length
+  const who = list(rest > 0 ? [...names, t('others', { n: rest })] : names)
+  return BY_AUTHOR.has(code) ? lineWords(code, params, who, (user) => talk.name(user)) : lineWords(code, { ...params, who: 'all' }, talk.name(last.author), () => who)
+}
+
+/** Codes of lines that are gathered over those who did it; of the others the one to whom it was done differs. */
+const BY_AUTHOR: ReadonlySet<string> = new Set(['group-joined', 'group-left'])
+const BY_WHOM: ReadonlySet<string> = new Set(['group-added', 'group-invited', 'group-admitted', 'group-removed'])
+
+/** What lines have in common that are one row; undefined: it stands alone. */
+export function gathers(message: Message): string | undefined {
+  if (message.said.kind !== 'system' || message.recalled) return undefined
+  const { code } = message.said
+  return BY_AUTHOR.has(code) ? code : BY_WHOM.has(code) ? `${code} ${message.author}` : undefined
 }

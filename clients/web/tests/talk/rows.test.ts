@@ -43,3 +43,16 @@ test('keys are never twice the same', () => {
   const keys = rows(all, { newAfter: 250, top: true }).map((row) => row.key)
   expect(new Set(keys).size).toBe(keys.length)
 })
+
+test('lines that say the same of different people are one row, whose key is that of the last', () => {
+  const line = (sequence: number, author: string) => one(sequence, author, noon + sequence, { system: true })
+  const all = [line(1, 'a'), line(2, 'a'), line(3, 'b'), line(4, 'b'), one(5, 'a', noon + 5), line(6, 'b')]
+  const gathers = (message: Placed) => (message.sequence === 1 ? undefined : message.author)
+  const shown = rows(all, { gathers })
+  expect(shown.map((row) => (row.kind === 'line' ? [row.key, row.before.map((m) => m.key)] : row.kind))).toEqual([
+    ['k1', []], ['k2', []], ['k4', ['k3']], 'message', ['k6', []],
+  ])
+  const later = rows([one(0, 'b', noon, { system: true }), ...all.slice(2)], { gathers })
+  expect(later[0]).toMatchObject({ kind: 'line', key: 'k4' })
+  expect(shape(rows(all.slice(2, 4), { gathers, newAfter: 3 }))).toEqual(['line', 'new', 'line'])
+})

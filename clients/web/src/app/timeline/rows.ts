@@ -17,13 +17,21 @@ export type Row<M extends Placed> =
   | { kind: 'day'; key: string; time: number }
   | { kind: 'new'; key: string }
   | { kind: 'top'; key: string }
-  | { kind: 'line'; key: string; message: M }
+  /** `message` is the last of a run; `before`: the others of it. The key is the last one's, which older ones do not change. */
+  | { kind: 'line'; key: string; message: M; before: readonly M[] }
   | { kind: 'message'; key: string; message: M; first: boolean; last: boolean }
 
 /** How long somebody may be silent and still goes on speaking. */
 export const GROUP_MS = 5 * 60 * 1000
 
-export function rows<M extends Placed>(messages: readonly M[], options: { newAfter?: number; top?: boolean } = {}): Row<M>[] {
+interface Options<M> {
+  newAfter?: number
+  top?: boolean
+  /** Lines by the system of which this says the same, one after the other, are one row: who came, whom somebody added. */
+  gathers?: (message: M) => string | undefined
+}
+
+export function rows<M extends Placed>(messages: readonly M[], options: Options<M> = {}): Row<M>[] {
   const out: Row<M>[] = []
   if (options.top) out.push({ kind: 'top', key: 'top' })
   let before: M | undefined
@@ -31,6 +39,7 @@ export function rows<M extends Placed>(messages: readonly M[], options: { newAft
   let marked = options.newAfter === undefined
   for (const message of messages) {
     let broken = false
+    const run = out.at(-1)
     // Above the first one there may be others of the same day that are not loaded yet: a divider that would go again
     // when they come would move what is being read.
     if (before ? !sameDay(before.time, message.time) : options.top) {
@@ -43,7 +52,9 @@ export function rows<M extends Placed>(messages: readonly M[], options: { newAft
       broken = true
     }
     if (message.system) {
-      out.push({ kind: 'line', key: message.key, message })
+      const gathers = options.gathers?.(message)
+      if (!broken && run?.kind === 'line' && gathers !== undefined && gathers === options.gathers?.(run.message)) out[out.length - 1] = { kind: 'line', key: message.key, message, before: [...run.before, run.message] }
+      else out.push({ kind: 'line', key: message.key, message, before: [] })
       opened = undefined
     } else {
       const goesOn = !broken && opened !== undefined && opened.message.author === message.author &&

@@ -161,6 +161,7 @@ const en = {
   showAll: 'Show all',
   showLess: 'Show less',
   linesOfCode: { one: '{n} line', other: '{n} lines' },
+  others: { one: '{n} other', other: '{n} others' },
   somebodyGone: 'Somebody who is gone',
   reactionLabel: { one: '{emoji}, {n} person', other: '{emoji}, {n} people' },
   addReaction: 'Add a reaction',

@@ -157,6 +157,7 @@ const zh: Translation<typeof en> = {
   showAll: '展开全部',
   showLess: '收起',
   linesOfCode: { other: '{n} 行' },
+  others: { other: '另外 {n} 人' },
   somebodyGone: '已注销的用户',
   reactionLabel: { other: '{emoji}，{n} 人' },
   addReaction: '添加回应',
