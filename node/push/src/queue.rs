@@ -2,12 +2,17 @@
 //!
 //! Owns one lane for each device: of each conversation at most one thing waits in it, a later one replaces an earlier, and
 //! one at a time is on its way. Time is passed in, milliseconds of a steady clock. Invariant: never more than
-//! [`WAITING_MAX`] wait; what is dropped is counted.
+//! [`WAITING_MAX`] wait, and of one account never more than its part; what is dropped is counted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    ops::RangeInclusive,
+};
 
 /// Things that wait for all devices.
 pub const WAITING_MAX: usize = 50_000;
+/// Of these, for the devices of one account: nobody takes the place of everybody.
+const OF_ACCOUNT_MAX: usize = 2_000;
 /// Messages of one conversation that wait for one device to be told together; the oldest is forgotten first.
 const TOGETHER_MAX: usize = 16;
 /// How often something is tried: with the waits between, about a day.
@@ -117,12 +122,12 @@ impl Queue {
 
     /// Something was said that may be told on this device, from `due_ms` on. `position`: of its record.
     pub fn said(&mut self, target: Target, conversation: u64, sequence: u64, due_ms: u64, position: u64) {
-        if self.waiting >= WAITING_MAX {
+        let fresh = self.lanes.get(&target).is_none_or(|lane| !lane.waiting.contains_key(&conversation));
+        if fresh && self.is_full(target.account) {
             self.dropped += 1;
             return;
         }
         let lane = self.lane(target);
-        let fresh = !lane.waiting.contains_key(&conversation);
         let waiting =
             lane.waiting.entry(conversation).or_insert(Waiting { what: What::Show(Vec::new()), due_ms, attempts: 0, position });
         match &mut waiting.what {
@@ -171,7 +176,7 @@ impl Queue {
         if waited || self.lanes.get(&target).is_some_and(|l| l.waiting.contains_key(&conversation)) {
             return; // it was never told; or what will be told replaces it
         }
-        if self.waiting >= WAITING_MAX {
+        if self.is_full(target.account) {
             self.dropped += 1;
             return;
         }
@@ -269,14 +274,18 @@ impl Queue {
         self.lanes.values().filter(|lane| lane.failures > 0).count()
     }
 
+    fn is_full(&self, account: u64) -> bool {
+        let of_lane = |target: &Target| self.lanes.get(target).map_or(0, |lane| lane.waiting.len());
+        self.waiting >= WAITING_MAX || self.devices.range(of_account(account)).map(of_lane).sum::<usize>() >= OF_ACCOUNT_MAX
+    }
+
     fn lane(&mut self, target: Target) -> &mut Lane {
         self.devices.insert(target);
         self.lanes.entry(target).or_default()
     }
 
     fn devices_of(&self, account: u64) -> Vec<Target> {
-        let (first, last) = (Target { account, device: 0 }, Target { account, device: u64::MAX });
-        self.devices.range(first..=last).copied().collect()
+        self.devices.range(of_account(account)).copied().collect()
     }
 
     /// Changes what waits; what `keep` does not want goes.
@@ -300,7 +309,7 @@ impl Queue {
         self.devices.remove(&target);
     }
 
-    /// Puts a lane where it belongs in the order; one without memory or work is let go.
+    /// Puts a lane where it belongs in the order.
     fn arrange(&mut self, target: Target) {
         let Some(lane) = self.lanes.get_mut(&target) else { return };
         let due = lane.waiting.values().map(|w| w.due_ms).min().filter(|_| lane.out.is_none());
@@ -316,6 +325,11 @@ impl Queue {
             self.order.insert((when, target));
         }
     }
+}
+
+/// All devices of an account, as a stretch of their order.
+fn of_account(account: u64) -> RangeInclusive<Target> {
+    Target { account, device: 0 }..=Target { account, device: u64::MAX }
 }
 
 #[cfg(test)]
@@ -459,14 +473,27 @@ mod tests {
     }
 
     #[test]
+    fn nobody_takes_the_place_of_everybody() {
+        let mut q = queue();
+        for conversation in 0..OF_ACCOUNT_MAX as u64 + 3 {
+            q.said(Target { account: 1, device: conversation % 50 }, conversation, 1, 0, 1);
+        }
+        assert_eq!((q.waiting(), q.dropped()), (OF_ACCOUNT_MAX, 3));
+        q.said(OTHER, 1, 1, 0, 1);
+        assert_eq!((q.waiting(), q.dropped()), (OF_ACCOUNT_MAX + 1, 3));
+    }
+
+    #[test]
     fn no_more_wait_than_may_and_the_oldest_untried_is_known() {
         let mut q = queue();
         for conversation in 0..WAITING_MAX as u64 + 5 {
-            q.said(Target { account: 1, device: conversation % 1000 }, conversation, 1, 0, conversation + 1);
+            q.said(Target { account: 1 + conversation / 2_000, device: 7 }, conversation, 1, 0, conversation + 1);
         }
         assert_eq!((q.waiting(), q.dropped(), q.oldest()), (WAITING_MAX, 5, Some(1)));
         q.recalled(PHONE, WAITING_MAX as u64 + 9, 1, 0, 1);
         assert_eq!((q.waiting(), q.dropped()), (WAITING_MAX, 6));
+        q.said(Target { account: 1, device: 7 }, 0, 2, 0, WAITING_MAX as u64 + 9);
+        assert_eq!(q.dropped(), 6, "what waits already grows by it");
         let job = q.take(0, 1).remove(0);
         assert_eq!(q.oldest(), Some(1), "on its way is not told yet");
         q.became(job, Became::Later(0), 0);

@@ -3,7 +3,7 @@
 //! Reading (the journal, views, unread counts) is done off the runtime's threads. Invariant: the place kept is never
 //! beyond a message that waits and was never tried.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use startalk_domain::{
@@ -12,7 +12,7 @@ use startalk_domain::{
 };
 use tokio::{
     sync::{Notify, watch},
-    task::JoinSet,
+    task::{self, JoinSet},
 };
 
 use crate::{
@@ -30,8 +30,8 @@ const RECORDS_AT_ONCE: usize = 1024;
 const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 /// The task looks around this often even if nothing wakes it.
 const IDLE: Duration = Duration::from_secs(1);
-/// After the journal could not be read.
-const AFTER_ERROR: Duration = Duration::from_secs(10);
+/// After the journal could not be read, in milliseconds.
+const AFTER_ERROR: u64 = 10_000;
 /// How long a push service keeps a message for a device that is off, in seconds: three days. Later it is no news.
 const TTL_S: u32 = 3 * 24 * 3600;
 /// Unread messages that are told apart.
@@ -54,9 +54,13 @@ pub async fn run(config: PushConfig, wake: Arc<Notify>, mut stopped: watch::Rece
     let (mut cursor, mut position) = Cursor::open(&config.cursor, &config.views);
     let mut queue = Queue::new(config.timings);
     let mut out: JoinSet<Back> = JoinSet::new();
-    let mut not_before = Duration::ZERO;
+    let mut flying: HashMap<task::Id, Job> = HashMap::new();
+    // When the journal is read again, by the steady clock.
+    let mut read_from_ms = 0;
     while !*stopped.borrow() {
-        if feed::head(&config.views) > position && not_before.is_zero() {
+        let is_behind =
+            |position: u64, read_from_ms: u64| feed::head(&config.views) > position && read_from_ms <= (config.steady)();
+        if is_behind(position, read_from_ms) {
             match read(&config, position).await {
                 Ok((heard, reached)) => {
                     heard.into_iter().for_each(|(at, heard)| hear(&config, &mut queue, at, heard));
@@ -64,17 +68,17 @@ pub async fn run(config: PushConfig, wake: Arc<Notify>, mut stopped: watch::Rece
                 }
                 Err(error) => {
                     tracing::error!(position, error, "pushes wait: the journal could not be read");
-                    not_before = AFTER_ERROR;
+                    read_from_ms = (config.steady)() + AFTER_ERROR;
                 }
             }
         }
         let now_ms = (config.steady)();
         for job in queue.take(now_ms, AT_ONCE_MAX - out.len()) {
-            out.spawn(send(config.clone(), job));
+            flying.insert(out.spawn(send(config.clone(), job.clone())).id(), job);
         }
         keep(&config, &mut cursor, &queue, position, false);
         show(&figures, &queue);
-        let behind = feed::head(&config.views) > position && not_before.is_zero();
+        let behind = is_behind(position, read_from_ms);
         let due = queue
             .deadline()
             .filter(|_| out.len() < AT_ONCE_MAX)
@@ -83,13 +87,19 @@ pub async fn run(config: PushConfig, wake: Arc<Notify>, mut stopped: watch::Rece
         tokio::select! {
             biased;
             _ = stopped.changed() => {}
-            Some(back) = out.join_next() => {
-                if let Ok(back) = back {
+            Some(back) = out.join_next_with_id() => match back {
+                Ok((id, back)) => {
+                    flying.remove(&id);
                     came_back(&config, &mut queue, &figures, back);
                 }
-            }
+                // Its device waits for it: without an answer nothing would be sent there again.
+                Err(error) => if let Some(job) = flying.remove(&error.id()) {
+                    tracing::error!(%error, "sending a push panicked");
+                    queue.became(job, Became::Later(0), (config.steady)());
+                }
+            },
             () = wake.notified(), if !behind => {}
-            () = tokio::time::sleep(pause) => not_before = not_before.saturating_sub(pause.max(Duration::from_millis(1))),
+            () = tokio::time::sleep(pause) => {}
         }
     }
     keep(&config, &mut cursor, &queue, position, true);
