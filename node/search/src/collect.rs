@@ -1,6 +1,9 @@
-//! The newest hits that the asker may read: rights are looked at while hits are gathered, before any is counted or kept.
+//! The newest hits, gathered with few questions about rights: what somebody may read of a conversation is asked when a hit of
+//! it is about to be shown, and obeyed from then on while hits are gathered.
 //!
-//! Invariant: what may not be read leaves no trace in what comes out: no count, no gap, no end of a page.
+//! Hits come in the order in which they were written, so that each is newer than all before it: asked at once, rights would
+//! be asked for every conversation with a hit. Invariant: what may not be read leaves no trace in what is shown: no count, no
+//! gap, no end of a page; so whoever takes hits from here asks [`Rights::may_read`] before anything else.
 
 use std::{
     cmp::Reverse,
@@ -38,11 +41,38 @@ impl Rights {
         &self.own
     }
 
-    fn in_conversation(&self, conversation: u64) -> Arc<Option<conversations::Reader>> {
+    /// Whether a hit is theirs. What it says now may have been said when they were not in: then it is not, whatever it said
+    /// before.
+    pub fn may_read(&self, hit: &Hit) -> bool {
+        allows(&self.in_conversation(hit.place.conversation), hit)
+    }
+
+    fn in_conversation(&self, conversation: u64) -> Readable {
         let mut asked = self.asked.lock();
         let reader = || Arc::new(conversations::reader(&*self.views.store, conversation, self.account).ok());
         asked.entry(conversation).or_insert_with(reader).clone()
     }
+
+    fn known(&self, conversation: u64) -> Option<Readable> {
+        self.asked.lock().get(&conversation).cloned()
+    }
+}
+
+/// What somebody may read of a conversation.
+type Readable = Arc<Option<conversations::Reader>>;
+
+fn allows(readable: &Readable, hit: &Hit) -> bool {
+    let sequence = hit.place.sequence;
+    (**readable).as_ref().is_some_and(|r| r.may_read(sequence) && r.may_read(sequence + hit.later))
+}
+
+/// A message with what is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// Where.
+    pub place: Place,
+    /// How many sequences later it was said what it says now.
+    pub later: u64,
 }
 
 /// Gathers the newest hits.
@@ -55,6 +85,8 @@ pub struct Newest {
     pub beyond: Option<Place>,
     /// Milliseconds since 1970, from and up to.
     pub time: (u64, u64),
+    /// Rights are asked for every conversation with a hit: nothing comes out that may not be read.
+    pub thorough: bool,
 }
 
 /// Of one segment.
@@ -63,13 +95,14 @@ pub struct NewestHere {
     limit: usize,
     beyond: Option<Place>,
     time: (u64, u64),
+    thorough: bool,
     columns: [Column<u64>; 4],
-    last: (u64, Arc<Option<conversations::Reader>>),
-    heap: BinaryHeap<Reverse<Place>>,
+    last: (u64, Option<Readable>),
+    heap: BinaryHeap<Reverse<Hit>>,
 }
 
 impl Collector for Newest {
-    type Fruit = Vec<Place>;
+    type Fruit = Vec<Hit>;
     type Child = NewestHere;
 
     fn for_segment(&self, _: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<NewestHere> {
@@ -81,8 +114,9 @@ impl Collector for Newest {
             limit: self.limit,
             beyond: self.beyond,
             time: self.time,
+            thorough: self.thorough,
             columns,
-            last: (0, Arc::new(None)),
+            last: (0, None),
             heap: BinaryHeap::with_capacity(self.limit + 1),
         })
     }
@@ -91,8 +125,8 @@ impl Collector for Newest {
         false
     }
 
-    fn merge_fruits(&self, all: Vec<Vec<Place>>) -> tantivy::Result<Vec<Place>> {
-        let mut all: Vec<Place> = all.into_iter().flatten().collect();
+    fn merge_fruits(&self, all: Vec<Vec<Hit>>) -> tantivy::Result<Vec<Hit>> {
+        let mut all: Vec<Hit> = all.into_iter().flatten().collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
         all.truncate(self.limit);
         Ok(all)
@@ -100,7 +134,7 @@ impl Collector for Newest {
 }
 
 impl SegmentCollector for NewestHere {
-    type Fruit = Vec<Place>;
+    type Fruit = Vec<Hit>;
 
     fn collect(&mut self, doc: DocId, _: Score) {
         let [time, conversation, sequence, later] = &self.columns;
@@ -110,24 +144,25 @@ impl SegmentCollector for NewestHere {
         }
         let Some(sequence) = sequence.first(doc) else { return };
         let place = Place { time_ms, conversation, sequence };
-        let worse = self.heap.len() >= self.limit && self.heap.peek().is_some_and(|least| place < least.0);
+        let worse = self.heap.len() >= self.limit && self.heap.peek().is_some_and(|least| place < least.0.place);
         if worse || self.beyond.is_some_and(|beyond| place >= beyond) {
             return;
         }
         if self.last.0 != conversation {
-            self.last = (conversation, self.rights.in_conversation(conversation));
+            let readable =
+                if self.thorough { Some(self.rights.in_conversation(conversation)) } else { self.rights.known(conversation) };
+            self.last = (conversation, readable);
         }
-        let Some(reader) = &*self.last.1 else { return };
-        // What it says now may have been said when the reader was not in: that is not theirs, whatever it said before.
-        if reader.may_read(sequence) && reader.may_read(sequence + later.first(doc).unwrap_or(0)) {
-            self.heap.push(Reverse(place));
+        let hit = Hit { place, later: later.first(doc).unwrap_or(0) };
+        if self.last.1.as_ref().is_none_or(|readable| allows(readable, &hit)) {
+            self.heap.push(Reverse(hit));
             if self.heap.len() > self.limit {
                 self.heap.pop();
             }
         }
     }
 
-    fn harvest(self) -> Vec<Place> {
+    fn harvest(self) -> Vec<Hit> {
         self.heap.into_iter().map(|r| r.0).collect()
     }
 }

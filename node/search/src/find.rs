@@ -34,8 +34,12 @@ const CONVERSATIONS_IN_QUERY: usize = 64;
 const NAMES_MAX: usize = 2_000;
 /// Words of the index that a beginning may stand for, in each segment.
 const BEGINNINGS_MAX: u64 = 2_000;
-/// Rounds in which hits are replaced that turned out to be changed a moment ago.
-const ROUNDS: usize = 4;
+/// Rounds in which hits are replaced that turned out to be changed a moment ago, or not to be this reader's.
+const ROUNDS: usize = 5;
+/// From this one on nothing comes that is not this reader's.
+const THOROUGH_ROUND: usize = 2;
+/// Hits taken in one round at least.
+const HITS_AT_ONCE: usize = 64;
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -218,23 +222,30 @@ impl Asking<'_> {
         let Some(query) = self.query(typed, pieces, conversation)? else { return Ok(()) };
         let bound = |ms: Option<i64>, none: u64| ms.map_or(none, |ms| u64::try_from(ms).unwrap_or(0));
         let time = (bound(typed.after_ms, 0), bound(typed.before_ms, u64::MAX));
-        for _ in 0..ROUNDS {
-            let newest = Newest { rights: self.rights.clone(), limit: limit + 1, beyond, time };
-            let places = self.searcher.search(&query, &newest).map_err(broken)?;
-            let more = places.len() > limit;
-            for place in places {
+        // Where the page ended says nothing of what lies between: it is a place that was shown.
+        let mut shown = beyond;
+        for round in 0..ROUNDS {
+            let at_once = HITS_AT_ONCE.max(limit + 1);
+            let newest = Newest { rights: self.rights.clone(), limit: at_once, beyond, time, thorough: round >= THOROUGH_ROUND };
+            let hits = self.searcher.search(&query, &newest).map_err(broken)?;
+            let more = hits.len() == at_once;
+            for hit in hits {
+                beyond = Some(hit.place);
+                if !self.rights.may_read(&hit) {
+                    continue;
+                }
                 if found.messages.len() == limit {
-                    found.next = beyond.map(|b| b.write()).unwrap_or_default();
+                    found.next = shown.map(|s| s.write()).unwrap_or_default();
                     return Ok(());
                 }
-                beyond = Some(place);
-                found.messages.extend(self.message(place, pieces));
+                shown = beyond;
+                found.messages.extend(self.message(hit.place, pieces));
             }
             if !more {
                 return Ok(());
             }
         }
-        found.next = beyond.map(|b| b.write()).unwrap_or_default();
+        found.next = shown.map(|s| s.write()).unwrap_or_default();
         Ok(())
     }
 
