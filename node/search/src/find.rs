@@ -50,7 +50,7 @@ pub struct Question {
     pub people: bool,
     pub groups: bool,
     pub messages: bool,
-    /// Only in this conversation; 0: in all.
+    /// Only messages of this conversation, and of people only its members, when they are asked for; 0: all.
     pub conversation: u64,
     /// As `from:`.
     pub from: String,
@@ -176,7 +176,11 @@ impl Search {
         let all = !(question.people || question.groups || question.messages);
         let pieces = pieces(&typed.words, PIECES_MAX);
         let filtered = !typed.from.is_empty() || !typed.inside.is_empty() || !typed.kind.is_empty();
-        if (all || question.people || question.groups) && question.conversation == 0 && !filtered && !pieces.is_empty() {
+        let named = !filtered && !pieces.is_empty();
+        if named && question.conversation != 0 && question.people {
+            found.people = asking.people(&asking.members(question.conversation, &pieces)?, &pieces, limit);
+        }
+        if named && question.conversation == 0 && (all || question.people || question.groups) {
             let subjects = asking.subjects(&pieces)?;
             if all || question.people {
                 found.people = asking.people(&subjects, &pieces, limit);
@@ -309,6 +313,22 @@ impl Asking<'_> {
             }
             rights.conversations().contains(&number) && groups::of_reader(&*views.store, number, account).is_ok()
         };
+        self.with_names(pieces, allowed)
+    }
+
+    /// Members of a group with such a name, as far as this account may know who they are: while it is in it.
+    fn members(&self, conversation: u64, pieces: &[Piece]) -> Result<Vec<u64>, Error> {
+        let views = self.search.shared.views.clone();
+        if !self.rights.conversations().contains(&conversation) || !groups::is_member(&*views.store, conversation, self.account) {
+            return Ok(Vec::new());
+        }
+        self.with_names(pieces, move |subject| {
+            let number = subject >> 1;
+            subject == index::person(number) && groups::is_member(&*views.store, conversation, number)
+        })
+    }
+
+    fn with_names(&self, pieces: &[Piece], allowed: impl Fn(u64) -> bool + Send + Sync + 'static) -> Result<Vec<u64>, Error> {
         let query = BooleanQuery::new(pieces.iter().map(|p| (Occur::Must, in_name(self.fields.name, p))).collect());
         self.searcher.search(&query, &Subjects { allowed: Arc::new(allowed), limit: NAMES_MAX }).map_err(broken)
     }

@@ -357,3 +357,36 @@ fn foreign_bytes_are_judged_and_never_break_anything() {
         }
     }
 }
+
+#[test]
+fn members_of_a_group_are_found_in_it_by_who_is_in_it_and_nobody_else_is() {
+    let mut world = World::new(3);
+    let group = *world.conversations.first().unwrap();
+    let bob = world.people[1].actor.account;
+    let (avatar, signature) = (String::new(), String::new());
+    world.node.ok(Command::SetProfile { account: bob, display_name: "张三".into(), avatar, signature });
+    let folder = tempfile::tempdir().unwrap();
+    let search = started(&world, &folder.path().join("search"));
+    wait(&world, &search);
+    let people = |who: &Person, query: &str| {
+        let question = Question { query: query.into(), people: true, conversation: group, ..Question::default() };
+        let found = search.find(who.actor.account, &question).unwrap();
+        assert!(found.groups.is_empty() && found.messages.is_empty());
+        found.people.into_iter().map(|p| p.user.name.to_string()).collect::<Vec<_>>()
+    };
+    for query in ["zs", "sanz", "張三", "bob", "san"] {
+        let expected: &[&str] = if query == "sanz" { &[] } else { &["bob"] };
+        assert_eq!(people(&world.people[0], query), expected, "{query}");
+    }
+    // Carol is not in it: she is no answer, and gets none.
+    assert_eq!(people(&world.people[0], "carol"), Vec::<String>::new());
+    assert_eq!(people(&world.people[2], "zs"), Vec::<String>::new());
+    // Who left is not offered, and knows of nobody any more.
+    let leave = world.people[1].act(group, GroupAct::Leave);
+    world.node.ok(leave);
+    assert_eq!(people(&world.people[0], "zs"), Vec::<String>::new());
+    assert_eq!(people(&world.people[1], "alice"), Vec::<String>::new());
+    // A question about a conversation that names no sort is about its messages.
+    let question = Question { query: "bob".into(), conversation: group, ..Question::default() };
+    assert!(search.find(world.people[0].actor.account, &question).unwrap().people.is_empty());
+}
