@@ -253,6 +253,56 @@ export interface SendOrder {
   readonly replySequence?: number | undefined
 }
 
+/** Where something was found: the first character and how many, in Unicode characters of the text that it is given with. */
+export type RangeRow = readonly [first: number, count: number]
+export type FoundSort = 'people' | 'groups' | 'messages'
+export type FoundKind = 'text' | 'code' | 'link' | 'other'
+
+export interface SearchOrder {
+  /** As typed: words, and filters such as `from:ann kind:code`; docs/client-protocol.md §7 has them. */
+  readonly query: string
+  /** All unless told. */
+  readonly sorts?: readonly FoundSort[] | undefined
+  /** Messages of it alone, and of people its members. */
+  readonly conversation?: ConversationId | undefined
+  readonly from?: User | undefined
+  readonly kind?: FoundKind | undefined
+  /** Not before, and before. */
+  readonly afterMs?: number | undefined
+  readonly beforeMs?: number | undefined
+  /** Of each sort. */
+  readonly limit?: number | undefined
+  /** Of what was found before: the messages after those. */
+  readonly next?: Uint8Array | undefined
+}
+
+/** `ranges` are of the display name, or of the address if there is none. */
+export interface FoundPersonRow { readonly user: User; readonly displayName: string; readonly ranges: readonly RangeRow[]; readonly conversation: ConversationId | undefined }
+export interface FoundGroupRow { readonly conversation: ConversationId; readonly name: string; readonly ranges: readonly RangeRow[]; readonly members: number }
+/** `text`: the part that shows why, with more before and after it. */
+export interface FoundMessageRow {
+  readonly conversation: ConversationId
+  readonly sequence: number
+  /** Empty: the account is gone. */
+  readonly author: User
+  readonly time: number
+  readonly text: string
+  readonly ranges: readonly RangeRow[]
+  readonly moreBefore: boolean
+  readonly moreAfter: boolean
+}
+export interface FoundRow {
+  /** The best first. */
+  readonly people: readonly FoundPersonRow[]
+  readonly groups: readonly FoundGroupRow[]
+  /** The newest first. */
+  readonly messages: readonly FoundMessageRow[]
+  /** undefined: there are no more messages. */
+  readonly next: Uint8Array | undefined
+  /** The node is making its index: what was found may lack something. Percent of what is there. */
+  readonly building: number | undefined
+}
+
 /** What an account can be asked. A promise ends with the answer, or throws `ApiError`. */
 export interface AccountCalls {
   /** Ends when it is kept: from then on it goes, once, whatever happens to tabs and connection. */
@@ -276,6 +326,11 @@ export interface AccountCalls {
   open(user: User): Promise<ConversationId>
   block(user: string, blocked: boolean): Promise<void>
   blocked(): Promise<readonly string[]>
+  /**
+   * Only what one may see. Not of what is kept here: without a connection it ends with `offline`. Ended by its signal it ends
+   * with `cancelled`; one that was not on its way yet is not sent.
+   */
+  search(order: SearchOrder, signal?: AbortSignal): Promise<FoundRow>
   profile(user: User): Promise<ProfileRow>
   setProfile(displayName: string, avatar: string, signature: string): Promise<void>
   setPresence(state: string): Promise<void>

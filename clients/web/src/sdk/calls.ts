@@ -2,12 +2,12 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
-  ApiError, type AccountCalls, type Act, type Acted, type ConversationId, type DeviceRow, type Draft, type GroupInvitationRow,
+  ApiError, type AccountCalls, type Act, type Acted, type ConversationId, type DeviceRow, type Draft, type FoundRow, type FoundSort, type GroupInvitationRow,
   type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Place, type ProfileRow, type ReadersRow,
-  type SendOrder, type Stretch,
+  type SearchOrder, type SendOrder, type Stretch,
 } from './api'
-import type { ActInGroupSchema } from './made/startalk/client_pb'
-import { invitationRow, memberRow, messageRow, notifyRow, profileRow, unhex } from './rows'
+import type { ActInGroupSchema, SearchSchema } from './made/startalk/client_pb'
+import { foundRow, invitationRow, memberRow, messageRow, notifyRow, profileRow, unhex } from './rows'
 import type { Session } from './session'
 import { holding } from './stretches'
 import type { Ask } from './wire'
@@ -18,6 +18,11 @@ const PAGES_MAX = 8
 /** Marks are sent at most so often. */
 const MARK_MS = 300
 
+/** Searches at the node at a time: who types fast ends most of theirs while they wait here. */
+const SEARCHES_MAX = 2
+/** Conversations and people found at a time, of each. */
+const FOUND = 20
+
 type ActAsk = NonNullable<MessageInitShape<typeof ActInGroupSchema>['act']>
 
 export class Calls implements AccountCalls {
@@ -25,6 +30,9 @@ export class Calls implements AccountCalls {
   #marks = new Map<ConversationId, number>()
   #arrived = new Set<ConversationId>()
   #marking: ReturnType<typeof setTimeout> | undefined
+
+  #searching = 0
+  #toSearch: (() => void)[] = []
 
   constructor(session: Session) {
     this.#session = session
@@ -307,6 +315,24 @@ export class Calls implements AccountCalls {
     if (!this.#session.identity.signedOut) this.#session.book.keepDraft(address, draft)
   }
 
+  // ---- searching ----
+
+  async search(order: SearchOrder, signal?: AbortSignal): Promise<FoundRow> {
+    const cancelled = () => new ApiError('cancelled')
+    // One that was ended meanwhile makes room at once for the next.
+    while (this.#searching >= SEARCHES_MAX) await new Promise<void>((resolve) => this.#toSearch.push(resolve))
+    this.#searching += 1
+    try {
+      if (signal?.aborted) throw cancelled()
+      const found = await this.#session.ask({ case: 'search', value: searchAsk(order) }, 'found')
+      if (signal?.aborted) throw cancelled()
+      return foundRow(found)
+    } finally {
+      this.#searching -= 1
+      this.#toSearch.shift()?.()
+    }
+  }
+
   // ---- conversations and people ----
 
   async silence(conversation: string, untilMs: number, mentionsOnly: boolean): Promise<void> {
@@ -505,6 +531,15 @@ export class Calls implements AccountCalls {
     const counter = await this.#number()
     await this.#session.ask({ case: 'decideGroupInvitation', value: { counter, group, accept } }, 'done')
     return undefined
+  }
+}
+
+function searchAsk(order: SearchOrder): MessageInitShape<typeof SearchSchema> {
+  const wants = (sort: FoundSort) => order.sorts?.includes(sort) ?? false
+  return {
+    query: order.query, people: wants('people'), groups: wants('groups'), messages: wants('messages'), conversation: BigInt(order.conversation ?? 0),
+    from: order.from ?? '', kind: order.kind ?? '', afterMs: BigInt(order.afterMs ?? 0), beforeMs: BigInt(order.beforeMs ?? 0),
+    utcOffsetMin: -new Date().getTimezoneOffset(), limit: order.limit ?? FOUND, ...(order.next ? { next: new Uint8Array(order.next) } : {}),
   }
 }
 

@@ -6,7 +6,7 @@
 import { ApiError, type AccountCalls, type Entered, type Step, type Told, type Way } from './api'
 import { enter, lookAtInvitation } from './enter'
 import { house } from './find'
-import { thrown, type Down, type Up } from './ports'
+import { ENDABLE, thrown, type Down, type Up } from './ports'
 import { Session } from './session'
 import { Registry, Store, forget, type Identity } from './store'
 import type { World } from './world'
@@ -24,6 +24,8 @@ interface At {
 interface Tab {
   readonly send: (down: Down) => void
   listens: boolean
+  /** Of calls that can be ended. */
+  readonly ends: Map<number, AbortController>
 }
 
 export class Host {
@@ -94,9 +96,12 @@ export class Host {
 
   /** A tab came. What it says goes into the function that is given back; `leave` when it is gone. */
   attach(send: (down: Down) => void): { up: (up: Up) => void; leave: () => void } {
-    const tab: Tab = { send, listens: false }
+    const tab: Tab = { send, listens: false, ends: new Map() }
     this.#tabs.add(tab)
-    const leave = () => void this.#tabs.delete(tab)
+    const leave = () => {
+      this.#tabs.delete(tab)
+      for (const end of tab.ends.values()) end.abort()
+    }
     return { up: (up) => (up.k === 'bye' ? leave() : this.#up(tab, up)), leave }
   }
 
@@ -109,11 +114,17 @@ export class Host {
       case 'network':
         for (const { session } of this.#accounts.values()) (up.online ? session.wake() : session.away())
         break
-      case 'call':
-        this.#call(up, (step) => tab.send({ k: 'step', id: up.id, step })).then(
+      case 'call': {
+        const end = ENDABLE.has(up.name) ? new AbortController() : undefined
+        if (end) tab.ends.set(up.id, end)
+        this.#call(up, (step) => tab.send({ k: 'step', id: up.id, step }), end?.signal).then(
           (value) => tab.send({ k: 'value', id: up.id, value }),
           (error: unknown) => tab.send(thrown(up.id, error)),
-        )
+        ).finally(() => tab.ends.delete(up.id))
+        break
+      }
+      case 'end':
+        tab.ends.get(up.id)?.abort()
         break
       default:
     }
@@ -136,7 +147,7 @@ export class Host {
     return () => void this.#hearers.delete(hear)
   }
 
-  async #call(up: Extract<Up, { k: 'call' }>, onstep: (step: Step) => void): Promise<unknown> {
+  async #call(up: Extract<Up, { k: 'call' }>, onstep: (step: Step) => void, signal?: AbortSignal): Promise<unknown> {
     switch (up.name) {
       case 'house': {
         const { domain, displayName, registration } = await house(this.#world)
@@ -155,18 +166,18 @@ export class Host {
         return undefined
       }
       default:
-        return this.#ofAccount(up)
+        return this.#ofAccount(up, signal)
     }
   }
 
-  async #ofAccount(up: Extract<Up, { k: 'call' }>): Promise<unknown> {
+  async #ofAccount(up: Extract<Up, { k: 'call' }>, signal?: AbortSignal): Promise<unknown> {
     const at = this.#accounts.get(up.account)
     if (!at) throw new ApiError('not-signed-in')
     if (up.name === 'signOut') return this.#signOut(at, up.args[0] === true)
     const calls: Record<string, unknown> = at.session.calls as unknown as Record<string, unknown>
     const call = calls[up.name]
     if (typeof call !== 'function' || up.name === ('constructor' as string)) throw new ApiError('not-allowed-here', { what: up.name })
-    const value: unknown = await call.apply(calls, [...up.args])
+    const value: unknown = await call.apply(calls, signal ? [up.args[0], signal] : [...up.args])
     if (up.name === 'deleteAccount') await this.#end(up.account, true)
     return value
   }

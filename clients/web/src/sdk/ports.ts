@@ -14,6 +14,8 @@ export type Up =
   | { readonly k: 'hi'; readonly tab: string }
   | { readonly k: 'listen' }
   | { readonly k: 'call'; readonly id: number; readonly account: string; readonly name: CallName; readonly args: readonly unknown[] }
+  /** Nobody waits for the answer of this call any more. */
+  | { readonly k: 'end'; readonly id: number }
   /** The tab goes. */
   | { readonly k: 'bye' }
   /** Network or person came back, or the network is gone. */
@@ -31,6 +33,9 @@ const ONCE: ReadonlySet<CallName> = new Set<CallName>([
   'enter', 'edit', 'recall', 'retry', 'changePassword', 'newRecoveryCodes', 'invite', 'deleteAccount', 'signOut', 'createGroup', 'act', 'makeLink',
   'join', 'decideInvitation', 'administer',
 ])
+
+/** Calls that can be ended by who made them: the worker gives them a signal. */
+export const ENDABLE: ReadonlySet<CallName> = new Set<CallName>(['search'])
 
 interface Call {
   readonly up: Extract<Up, { k: 'call' }>
@@ -52,8 +57,12 @@ export class Caller {
     this.#send = send
   }
 
-  call(account: string, name: CallName, args: readonly unknown[], onstep?: (step: Step) => void): Promise<unknown> {
+  call(account: string, name: CallName, args: readonly unknown[], onstep?: (step: Step) => void, signal?: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(new ApiError('cancelled'))
+        return
+      }
       const up = { k: 'call', id: this.#next++, account, name, args } as const
       this.#calls.set(up.id, { up, resolve, reject, onstep })
       try {
@@ -63,6 +72,11 @@ export class Caller {
         this.#calls.delete(up.id)
         reject(new ApiError('malformed', { expected: String(error) }))
       }
+      signal?.addEventListener('abort', () => {
+        if (!this.#calls.delete(up.id)) return
+        this.#send({ k: 'end', id: up.id })
+        reject(new ApiError('cancelled'))
+      }, { once: true })
     })
   }
 

@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf'
 import type {
-  GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, PeerRow, ProfileRow, RightsRow, Role, Standing, Who,
+  FoundRow, GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, PeerRow, ProfileRow, RangeRow, RightsRow, Role, Standing, Who,
 } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { ContentSchema } from './made/startalk/content_pb'
@@ -122,6 +122,22 @@ export function memberRow(m: pb.GroupMember): GroupMemberRow {
 
 export function invitationRow(i: pb.GroupInvitation): GroupInvitationRow {
   return { group: i.group, home: i.home, name: i.name, inviter: i.inviter, timeMs: Number(i.timeMs) }
+}
+
+export function foundRow(f: pb.Found): FoundRow {
+  const ranges = (all: readonly pb.Range[]): RangeRow[] => all.map((r) => [r.start, r.length])
+  return {
+    people: f.people.map((p) => ({
+      user: p.user, displayName: p.displayName, ranges: ranges(p.ranges), conversation: p.conversation === 0n ? undefined : String(p.conversation),
+    })),
+    groups: f.groups.map((g) => ({ conversation: String(g.conversation), name: g.name, ranges: ranges(g.ranges), members: Number(g.members) })),
+    messages: f.messages.map((m) => ({
+      conversation: String(m.conversation), sequence: Number(m.sequence), author: m.author, time: Number(m.timeMs), text: m.text, ranges: ranges(m.ranges),
+      moreBefore: m.moreBefore, moreAfter: m.moreAfter,
+    })),
+    next: f.next.length > 0 ? f.next : undefined,
+    building: f.building ? f.percent : undefined,
+  }
 }
 
 /** What matters of a content for counting: whether it is a line, and whether it calls somebody. */

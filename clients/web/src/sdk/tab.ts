@@ -27,11 +27,17 @@ export class TabSdk implements Sdk {
       calls = new Proxy({}, {
         // It is no promise, whoever asks.
         get: (_, name) =>
-          typeof name !== 'string' || name === 'then' ? undefined : (...args: unknown[]) => this.#caller.call(user, name as CallName, args),
+          typeof name !== 'string' || name === 'then' ? undefined : (...args: unknown[]) => this.#call(user, name as CallName, args),
       }) as AccountCalls
       this.#accounts.set(user, calls)
     }
     return calls
+  }
+
+  /** A signal cannot be copied: it stays on this side, and what it says is told. */
+  #call(user: User, name: CallName, args: readonly unknown[]): Promise<unknown> {
+    const signal = args.find((one) => one instanceof AbortSignal)
+    return this.#caller.call(user, name, args.filter((one) => !(one instanceof AbortSignal)), undefined, signal)
   }
 
   house(): Promise<{ domain: string; displayName: string; registration: string }> {
