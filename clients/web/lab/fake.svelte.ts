@@ -154,6 +154,9 @@ export class Fake implements Talk {
   async open(user: string) { return this.conversations.find((one) => one.address === user)?.id ?? '1' }
   async members() { return Object.entries(people).map(([user, name]) => ({ user, name })) }
   async readers() { return { count: 3, of: 11, users: ['ann@b.example', 'wang@a.example', 'zhao@c.example'] } }
+  opened = ['ann@b.example', 'g4']
+  noteOpened() {}
+  async search() { return { people: [], groups: [], messages: [], next: undefined, building: undefined } }
   invitations = []
   lookForInvitations() {}
   reconnect() { this.link = { state: 'online' } }

@@ -1,7 +1,7 @@
 // From what the worker tells to what the views read: the one place that knows both. One account of this
 // browser. Nothing is decided here and nothing is kept: the worker does both.
 
-import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type Problem, type ProfileRow, type Sdk, type Stretch, type Told } from '../sdk/api'
+import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type Problem, type FoundRow, type ProfileRow, type Sdk, type SearchOrder, type Stretch, type Told } from '../sdk/api'
 import type { Said } from './content'
 import type { Conversation, ConversationId, Draft, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
 import { decodeContent, encodeContent } from './wire'
@@ -14,6 +14,8 @@ const AGAIN_MS = 4000
 const PAGE = 60
 /** Members offered for completion: more are found by typing on. */
 const MEMBERS_MAX = 2000
+/** Conversations opened of late that are remembered. */
+const OPENED_MAX = 20
 
 type Of<K extends Told['kind']> = Extract<Told, { kind: K }>
 type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'presence' | 'invitation'>
@@ -21,6 +23,7 @@ type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | '
 /** What each message on the screen was made of. */
 const madeOf = new WeakMap<Message, MessageRow>()
 const saidOf = new WeakMap<MessageRow, Said>()
+const strings = (value: unknown): string[] => (Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [])
 const NOTHING: Said = { kind: 'text', blocks: [] }
 
 function said(row: MessageRow): Said {
@@ -43,6 +46,7 @@ export class Account implements Talk {
   invitations = $state.raw<readonly Invitation[]>([])
   /** Addresses of what is to be come back to. */
   #marked = $state.raw<ReadonlySet<string>>(new Set())
+  opened = $state.raw<readonly string[]>([])
   #looked = false
   #online = false
   /** Who wants to know that there are new ones. */
@@ -65,10 +69,14 @@ export class Account implements Talk {
     this.domain = user.split('@')[1] ?? ''
     this.calls = sdk.account(user)
     sdk.setting(this.#setting).then((value) => this.#take(value), () => undefined)
+    sdk.setting(this.#openedSetting).then((value) => (this.opened = strings(value)), () => undefined)
     this.#end = sdk.listen((told) => {
       if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
       else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
-      else if (told.kind === 'setting') { if (told.name === this.#setting) this.#take(told.value) }
+      else if (told.kind === 'setting') {
+        if (told.name === this.#setting) this.#take(told.value)
+        else if (told.name === this.#openedSetting) this.opened = strings(told.value)
+      }
       else if (told.kind !== 'keeping' && told.account === user) this.hear(told)
       const online = this.row?.link.state === 'online'
       if (online && !this.#looked) this.lookForInvitations()
@@ -82,8 +90,11 @@ export class Account implements Talk {
   get #setting(): string {
     return `marked ${this.me}`
   }
+  get #openedSetting(): string {
+    return `opened ${this.me}`
+  }
   #take(value: unknown): void {
-    this.#marked = new Set(Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [])
+    this.#marked = new Set(strings(value))
   }
   close(): void {
     this.#end()
@@ -218,8 +229,8 @@ export class Account implements Talk {
   typing(id: ConversationId): readonly string[] {
     return this.#typing[id] ?? []
   }
-  timeline(id: ConversationId): Timeline {
-    const timeline = new AccountTimeline(this, id, () => this.#timelines.delete(timeline))
+  timeline(id: ConversationId, at?: number): Timeline {
+    const timeline = new AccountTimeline(this, id, at, () => this.#timelines.delete(timeline))
     this.#timelines.add(timeline)
     return timeline
   }
@@ -333,6 +344,14 @@ export class Account implements Talk {
     const own = got.users.includes(message.author) ? 1 : 0
     return { count: got.count - own, of: got.of - own, users: got.users.filter((user) => user !== message.author) }
   }
+  search(order: SearchOrder, signal?: AbortSignal): Promise<FoundRow> {
+    return this.calls.search(order, signal)
+  }
+  noteOpened(address: string): void {
+    if (this.opened[0] === address) return
+    this.opened = [address, ...this.opened.filter((one) => one !== address)].slice(0, OPENED_MAX)
+    void this.sdk.keepSetting(this.#openedSetting, [...this.opened]).catch(() => undefined)
+  }
   lookForInvitations(): void {
     this.#looked = true
     void this.calls.groupInvitations().then(
@@ -370,6 +389,8 @@ class AccountTimeline implements Timeline {
   #missing: Place | undefined
   #notBefore = 0
   #closed = false
+  /** What was told before the first stretch came: where it belongs is known when that is here. */
+  #early: MessageRow[] | undefined = []
   #quotes = $state.raw<Readonly<Record<string, Quoted | 'gone'>>>({})
   readonly #asked = new Set<string>()
   #made = new WeakMap<MessageRow, { state: MessageState; answers: Message['answers']; message: Message }>()
@@ -389,10 +410,10 @@ class AccountTimeline implements Timeline {
     })
   })
 
-  constructor(private readonly talk: Account, readonly id: ConversationId, private readonly onclose: () => void) {
+  constructor(private readonly talk: Account, readonly id: ConversationId, at: number | undefined, private readonly onclose: () => void) {
     const row = talk.rowOf(id)
     // Where one stopped reading is what one wants to see first.
-    const place: Place = row && row.unread > PAGE / 2 && row.read > 0 ? { at: 'around', sequence: row.read } : { at: 'latest' }
+    const place: Place = at ? { at: 'around', sequence: at } : row && row.unread > PAGE / 2 && row.read > 0 ? { at: 'around', sequence: row.read } : { at: 'latest' }
     void this.#load(place)
   }
   close(): void {
@@ -439,6 +460,9 @@ class AccountTimeline implements Timeline {
       return false
     } finally {
       this.#busy = false
+      const early = this.#early
+      this.#early = undefined
+      if (early && early.length > 0 && !this.#closed) this.hear(early)
     }
   }
   #take(got: Stretch, how: 'before' | 'after' | 'all'): void {
@@ -498,6 +522,10 @@ class AccountTimeline implements Timeline {
   hear(rows: readonly MessageRow[]): void {
     const mine = rows.filter((row) => row.conversation === this.id)
     if (mine.length === 0) return
+    if (this.#early) {
+      this.#early.push(...mine)
+      return
+    }
     const by = new Map(this.#rows.map((row) => [row.key, row]))
     let changed = false
     for (const row of mine) {

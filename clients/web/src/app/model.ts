@@ -3,7 +3,12 @@
 //
 // Nothing here decides what is allowed: the node does. `actions.ts` only leaves out what it would refuse.
 
+import type { FoundRow as Found, SearchOrder } from '../sdk/api'
 import type { Said } from './content'
+
+export type {
+  FoundGroupRow as FoundGroup, FoundKind, FoundMessageRow as FoundMessage, FoundPersonRow as FoundPerson, FoundRow as Found, RangeRow as Range, SearchOrder,
+} from '../sdk/api'
 
 /** The account's own number of a conversation. */
 export type ConversationId = string
@@ -137,7 +142,8 @@ export interface Talk {
   name(user: string): string
   presence(user: string): string | undefined
   typing(id: ConversationId): readonly string[]
-  timeline(id: ConversationId): Timeline
+  /** `at`: the message around which it begins; else the newest, or where one stopped reading. */
+  timeline(id: ConversationId, at?: number): Timeline
 
   send(id: ConversationId, said: Said, answers?: Message): void
   edit(id: ConversationId, message: Message, said: Said): Promise<void>
@@ -161,6 +167,11 @@ export interface Talk {
   open(user: string): Promise<ConversationId>
   members(id: ConversationId): Promise<readonly Person[]>
   readers(id: ConversationId, message: Message): Promise<Readers>
+  /** Asks the node for what one may see; see sdk/api.ts. */
+  search(order: SearchOrder, signal?: AbortSignal): Promise<Found>
+  /** Addresses of the conversations that were opened of late, the newest first. */
+  readonly opened: readonly string[]
+  noteOpened(address: string): void
   lookForInvitations(): void
   reconnect(): void
 }
