@@ -23,6 +23,9 @@ export const open = {
   newGroup: () => view(['groups', 'people'], () => import('./groups/NewGroup.svelte')),
   joinGroup: () => view(['groups', 'people'], () => import('./groups/Join.svelte')),
   groupInvitations: () => view(['groups', 'people'], () => import('./groups/Invitations.svelte')),
+  /** Searching: everywhere, and within a conversation. */
+  find: () => view(['find'], () => import('./find/Find.svelte')),
+  findHere: () => view(['find'], () => import('./find/FindHere.svelte')),
   /** Fill what they are put into. */
   settings: () => view(['settings', 'people'], () => import('./settings/Settings.svelte')),
   admin: () => view(['admin', 'people', 'groups'], () => import('./admin/Admin.svelte')),

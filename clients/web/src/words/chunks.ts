@@ -13,6 +13,7 @@ const chunks = {
   settings: { en: () => import('./settings/en'), zh: () => import('./settings/zh') },
   people: { en: () => import('./people/en'), zh: () => import('./people/zh') },
   admin: { en: () => import('./admin/en'), zh: () => import('./admin/zh') },
+  find: { en: () => import('./find/en'), zh: () => import('./find/zh') },
   groups: { en: () => import('./groups/en'), zh: () => import('./groups/zh') },
 }
 

@@ -2,6 +2,7 @@
 
 import { accounts } from './accounts.mjs'
 import { admin } from './admin.mjs'
+import { finding } from './finding.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
 import { push } from './push.mjs'
@@ -16,4 +17,4 @@ import { requests } from './requests.mjs'
 import { security } from './security.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...admin, ...push, ...reading, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...admin, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

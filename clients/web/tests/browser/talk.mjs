@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { accessible, DESKTOP, PHONE, Window } from '../harness/person.mjs'
-import { act, comeIn, composer, message, open, row, say, signIn, signUp, stateOf, talkIsReady, talkTo, times, user } from '../harness/steps.mjs'
+import { act, comeIn, composer, finder, message, open, row, say, signIn, signUp, stateOf, talkIsReady, talkTo, times, user } from '../harness/steps.mjs'
 
 /** Names are new in each test: the nodes are the same for all. */
 let number = 0
@@ -284,9 +284,9 @@ export const talk = [
       await list.waitFor({ state: 'detached' })
       assert.equal((await focused()).role, 'article', 'the focus is where it was')
       await keys.press('Escape')
-      // The switcher, with the arrows.
+      // The search, with the arrows.
       await keys.press('Control+k')
-      const field = ann.page.getByRole('combobox', { name: 'Go to a conversation' })
+      const field = finder(ann.page)
       await field.waitFor()
       const first = await field.getAttribute('aria-activedescendant')
       await field.fill('')

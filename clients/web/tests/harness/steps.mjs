@@ -44,12 +44,15 @@ export async function talkIsReady(page) {
 /** Opens the conversation with somebody by their address, as with Ctrl+K. */
 export async function talkTo(page, address) {
   await page.keyboard.press('Control+k')
-  const field = page.getByRole('combobox', { name: 'Go to a conversation' })
+  const field = finder(page)
   await field.fill(address)
   await page.getByRole('option', { name: address }).first().waitFor()
   await field.press('Enter')
   await composer(page).waitFor()
 }
+
+/** The field of the one box in which everything is found. */
+export const finder = (page) => page.getByRole('dialog', { name: 'Search' }).getByRole('combobox', { name: 'Search', exact: true })
 
 /** Opens a conversation out of the list. */
 export async function open(page, name) {

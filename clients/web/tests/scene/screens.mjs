@@ -133,7 +133,7 @@ export const INSIDE = {
     await page.locator('.who button.name').first().click()
     await page.locator('dialog[open]').waitFor()
   } },
-  'go to a conversation': { path: () => '/', async then(page) {
+  search: { path: () => '/', async then(page) {
     await page.keyboard.press('Control+k')
     await page.locator('dialog[open]').waitFor()
   } },

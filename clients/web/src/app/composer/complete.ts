@@ -32,18 +32,25 @@ export function completed(text: string, ask: Asked, chosen: string): { text: str
   return { text: text.slice(0, ask.from) + chosen + space + after, caret: ask.from + chosen.length + 1 }
 }
 
-/** The best first: those that are so, those that begin so, then those in which a word begins so, then those that have it inside. */
-export function ranked<T>(all: readonly T[], word: string, names: (one: T) => readonly string[], max: number): T[] {
+/** How well one of the names fits, less is better: it is the word, begins so, has a word that begins so, has it inside. undefined: none does. */
+export function rankOf(names: readonly string[], word: string): number | undefined {
   const wanted = word.toLocaleLowerCase()
+  let rank: number | undefined
+  for (const name of names) {
+    const where = name.toLocaleLowerCase().indexOf(wanted)
+    if (where < 0) continue
+    const of = where === 0 ? (name.length === word.length ? 0 : 1) : /[\s._-]/.test(name[where - 1] ?? '') ? 2 : 3
+    rank = Math.min(rank ?? of, of)
+  }
+  return rank
+}
+
+/** The best first. */
+export function ranked<T>(all: readonly T[], word: string, names: (one: T) => readonly string[], max: number): T[] {
   const found: { one: T; rank: number; at: number }[] = []
   all.forEach((one, at) => {
-    let rank = 9
-    for (const name of names(one)) {
-      const where = name.toLocaleLowerCase().indexOf(wanted)
-      if (where < 0) continue
-      rank = Math.min(rank, where === 0 ? (name.length === word.length ? -1 : 0) : /[\s._-]/.test(name[where - 1] ?? '') ? 1 : 2)
-    }
-    if (rank < 9) found.push({ one, rank, at })
+    const rank = rankOf(names(one), word)
+    if (rank !== undefined) found.push({ one, rank, at })
   })
   return found.sort((a, b) => a.rank - b.rank || a.at - b.at).slice(0, max).map((f) => f.one)
 }

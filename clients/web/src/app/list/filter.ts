@@ -10,10 +10,10 @@ export function matches(conversation: Conversation, word: string): boolean {
 }
 
 /** Requests stand in their own place. The open one stays, though it has just been read. */
-export function shown(all: readonly Conversation[], filter: Filter, word: string, open?: string): Conversation[] {
+export function shown(all: readonly Conversation[], filter: Filter, open?: string): Conversation[] {
   return all.filter((one) => {
-    if (one.request || !matches(one, word)) return false
-    if (word.trim() !== '' || one.id === open) return true
+    if (one.request) return false
+    if (one.id === open) return true
     if (filter === 'unread') return one.unread > 0 || one.marked
     if (filter === 'mentions') return one.mentioned
     if (filter === 'groups') return one.group !== undefined

@@ -44,6 +44,7 @@ const en = {
   whoHint: 'name@domain, or the name alone on {domain}',
   whoExpected: 'Expected name@domain, such as {example}.',
   known: 'People you know',
+  foundPeople: 'People found',
   nobodyFound: 'Nobody you know is called that. An address in full always works.',
   open: 'Open',
   newGroup: 'New group',

@@ -45,6 +45,7 @@ const zh: Translation<typeof en> = {
   whoHint: '形如 name@domain；在 {domain} 上只填用户名即可',
   whoExpected: '应为 name@domain，例如 {example}。',
   known: '你认识的人',
+  foundPeople: '找到的联系人',
   nobodyFound: '你认识的人中没有匹配的。填写完整的帐号地址总是可以的。',
   open: '打开',
   newGroup: '新建群',

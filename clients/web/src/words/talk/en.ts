@@ -23,7 +23,6 @@ const en = {
   newGroup: 'New group',
   joinGroup: 'Join a group',
   keys: 'Keyboard shortcuts',
-  switcher: 'Go to a conversation',
   accounts: 'Accounts',
   notKept: 'This browser keeps nothing (a private window?): what is read and what waits to be sent goes when the last tab is closed.',
   newVersion: 'There is a new version.',
@@ -46,6 +45,8 @@ const en = {
   conversations: 'Conversations',
   search: 'Search',
   searchConversations: 'Search conversations',
+  searchAll: 'Search people, groups and messages',
+  findHere: 'Search in this conversation',
   filter: 'Show',
   filterAll: 'All',
   filterUnread: 'Unread',
@@ -226,9 +227,7 @@ const en = {
   signature: 'Signature',
   notifications: 'Notifications',
 
-  // The switcher and the keys.
-  switcherHint: 'Name, address or group',
-  writeToAddress: 'Write to {address}',
+  // The keys.
   keysTalk: 'In a conversation',
   keysAnywhere: 'Anywhere',
   keysMessage: 'On a message',
