@@ -26,7 +26,7 @@ export interface Request { readonly conversation: ConversationId; readonly user:
 
 /** What is asked of the node, as the SDK asks it. */
 type Asked =
-  | 'profile' | 'setProfile' | 'setPresence' | 'devices' | 'revokeDevice' | 'changePassword' | 'newRecoveryCodes' | 'invite' | 'blocked' | 'block' | 'decide'
+  | 'search' | 'profile' | 'setProfile' | 'setPresence' | 'devices' | 'revokeDevice' | 'changePassword' | 'newRecoveryCodes' | 'invite' | 'blocked' | 'block' | 'decide'
   | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'administer' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
 
 export interface Node extends Pick<AccountCalls, Asked> {

@@ -32,6 +32,7 @@ export function session(talk: Account, version: string): Node {
     blockedNow: (whom) => rows().some((c) => c.blocked && c.peer?.user === whom),
     pending: () => row()?.outbox ?? 0,
 
+    search: (order, signal) => calls.search(order, signal),
     profile: (whom) => calls.profile(whom),
     setProfile: (name, avatar, signature) => calls.setProfile(name, avatar, signature),
     setPresence: (state) => calls.setPresence(state),

@@ -30,6 +30,10 @@ export class Composition {
     this.#now = false
     this.#ended = timeStamp
   }
+  /** Whether an input method is at work. */
+  get now(): boolean {
+    return this.#now
+  }
   /** Whether the key belongs to the input method. */
   has(key: Key): boolean {
     if (this.#now || key.isComposing || key.keyCode === 229) {
