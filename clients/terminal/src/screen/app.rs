@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crossterm::event::KeyEvent;
 use startalk_client::{
     ClientError, Event, Language, Outgoing, State, UserId,
-    wire_types::{Conversation, GroupInvitation, GroupLink, Invitation, Members, Message, Page, Readers, act_in_group::Act},
+    wire_types::{
+        Conversation, Found, GroupInvitation, GroupLink, Invitation, Members, Message, Page, Readers, Search, act_in_group::Act,
+    },
 };
 
 use super::{
     chat::{Chat, Mine},
     editor::Editor,
+    find::Find,
     form::{Filled, Form},
     group::Sheet,
     words::Word,
@@ -56,6 +59,8 @@ pub enum Input {
     Readers(Result<Readers, ClientError>),
     /// Invitations that wait.
     Invitations(Result<Vec<GroupInvitation>, ClientError>),
+    /// What was found.
+    Found(Result<Found, ClientError>),
     /// Something was done, or not.
     Done(Result<(), ClientError>),
     /// Time passed.
@@ -91,6 +96,8 @@ pub enum Effect {
     Readers { conversation: u64, sequence: u64 },
     /// Ask which invitations wait.
     Invitations,
+    /// Search.
+    Search(Box<Search>),
     /// Hear of a conversation otherwise.
     SetConversation { conversation: u64, muted_until_ms: i64, mentions_only: bool },
     /// Tell what was seen.
@@ -150,6 +157,8 @@ pub enum Dialog {
     Text(String),
     /// Something about groups.
     Group(Sheet),
+    /// Searching.
+    Find(Box<Find>),
 }
 
 /// What drawing found out, for the next key.

@@ -83,6 +83,8 @@ pub struct Chat {
     pub chosen: Option<u64>,
     /// The bottom of what is shown: so many rows above the end of this message; `None`: the newest.
     pub anchor: Option<Anchor>,
+    /// The message that one goes to, while what is before it is being fetched.
+    pub wanted: Option<u64>,
     /// When we last told that we write.
     pub told_typing_ms: i64,
 }

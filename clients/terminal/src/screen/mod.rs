@@ -7,6 +7,7 @@ mod app;
 mod chat;
 mod draw;
 mod editor;
+mod find;
 mod form;
 mod group;
 mod runner;

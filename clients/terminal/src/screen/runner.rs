@@ -163,6 +163,7 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
         Effect::Readers { conversation, sequence } => {
             return Some(Input::Readers(session.readers(conversation, sequence).await));
         }
+        Effect::Search(question) => return Some(Input::Found(session.search(*question).await)),
         Effect::Invitations => return Some(Input::Invitations(session.group_invitations().await)),
         Effect::SetConversation { conversation, muted_until_ms, mentions_only } => {
             return Some(Input::Done(session.set_conversation(conversation, muted_until_ms, mentions_only).await));

@@ -194,6 +194,19 @@ words! {
     HelpGroups "g：建群；l：用链接入群；v：群邀请" "g: new group; l: join by a link; v: invitations into groups";
     HelpInGroup "群中 Ctrl+G：群面板；Ctrl+L：表情；Ctrl+K：置顶；Ctrl+F：谁已读" "in a group Ctrl+G: the group; Ctrl+L: emoji; Ctrl+K: pin; Ctrl+F: who has read";
     HelpCall "群中 @ 后按 Tab：补全成员名" "in a group @ and Tab: completes a member's name";
+    FindTitle "搜索" "Search";
+    FindIn "在“{}”中搜索" "Search in “{}”";
+    FindAll "全部" "All";
+    FindPeople "联系人" "People";
+    FindGroups "群" "Groups";
+    FindMessages "消息" "Messages";
+    FindHint "联系人（含拼音、首字母）、群和消息；from: in: kind: before: after: on: 可限定" "People (also by pinyin), groups and messages; from: in: kind: before: after: on:";
+    FindNothing "没有找到" "Nothing found";
+    FindBuilding "服务器正在建立索引：目前搜索到 {} %" "The server is making its index: {} % is searched so far";
+    FindKeys "↑↓ 选择 · Enter 打开 · Tab 换类 · Esc 关闭" "↑↓ choose · Enter opens · Tab next sort · Esc closes";
+    FindKeysHere "↑↓ 选择 · Enter 打开 · Tab 换类 · F4 此会话或全部 · Esc 关闭" "↑↓ choose · Enter opens · Tab next sort · F4 here or everywhere · Esc closes";
+    FoundTooFar "这条消息太早，无法在此打开" "That message is too far back to be opened here";
+    HelpFind "f 或 F4：搜索联系人、群、消息；会话中 F4：在此搜索；/find 词：搜索" "f or F4: search people, groups, messages; F4 in a conversation: in it; /find words";
     StatusKeys "? 按键" "? keys";
 }
 

@@ -19,6 +19,7 @@ const HELP: &[Word] = &[
     Word::HelpMove,
     Word::HelpOpen,
     Word::HelpNew,
+    Word::HelpFind,
     Word::HelpSend,
     Word::HelpEdit,
     Word::HelpChoose,
@@ -42,6 +43,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         }
         return;
     }
+    if let Dialog::Find(find) = dialog {
+        let (title, lines, column) = super::find::lines(app, find, width, usize::from(area.height));
+        let inner = boxed(frame, area, &title, lines, Some(width));
+        place_cursor(frame, inner, 2 + column, 0);
+        return;
+    }
     let (title, lines) = match dialog {
         Dialog::Help => {
             let mut lines: Vec<Line<'_>> = HELP.iter().flat_map(|w| wrap(app.word(*w), width)).map(Line::from).collect();
@@ -60,7 +67,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
             (app.word(Word::AppName), lines)
         }
         Dialog::SignOut => (app.word(Word::AppName), text(app.word(Word::ConfirmSignOut), width)),
-        Dialog::Group(_) => return,
+        Dialog::Group(_) | Dialog::Find(_) => return,
     };
     let wanted = matches!(dialog, Dialog::NewConversation(_)).then_some(width);
     let inner = boxed(frame, area, title, lines, wanted);

@@ -3,6 +3,7 @@
 //! Colours are the terminal's own sixteen on its own background, and never the only sign of anything.
 
 mod dialogs;
+mod find;
 mod form;
 mod groups;
 mod list;

@@ -30,10 +30,17 @@ impl App {
                 let chat = self.entry(conversation);
                 chat.loading = false;
                 match result {
-                    Ok(page) => chat.page(page),
-                    Err(e) => self.fault(&e),
+                    Ok(page) => {
+                        chat.page(page);
+                        return self.nearer(conversation).into_iter().collect();
+                    }
+                    Err(e) => {
+                        chat.wanted = None;
+                        self.fault(&e);
+                    }
                 }
             }
+            Input::Found(result) => return self.on_found(result),
             Input::Opened(Ok(info)) => {
                 let conversation = info.conversation;
                 self.entry(conversation).describe(info);

@@ -43,6 +43,10 @@ impl App {
                 self.language = if self.language == Language::Chinese { Language::English } else { Language::Chinese };
                 return Vec::new();
             }
+            KeyCode::F(4) if matches!(self.mode, Mode::Chats) && self.dialog.is_none() => {
+                let inside = self.open.filter(|_| self.focus == Focus::Chat);
+                return self.find("", inside);
+            }
             KeyCode::F(1) if matches!(self.mode, Mode::Chats) => {
                 self.dialog = Some(Dialog::Help);
                 return Vec::new();
@@ -70,6 +74,12 @@ impl App {
             (Mode::Form(form), _) if !form.busy => form.current().insert(&one_line()),
             (Mode::Chats, Some(Dialog::NewConversation(editor) | Dialog::Group(Sheet::Prompt(_, editor)))) => {
                 editor.insert(&one_line());
+            }
+            (Mode::Chats, Some(Dialog::Find(_))) => {
+                if let Some(Dialog::Find(mut find)) = self.dialog.take() {
+                    find.words.insert(&one_line());
+                    return self.finding(*find);
+                }
             }
             (Mode::Chats, None) if self.focus == Focus::Chat => {
                 if let Some(chat) = self.chat_mut() {
@@ -114,6 +124,12 @@ impl App {
                 _ => Vec::new(),
             };
         }
+        if let Dialog::Find(_) = dialog {
+            return match self.dialog.take() {
+                Some(Dialog::Find(find)) => self.find_key(*find, key),
+                _ => Vec::new(),
+            };
+        }
         if key.code != KeyCode::Enter {
             if let Dialog::NewConversation(editor) = dialog {
                 edit(editor, key);
@@ -121,7 +137,7 @@ impl App {
             return Vec::new();
         }
         match self.dialog.take() {
-            None | Some(Dialog::Help | Dialog::Text(_) | Dialog::Group(_)) => Vec::new(),
+            None | Some(Dialog::Help | Dialog::Text(_) | Dialog::Group(_) | Dialog::Find(_)) => Vec::new(),
             Some(Dialog::NewConversation(editor)) => self.begin(editor),
             Some(Dialog::Recall { conversation, sequence }) => {
                 let local = self.local();

@@ -48,6 +48,7 @@ impl App {
             KeyCode::Char('n') => self.dialog = Some(Dialog::NewConversation(Editor::default())),
             KeyCode::Char('/') => self.filter = Some(Editor::default()),
             KeyCode::Char('?') => self.dialog = Some(Dialog::Help),
+            KeyCode::Char('f') => return self.find("", None),
             KeyCode::Char('i') => return vec![Effect::Invite],
             KeyCode::Char(letter @ ('g' | 'l' | 'v')) => return self.list_letter_of_groups(letter),
             _ => {}
@@ -153,6 +154,11 @@ impl App {
         }
         chat.draft.take();
         chat.told_typing_ms = 0;
+        if let Some(words) = text.strip_prefix("/find").filter(|w| w.is_empty() || w.starts_with(char::is_whitespace)) {
+            let mut effects = vec![Effect::Typing { conversation, typing: false }];
+            effects.extend(self.find(words.trim(), None));
+            return effects;
+        }
         let content = content_of(&text, &std::mem::take(&mut chat.calls));
         if let Some(sequence) = chat.editing.take() {
             return vec![Effect::Edit { local, conversation, sequence, content }];

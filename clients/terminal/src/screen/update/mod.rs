@@ -4,6 +4,9 @@
 
 mod answers;
 mod events;
+mod find;
+#[cfg(test)]
+mod find_tests;
 mod form_keys;
 mod groups;
 mod keys;

@@ -17,14 +17,14 @@ use crate::screen::{
 };
 
 const ME: &str = "alice@home.example";
-const BOB: &str = "bob@home.example";
-const NOON: i64 = 1_800_014_400_000;
+pub(super) const BOB: &str = "bob@home.example";
+pub(super) const NOON: i64 = 1_800_014_400_000;
 
-fn press(app: &mut App, code: KeyCode, modifiers: KeyModifiers) -> Vec<Effect> {
+pub(super) fn press(app: &mut App, code: KeyCode, modifiers: KeyModifiers) -> Vec<Effect> {
     app.update(Input::Key(KeyEvent::new(code, modifiers)), NOON)
 }
 
-fn key(app: &mut App, code: KeyCode) -> Vec<Effect> {
+pub(super) fn key(app: &mut App, code: KeyCode) -> Vec<Effect> {
     press(app, code, KeyModifiers::NONE)
 }
 
@@ -32,7 +32,7 @@ fn control(app: &mut App, c: char) -> Vec<Effect> {
     press(app, KeyCode::Char(c), KeyModifiers::CONTROL)
 }
 
-fn type_text(app: &mut App, text: &str) {
+pub(super) fn type_text(app: &mut App, text: &str) {
     text.chars().for_each(|c| drop(key(app, KeyCode::Char(c))));
 }
 
@@ -45,7 +45,7 @@ fn conversation(number: u64, user: &str, display_name: &str, head: u64) -> Conve
     Conversation { conversation: number, peer, head, time_ms: NOON - 1000, ..Conversation::default() }
 }
 
-fn message(sequence: u64, author: &str, text: &str) -> Message {
+pub(super) fn message(sequence: u64, author: &str, text: &str) -> Message {
     Message {
         sequence,
         author: author.to_owned(),
@@ -56,11 +56,11 @@ fn message(sequence: u64, author: &str, text: &str) -> Message {
     }
 }
 
-fn said(app: &mut App, conversation: u64, message: Message) -> Vec<Effect> {
+pub(super) fn said(app: &mut App, conversation: u64, message: Message) -> Vec<Effect> {
     tell(app, Event::Message { conversation, message })
 }
 
-fn running(language: Language) -> App {
+pub(super) fn running(language: Language) -> App {
     let mut app = App::new(language, 0, Form::new("", ""));
     app.update(Input::Entered(Ok(Vec::new())), NOON);
     let conversations = vec![conversation(1, BOB, "鲍勃 Bob", 0), conversation(2, "carol@far.example", "", 0)];
@@ -69,7 +69,7 @@ fn running(language: Language) -> App {
     app
 }
 
-fn open_bob(app: &mut App) {
+pub(super) fn open_bob(app: &mut App) {
     while app.chosen != Some(1) {
         key(app, KeyCode::Down);
     }
@@ -96,7 +96,7 @@ fn rows(app: &mut App, width: u16, height: u16) -> (Vec<String>, (u16, u16)) {
     (rows.collect(), (cursor.x, cursor.y))
 }
 
-fn screen(app: &mut App, width: u16, height: u16) -> String {
+pub(super) fn screen(app: &mut App, width: u16, height: u16) -> String {
     rows(app, width, height).0.join("\n")
 }
 
