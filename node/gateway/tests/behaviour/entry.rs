@@ -69,7 +69,7 @@ async fn a_link_tells_what_it_gives() {
     client.register("bob", &by_operator).await.unwrap();
     let mut guesser = node.greeted().await;
     assert_eq!(guesser.ask(look(&by_operator)).await.unwrap_err().code, "invitation-invalid");
-    let refused = async |mut tries: u32| {
+    let mut refused = async |mut tries: u32| {
         while guesser.ask(look("a guess")).await.unwrap_err().code == "invitation-invalid" && tries > 0 {
             tries -= 1;
         }
