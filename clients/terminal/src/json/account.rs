@@ -3,10 +3,7 @@
 //! What changes who one is, and what is to be sent, is carried out before the next line is read; the rest beside it.
 
 use serde_json::{Value, json};
-use startalk_client::{
-    Client as Connection, ClientError, Home, JoinLink, Session, Target, content,
-    wire_types::{NotifySettings, Search},
-};
+use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content, wire_types::NotifySettings};
 
 use super::{Answer, Client, Command, groups, search, shape};
 
@@ -286,37 +283,7 @@ async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
         Command::Readers { conversation, sequence } => {
             session.readers(conversation, sequence).await.map(|r| json!({ "count": r.count, "of": r.of, "users": r.users }))
         }
-        Command::Search {
-            query,
-            people,
-            groups,
-            messages,
-            conversation,
-            from,
-            kind,
-            after_ms,
-            before_ms,
-            utc_offset_min,
-            limit,
-            next,
-        } => {
-            let next = search::next_of(&next)?;
-            let question = Search {
-                query,
-                people,
-                groups,
-                messages,
-                conversation,
-                from,
-                kind,
-                after_ms,
-                before_ms,
-                utc_offset_min,
-                limit,
-                next,
-            };
-            session.search(question).await.map(|f| search::found(&f))
-        }
+        Command::Search(question) => session.search(question).await.map(|f| search::found(&f)),
         Command::SetConversation { conversation, muted_until_ms, mentions_only } => {
             session.set_conversation(conversation, muted_until_ms, mentions_only).await.map(done)
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use startalk_client::wire_types::Search;
 
 use super::answer::Answer;
 
@@ -244,31 +245,7 @@ pub(super) enum Command {
         #[serde(default)]
         keywords: Vec<String>,
     },
-    Search {
-        query: String,
-        #[serde(default)]
-        people: bool,
-        #[serde(default)]
-        groups: bool,
-        #[serde(default)]
-        messages: bool,
-        #[serde(default)]
-        conversation: u64,
-        #[serde(default)]
-        from: String,
-        #[serde(default)]
-        kind: String,
-        #[serde(default)]
-        after_ms: i64,
-        #[serde(default)]
-        before_ms: i64,
-        #[serde(default)]
-        utc_offset_min: i32,
-        #[serde(default)]
-        limit: u32,
-        #[serde(default)]
-        next: String,
-    },
+    Search(#[serde(with = "super::search::Question")] Search),
     SetConversation {
         conversation: u64,
         #[serde(default)]
