@@ -65,6 +65,9 @@ export const finding = [
         await composer(ann.page).press('Enter')
         await ann.page.waitForFunction(() => document.querySelector('.composer textarea').value.trim() === '@张三丰')
       }
+      await composer(ann.page).fill('')
+      await say(ann.page, 'said for all')
+      await message(ann.page, 'said for all').waitFor()
       // Enter right after the last letter, before anybody has answered, calls who is meant by all of them.
       await composer(ann.page).fill('')
       await composer(ann.page).pressSequentially('@zs')
@@ -81,6 +84,13 @@ export const finding = [
       await composer(ann.page).fill('')
       test.world.alpha.gate.mend()
       await ann.page.getByText(/No connection/).first().waitFor({ state: 'detached', timeout: 60_000 })
+      // Where something is forwarded.
+      await act(ann.page, 'said for all', 'Forward')
+      const forward = ann.page.getByRole('dialog', { name: 'Forward to' })
+      await forward.getByRole('searchbox').fill('zsf')
+      await forward.getByRole('checkbox', { name: '张三丰' }).check()
+      await ann.page.keyboard.press('Escape')
+      await forward.waitFor({ state: 'detached' })
       // Where a group is made.
       await ann.page.getByRole('button', { name: 'New conversation' }).first().click()
       await ann.page.getByRole('menuitem', { name: 'New group' }).click()
