@@ -13,6 +13,8 @@ use startalk_protocol::{
 pub use crate::administration::{By, Scopes, Tended};
 use crate::{
     accounts::Role,
+    availability::{AutoReply, Said, Schedule},
+    contacts::{Arrangement, Openness},
     governance::NewPolicy,
     groups::{GroupAct, GroupLink},
     notify::{self, NewSubscription, Unreached},
@@ -234,6 +236,36 @@ pub enum Command {
         muted_until_ms: i64,
         mentions_only: bool,
     },
+    /// Where a conversation stands in one's own list.
+    ArrangeConversation {
+        account: u64,
+        conversation: u64,
+        arrangement: Arrangement,
+    },
+    /// What an account keeps about somebody: `None`: as before.
+    KeepPerson {
+        account: u64,
+        user: UserId,
+        remark: Option<String>,
+        starred: Option<bool>,
+    },
+    /// Who may write first, and who sees presence.
+    SetOpenness {
+        account: u64,
+        openness: Openness,
+    },
+    SetAvailability {
+        account: u64,
+        said: Said,
+    },
+    SetSchedule {
+        account: u64,
+        schedule: Schedule,
+    },
+    SetAutoReply {
+        account: u64,
+        reply: AutoReply,
+    },
     // Being told while one does not look
     /// A push service reaches this device.
     SubscribePush {
@@ -416,6 +448,11 @@ impl Command {
                 | Self::MakeInvitation { .. }
                 | Self::SubscribePush { .. }
                 | Self::SetNotify { .. }
+                | Self::KeepPerson { .. }
+                | Self::SetOpenness { .. }
+                | Self::SetAvailability { .. }
+                | Self::SetSchedule { .. }
+                | Self::SetAutoReply { .. }
                 | Self::SetProfile { .. }
                 | Self::OpenDirect { .. }
                 | Self::Send { .. }

@@ -11,6 +11,16 @@ pub trait Random: Send {
     fn fill(&mut self, out: &mut [u8]);
 }
 
+/// Minutes that the clock of a place ("Europe/Berlin") is ahead of UTC at a moment in milliseconds since 1970; `None` where no
+/// such place is known. The rules of places change with politics, so they come with the program and are in no event: what
+/// was decided by them is (decision 0021).
+pub type Zones = fn(zone: &str, at_ms: u64) -> Option<i32>;
+
+/// UTC and nothing else.
+pub fn utc_only(zone: &str, _: u64) -> Option<i32> {
+    (zone == "UTC").then_some(0)
+}
+
 /// The world, as one command may see it.
 pub struct Ctx<'a> {
     /// This domain's name.
@@ -21,6 +31,8 @@ pub struct Ctx<'a> {
     pub journal: &'a dyn ReadJournal,
     /// Randomness.
     pub random: &'a mut dyn Random,
+    /// Clocks of places.
+    pub zones: Zones,
     /// The last id made.
     pub ids: &'a mut IdCount,
     /// Free disk space is below the reserve: commands that add are refused.

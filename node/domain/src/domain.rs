@@ -11,7 +11,7 @@ use startalk_protocol::{
 };
 
 use crate::{
-    accounts, administration,
+    accounts, administration, availability,
     command::{Answer, Command},
     contacts,
     context::Ctx,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 7;
+pub const LAYOUT: u32 = 8;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.
@@ -108,6 +108,16 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::SetConversation { account, conversation, muted_until_ms, mentions_only } => {
             contacts::set_conversation(tx, account, conversation, muted_until_ms, mentions_only)
         }
+        Command::ArrangeConversation { account, conversation, arrangement } => {
+            contacts::arrange(tx, account, conversation, arrangement)
+        }
+        Command::KeepPerson { account, user, remark, starred } => {
+            contacts::keep_person(tx, ctx, account, &user, remark, starred)
+        }
+        Command::SetOpenness { account, openness } => contacts::set_openness(tx, ctx, account, openness),
+        Command::SetAvailability { account, said } => availability::set(tx, ctx, account, said),
+        Command::SetSchedule { account, schedule } => availability::set_schedule(tx, ctx, account, schedule),
+        Command::SetAutoReply { account, reply } => availability::set_auto_reply(tx, ctx, account, reply),
         Command::SubscribePush { account, device, subscription } => notify::subscribe(tx, ctx, account, device, subscription),
         Command::UnsubscribePush { account, device, position, why } => notify::unsubscribe(tx, account, device, position, why),
         Command::SetNotify { account, settings } => notify::set(tx, ctx, account, settings),
@@ -166,6 +176,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     conversations::apply(tx, record);
     groups::apply(tx, record);
     notify::apply(tx, record);
+    availability::apply(tx, record);
     delivery::apply(tx, record);
     outbox::apply(tx, record);
     administration::apply(tx, record);

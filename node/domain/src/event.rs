@@ -94,7 +94,12 @@ message_bodies!(
     pb::PushSubscribedBody,
     pb::NotifySetBody,
     pb::TokenMadeBody,
-    pb::BackupMadeBody
+    pb::BackupMadeBody,
+    pb::PersonKeptBody,
+    pb::AvailabilitySetBody,
+    pb::ScheduleSetBody,
+    pb::AutoReplySetBody,
+    pb::OpennessSetBody
 );
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
@@ -206,6 +211,13 @@ events! {
     83 TokenMade pb::TokenMadeBody;
     84 TokenRevoked Nothing;
     85 BackupMade pb::BackupMadeBody;
+    100 ConversationArranged Nothing;
+    101 PersonKept pb::PersonKeptBody;
+    102 AvailabilitySet pb::AvailabilitySetBody;
+    103 ScheduleSet pb::ScheduleSetBody;
+    104 AutoReplySet pb::AutoReplySetBody;
+    105 AutoReplied Nothing;
+    106 OpennessSet pb::OpennessSetBody;
     110 PushSubscribed pb::PushSubscribedBody;
     111 PushUnsubscribed Nothing;
     112 NotifySet pb::NotifySetBody;

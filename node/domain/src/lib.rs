@@ -4,12 +4,13 @@
 //! The way of a command: [`domain::handle`] decides in a [`store::Tx`]; the sequencer appends the records to the
 //! journal and then commits the changes; whoever asks reads [`store::Store`]. Each module owns one key prefix and says
 //! so on top of its `mod.rs`: governance `g`, directory `d`, accounts `a`, contacts `b`, timeline `t`, conversations
-//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`. `apply` of a module reads only its own keys.
+//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`. `apply` of a module reads only its own keys.
 //!
 //! Invariant: views are a function of the journal; rebuilt, they are the same.
 
 pub mod accounts;
 pub mod administration;
+pub mod availability;
 pub mod command;
 pub mod contacts;
 pub mod context;

@@ -329,7 +329,7 @@ fn what_people_write_has_limits() {
     let mut node = Node::new("a.example");
     let (alice, _) = (node.person("alice"), node.person("bob"));
     let mut check = |kind: Option<Kind>, fallback: &str, expected: &str| {
-        let content = Content { fallback: fallback.into(), kind }.encode_to_vec().into();
+        let content = Content { fallback: fallback.into(), kind, ..Content::default() }.encode_to_vec().into();
         let command = Command::Send {
             actor: alice,
             to: Target::User(user("bob@a.example")),

@@ -6,7 +6,9 @@ mod harness;
 use harness::{Node, Seeded, deliver, follow, text, user};
 use startalk_domain::{
     Actor, Command,
+    availability::{AutoReply, Said, Schedule, Span},
     command::{MarkMove, Target},
+    contacts::{Arrangement, FirstContact, Openness},
     directory,
     domain::LAYOUT,
     groups::{self, Banned, GroupAct, Role, Text},
@@ -36,7 +38,7 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let conversation = conversations.get(random.below(conversations.len().max(1) as u64) as usize).copied().unwrap_or(1);
     let sequence = random.below(30) + 1;
     let name = format!("p{}@{}", random.below(5), ["a.example", "b.example"][random.below(2) as usize]);
-    let command = match random.below(36) {
+    let command = match random.below(42) {
         20..=22 => Command::Send {
             actor,
             to: Target::Conversation(conversation),
@@ -71,6 +73,38 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
         35 => {
             let settings = Settings { hidden: random.below(2) == 0, keywords: vec![name], ..Settings::default() };
             Command::SetNotify { account: actor.account, settings }
+        }
+        36 => {
+            let arrangement = Arrangement {
+                pinned: Some(random.below(2) == 0),
+                hidden: (random.below(2) == 0).then_some(true),
+                unread: Some(random.below(2) == 0),
+            };
+            Command::ArrangeConversation { account: actor.account, conversation, arrangement }
+        }
+        37 => {
+            let remark = ["", "Zhang", "小王"][random.below(3) as usize].to_owned();
+            let starred = Some(random.below(2) == 0);
+            Command::KeepPerson { account: actor.account, user: user(&name), remark: Some(remark), starred }
+        }
+        38 => {
+            let first_contact = [FirstContact::Unsaid, FirstContact::Ask, FirstContact::Question][random.below(3) as usize];
+            let (question, answer) = ("which words?".to_owned(), "words".to_owned());
+            let openness = Openness { first_contact, question, answer, ..Openness::default() };
+            Command::SetOpenness { account: actor.account, openness }
+        }
+        39 => {
+            let state = ["", "dnd", "away"][random.below(3) as usize].to_owned();
+            Command::SetAvailability { account: actor.account, said: Said { state, ..Said::default() } }
+        }
+        40 => {
+            let span = Span { days: 127, from_min: 0, until_min: 720 };
+            let schedule = Schedule { zone: "UTC".into(), spans: vec![span], position: 0 };
+            Command::SetSchedule { account: actor.account, schedule }
+        }
+        41 => {
+            let reply = AutoReply { text: name, when_dnd: true, when_away: true, when_scheduled: true, position: 0 };
+            Command::SetAutoReply { account: actor.account, reply }
         }
         0..=8 => Command::Send {
             actor,
@@ -142,7 +176,7 @@ fn follow_all(home: &Node, follower: &mut Node) {
 
 #[test]
 fn rebuilt_views_are_live_views() {
-    let mut replicated = 0;
+    let (mut replicated, mut replied) = (0, 0);
     for seed in 0..24 {
         let mut random = Seeded(seed);
         let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
@@ -199,8 +233,10 @@ fn rebuilt_views_are_live_views() {
                 assert_eq!(store.meta().position, 0, "seed {seed}: it does not claim to reach anywhere");
             }
         }
+        replied += a.events().iter().chain(&b.events()).filter(|e| **e == "AutoReplied").count();
         replicated += a.events().iter().chain(&b.events()).filter(|e| **e == "GroupReplicaBegan").count();
     }
+    assert!(replied > 20, "people were answered for: {replied}");
     assert!(replicated > 5, "groups over both domains were part of it: {replicated}");
 }
 

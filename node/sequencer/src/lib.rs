@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use startalk_domain::{
     Answer, Command, Decided, Event, Recorded, Views,
-    context::{Ctx, IdCount, Random},
+    context::{Ctx, IdCount, Random, Zones, utc_only},
     domain::{LAYOUT, ReplayError, finish_epoch, unfinished},
     governance, handle, replay,
     store::{Store, Tx, checkpoint::Export},
@@ -115,6 +115,7 @@ pub struct Sequencer<L> {
     domain: DomainName,
     head: Head,
     ids: IdCount,
+    zones: Zones,
     free: FreeSpace,
     unflushed: u64,
     flushed_ms: u64,
@@ -165,6 +166,7 @@ impl<L: Log> Sequencer<L> {
             domain,
             head,
             ids: IdCount::default(),
+            zones: utc_only,
             free,
             unflushed: 0,
             flushed_ms: 0,
@@ -176,6 +178,11 @@ impl<L: Log> Sequencer<L> {
         this.repeat_erasures(from)?;
         this.finish_epoch()?;
         Ok(this)
+    }
+
+    /// By which clocks of places it is decided from now on; UTC alone before.
+    pub fn set_zones(&mut self, zones: Zones) {
+        self.zones = zones;
     }
 
     /// Free bytes below which commands that add are refused; for tests on small disks.
@@ -244,6 +251,7 @@ impl<L: Log> Sequencer<L> {
                 now_ms,
                 journal: &*self.views.journal,
                 random,
+                zones: self.zones,
                 ids: &mut self.ids,
                 disk_low: self.free.low,
             };

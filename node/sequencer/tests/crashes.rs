@@ -38,7 +38,7 @@ impl Random for Seeded {
 fn content(words: &str) -> Bytes {
     let inline = Inline { text: words.into(), ..Inline::default() };
     let text = Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] };
-    Content { fallback: String::new(), kind: Some(Kind::Text(text)) }.encode_to_vec().into()
+    Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() }.encode_to_vec().into()
 }
 
 type Result_ = Result<Answer, Error>;

@@ -71,7 +71,7 @@ fn what_was_recalled_is_nowhere_on_the_disk() {
     let actor = Actor { account, device };
     let inline = Inline { text: SECRET.into(), ..Inline::default() };
     let text = Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] };
-    let content = Content { fallback: String::new(), kind: Some(Kind::Text(text)) }.encode_to_vec();
+    let content = Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() }.encode_to_vec();
     let to = Target::User("alice@a.example".parse().unwrap());
     let send =
         Command::Send { actor, to, counter: 1, content: content.into(), reply_to: None, reply_sequence: 0, known_id: None };

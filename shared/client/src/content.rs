@@ -19,7 +19,7 @@ pub fn text(plain: &str) -> Bytes {
         Block { inlines, ..Block::default() }
     };
     let text = Text { blocks: plain.lines().map(block).collect() };
-    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(text)) })
+    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() })
 }
 
 /// As [`text`], in which these words call somebody: each a word of the text such as `@Ann`, and whom it means,
@@ -50,7 +50,7 @@ pub fn text_with_mentions(plain: &str, mentions: &[(String, String)]) -> Bytes {
         inlines
     };
     let blocks = plain.lines().map(|line| Block { inlines: inlines(line), ..Block::default() }).collect();
-    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })) })
+    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })), ..Content::default() })
 }
 
 /// Whom a text calls: `name@domain`, or `@all`.
@@ -75,7 +75,7 @@ pub fn system(bytes: &[u8]) -> Option<(String, std::collections::BTreeMap<String
 /// A piece of code; the language may be empty.
 pub fn code(language: &str, source: &str) -> Bytes {
     let code = pb::Code { language: language.to_owned(), source: source.to_owned() };
-    encoded(Content { fallback: source.chars().take(200).collect(), kind: Some(Kind::Code(code)) })
+    encoded(Content { fallback: source.chars().take(200).collect(), kind: Some(Kind::Code(code)), ..Content::default() })
 }
 
 fn encoded(content: Content) -> Bytes {
@@ -144,7 +144,7 @@ pub fn show_by(bytes: &[u8], language: Language, author: &str, name: &dyn Fn(&st
     };
     match Content::decode(bytes) {
         Err(_) => unknown(""),
-        Ok(Content { fallback, kind }) => match kind {
+        Ok(Content { fallback, kind, automatic: _ }) => match kind {
             Some(Kind::Text(text)) => Shown::Text(lines(&text).join("\n")),
             Some(Kind::Code(code)) => Shown::Code { language: code.language, source: code.source },
             Some(Kind::System(system)) if fallback.is_empty() => Shown::System(system_words(system, language, author, name)),
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn unknown_kinds_show_their_fallback() {
-        let content = Content { fallback: "a poll".to_owned(), kind: None };
+        let content = Content { fallback: "a poll".to_owned(), kind: None, ..Content::default() };
         assert_eq!(show(&content.encode_to_vec(), Language::English), Shown::Unknown("a poll".to_owned()));
         assert!(matches!(show(&[0xff], Language::Chinese), Shown::Unknown(words) if words.contains("无法")));
     }

@@ -85,6 +85,7 @@ codes! {
     NoSuchDevice "no-such-device" retry false en "There is no such device." zh "没有这个设备。";
     Forbidden "forbidden" retry false en "You may not do this." zh "你无权这样做。";
     Blocked "blocked" retry false en "{user} does not accept messages from you." zh "{user} 不接收你的消息。";
+    NotAccepting "not-accepting" retry false en "{user} takes no first messages." zh "{user} 不接受陌生人的消息。";
     DomainDenied "domain-denied" retry false en "This server does not talk to {domain}." zh "本服务器不与 {domain} 通信。";
     TooLate "too-late" retry false en "Too late: this is possible for {seconds} seconds after sending." zh "已超过时限：只能在发送后 {seconds} 秒内进行。";
     Recalled "recalled" retry false en "The message was recalled." zh "消息已被撤回。";

@@ -48,6 +48,20 @@ pub const PAGE_BYTES_MAX: usize = 200 * 1024;
 pub const REQUESTS_PER_DOMAIN_MAX: usize = 20;
 /// Entries that one person may block.
 pub const BLOCKED_MAX: usize = 10_000;
+/// Conversations that one person may pin: more would push the list itself off the screen.
+pub const PINNED_MAX: usize = 100;
+/// Persons about whom somebody keeps a remark or a star.
+pub const PERSONS_KEPT_MAX: usize = 5000;
+/// Characters of what somebody says of their presence.
+pub const STATUS_CHARS_MAX: usize = 128;
+/// Stretches of a weekly schedule: two for each day.
+pub const SCHEDULE_SPANS_MAX: usize = 14;
+/// Bytes of a time zone's name; the longest that there is has 32.
+pub const ZONE_BYTES_MAX: usize = 64;
+/// Characters of an automatic answer.
+pub const AUTO_REPLY_CHARS_MAX: usize = 1000;
+/// Characters of the question to who writes first, and of its answer.
+pub const QUESTION_CHARS_MAX: usize = 200;
 /// Bytes of a domain's signed record.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// Endpoints in a record.

@@ -99,7 +99,7 @@ pub fn text_of(blocks: Vec<Block>) -> Bytes {
 /// A piece of code.
 pub fn code(source: &str) -> Bytes {
     let kind = Some(ContentKind::Code(Code { language: "rust".to_owned(), source: source.to_owned() }));
-    Content { fallback: "code".to_owned(), kind }.encode_to_vec().into()
+    Content { fallback: "code".to_owned(), kind, ..Content::default() }.encode_to_vec().into()
 }
 
 /// A varint field that no version knows, to be put behind any message.

@@ -27,7 +27,7 @@ pub fn content(words: &str, code: bool) -> Bytes {
         let inline = Inline { text: words.into(), ..Inline::default() };
         Kind::Text(Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] })
     };
-    Content { fallback: String::new(), kind: Some(kind) }.encode_to_vec().into()
+    Content { fallback: String::new(), kind: Some(kind), ..Content::default() }.encode_to_vec().into()
 }
 
 /// Back.

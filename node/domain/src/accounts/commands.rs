@@ -4,6 +4,7 @@ use startalk_protocol::{AccountName, Code, Error, limits, pb::events as pb};
 
 use super::{Account, Role, account, by_name};
 use crate::{
+    availability,
     command::{Admission, Answer, NewDevice, PasswordBy},
     contacts,
     context::Ctx,
@@ -212,6 +213,8 @@ fn end(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
     bodies.retain(|p| *p != 0);
     bodies.extend(groups::named_at(tx, number));
     bodies.extend(notify::bodies(tx, number));
+    bodies.extend(contacts::bodies(tx, number));
+    bodies.extend(availability::bodies(tx, number));
     let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
     let item = outbox::account_gone_item(&name, ctx.now_ms);
     let out: Vec<_> = contacts::peers_of(tx, number).into_iter().map(|peer| outbox::next(tx, peer, &item)).collect();

@@ -1,10 +1,14 @@
-//! Whom an account knows: its conversations, whom it has blocked, and which first contacts wait for its decision.
+//! Whom an account knows: its conversations and how they stand in its list, what it keeps about persons, whom it has
+//! blocked, who may write to it first, and which first contacts wait for its decision.
 //!
 //! Owns prefix `b`. Events: DirectOpened, RequestDecided, BlockSet, AccountDeleted, ConversationSet, GroupRecorded,
-//! GroupSubmitted, GroupMembersLearned. Invariant: open requests from one
+//! GroupSubmitted, GroupMembersLearned, ConversationArranged, PersonKept, OpennessSet. Invariant: open requests from one
 //! domain to one person never exceed their limit.
 
+mod arrange;
 mod find;
+mod openness;
+mod persons;
 
 use std::sync::Arc;
 
@@ -20,7 +24,13 @@ use crate::{
     store::{Key, New, Read, Tx},
 };
 
+pub(crate) use arrange::arrange;
+pub use arrange::{Arranged, Arrangement, arranged};
 pub use find::{Findable, findable};
+pub(crate) use openness::set_openness;
+pub use openness::{Admission, Audience, FirstContact, Openness, openness};
+pub(crate) use persons::keep_person;
+pub use persons::{Kept, all_kept, kept};
 
 const PREFIX: u8 = b'b';
 /// Conversations in one chunk of an account's list.
@@ -164,7 +174,16 @@ pub(crate) fn set_conversation(
     Ok(Answer::Done)
 }
 
+/// Positions of all bodies that the module keeps of an account.
+pub(crate) fn bodies(read: &impl Read, account: u64) -> Vec<u64> {
+    let said = openness(read, account).position;
+    persons::remarks_at(read, account).into_iter().chain((said != 0).then_some(said)).collect()
+}
+
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
+    arrange::apply(tx, record);
+    persons::apply(tx, record);
+    openness::apply(tx, record);
     match &record.event {
         Event::ConversationSet(f, _) => {
             let (muted_until_ms, mentions_only) = (f.muted_until_ms, f.mentions_only);

@@ -39,8 +39,9 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, which.counter)? {
         return same_again(tx, ctx, position, which, Some(&content));
     }
-    content::check(&content, content::Kinds::All)?;
     let direct = (*of_member(tx, which.conversation, actor.account)?).clone();
+    let stranger = direct.peer == HERE && direct.request && direct.b == actor.account;
+    content::check(&content, if stranger { content::Kinds::TextOnly } else { content::Kinds::All })?;
     may_write(tx, ctx, &direct, actor.account)?;
     let (id, _) = own_message(tx, ctx, actor, which, governance::realm(tx).edit_window_ms)?;
     let body = ctx.salted(Raw(content));

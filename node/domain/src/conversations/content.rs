@@ -44,6 +44,25 @@ pub(crate) fn check(bytes: &[u8], kinds: Kinds) -> Result<(), Error> {
     }
 }
 
+/// The text of a content that is nothing but text: blocks on lines of their own.
+pub(crate) fn text_of(bytes: &[u8]) -> Option<String> {
+    let Ok(Content { kind: Some(Kind::Text(text)), .. }) = Content::decode(bytes) else { return None };
+    let block = |b: &Block| b.inlines.iter().map(|i| i.text.as_str()).collect::<String>();
+    Some(text.blocks.iter().map(block).collect::<Vec<_>>().join("\n"))
+}
+
+/// Whether a node said it in somebody's absence. Of what cannot be read, nobody says so.
+pub(crate) fn is_automatic(bytes: &[u8]) -> bool {
+    Content::decode(bytes).is_ok_and(|content| content.automatic)
+}
+
+/// What is said in somebody's absence: a paragraph for each line.
+pub(crate) fn automatic(text: &str) -> Content {
+    let inline = |line: &str| Inline { text: line.to_owned(), ..Inline::default() };
+    let blocks = text.lines().map(|line| Block { inlines: vec![inline(line)], ..Block::default() }).collect();
+    Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })), automatic: true }
+}
+
 /// Whether the content calls everybody. Of what cannot be read, nobody is called.
 pub(crate) fn calls_everybody(bytes: &[u8]) -> bool {
     let Ok(Content { kind: Some(Kind::Text(text)), .. }) = Content::decode(bytes) else { return false };

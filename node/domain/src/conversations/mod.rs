@@ -29,7 +29,7 @@ pub(crate) use mark::{move_group_marks, move_marks};
 pub use page::{Latest, Message, Reaction, Reader, latest, page, reader, single, single_for};
 pub(crate) use receive::receive;
 pub(crate) use request::decide;
-pub(crate) use send::{Said, check_actor, open, record_at, record_of, send};
+pub(crate) use send::{Said, check_actor, open, record_at, record_of, say_automatically, send};
 pub(crate) use window::in_time;
 
 use crate::{

@@ -19,9 +19,9 @@ use super::{
     send::{begin, record_at, record_of},
 };
 use crate::{
-    accounts,
+    accounts, availability,
     command::{Answer, LinkItem},
-    contacts,
+    contacts::{self, Admission},
     context::Ctx,
     directory, erasure,
     event::{Event, Raw},
@@ -143,7 +143,11 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
     }
     let waits = existing.as_ref().is_some_and(|d| d.request_messages >= request::MESSAGES_MAX || d.refused);
     let full = existing.is_none() && contacts::open_requests(tx, account, origin.peer) >= limits::REQUESTS_PER_DOMAIN_MAX as u64;
-    if blocked || (waits && !accepted) || full {
+    let openness = contacts::openness(tx, account);
+    let answers = openness.is_answer(&message.content);
+    let admission = openness.admits(origin.peer);
+    let turned_away = existing.is_none() && admission == Admission::Refused;
+    if blocked || (waits && !accepted) || full || turned_away {
         return Err(Closed::Silently);
     }
     let searchable = |from| existing.as_ref().is_none_or(|d: &std::sync::Arc<Direct>| d.takes_id(from, id));
@@ -159,8 +163,11 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
     let from = directory::number_or_meet_person(tx, ctx, origin.peer, &origin.from)?;
     let direct = match existing {
         Some(direct) => (*direct).clone(),
-        None => begin(tx, account, from, origin.peer, true),
+        None => begin(tx, account, from, origin.peer, admission == Admission::Request && !answers),
     };
+    if direct.request && answers {
+        request::accept(tx, &direct);
+    }
     let now = i64::try_from(ctx.now_ms).unwrap_or(i64::MAX);
     let sent_ms = origin.time_ms.clamp(1, now);
     let facts = pb::MessageAdded {
@@ -173,8 +180,12 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
         r#in: Some(origin.link_in.clone()),
         out: None,
     };
+    let heard = message.content.clone();
     let body = ctx.salted(Raw(message.content));
     tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
+    if let Some(direct) = super::direct(tx, direct.conversation) {
+        availability::answer(tx, ctx, &direct, from, &heard);
+    }
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! Saying something: one command, one message.
 
 use bytes::Bytes;
+use prost::Message as _;
 use startalk_protocol::{Code, Error, MessageId, UserId, pb::events as pb};
 
 use super::{Direct, between, content, direct, locate, of_member, request};
 use crate::{
-    accounts,
+    accounts, availability,
     command::{Actor, Answer, Target},
-    contacts,
+    contacts::{self, Admission},
     context::Ctx,
     delivery::{self, Numbered},
     directory::{self, HERE},
@@ -50,9 +51,8 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     if let Some(known) = said.known_id {
         check_known_id(&direct, actor.account, known)?;
     }
-    if (direct.request || direct.refused) && direct.a == actor.account {
-        request::accept(tx, &direct); // writing to somebody accepts them
-    }
+    let direct = admitted(tx, direct, actor.account, &said.content)?;
+    let heard = said.content.clone();
     let id = said.known_id.unwrap_or_else(|| ctx.message_id());
     let body = ctx.salted(Raw(said.content));
     let reply_to = said.reply_to.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(&id.0));
@@ -75,7 +75,63 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     if direct.peer != HERE && direct.has_not_spoken(actor.account) {
         outbox::introduce(tx, ctx, actor.account, direct.peer); // after the message: the other side knows the person then
     }
+    if direct.peer == HERE {
+        availability::answer(tx, ctx, &direct, actor.account, &heard);
+    }
     Ok(answer)
+}
+
+/// What a first contact that waits makes of a message here: writing to a stranger accepts them; a stranger may write a few
+/// texts, or the answer that lets them in.
+fn admitted(tx: &mut Tx, direct: Direct, author: u64, content: &[u8]) -> Result<Direct, Error> {
+    let accepted = Direct { request: false, refused: false, ..direct.clone() };
+    if !direct.request && !direct.refused {
+        return Ok(accepted);
+    }
+    let answers = || contacts::openness(tx, direct.a).is_answer(content);
+    if direct.a == author || (direct.request && answers()) {
+        request::accept(tx, &direct);
+        return Ok(accepted);
+    }
+    if direct.peer != HERE {
+        return Ok(direct);
+    }
+    if direct.refused {
+        let user = directory::user_id(tx, direct.a).map_or_else(|| "?".to_owned(), |u| u.to_string());
+        return Err(Error::new(Code::Blocked).with("user", user));
+    }
+    if direct.request_messages >= request::MESSAGES_MAX {
+        let what = "messages before the other person has accepted";
+        return Err(Error::new(Code::TooMany).with("what", what).with("max", request::MESSAGES_MAX));
+    }
+    content::check(content, content::Kinds::TextOnly)?;
+    Ok(direct)
+}
+
+/// Says a text in the name of an account that is not there; false: it may not write there now. The message has no device and
+/// no number, so every device of the account hears of it.
+pub(crate) fn say_automatically(tx: &mut Tx, ctx: &mut Ctx, direct: &Direct, account: u64, text: &str) -> bool {
+    let Some(direct) = super::direct(tx, direct.conversation) else { return false };
+    if may_write(tx, ctx, &direct, account).is_err() {
+        return false;
+    }
+    let is_first = direct.has_not_spoken(account);
+    let id = ctx.message_id();
+    if !direct.takes_id(account, id) {
+        return false;
+    }
+    let body = ctx.salted(Raw(content::automatic(text).encode_to_vec().into()));
+    let out = (direct.peer != HERE).then(|| {
+        let item = outbox::message_item(tx, &direct, account, id, &body, &Bytes::new(), ctx.now_ms);
+        outbox::next(tx, direct.peer, &item)
+    });
+    let facts =
+        pb::MessageAdded { id: Bytes::copy_from_slice(&id.0), author: account, out, ..pb::MessageAdded::default() };
+    tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
+    if direct.peer != HERE && is_first {
+        outbox::introduce(tx, ctx, account, direct.peer);
+    }
+    true
 }
 
 /// An id that the client says it was given once: not one more break in the order than can be searched. It may be of the
@@ -110,7 +166,14 @@ fn resolve(tx: &mut Tx, ctx: &mut Ctx, account: u64, to: &Target) -> Result<Dire
     if peer == HERE && !accounts::account(tx, other).is_some_and(|a| a.is_live()) {
         return Err(Error::new(Code::NoSuchUser).with("user", user));
     }
-    Ok(begin(tx, account, other, peer, false))
+    if peer != HERE || other == account {
+        return Ok(begin(tx, account, other, peer, false));
+    }
+    match contacts::openness(tx, other).admits(HERE) {
+        Admission::Open => Ok(begin(tx, account, other, HERE, false)),
+        Admission::Request => Ok(begin(tx, other, account, HERE, true)),
+        Admission::Refused => Err(Error::new(Code::NotAccepting).with("user", user)),
+    }
 }
 
 /// Opens a conversation between `a`, an account here, and `b`.

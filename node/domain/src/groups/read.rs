@@ -272,7 +272,7 @@ fn line(read: &impl Read, conversation: u64, f: &pb::GroupRecorded, action: Opti
     };
     let params: BTreeMap<String, String> = params.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     let system = System { code: code.to_owned(), params };
-    Content { fallback: String::new(), kind: Some(Kind::System(system)) }.encode_to_vec().into()
+    Content { fallback: String::new(), kind: Some(Kind::System(system)), ..Content::default() }.encode_to_vec().into()
 }
 
 /// Messages of an account that wait for the group's home: sequence 0, oldest first.

@@ -10,7 +10,9 @@ use startalk_protocol::{
 
 use super::{Because, Moment, called, judge, rules::plain, settings, unread, unread_in};
 use crate::{
-    accounts, contacts, conversations, delivery, directory, groups,
+    accounts, availability, contacts,
+    context::Zones,
+    conversations, delivery, directory, groups,
     store::{Read, Store},
 };
 
@@ -68,7 +70,7 @@ pub fn notice(
     account: u64,
     conversation: u64,
     sequence: u64,
-    now_ms: u64,
+    (now_ms, zones): (u64, Zones),
 ) -> Option<Notice> {
     accounts::account(store, account).filter(|a| a.is_live())?;
     let place = place(store, account, conversation).filter(|p| p.read < sequence)?;
@@ -87,6 +89,7 @@ pub fn notice(
         now_ms,
         hearing: contacts::hearing(store, account, conversation),
         settings: &settings,
+        dnd: availability::standing(store, zones, account, now_ms).is_dnd(),
         called: called(&content, &user, &settings.keywords),
         request: place.request,
     };
@@ -134,7 +137,7 @@ fn place(store: &Store, account: u64, conversation: u64) -> Option<Place> {
         return is_in.then(|| Place { read, request: false, group: Some(group.name.clone()) });
     }
     let direct = conversations::direct(store, conversation).filter(|d| d.has(account))?;
-    let silent = contacts::blocks(store, account, direct.other(account), direct.peer) || direct.refused;
+    let silent = contacts::blocks(store, account, direct.other(account), direct.peer) || (direct.refused && direct.a == account);
     let read = read_up_to(store, account, conversation);
     (!silent).then_some(Place { read, request: direct.request && direct.a == account, group: None })
 }

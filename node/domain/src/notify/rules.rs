@@ -1,8 +1,8 @@
 //! Whether somebody is told of a message: plain questions with plain answers, of values alone.
 //!
-//! Order of the reasons to be silent: the conversation's own setting, then the account's quiet hours. What calls the
-//! account (by name, by @all, by one of its keywords) breaks the first where only that is to be told, and the second where
-//! the account allows it; @all never breaks quiet hours.
+//! Order of the reasons to be silent: the conversation's own setting, then that the account is not to be disturbed (by hand
+//! or by its hours: that is decided in `availability`). What calls the account (by name, by @all, by one of its keywords)
+//! breaks the first where only that is to be told, and the second where the account allows it; @all never breaks the second.
 
 use prost::Message as _;
 use startalk_protocol::pb::content::{Content, content::Kind};
@@ -10,11 +10,6 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::Settings;
 use crate::contacts::Hearing;
-
-/// Milliseconds of a minute.
-const MINUTE_MS: i64 = 60_000;
-/// Minutes of a day.
-const DAY_MIN: i64 = 24 * 60;
 
 /// Whom a message calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +31,8 @@ pub struct Moment<'a> {
     pub hearing: Hearing,
     /// How it wants to be told at all.
     pub settings: &'a Settings,
+    /// The account is not to be disturbed now.
+    pub dnd: bool,
     /// Whom the message calls.
     pub called: Called,
     /// A first contact that waits for the account's decision.
@@ -62,8 +59,8 @@ pub enum Because {
 pub enum Silence {
     /// The conversation is muted, or only calls are told.
     Muted,
-    /// It is one of the account's quiet hours.
-    QuietHours,
+    /// The account is not to be disturbed now.
+    NotNow,
 }
 
 /// Whether the account is told.
@@ -71,7 +68,7 @@ pub enum Silence {
 /// # Errors
 /// Why it is not.
 pub fn judge(moment: &Moment) -> Result<Because, Silence> {
-    let Moment { now_ms, hearing, settings, called, request } = *moment;
+    let Moment { now_ms, hearing, settings, dnd, called, request } = *moment;
     let calls = called.by_name || called.everybody || called.keyword;
     let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
     let only_calls = hearing.mentions_only;
@@ -79,8 +76,8 @@ pub fn judge(moment: &Moment) -> Result<Because, Silence> {
         return Err(Silence::Muted);
     }
     let breaks_quiet = settings.quiet_calls && (called.by_name || called.keyword);
-    if is_quiet(settings, now_ms) && !breaks_quiet {
-        return Err(Silence::QuietHours);
+    if dnd && !breaks_quiet {
+        return Err(Silence::NotNow);
     }
     Ok(match called {
         _ if request => Because::Request,
@@ -89,13 +86,6 @@ pub fn judge(moment: &Moment) -> Result<Because, Silence> {
         Called { everybody: true, .. } => Because::Everybody,
         _ => Because::Message,
     })
-}
-
-/// Whether this is one of the account's quiet hours; they may go over midnight, and are none if they end as they begin.
-fn is_quiet(settings: &Settings, now_ms: i64) -> bool {
-    let minute = (now_ms.div_euclid(MINUTE_MS) + i64::from(settings.offset_min)).rem_euclid(DAY_MIN);
-    let (from, until) = (i64::from(settings.quiet_from_min), i64::from(settings.quiet_until_min));
-    settings.quiet && if from <= until { (from..until).contains(&minute) } else { minute >= from || minute < until }
 }
 
 /// Whom a content calls, for the account with this id. Of what cannot be read, nobody.
@@ -157,7 +147,6 @@ mod tests {
     use super::*;
 
     const NOON_MS: u64 = 1_800_014_400_000; // 2027-01-15 12:00 UTC
-    const HOUR_MS: u64 = 3_600_000;
 
     fn content(inlines: &[(&str, &str)]) -> Vec<u8> {
         let inline = |(text, mention): &(&str, &str)| Inline {
@@ -166,11 +155,11 @@ mod tests {
             ..Inline::default()
         };
         let block = Block { inlines: inlines.iter().map(inline).collect(), ..Block::default() };
-        Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks: vec![block] })) }.encode_to_vec()
+        Content { kind: Some(Kind::Text(Text { blocks: vec![block] })), ..Content::default() }.encode_to_vec()
     }
 
     fn moment(settings: &Settings, now_ms: u64, called: Called) -> Moment<'_> {
-        Moment { now_ms, hearing: Hearing::default(), settings, called, request: false }
+        Moment { now_ms, hearing: Hearing::default(), settings, dnd: false, called, request: false }
     }
 
     const BY_NAME: Called = Called { by_name: true, everybody: false, keyword: false };
@@ -196,38 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn quiet_hours_go_by_the_accounts_own_clock_and_over_midnight() {
-        let quiet = |from, until, offset_min| Settings {
-            quiet: true,
-            quiet_from_min: from,
-            quiet_until_min: until,
-            offset_min,
-            ..Settings::default()
-        };
-        let is = |settings: &Settings, now_ms| judge(&moment(settings, now_ms, NOBODY)).is_err();
-        let night = quiet(22 * 60, 7 * 60, 0);
-        assert!(!is(&night, NOON_MS));
-        assert!(is(&night, NOON_MS + 10 * HOUR_MS), "22:00");
-        assert!(is(&night, NOON_MS + 19 * HOUR_MS - 1), "06:59");
-        assert!(!is(&night, NOON_MS + 19 * HOUR_MS), "07:00");
-        assert!(is(&quiet(22 * 60, 7 * 60, 600), NOON_MS), "noon here is 22:00 there");
-        assert!(is(&quiet(22 * 60, 7 * 60, -360), NOON_MS), "and 06:00 elsewhere");
-        assert!(is(&quiet(12 * 60, 13 * 60, 0), NOON_MS));
-        assert!(!is(&quiet(12 * 60, 12 * 60, 0), NOON_MS), "no time at all");
-        assert!(!is(&Settings { quiet: false, ..quiet(0, 1439, 0) }, NOON_MS));
-    }
-
-    #[test]
-    fn in_quiet_hours_only_what_calls_the_account_itself_may_come_through() {
-        let closed = Settings { quiet: true, quiet_until_min: 1439, ..Settings::default() };
-        let open = Settings { quiet_calls: true, ..closed.clone() };
+    fn while_not_to_be_disturbed_only_what_calls_the_account_itself_may_come_through() {
+        let (closed, open) = (Settings::default(), Settings { quiet_calls: true, ..Settings::default() });
+        let busy = |settings, called| judge(&Moment { dnd: true, ..moment(settings, NOON_MS, called) });
         for called in [NOBODY, BY_NAME, KEYWORD, EVERYBODY] {
-            assert_eq!(judge(&moment(&closed, NOON_MS, called)), Err(Silence::QuietHours));
+            assert_eq!(busy(&closed, called), Err(Silence::NotNow));
         }
-        assert_eq!(judge(&moment(&open, NOON_MS, BY_NAME)), Ok(Because::Called));
-        assert_eq!(judge(&moment(&open, NOON_MS, KEYWORD)), Ok(Because::Keyword));
-        assert_eq!(judge(&moment(&open, NOON_MS, EVERYBODY)), Err(Silence::QuietHours));
-        assert_eq!(judge(&moment(&open, NOON_MS, NOBODY)), Err(Silence::QuietHours));
+        assert_eq!(busy(&open, BY_NAME), Ok(Because::Called));
+        assert_eq!(busy(&open, KEYWORD), Ok(Because::Keyword));
+        assert_eq!(busy(&open, EVERYBODY), Err(Silence::NotNow));
+        assert_eq!(busy(&open, NOBODY), Err(Silence::NotNow));
     }
 
     #[test]

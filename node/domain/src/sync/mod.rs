@@ -187,6 +187,8 @@ pub struct Overview {
     pub request: bool,
     /// The member has blocked the other, or refused the request.
     pub blocked: bool,
+    /// The member has refused the request.
+    pub refused: bool,
 }
 
 /// The direct conversation as `account` sees it.
@@ -197,15 +199,20 @@ pub fn overview(read: &impl Read, account: u64, conversation: u64) -> Result<Ove
     let direct = conversations::of_member(read, conversation, account)?;
     let other = direct.other(account);
     let head = timeline::head(read, conversation);
+    let refused = direct.refused && direct.a == account;
+    // Whoever waits to be let in is not told that what they said was seen.
+    let strange = direct.b == account && direct.a != account && (direct.request || direct.refused);
+    let unseen = delivery::Marks { person: other, ..delivery::Marks::default() };
     Ok(Overview {
         conversation,
         other,
-        other_marks: delivery::marks_of(read, conversation, other),
+        other_marks: if strange { unseen } else { delivery::marks_of(read, conversation, other) },
         own_marks: delivery::marks_of(read, conversation, account),
         head: head.sequence,
         time_ms: head.time_ms,
         request: direct.request && direct.a == account,
-        blocked: contacts::blocks(read, account, other, direct.peer) || direct.refused,
+        blocked: contacts::blocks(read, account, other, direct.peer) || refused,
+        refused,
     })
 }
 
@@ -232,16 +239,29 @@ pub fn changed_conversations(store: &Store, account: u64, after: u64) -> Vec<u64
                 let marked = delivery::group_marks_position(&snapshot, *c, account);
                 let waits = groups::waiting(&snapshot, *c).iter().any(|w| w.account == account && w.position > after);
                 let touched = timeline::head(&snapshot, *c).position.max(group.position).max(marked);
-                return waits || touched.max(contacts::hearing(&snapshot, account, *c).position) > after;
+                return waits || touched.max(set_at(&snapshot, account, *c)) > after;
             }
             let touched = timeline::head(&snapshot, *c).position.max(delivery::marks(&snapshot, *c).position);
-            touched.max(contacts::hearing(&snapshot, account, *c).position) > after
+            touched.max(set_at(&snapshot, account, *c)) > after
                 || direct(&snapshot, *c).is_some_and(|d| {
                     d.opened_at > after || d.decided_at > after || is_seen_anew(&snapshot, d.other(account), after)
                 })
         });
     }
     all.sort_by_key(|c| std::cmp::Reverse(timeline::head(&snapshot, *c).position));
+    all
+}
+
+/// Where the account last said how it wants to hear of a conversation, or how it stands in its list.
+fn set_at(read: &impl Read, account: u64, conversation: u64) -> u64 {
+    contacts::hearing(read, account, conversation).position.max(contacts::arranged(read, account, conversation).position)
+}
+
+/// What an account keeps about persons, as far as that changed after a position; from the beginning without what was taken
+/// away.
+pub fn changed_persons(store: &Store, account: u64, after: u64) -> Vec<contacts::Kept> {
+    let mut all = contacts::all_kept(&store.snapshot(), account);
+    all.retain(|k| k.position > after && (after != 0 || k.starred || !k.remark.is_empty()));
     all
 }
 

@@ -180,6 +180,7 @@ impl Node {
                 now_ms: self.now_ms,
                 journal: &*self.journal,
                 random: &mut self.random,
+                zones: startalk_domain::context::utc_only,
                 ids: &mut self.ids,
                 disk_low: self.disk_low,
             };
@@ -286,7 +287,7 @@ fn stored(record: &Recorded, epoch: u32) -> Record {
 pub fn text(words: &str) -> Bytes {
     let inline = Inline { text: words.into(), ..Inline::default() };
     let text = Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] };
-    Content { fallback: String::new(), kind: Some(Kind::Text(text)) }.encode_to_vec().into()
+    Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() }.encode_to_vec().into()
 }
 
 pub fn plain(content: &Bytes) -> String {

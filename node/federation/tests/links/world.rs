@@ -41,7 +41,7 @@ pub fn text(words: &str) -> Bytes {
     use prost::Message as _;
     let inline = Inline { text: words.into(), ..Inline::default() };
     let text = Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] };
-    Content { fallback: String::new(), kind: Some(Kind::Text(text)) }.encode_to_vec().into()
+    Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() }.encode_to_vec().into()
 }
 
 fn plain(content: &Bytes) -> String {

@@ -265,12 +265,12 @@ async fn limits(g: Arc<Ground>) -> anyhow::Result<()> {
     let level = |level| text_of(vec![Block { level, inlines: vec![inline("x")], ..Block::default() }]);
     let kind = |kind| text_of(vec![Block { kind, inlines: vec![inline("x")], ..Block::default() }]);
     let fallback = |n: usize| -> Bytes {
-        let content = Content { fallback: "x".repeat(n), kind: None };
+        let content = Content { fallback: "x".repeat(n), kind: None, ..Content::default() };
         prost::Message::encode_to_vec(&content).into()
     };
     let code_of = |language: usize, source: usize| -> Bytes {
         let code = startalk_protocol::pb::content::Code { language: "x".repeat(language), source: "x".repeat(source) };
-        prost::Message::encode_to_vec(&Content { fallback: String::new(), kind: Some(ContentKind::Code(code)) }).into()
+        prost::Message::encode_to_vec(&Content { fallback: String::new(), kind: Some(ContentKind::Code(code)), ..Content::default() }).into()
     };
     let long = format!("https:{}", "x".repeat(2042));
     let contents: Vec<(&str, Bytes, &str)> = vec![
@@ -317,7 +317,7 @@ async fn unknown_kind(g: Arc<Ground>) -> anyhow::Result<()> {
     let mut line = acquainted(&g, Mallory::stranger(), "mallory").await?;
     let (alice, user) = (g.alice(), format!("mallory@{}", line.mallory.domain));
     // A kind of a later version, with fields inside that nobody knows.
-    let poll = Content { fallback: "a poll: tea or coffee?".to_owned(), kind: None };
+    let poll = Content { fallback: "a poll: tea or coffee?".to_owned(), kind: None, ..Content::default() };
     let poll: Bytes = [prost::Message::encode_to_vec(&poll), vec![0xfa, 0x3e, 3, 1, 2, 3]].concat().into();
     check("a kind of a later version", &line.give(message_of("mallory", alice.name(), new_id(), poll.clone())).await?, "")?;
     let all = alice.messages(&user).await?;
@@ -330,7 +330,7 @@ async fn unknown_kind(g: Arc<Ground>) -> anyhow::Result<()> {
 async fn own_people(g: Arc<Ground>) -> anyhow::Result<()> {
     let mut line = acquainted(&g, Mallory::stranger(), "mallory").await?;
     let (alice, user) = (g.alice(), format!("mallory@{}", line.mallory.domain));
-    let system = Content { fallback: "x".to_owned(), kind: Some(ContentKind::System(System::default())) };
+    let system = Content { fallback: "x".to_owned(), kind: Some(ContentKind::System(System::default())), ..Content::default() };
     let bad: [(Bytes, &str); 4] = [
         (prost::Message::encode_to_vec(&system).into(), "bad-value"),
         (text("\u{7}"), "bad-value"),
