@@ -40,7 +40,8 @@ impl Script {
         }
         let inline = Inline { text: text.clone(), ..Inline::default() };
         let blocks = vec![Block { inlines: vec![inline], ..Block::default() }];
-        let content = Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })), ..Content::default() }.encode_to_vec();
+        let content =
+            Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })), ..Content::default() }.encode_to_vec();
         let at = content.windows(text.len()).position(|w| w == text.as_bytes()).expect("the text is in its content");
         let number_at = at + text.find(' ').expect("a space") + 1;
         Self { content, number_at, micros_at: number_at + NUMBER_DIGITS + 1 }

@@ -44,6 +44,7 @@ use crate::{
     told::{Told, url},
     words::say,
     writer::Writer,
+    zones,
 };
 
 /// How long the first administrator's link is good: a day; a new one is made at each start until it was used.
@@ -220,6 +221,7 @@ impl Node {
                 Box::pin(async move { homes.readers(group.conversation, sequence).await.ok() })
             }));
             config.web = web_client();
+            config.zones = zones::offset_min;
             config.push_key = push_key.public().into();
             config.search = Some(search.clone());
             config.record = Arc::new(move || identity.record().bytes().clone());

@@ -23,6 +23,7 @@ mod store;
 mod told;
 mod words;
 mod writer;
+mod zones;
 
 use clap::Parser as _;
 

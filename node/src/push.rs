@@ -16,6 +16,7 @@ use crate::{
     clock,
     config::Settings,
     folder::{Folder, write_file},
+    zones,
 };
 
 /// The domain's key for push services, made if there is none. `contact`: a URL of ours, which they are told.
@@ -61,6 +62,7 @@ pub fn start(
         is_active: Arc::new(move |account| gateway.is_active(account)),
         cursor: folder.root().join("push.cursor"),
         clock: Arc::new(clock::now_ms),
+        zones: zones::offset_min,
         steady: Arc::new(clock::steady_ms),
         random: Arc::new(|out: &mut [u8]| clock::System.fill(out)),
         timings: timings(),

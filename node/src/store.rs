@@ -15,6 +15,7 @@ use crate::{
     checkpoints::{self, Files},
     clock,
     folder::{Folder, write_file},
+    zones,
 };
 
 /// What opening found out.
@@ -79,6 +80,7 @@ pub fn open(
         _ => domain_name(&*reader)?,
     };
     let mut sequencer = Sequencer::open(journal, views(store, reader), name.clone(), progress)?;
+    sequencer.set_zones(zones::offset_min);
     let files = Files::open(folder.checkpoints());
     let newest = files.newest();
     sequencer.set_checkpoints(Box::new(files), newest, CHECKPOINT_RECORDS, CHECKPOINT_TREE_BYTES_MIN);

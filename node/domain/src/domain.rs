@@ -111,9 +111,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::ArrangeConversation { account, conversation, arrangement } => {
             contacts::arrange(tx, account, conversation, arrangement)
         }
-        Command::KeepPerson { account, user, remark, starred } => {
-            contacts::keep_person(tx, ctx, account, &user, remark, starred)
-        }
+        Command::KeepPerson { account, user, remark, starred } => contacts::keep_person(tx, ctx, account, &user, remark, starred),
         Command::SetOpenness { account, openness } => contacts::set_openness(tx, ctx, account, openness),
         Command::SetAvailability { account, said } => availability::set(tx, ctx, account, said),
         Command::SetSchedule { account, schedule } => availability::set_schedule(tx, ctx, account, schedule),

@@ -20,7 +20,14 @@ fn subscribe(actor: Actor, endpoint: &str) -> Command {
 }
 
 fn notice(node: &Node, account: u64, conversation: u64, sequence: u64) -> Option<Notice> {
-    notify::notice(&node.store, &*node.journal, account, conversation, sequence, (node.now_ms, startalk_domain::context::utc_only))
+    notify::notice(
+        &node.store,
+        &*node.journal,
+        account,
+        conversation,
+        sequence,
+        (node.now_ms, startalk_domain::context::utc_only),
+    )
 }
 
 /// What the newest record means that means anything.

@@ -115,7 +115,8 @@ fn a_remark_is_its_owners_alone_and_is_erased_when_it_is_replaced_or_its_owner_g
     node.ok(keep(alice, "carol@a.example", Some("Caro"), None));
     node.ok(keep(alice, "carol@a.example", Some(""), None));
     assert_eq!(bodies(&node, "PersonKept"), 1, "taken away is erased");
-    let (since, ever) = (sync::changed_persons(&node.store, alice.account, before), sync::changed_persons(&node.store, alice.account, 0));
+    let (since, ever) =
+        (sync::changed_persons(&node.store, alice.account, before), sync::changed_persons(&node.store, alice.account, 0));
     assert_eq!((since.len(), ever.len()), (2, 1), "other devices hear that there is none any more; new ones need not");
     assert_eq!(node.refused(keep(alice, "nobody@a.example", Some("x"), None)), "no-such-user");
     assert_eq!(node.refused(keep(alice, "eve@b.example", Some("x"), None)), "no-such-user");
@@ -158,7 +159,8 @@ fn quiet_hours_of_before_count_until_there_is_a_schedule() {
     let mut node = Node::new("a.example");
     let alice = node.person("alice");
     let day = node.now_ms / (24 * HOUR_MS) * 24 * HOUR_MS;
-    let quiet = notify::Settings { quiet: true, quiet_from_min: 22 * 60, quiet_until_min: 7 * 60, offset_min: 480, ..Default::default() };
+    let quiet =
+        notify::Settings { quiet: true, quiet_from_min: 22 * 60, quiet_until_min: 7 * 60, offset_min: 480, ..Default::default() };
     node.ok(Command::SetNotify { account: alice.account, settings: quiet });
     let dnd = |node: &Node, hour| availability::standing(&*node.store, utc_only, alice.account, day + hour * HOUR_MS).is_dnd();
     // 22:00 there is 14:00 by UTC, and 07:00 is 23:00.
@@ -303,7 +305,9 @@ fn a_neighbour_who_waits_says_a_few_texts_and_is_told_nothing() {
     let (alice, bob) = (node.person("alice"), node.person("bob"));
     node.ok(open_to(bob, FirstContact::Ask));
     let (conversation, sequence, _) = node.say(alice, "bob@a.example", 1, "hello");
-    node.ok(Command::MoveMarks { marks: vec![MarkMove { account: bob.account, conversation, delivered: sequence, read: sequence }] });
+    node.ok(Command::MoveMarks {
+        marks: vec![MarkMove { account: bob.account, conversation, delivered: sequence, read: sequence }],
+    });
     let seen = |node: &Node| sync::overview(&*node.store, alice.account, conversation).unwrap().other_marks.read;
     assert_eq!(seen(&node), 0, "whoever waits is not told that they were read");
     for counter in 2..=20 {
@@ -325,7 +329,9 @@ fn a_neighbour_who_waits_says_a_few_texts_and_is_told_nothing() {
 
 #[test]
 fn presence_is_told_to_whom_it_is_meant_for() {
-    for (audience, here, elsewhere) in [(Audience::Everyone, true, true), (Audience::Domain, true, false), (Audience::Nobody, false, false)] {
+    for (audience, here, elsewhere) in
+        [(Audience::Everyone, true, true), (Audience::Domain, true, false), (Audience::Nobody, false, false)]
+    {
         assert_eq!((audience.has(directory::HERE), audience.has(7)), (here, elsewhere), "{audience:?}");
         assert_eq!(Audience::of(audience.as_str()), Some(audience));
     }

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use startalk_domain::Views;
+use startalk_domain::{
+    Views,
+    context::{Zones, utc_only},
+};
 use startalk_protocol::{AccountName, DomainName, UserId};
 use startalk_search::Search;
 use startalk_sequencer::Handle;
@@ -34,6 +37,8 @@ pub struct GatewayConfig {
     pub passwords: PasswordCost,
     /// The time.
     pub clock: Clock,
+    /// Clocks of places, for weekly hours.
+    pub zones: Zones,
     /// For tokens, codes and salts.
     pub random: Randomness,
     /// Where typing and presence go that concern people of other domains.
@@ -62,6 +67,7 @@ impl GatewayConfig {
             limits: Limits::default(),
             passwords: PasswordCost::default(),
             clock: edge::clock(),
+            zones: utc_only,
             random: edge::randomness(),
             remote: Arc::new(Silence),
             record: Arc::new(Bytes::new),

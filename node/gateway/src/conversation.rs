@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use startalk_domain::{Actor, Answer, Command, command::Target, contacts, conversations, directory, sync::view};
+use startalk_domain::{
+    Actor, Answer, Command,
+    command::Target,
+    contacts::{self, FirstContact},
+    conversations, directory,
+    sync::view,
+};
 use startalk_protocol::{
     Code, Error, MessageId, UserId, limits,
     pb::client::{self as pb, server_frame::Frame},
@@ -124,14 +130,18 @@ impl Inner {
     }
 
     /// A person's profile.
-    pub(crate) fn get_profile(&self, user: &str) -> Result<Frame, Error> {
+    pub(crate) fn get_profile(&self, me: Actor, user: &str) -> Result<Frame, Error> {
         let user = self.user(user)?;
         let store = &*self.config.views.store;
         let peer =
             if user.domain == self.config.domain { Some(directory::HERE) } else { directory::peer_number(store, &user.domain) };
         let number = peer.and_then(|peer| directory::person_number(store, peer, &user.name));
         let number = number.ok_or_else(|| Error::new(Code::NoSuchUser).with("user", &user))?;
-        Ok(Frame::Profile(convert::profile(store, number)))
+        let presence = self.presence_seen_by(me.account, number);
+        let open = contacts::openness(store, number);
+        let asks = open.first_contact == FirstContact::Question && conversations::between(store, me.account, number).is_none();
+        let question = if asks { open.question.clone() } else { String::new() };
+        Ok(Frame::Profile(pb::Profile { presence, question, ..convert::profile(store, number) }))
     }
 
     /// Reads the past off the connection's task, a few at a time over all sessions, and answers.

@@ -18,8 +18,20 @@ use startalk_protocol::{
 /// The protocol version that is spoken, and the only one so far.
 pub(crate) const VERSION: u32 = 1;
 /// What this node can do beyond the first version; clients ask by name.
-pub(crate) const FEATURES: &[&str] =
-    &["direct", "edit", "recall", "marks", "typing", "presence", "recovery-codes", "federation", "groups", "push", "search"];
+pub(crate) const FEATURES: &[&str] = &[
+    "direct",
+    "edit",
+    "recall",
+    "marks",
+    "typing",
+    "presence",
+    "recovery-codes",
+    "federation",
+    "groups",
+    "push",
+    "search",
+    "own",
+];
 
 /// The bytes of a frame that answers `reply_to`.
 pub(crate) fn frame(reply_to: u64, frame: Frame) -> Bytes {
@@ -102,7 +114,15 @@ pub(crate) fn conversation(read: &impl Read, account: u64, view: &View) -> pb::C
         View::Direct(direct) => self::direct(read, direct),
         View::Group(group) => self::group(group),
     };
-    pb::Conversation { muted_until_ms: hearing.muted_until_ms, mentions_only: hearing.mentions_only, ..shown }
+    let arranged = contacts::arranged(read, account, view.conversation());
+    pb::Conversation {
+        muted_until_ms: hearing.muted_until_ms,
+        mentions_only: hearing.mentions_only,
+        pinned: arranged.pinned,
+        hidden_until: arranged.hidden_until,
+        marked_unread: arranged.unread,
+        ..shown
+    }
 }
 
 fn group(overview: &groups::Overview) -> pb::Conversation {
@@ -200,6 +220,7 @@ fn direct(read: &impl Read, overview: &Overview) -> pb::Conversation {
         read: overview.own_marks.read,
         request: overview.request,
         blocked: overview.blocked,
+        refused: overview.refused,
         time_ms: signed(overview.time_ms),
         ..pb::Conversation::default()
     }
@@ -225,6 +246,8 @@ pub(crate) fn profile(read: &impl Read, number: u64) -> pb::Profile {
         avatar: profile.avatar,
         signature: profile.signature,
         revision: profile.revision,
+        presence: None,
+        question: String::new(),
     }
 }
 

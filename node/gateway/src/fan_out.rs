@@ -144,10 +144,16 @@ impl Inner {
             | Event::GroupForked(events::GroupForked { conversation, .. }, _)
             | Event::GroupEquivocated(events::GroupEquivocated { conversation, .. }, _) => batch.is_otherwise(*conversation),
             Event::ConversationSet(facts, _) => self.info(facts.account, facts.conversation),
+            Event::ConversationArranged(facts, _) => self.info(facts.account, facts.conversation),
+            Event::PersonKept(facts, _) => self.person_kept(facts.account, facts.person),
+            Event::AvailabilitySet(events::AvailabilitySet { account, .. }, _)
+            | Event::ScheduleSet(events::ScheduleSet { account, .. }, _)
+            | Event::AutoReplySet(events::AutoReplySet { account, .. }, _)
+            | Event::OpennessSet(events::OpennessSet { account, .. }, _) => self.own_changed(*account),
             Event::NotifySet(facts, _) => self.notify_changed(facts.account),
             Event::PushSubscribed(facts, _) => self.notify_changed(facts.account),
             Event::PushUnsubscribed(facts, _) => self.notify_changed(facts.account),
-            Event::RequestDecided(facts, _) => self.info(facts.account, facts.conversation),
+            Event::RequestDecided(facts, _) => self.decided(facts),
             Event::BlockSet(facts, _) => self.blocked(facts),
             Event::ProfileSet(facts, _) => self.profile(facts.person),
             Event::PersonGone(facts, _) => self.gone(facts.person),
@@ -219,7 +225,19 @@ impl Inner {
         let user = self.names.of(self.store(), mark.person).to_string();
         let marks = pb::MarksNow { user, delivered: mark.delivered, read: mark.read };
         let frame = convert::pushed(mark.conversation, What::Marks(marks));
-        direct.local_members().for_each(|account| self.push_to(account, &frame));
+        direct.told_of_marks(mark.person).for_each(|account| self.push_to(account, &frame));
+    }
+
+    fn decided(&self, facts: &events::RequestDecided) {
+        self.info(facts.account, facts.conversation);
+        // A neighbour who was let in may know from now on that they were read; one who was not is told nothing.
+        if let Some(direct) = conversations::direct(self.store(), facts.conversation)
+            && facts.accepted
+            && direct.peer == directory::HERE
+            && direct.b != direct.a
+        {
+            self.info(direct.b, facts.conversation);
+        }
     }
 
     /// A conversation as one of its members sees it now.

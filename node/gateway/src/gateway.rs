@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use crate::{
-    config::GatewayConfig, connection::Connection, crowd::Crowds, ephemera::Presences, fan_out::Names, framing::Framing,
-    guard::Guard, marks::Marks, registry::Registry, session::Session, web, websocket::WebSocket,
+    config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, framing::Framing, guard::Guard, marks::Marks,
+    presence::Presences, registry::Registry, session::Session, web, websocket::WebSocket,
 };
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.
@@ -283,7 +283,7 @@ impl Inner {
         if ticks.is_multiple_of(every(limits.marks_every)) {
             self.flush_marks();
         }
-        self.tell_who_left();
+        self.tell_who_left(ticks);
         let (idle_ticks, ending_ticks) = (every(limits.idle), every(LAST_WORDS));
         for session in self.connections.lock().values() {
             let silent = session.silent.fetch_add(1, Ordering::Relaxed) + 1;

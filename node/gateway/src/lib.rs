@@ -25,6 +25,8 @@ mod guard;
 mod marks;
 mod notify;
 mod outbox;
+mod own;
+mod presence;
 mod registry;
 mod search;
 pub mod secrets;

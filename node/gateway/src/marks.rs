@@ -72,7 +72,7 @@ impl Inner {
         }
         let marks = pb::MarksNow { user: identity.user.to_string(), delivered, read };
         let frame = convert::pushed(conversation, What::Marks(marks));
-        let told = direct.map_or_else(|| vec![account], |d| d.local_members().collect());
+        let told = direct.map_or_else(|| vec![account], |d| d.told_of_marks(account).collect());
         for member in told {
             self.registry.each(member, |other| {
                 if other.number != session.number {

@@ -55,6 +55,8 @@ fn found(found: Found) -> pb::Found {
         display_name: p.display_name,
         ranges: ranges(&p.ranges),
         conversation: p.conversation,
+        remark: p.remark,
+        remark_ranges: ranges(&p.remark_ranges),
     };
     let group = |g: startalk_search::FoundGroup| pb::FoundGroup {
         conversation: g.conversation,

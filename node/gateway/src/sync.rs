@@ -20,7 +20,7 @@ use startalk_protocol::{
     pb::client::{self as pb, server_frame::Frame},
 };
 
-use crate::{convert, gateway::Inner, session::Session};
+use crate::{convert, gateway::Inner, own, session::Session};
 
 /// Bytes of conversations in one page, about; one conversation's newest messages may be as large.
 const PAGE_BYTES: usize = 128 * 1024;
@@ -33,6 +33,8 @@ pub(crate) struct SyncState {
     /// The position that the device had heard.
     after: u64,
     went_back: bool,
+    /// What the account keeps about people, as far as it changed; before the conversations, which show it.
+    people: VecDeque<pb::PersonKept>,
     /// Conversations not looked at yet.
     left: VecDeque<u64>,
     /// Looked at, and not fitting the page before.
@@ -66,6 +68,8 @@ impl Inner {
         session.live.store(true, Ordering::SeqCst);
         // Everything up to here is in the views; what comes after is pushed to the session from now on.
         state.reaches = self.pushed.load(Ordering::SeqCst);
+        let people = sync::changed_persons(&views.store, state.account, state.after);
+        state.people = people.into_iter().filter_map(|k| own::person_kept(&*views.store, k)).collect();
         state.left = sync::changed_conversations(&views.store, state.account, state.after).into();
         if state.after != 0 {
             let blocks = sync::blocks_changed(&views.store, &*views.journal, state.account, state.after);
@@ -136,9 +140,16 @@ impl Inner {
         let mut page = pb::SyncPage { went_back: state.went_back, ..pb::SyncPage::default() };
         if std::mem::take(&mut state.first) {
             page.me = Some(convert::profile(store, state.account));
+            page.own = Some(self.own(state.account));
         }
         let mut bytes = 0;
-        loop {
+        while bytes < PAGE_BYTES
+            && let Some(kept) = state.people.pop_front()
+        {
+            bytes += kept.encoded_len();
+            page.people.push(kept);
+        }
+        while state.people.is_empty() {
             let next = match self.next_conversation(&mut state) {
                 Ok(Some(next)) => next,
                 Ok(None) => break,
@@ -146,15 +157,15 @@ impl Inner {
                 Err(error) => return cannot_sync(session, state.id, error),
             };
             let size = next.encoded_len();
-            if !page.conversations.is_empty() && (bytes + size > PAGE_BYTES || page.conversations.len() >= CONVERSATIONS_PER_PAGE)
-            {
+            let begun = !page.conversations.is_empty() || !page.people.is_empty();
+            if begun && (bytes + size > PAGE_BYTES || page.conversations.len() >= CONVERSATIONS_PER_PAGE) {
                 state.held.push_front(next);
                 break;
             }
             bytes += size;
             page.conversations.push(next);
         }
-        if !state.held.is_empty() || !state.left.is_empty() {
+        if !state.held.is_empty() || !state.left.is_empty() || !state.people.is_empty() {
             let id = state.id;
             *session.sync.lock() = Some(state);
             if session.gone.load(Ordering::SeqCst) {
@@ -220,7 +231,7 @@ fn cannot_sync(session: &Session, id: u64, error: Error) {
 
 impl SyncState {
     fn new(id: u64, account: u64) -> Self {
-        let (left, held) = (VecDeque::new(), VecDeque::new());
-        Self { id, account, after: 0, went_back: false, left, held, reaches: 0, first: true }
+        let (left, held, people) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { id, account, after: 0, went_back: false, people, left, held, reaches: 0, first: true }
     }
 }

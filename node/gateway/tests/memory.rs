@@ -93,7 +93,9 @@ fn node() -> Gateway {
 fn content(text: &str) -> bytes::Bytes {
     let inline = Inline { text: text.into(), ..Default::default() };
     let block = Block { inlines: vec![inline], ..Default::default() };
-    Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks: vec![block] })), ..Content::default() }.encode_to_vec().into()
+    Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks: vec![block] })), ..Content::default() }
+        .encode_to_vec()
+        .into()
 }
 
 fn resident() -> usize {

@@ -56,6 +56,8 @@ pub struct PushConfig {
     pub cursor: PathBuf,
     /// Milliseconds since 1970.
     pub clock: Clock,
+    /// Clocks of places, for the hours in which people are not to be disturbed.
+    pub zones: startalk_domain::context::Zones,
     /// Milliseconds that only ever pass.
     pub steady: Clock,
     /// Fills bytes with randomness.

@@ -184,8 +184,10 @@ fn compose(config: &PushConfig, job: &Job, small: bool) -> Option<Message> {
     let user = startalk_domain::directory::user_id(store, account)?.to_string();
     let (payload, urgency) = match &job.what {
         What::Show(sequences) => {
-            let notice =
-                sequences.iter().rev().find_map(|s| notify::notice(store, journal, account, conversation, *s, now_ms))?;
+            let notice = sequences
+                .iter()
+                .rev()
+                .find_map(|s| notify::notice(store, journal, account, conversation, *s, (now_ms, config.zones)))?;
             let urgency = if notice.is_group && notice.because == Because::Message { "normal" } else { "high" };
             (Payload::show(&user, conversation, notice, small), urgency)
         }

@@ -108,6 +108,10 @@ pub struct FoundPerson {
     pub ranges: Vec<Range<u32>>,
     /// The conversation with them; 0: none yet.
     pub conversation: u64,
+    /// What the account itself calls them; empty: nothing.
+    pub remark: String,
+    /// Places in it.
+    pub remark_ranges: Vec<Range<u32>>,
 }
 
 /// A group found.
@@ -330,7 +334,22 @@ impl Asking<'_> {
 
     fn with_names(&self, pieces: &[Piece], allowed: impl Fn(u64) -> bool + Send + Sync + 'static) -> Result<Vec<u64>, Error> {
         let query = BooleanQuery::new(pieces.iter().map(|p| (Occur::Must, in_name(self.fields.name, p))).collect());
-        self.searcher.search(&query, &Subjects { allowed: Arc::new(allowed), limit: NAMES_MAX }).map_err(broken)
+        let subjects = Subjects { allowed: Arc::new(allowed), limit: NAMES_MAX };
+        let mut all = self.searcher.search(&query, &subjects).map_err(broken)?;
+        for subject in self.remarked(pieces) {
+            if !all.contains(&subject) {
+                all.push(subject);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Persons whom the account itself calls so. Remarks are in no index: they are nobody else's to find.
+    fn remarked(&self, pieces: &[Piece]) -> Vec<u64> {
+        let mut all = contacts::all_kept(self.store(), self.account);
+        let meant = |remark: &str| pieces.iter().all(|p| !places(remark, std::slice::from_ref(p)).is_empty());
+        all.retain(|k| !k.remark.is_empty() && !directory::is_gone(self.store(), k.person) && meant(&k.remark));
+        all.into_iter().map(|k| index::person(k.person)).collect()
     }
 
     fn people(&self, subjects: &[u64], pieces: &[Piece], limit: usize) -> Vec<FoundPerson> {
@@ -342,9 +361,15 @@ impl Asking<'_> {
             let conversation = conversations::between(store, self.account, number).unwrap_or(0);
             let shown = if display_name.is_empty() { user.to_string() } else { display_name.clone() };
             let ranges = places(&shown, pieces);
-            let rank = rank(&shown, user.name.as_str(), &ranges, pieces);
+            let remark = contacts::kept(store, self.account, number).map(|k| k.remark).unwrap_or_default();
+            let remark_ranges = places(&remark, pieces);
+            let mut rank = rank(&shown, user.name.as_str(), &ranges, pieces);
+            if !remark.is_empty() {
+                rank = rank.min(self::rank(&remark, user.name.as_str(), &remark_ranges, pieces));
+            }
             let last = startalk_domain::timeline::head(store, conversation).position;
-            all.push((rank, u64::MAX - last, FoundPerson { person: number, user, display_name, ranges, conversation }));
+            let person = FoundPerson { person: number, user, display_name, ranges, conversation, remark, remark_ranges };
+            all.push((rank, u64::MAX - last, person));
         }
         all.sort_by(|a, b| (a.0, a.1, a.2.user.name.as_str()).cmp(&(b.0, b.1, b.2.user.name.as_str())));
         all.into_iter().take(limit).map(|(_, _, p)| p).collect()

@@ -82,7 +82,8 @@ fn main() {
     let actors = actors.lock().clone();
     let inline = Inline { text: "x".repeat(100), ..Inline::default() };
     let text = Text { blocks: vec![Block { inlines: vec![inline], ..Block::default() }] };
-    let content: Bytes = Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() }.encode_to_vec().into();
+    let content: Bytes =
+        Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() }.encode_to_vec().into();
     let answered = Arc::new(AtomicU64::new(0));
     let (mut sent, mut batches) = (0u64, 0u64);
     let mut counters = vec![0; 200];

@@ -4,7 +4,7 @@
 
 use startalk_protocol::{
     Error, MessageId,
-    pb::client::{Conversation, GroupInvitation, Invitation, Message, Profile},
+    pb::client::{Conversation, GroupInvitation, Invitation, Message, Own, PersonKept, Profile},
 };
 
 use crate::ClientError;
@@ -148,7 +148,15 @@ pub enum Event {
         user: String,
         /// In the node's words: online, away …
         state: String,
+        /// What they say beside it.
+        text: String,
+        /// Of who is offline, when they were last there, milliseconds since 1970; 0: not known, or not told.
+        seen_ms: i64,
     },
+    /// What this account keeps about somebody, as it is now: neither remark nor star is nothing any more.
+    Person(PersonKept),
+    /// What this account has said of itself, as it is now.
+    Own(Own),
     /// Everything that happened while there was no connection has been told.
     SyncDone,
     /// The node was restored from an older copy. Conversations and their numbers are told anew; forget the old ones.

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content, wire_types::NotifySettings};
 
-use super::{Answer, Client, Command, groups, search, shape};
+use super::{Answer, Client, Command, groups, own, search, shape};
 
 impl Client<'_> {
     /// Goes on as the device in the folder, if there is one.
@@ -221,6 +221,9 @@ fn unhex(text: &str) -> Result<bytes::Bytes, ClientError> {
 }
 
 async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
+    if let Some(answer) = own::carry_out(&session, &command).await {
+        return answer;
+    }
     let done = |()| json!({});
     let list = |name: &str, values: Vec<Value>| json!({ name: values });
     match command {

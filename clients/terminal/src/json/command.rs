@@ -15,7 +15,7 @@ fn device_name() -> String {
 }
 
 /// Everything that can be asked. docs/json-client.md
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Command {
     SignIn {
@@ -253,6 +253,53 @@ pub(super) enum Command {
         #[serde(default)]
         mentions_only: bool,
     },
+    ArrangeConversation {
+        conversation: u64,
+        pinned: Option<bool>,
+        hidden: Option<bool>,
+        unread: Option<bool>,
+    },
+    KeepPerson {
+        user: String,
+        remark: Option<String>,
+        starred: Option<bool>,
+    },
+    SetAvailability {
+        state: String,
+        #[serde(default)]
+        until_ms: i64,
+        #[serde(default)]
+        text: String,
+    },
+    SetSchedule {
+        #[serde(default)]
+        zone: String,
+        #[serde(default)]
+        spans: Vec<super::own::Stretch>,
+    },
+    SetAutoReply {
+        #[serde(default)]
+        text: String,
+        #[serde(default)]
+        when_dnd: bool,
+        #[serde(default)]
+        when_away: bool,
+        #[serde(default)]
+        when_scheduled: bool,
+    },
+    SetOpenness {
+        #[serde(default)]
+        first_contact: String,
+        #[serde(default)]
+        question: String,
+        #[serde(default)]
+        answer: String,
+        #[serde(default)]
+        presence: String,
+        #[serde(default)]
+        last_seen: String,
+    },
+    Own {},
     Mark {
         conversation: u64,
         #[serde(default)]

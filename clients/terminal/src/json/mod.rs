@@ -8,6 +8,7 @@ mod answer;
 mod command;
 mod groups;
 mod output;
+mod own;
 mod search;
 mod shape;
 

@@ -52,7 +52,7 @@ pub(super) fn found(f: &Found) -> Value {
     let people: Vec<Value> = f
         .people
         .iter()
-        .map(|p| json!({ "user": p.user, "display_name": p.display_name, "ranges": ranges(&p.ranges), "conversation": p.conversation }))
+        .map(|p| json!({ "user": p.user, "display_name": p.display_name, "ranges": ranges(&p.ranges), "conversation": p.conversation, "remark": p.remark, "remark_ranges": ranges(&p.remark_ranges) }))
         .collect();
     let groups: Vec<Value> = f
         .groups

@@ -12,6 +12,8 @@ use startalk_client::{
     },
 };
 
+use super::own;
+
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
@@ -117,6 +119,10 @@ pub(super) fn conversation(c: &Conversation) -> Value {
         "group": c.group.as_ref().map(group),
         "muted_until_ms": c.muted_until_ms,
         "mentions_only": c.mentions_only,
+        "pinned": c.pinned,
+        "hidden_until": c.hidden_until,
+        "marked_unread": c.marked_unread,
+        "refused": c.refused,
     })
 }
 
@@ -178,7 +184,16 @@ pub(super) fn group_invitation(i: &GroupInvitation) -> Value {
 }
 
 pub(super) fn profile(p: &Profile) -> Value {
-    json!({ "user": p.user, "display_name": p.display_name, "avatar": p.avatar, "signature": p.signature, "revision": p.revision })
+    let presence = p.presence.as_ref().map(|p| json!({ "state": p.state, "text": p.text, "seen_ms": p.seen_ms }));
+    json!({
+        "user": p.user,
+        "display_name": p.display_name,
+        "avatar": p.avatar,
+        "signature": p.signature,
+        "revision": p.revision,
+        "presence": presence,
+        "question": p.question,
+    })
 }
 
 pub(super) fn device(d: &Device) -> Value {
@@ -265,7 +280,11 @@ pub(super) fn event(event: &Event, command_id: Option<&Value>) -> Value {
         Event::Typing { conversation, user, typing } => {
             json!({ "event": "typing", "conversation": conversation, "user": user, "typing": typing })
         }
-        Event::Presence { user, state } => json!({ "event": "presence", "user": user, "state": state }),
+        Event::Presence { user, state, text, seen_ms } => {
+            json!({ "event": "presence", "user": user, "state": state, "text": text, "seen_ms": seen_ms })
+        }
+        Event::Person(p) => json!({ "event": "person", "person": own::person(p) }),
+        Event::Own(o) => json!({ "event": "own", "own": own::own(o) }),
         Event::SyncDone => json!({ "event": "sync_done" }),
         Event::WentBack => json!({ "event": "went_back" }),
         Event::DeviceRevoked { device } => json!({ "event": "device_revoked", "device": device }),

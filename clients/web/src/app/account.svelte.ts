@@ -1,7 +1,7 @@
 // From what the worker tells to what the views read: the one place that knows both. One account of this
 // browser. Nothing is decided here and nothing is kept: the worker does both.
 
-import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type Place, type Problem, type FoundRow, type ProfileRow, type Sdk, type SearchOrder, type Stretch, type Told } from '../sdk/api'
+import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type OwnRow, type PersonRow, type Place, type Problem, type FoundRow, type ProfileRow, type Sdk, type SearchOrder, type Stretch, type Told } from '../sdk/api'
 import type { Said } from './content'
 import type { Conversation, ConversationId, Draft, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
 import { decodeContent, encodeContent } from './wire'
@@ -18,7 +18,7 @@ const MEMBERS_MAX = 2000
 const OPENED_MAX = 20
 
 type Of<K extends Told['kind']> = Extract<Told, { kind: K }>
-type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'presence' | 'invitation'>
+type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'presence' | 'invitation' | 'persons' | 'own'>
 
 /** What each message on the screen was made of. */
 const madeOf = new WeakMap<Message, MessageRow>()
@@ -38,14 +38,15 @@ export class Account implements Talk {
   #rows = $state.raw<ReadonlyMap<ConversationId, ConversationRow>>(new Map())
   #profiles = $state.raw<ReadonlyMap<string, ProfileRow>>(new Map())
   #typing = $state.raw<Readonly<Record<ConversationId, readonly string[]>>>({})
-  #presence = $state.raw<Readonly<Record<string, string>>>({})
+  #presence = $state.raw<Readonly<Record<string, { readonly state: string; readonly text: string }>>>({})
+  #persons = $state.raw<ReadonlyMap<string, PersonRow>>(new Map())
+  /** What the account has said of itself; undefined until the node has told. */
+  own = $state.raw<OwnRow>()
   #pins = $state.raw<Readonly<Record<ConversationId, readonly MessageRow[]>>>({})
   readonly #pinsRead = new Set<ConversationId>()
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #timelines = new Set<AccountTimeline>()
   invitations = $state.raw<readonly Invitation[]>([])
-  /** Addresses of what is to be come back to. */
-  #marked = $state.raw<ReadonlySet<string>>(new Set())
   opened = $state.raw<readonly string[]>([])
   #looked = false
   #online = false
@@ -64,19 +65,15 @@ export class Account implements Talk {
   readonly calls: AccountCalls
   readonly #end: () => void
 
-  constructor(private readonly sdk: Sdk, user: string) {
+  constructor(sdk: Sdk, user: string) {
     this.me = user
     this.domain = user.split('@')[1] ?? ''
     this.calls = sdk.account(user)
-    sdk.setting(this.#setting).then((value) => this.#take(value), () => undefined)
     sdk.setting(this.#openedSetting).then((value) => (this.opened = strings(value)), () => undefined)
     this.#end = sdk.listen((told) => {
       if (told.kind === 'accounts') this.row = told.rows.find((row) => row.user === user)
       else if (told.kind === 'account') { if (told.row.user === user) this.row = told.row }
-      else if (told.kind === 'setting') {
-        if (told.name === this.#setting) this.#take(told.value)
-        else if (told.name === this.#openedSetting) this.opened = strings(told.value)
-      }
+      else if (told.kind === 'setting') { if (told.name === this.#openedSetting) this.opened = strings(told.value) }
       else if (told.kind !== 'keeping' && told.account === user) this.hear(told)
       const online = this.row?.link.state === 'online'
       if (online && !this.#looked) this.lookForInvitations()
@@ -87,14 +84,8 @@ export class Account implements Talk {
       this.#online = online
     })
   }
-  get #setting(): string {
-    return `marked ${this.me}`
-  }
   get #openedSetting(): string {
     return `opened ${this.me}`
-  }
-  #take(value: unknown): void {
-    this.#marked = new Set(strings(value))
   }
   close(): void {
     this.#end()
@@ -135,7 +126,13 @@ export class Account implements Talk {
         }
         return
       case 'presence':
-        this.#presence = { ...this.#presence, [told.user]: told.state }
+        this.#presence = { ...this.#presence, [told.user]: { state: told.state, text: told.text } }
+        return
+      case 'persons':
+        this.#persons = new Map(told.rows.map((row) => [row.user, row]))
+        return
+      case 'own':
+        this.own = told.row
         return
       case 'invitation':
         this.lookForInvitations()
@@ -150,20 +147,21 @@ export class Account implements Talk {
     if (now?.includes(user)) this.#typing = { ...this.#typing, [conversation]: now.filter((one) => one !== user) }
   }
 
-  #made = new WeakMap<ConversationRow, { names: unknown; made: Conversation }>()
+  #made = new WeakMap<ConversationRow, { names: unknown; persons: unknown; made: Conversation }>()
   #sorted(): Conversation[] {
     const names = this.#profiles
+    const persons = this.#persons
     const out: Conversation[] = []
     for (const row of this.#rows.values()) {
       const known = this.#made.get(row)
-      if (known?.names === names && known.made.marked === this.#marked.has(known.made.address)) out.push(known.made)
+      if (known?.names === names && known.persons === persons) out.push(known.made)
       else {
         const made = this.#conversation(row)
-        this.#made.set(row, { names, made })
+        this.#made.set(row, { names, persons, made })
         out.push(made)
       }
     }
-    return out.sort((a, b) => b.time - a.time || (a.id < b.id ? 1 : -1))
+    return out.sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.time - a.time || (a.id < b.id ? 1 : -1))
   }
   #conversation(row: ConversationRow): Conversation {
     const group = row.group
@@ -171,7 +169,7 @@ export class Account implements Talk {
     const address = group ? group.group : (row.peer?.user ?? '')
     return {
       id: row.id,
-      name: group ? group.name || group.group : address === this.me ? this.name(this.me) : this.#profiles.get(address)?.displayName || row.peer?.displayName || address.split('@')[0] || address,
+      name: group ? group.name || group.group : address === this.me ? this.name(this.me) : this.#persons.get(address)?.remark || this.#profiles.get(address)?.displayName || row.peer?.displayName || address.split('@')[0] || address,
       address,
       group: group && {
         id: group.group, home: group.home, members: group.members, role: group.role, standing: group.standing, notice: group.notice,
@@ -179,7 +177,7 @@ export class Account implements Talk {
       },
       toMyself: !group && address === this.me,
       gone: row.peer?.gone ?? false,
-      head: row.head, read: row.read, unread: row.unread, mentioned: row.mentioned, marked: this.#marked.has(address), request: row.request, blocked: row.blocked,
+      head: row.head, read: row.read, unread: row.unread, mentioned: row.mentioned, marked: row.markedUnread, pinned: row.pinned, hidden: row.hiddenUntil > row.head, request: row.request, blocked: row.blocked,
       mutedUntil: row.mutedUntilMs, mentionsOnly: row.mentionsOnly, time: row.last?.time || row.time,
       last: row.last && this.message(row.last, row, undefined), draft: row.draft,
     }
@@ -205,6 +203,12 @@ export class Account implements Talk {
   }
   name(user: string): string {
     if (user === this.me && this.row?.me.displayName) return this.row.me.displayName
+    const remark = this.#persons.get(user)?.remark
+    if (remark) return remark
+    return this.ownName(user)
+  }
+  /** As they call themselves. */
+  ownName(user: string): string {
     const known = this.#profiles.get(user)
     if (!known) this.#learn(user)
     return known?.displayName || user.split('@')[0] || user
@@ -224,7 +228,23 @@ export class Account implements Talk {
     })
   }
   presence(user: string): string | undefined {
-    return this.#presence[user]
+    return this.#presence[user]?.state
+  }
+  presenceText(user: string): string {
+    return this.#presence[user]?.text ?? ''
+  }
+  get dnd(): boolean {
+    return this.presence(this.me) === 'dnd'
+  }
+  /** What is kept about somebody. */
+  kept(user: string): PersonRow {
+    return this.#persons.get(user) ?? { user, remark: '', starred: false }
+  }
+  starred(user: string): boolean {
+    return this.#persons.get(user)?.starred ?? false
+  }
+  get starredOnes(): readonly string[] {
+    return [...this.#persons.values()].filter((one) => one.starred).map((one) => one.user)
   }
   typing(id: ConversationId): readonly string[] {
     return this.#typing[id] ?? []
@@ -299,12 +319,8 @@ export class Account implements Talk {
     void this.calls.markRead(id, sequence).catch(() => undefined)
   }
   markUnread(address: string, unread: boolean): void {
-    if (this.#marked.has(address) === unread) return
-    const next = new Set(this.#marked)
-    if (unread) next.add(address)
-    else next.delete(address)
-    this.#marked = next
-    void this.sdk.keepSetting(this.#setting, [...next]).catch(() => undefined)
+    const one = this.conversations.find((c) => c.address === address)
+    if (one && one.marked !== unread) void this.calls.arrange(one.id, { unread }).catch((error: unknown) => this.onproblem?.(error))
   }
   setTyping(id: ConversationId, typing: boolean): void {
     if (this.link.state === 'online') void this.calls.typing(id, typing).catch(() => undefined)
@@ -317,6 +333,9 @@ export class Account implements Talk {
   }
   silence(id: ConversationId, until: number, mentionsOnly: boolean): Promise<void> {
     return this.calls.silence(id, until, mentionsOnly)
+  }
+  arrange(id: ConversationId, change: { readonly pinned?: boolean; readonly hidden?: boolean }): Promise<void> {
+    return this.calls.arrange(id, change)
   }
   block(user: string, blocked: boolean): Promise<void> {
     return this.calls.block(user, blocked)

@@ -17,7 +17,8 @@ export interface Inline { text: string; marks: number; link: string; mention: st
 export interface Block { kind: number; level: number; inlines: Inline[] }
 
 export type Said =
-  | { kind: 'text'; blocks: Block[] }
+  /** automatic: the node said it in the person's absence. */
+  | { kind: 'text'; blocks: Block[]; automatic?: true }
   | { kind: 'code'; language: string; source: string }
   | { kind: 'system'; code: string; params: Record<string, string> }
   | { kind: 'unknown'; fallback: string; bytes: Uint8Array }

@@ -74,6 +74,10 @@ export interface Conversation {
   readonly read: number
   readonly unread: number
   readonly mentioned: boolean
+  /** Above all others. */
+  readonly pinned: boolean
+  /** Not in the list until something is said. */
+  readonly hidden: boolean
   /** Somebody wants to come back to it: shown as unread until it is opened. */
   readonly marked: boolean
   readonly request: boolean
@@ -141,6 +145,11 @@ export interface Talk {
   conversation(id: ConversationId): Conversation | undefined
   name(user: string): string
   presence(user: string): string | undefined
+  /** What they say of their presence. */
+  presenceText(user: string): string
+  /** Whether one is not to be disturbed now. */
+  readonly dnd: boolean
+  starred(user: string): boolean
   typing(id: ConversationId): readonly string[]
   /** `at`: the message around which it begins; else the newest, or where one stopped reading. */
   timeline(id: ConversationId, at?: number): Timeline
@@ -155,13 +164,15 @@ export interface Talk {
   retry(id: ConversationId, message: Message): void
   discard(id: ConversationId, message: Message): void
   markRead(id: ConversationId, sequence: number): void
-  /** By the address of a conversation; kept in this browser. */
+  /** By the address of a conversation. */
   markUnread(address: string, unread: boolean): void
   setTyping(id: ConversationId, typing: boolean): void
   /** By the address of a conversation. */
   draft(address: string): Promise<Draft | undefined>
   keepDraft(address: string, draft: Draft | undefined): void
   silence(id: ConversationId, until: number, mentionsOnly: boolean): Promise<void>
+  /** Where it stands in the list, on all devices. */
+  arrange(id: ConversationId, change: { readonly pinned?: boolean; readonly hidden?: boolean }): Promise<void>
   block(user: string, blocked: boolean): Promise<void>
   decide(id: ConversationId, accept: boolean): Promise<void>
   open(user: string): Promise<ConversationId>

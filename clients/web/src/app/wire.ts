@@ -50,12 +50,17 @@ function fields(bytes: Uint8Array, field: (number: number, wire: number, reader:
 
 const text = (reader: Reader): string => decoder.decode(reader.part())
 
+/** Field of Content: the node said it. */
+const AUTOMATIC = 345
+
 /** What cannot be read is unknown, not an error: it is shown as such and can be forwarded. */
 export function decodeContent(bytes: Uint8Array): Said {
   let fallback = ''
   let said: Said | undefined
+  let automatic = false
   try {
     fields(bytes, (number, wire, reader) => {
+      if (number === AUTOMATIC && wire === 0) return (automatic = reader.number() === 1, true)
       if (wire !== 2) return false
       if (number === 1) fallback = text(reader)
       else if (number === 2) said = { kind: 'text', blocks: blocks(reader.part()) }
@@ -67,6 +72,7 @@ export function decodeContent(bytes: Uint8Array): Said {
   } catch {
     said = undefined
   }
+  if (automatic && said?.kind === 'text') said = { ...said, automatic: true }
   return said ?? { kind: 'unknown', fallback, bytes }
 }
 

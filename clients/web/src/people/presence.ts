@@ -4,17 +4,31 @@ import type { MenuItem } from '../parts/menus.svelte'
 import type { Node } from '../rooms/node'
 import { say } from '../words'
 
-const STATES = ['online', 'away', 'busy', 'dnd', 'offline'] as const
+/** How long one is there by hand where a schedule says otherwise. */
+const THERE_MS = 12 * 3_600_000
+const HOUR_MS = 3_600_000
 
-/** Entries for the account's own menu; `now`: what was chosen last. */
-export function presenceItems(node: Node, now: string, onchange: (state: string) => void, onproblem: (error: unknown) => void): MenuItem[] {
+/** Entries for the account's own menu. What is chosen is kept, and is the same on all devices. */
+export function presenceItems(node: Node, onsettings: () => void, onproblem: (error: unknown) => void): MenuItem[] {
   const t = say('people')
-  const words = { online: t('online'), away: t('away'), busy: t('busy'), dnd: t('dnd'), offline: t('invisible') }
-  return STATES.map((state) => ({
-    words: words[state],
-    checked: state === now,
-    act: () => void node.setPresence(state).then(() => onchange(state), onproblem),
-  }))
+  const said = node.own()?.availability
+  const over = said !== undefined && said.untilMs !== 0 && said.untilMs <= Date.now()
+  const now = over ? '' : (said?.state ?? '')
+  const set = (state: string, untilMs = 0) => () => void node.setAvailability({ state, untilMs, text: over ? '' : (said?.text ?? '') }).catch(onproblem)
+  // Without a schedule one is there whenever one is; with one, by hand, and for a while.
+  const scheduled = (node.own()?.schedule.spans.length ?? 0) > 0
+  return [
+    { words: t('online'), checked: now === '' || now === 'online', act: scheduled ? set('online', Date.now() + THERE_MS) : set('') },
+    { words: t('away'), checked: now === 'away', act: set('away') },
+    { words: t('busy'), checked: now === 'busy', act: set('busy') },
+    { words: t('dnd'), checked: now === 'dnd', items: [
+      { words: t('forAnHour'), act: set('dnd', Date.now() + HOUR_MS) },
+      { words: t('forEightHours'), act: set('dnd', Date.now() + 8 * HOUR_MS) },
+      { words: t('muteAlways'), act: set('dnd') },
+    ] },
+    { words: t('invisible'), checked: now === 'offline', act: set('offline') },
+    { words: t('presenceMore'), icon: 'edit', act: onsettings },
+  ]
 }
 
 /** How long a conversation is not to be announced: until when, or 0 for again. */

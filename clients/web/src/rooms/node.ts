@@ -3,7 +3,7 @@
 //
 // Nothing here decides anything: an error is what the node said, as code and parameters.
 
-import type { AccountCalls, ConversationId, GroupRow, ProfileRow } from '../sdk/api'
+import type { AccountCalls, ConversationId, GroupRow, OwnRow, PersonRow, ProfileRow } from '../sdk/api'
 import type { Told } from '../words/errors.svelte'
 
 export type {
@@ -27,7 +27,7 @@ export interface Request { readonly conversation: ConversationId; readonly user:
 /** What is asked of the node, as the SDK asks it. */
 type Asked =
   | 'search' | 'profile' | 'setProfile' | 'setPresence' | 'devices' | 'revokeDevice' | 'changePassword' | 'newRecoveryCodes' | 'invite' | 'blocked' | 'block' | 'decide'
-  | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'administer' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
+  | 'keepPerson' | 'setAvailability' | 'setSchedule' | 'setAutoReply' | 'setOpenness' | 'card' | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'administer' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
 
 export interface Node extends Pick<AccountCalls, Asked> {
   readonly user: string
@@ -45,6 +45,16 @@ export interface Node extends Pick<AccountCalls, Asked> {
   online(): boolean
   name(user: string): string
   presence(user: string): string | undefined
+  /** What they say beside it. */
+  presenceText(user: string): string
+  /** As they call themselves, whatever one calls them oneself. */
+  ownName(user: string): string
+  /** What is kept about somebody; neither: nothing. */
+  kept(user: string): PersonRow
+  /** Those whom one wants at hand. */
+  starred(): readonly Known[]
+  /** What the account has said of itself; undefined until the node has told. */
+  own(): OwnRow | undefined
   known(): readonly Known[]
   requests(): readonly Request[]
   group(conversation: ConversationId): Group | undefined

@@ -127,6 +127,12 @@ export interface ConversationRow {
   readonly time: number
   readonly mutedUntilMs: number
   readonly mentionsOnly: boolean
+  /** Above all others in the list. */
+  readonly pinned: boolean
+  /** Not in the list while `head` is below; 0: in it. */
+  readonly hiddenUntil: number
+  /** To be come back to, though everything is read. */
+  readonly markedUnread: boolean
   /** Messages by others after `read`. */
   readonly unread: number
   /** One of them calls me, or everybody. */
@@ -208,6 +214,25 @@ export interface NotifySettings {
 }
 /** key: the node's for push services; empty: it does not push. endpoint: where this device is reached; empty: nowhere. */
 export interface NotifyRow { readonly settings: NotifySettings; readonly key: Uint8Array; readonly endpoint: string }
+
+/** What one keeps about somebody; with neither it is nothing. */
+export interface PersonRow { readonly user: User; readonly remark: string; readonly starred: boolean }
+
+/** Said by hand, on all devices. state: 'online' … 'offline' (seems so), or empty: as the program sees it; untilMs: 0: until it is changed. */
+export interface Availability { readonly state: string; readonly untilMs: number; readonly text: string }
+/** days: a sum of 1 Monday … 64 Sunday; minutes of the day, until at most 1440, or not after from: of the next day. */
+export interface Span { readonly days: number; readonly fromMin: number; readonly untilMin: number }
+/** Weekly hours in which one is not to be disturbed, by the clock of a place ("Europe/Berlin"). */
+export interface Schedule { readonly zone: string; readonly spans: readonly Span[] }
+export interface AutoReply { readonly text: string; readonly whenDnd: boolean; readonly whenAway: boolean; readonly whenScheduled: boolean }
+/** firstContact: 'anyone', 'ask', 'question', 'nobody', or empty; presence, lastSeen: 'everyone', 'domain', 'nobody', or empty: everyone. */
+export interface Openness { readonly firstContact: string; readonly question: string; readonly answer: string; readonly presence: string; readonly lastSeen: string }
+/** What an account has said of itself. */
+export interface OwnRow { readonly availability: Availability; readonly schedule: Schedule; readonly reply: AutoReply; readonly openness: Openness }
+/** How somebody is there. seenMs: of who is offline; 0: not known, or not told. */
+export interface PresenceRow { readonly state: string; readonly text: string; readonly seenMs: number }
+/** question: what they ask of who writes to them first. */
+export interface CardRow { readonly profile: ProfileRow; readonly presence: PresenceRow | undefined; readonly question: string }
 
 export interface DeviceRow { readonly id: string; readonly name: string; readonly addedMs: number; readonly seenMs: number; readonly here: boolean }
 export interface InvitationRow { readonly link: string; readonly notAfterMs: number; readonly uses: number }
@@ -323,6 +348,14 @@ export interface AccountCalls {
   keepDraft(address: string, draft: Draft | undefined): Promise<void>
   silence(conversation: ConversationId, untilMs: number, mentionsOnly: boolean): Promise<void>
   decide(conversation: ConversationId, accept: boolean): Promise<void>
+  /** Where a conversation stands in the list, on all devices; what is not said stays as it is. */
+  arrange(conversation: ConversationId, change: { readonly pinned?: boolean; readonly hidden?: boolean; readonly unread?: boolean }): Promise<void>
+  keepPerson(user: User, change: { readonly remark?: string; readonly starred?: boolean }): Promise<void>
+  setAvailability(said: Availability): Promise<void>
+  setSchedule(schedule: Schedule): Promise<void>
+  setAutoReply(reply: AutoReply): Promise<void>
+  setOpenness(openness: Openness): Promise<void>
+  card(user: User): Promise<CardRow>
   open(user: User): Promise<ConversationId>
   block(user: string, blocked: boolean): Promise<void>
   blocked(): Promise<readonly string[]>
@@ -398,7 +431,10 @@ export type Told =
   | { readonly kind: 'again'; readonly account: User; readonly conversation: ConversationId | undefined }
   | { readonly kind: 'profiles'; readonly account: User; readonly rows: readonly ProfileRow[] }
   | { readonly kind: 'typing'; readonly account: User; readonly conversation: ConversationId; readonly user: User; readonly typing: boolean }
-  | { readonly kind: 'presence'; readonly account: User; readonly user: User; readonly state: string }
+  | { readonly kind: 'presence'; readonly account: User; readonly user: User; readonly state: string; readonly text: string }
+  /** `whole`: about anybody else nothing is kept. */
+  | { readonly kind: 'persons'; readonly account: User; readonly rows: readonly PersonRow[]; readonly whole: boolean }
+  | { readonly kind: 'own'; readonly account: User; readonly row: OwnRow }
   | { readonly kind: 'invitation'; readonly account: User; readonly row: GroupInvitationRow }
   /** Not: this browser keeps nothing, and what is here goes with the last tab. Told once, before the accounts. */
   | { readonly kind: 'keeping'; readonly isKept: boolean }

@@ -3,7 +3,7 @@
 // Everything that is heard goes through here into the store and, as rows, to who listens. A message is named by its
 // conversation and sequence; of two forms the later one is kept (rows.ts). Heads and marks only grow.
 
-import type { ConversationRow, Draft, MessageRow, ProfileRow, Told } from './api'
+import type { ConversationRow, Draft, MessageRow, OwnRow, PersonRow, ProfileRow, Told } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { calls, groupRow, later, messageRow, peerRow } from './rows'
 import type { Kept, Store } from './store'
@@ -15,11 +15,12 @@ const COUNT_MAX = 500
 function fresh(id: string): Kept {
   return {
     id, peer: undefined, group: undefined, head: 0, delivered: 0, read: 0, request: false, blocked: false, time: 0,
-    mutedUntilMs: 0, mentionsOnly: false, unread: 0, mentioned: false, last: undefined, draft: '', known: [],
+    mutedUntilMs: 0, mentionsOnly: false, pinned: false, hiddenUntil: 0, markedUnread: false,
+    unread: 0, mentioned: false, last: undefined, draft: '', known: [], refused: false,
   }
 }
 
-export function shown({ known: _, ...row }: Kept): ConversationRow {
+export function shown({ known: _, refused: __, ...row }: Kept): ConversationRow {
   return row
 }
 
@@ -34,8 +35,9 @@ export class Book {
   readonly #profiles = new Map<string, ProfileRow>()
   /** By address. */
   #drafts = new Map<string, Draft>()
-  /** Addresses of who asked and was declined: the node does not tell these from others, and they are no conversations. */
-  #declined = new Set<string>()
+  /** What the account keeps about people. */
+  #persons = new Map<string, PersonRow>()
+  #own: OwnRow | undefined
   readonly #touched = new Set<string>()
   readonly #recount = new Set<string>()
   readonly #heard = new Map<string, MessageRow>()
@@ -49,10 +51,15 @@ export class Book {
   }
 
   async load(): Promise<void> {
-    for (const kept of await this.#store.conversations()) this.#all.set(kept.id, kept)
+    for (const kept of await this.#store.conversations()) this.#all.set(kept.id, { ...fresh(kept.id), ...kept })
     for (const profile of await this.#store.profiles()) this.#profiles.set(profile.user, profile)
     this.#drafts = await this.#store.drafts()
-    this.#declined = (await this.#store.meta<Set<string>>('declined')) ?? new Set()
+    this.#persons = (await this.#store.meta<Map<string, PersonRow>>('persons')) ?? new Map()
+    this.#own = await this.#store.meta<OwnRow>('own')
+    // Before nodes told who was refused, it was kept here.
+    const declined = await this.#store.meta<Set<string>>('declined')
+    for (const kept of declined ? [...this.#all.values()] : []) if (declined?.has(addressOf(kept))) this.update(kept.id, () => ({ refused: true }))
+    if (declined) this.#store.remove('meta', 'declined')
   }
 
   get(id: string): Kept | undefined {
@@ -60,22 +67,32 @@ export class Book {
   }
 
   all(): ConversationRow[] {
-    return [...this.#all.values()].filter((c) => !this.#isDeclined(c)).map(shown)
+    return [...this.#all.values()].filter((c) => !c.refused).map(shown)
   }
 
-  #isDeclined(c: Kept): boolean {
-    return this.#declined.has(addressOf(c))
+  persons(): PersonRow[] {
+    return [...this.#persons.values()]
   }
 
-  /** A request was decided on. One that is declined is told no more, until one writes to them oneself. */
-  decided(id: string, accepted: boolean): void {
-    const c = this.#all.get(id)
-    if (!c || this.#isDeclined(c) !== accepted) return
-    if (accepted) this.#declined.delete(addressOf(c))
-    else this.#declined.add(addressOf(c))
-    this.#store.put('meta', new Set(this.#declined), 'declined')
-    if (accepted) this.update(id, () => ({}))
-    else this.tellAll()
+  /** What is kept about somebody now; nothing of it is nothing. */
+  takePersons(rows: readonly PersonRow[]): void {
+    if (rows.length === 0) return
+    for (const row of rows) {
+      if (row.remark === '' && !row.starred) this.#persons.delete(row.user)
+      else this.#persons.set(row.user, row)
+    }
+    this.#store.put('meta', new Map(this.#persons), 'persons')
+    this.#tell({ kind: 'persons', account: this.me, rows: this.persons(), whole: true })
+  }
+
+  get own(): OwnRow | undefined {
+    return this.#own
+  }
+
+  takeOwn(row: OwnRow): void {
+    this.#own = row
+    this.#store.put('meta', row, 'own')
+    this.#tell({ kind: 'own', account: this.me, row })
   }
 
   profiles(): ProfileRow[] {
@@ -96,7 +113,7 @@ export class Book {
   unread(): number {
     const now = Date.now()
     let count = 0
-    for (const c of this.#all.values()) if (c.mutedUntilMs <= now && !c.request && !this.#isDeclined(c)) count += c.unread
+    for (const c of this.#all.values()) if (c.mutedUntilMs <= now && !c.request && !c.refused) count += c.unread
     return count
   }
 
@@ -126,6 +143,8 @@ export class Book {
     this.#touched.clear()
     this.#recount.clear()
     for (const [address, { typed, mentions }] of this.#drafts) this.keepDraft(address, { typed, mentions })
+    this.#persons.clear()
+    this.#store.remove('meta', 'persons')
     for (const room of ['conversations', 'messages', 'profiles'] as const) this.#store.clear(room)
     this.#tell({ kind: 'again', account: this.me, conversation: undefined })
   }
@@ -136,8 +155,9 @@ export class Book {
     this.#profiles.clear()
     this.#drafts.clear()
     this.#store.clear('drafts')
-    this.#declined.clear()
-    this.#store.remove('meta', 'declined')
+    this.#own = undefined
+    this.#store.remove('meta', 'own')
+    this.#tell({ kind: 'persons', account: this.me, rows: [], whole: true })
     this.tellAll()
   }
 
@@ -177,9 +197,15 @@ export class Book {
         time: Math.max(old.time, Number(c.timeMs)),
         mutedUntilMs: Number(c.mutedUntilMs),
         mentionsOnly: c.mentionsOnly,
+        pinned: c.pinned,
+        hiddenUntil: Number(c.hiddenUntil),
+        markedUnread: c.markedUnread,
+        refused: c.refused,
         draft: this.#drafts.get(c.group?.group ?? c.peer?.user ?? '')?.typed ?? '',
       }
     })
+    // What is not told any more is only seen to be gone in the whole.
+    if (next.refused && before && !before.refused) this.tellAll()
     if (c.peer && c.peer.displayName !== '') this.#named(c.peer.user, c.peer.displayName)
     if (!before || before.read !== next.read) this.#recount.add(id)
     return next
@@ -351,7 +377,7 @@ export class Book {
     const touched = [...this.#touched].map((id) => this.#all.get(id)).filter((c) => c !== undefined)
     this.#touched.clear()
     for (const c of touched) this.#store.put('conversations', c)
-    const told = touched.filter((c) => !this.#isDeclined(c))
+    const told = touched.filter((c) => !c.refused)
     if (told.length > 0) this.#tell({ kind: 'conversations', account: this.me, rows: told.map(shown), whole: false })
     this.#flushing = undefined
     if (this.#heard.size + this.#changed.size + this.#recount.size + this.#touched.size > 0) this.#later()

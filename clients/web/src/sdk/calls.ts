@@ -2,9 +2,9 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
-  ApiError, type AccountCalls, type Act, type Acted, type ConversationId, type DeviceRow, type Draft, type FoundRow, type FoundSort, type GroupInvitationRow,
-  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Place, type ProfileRow, type ReadersRow,
-  type SearchOrder, type SendOrder, type Stretch,
+  ApiError, type AccountCalls, type Act, type Acted, type AutoReply, type Availability, type CardRow, type ConversationId, type DeviceRow, type Draft, type FoundRow, type FoundSort, type GroupInvitationRow,
+  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type Place, type ProfileRow, type ReadersRow,
+  type Schedule, type SearchOrder, type SendOrder, type Stretch,
 } from './api'
 import type { ActInGroupSchema, SearchSchema } from './made/startalk/client_pb'
 import { foundRow, invitationRow, memberRow, messageRow, notifyRow, profileRow, unhex } from './rows'
@@ -342,13 +342,62 @@ export class Calls implements AccountCalls {
 
   async decide(conversation: string, accept: boolean): Promise<void> {
     await this.#session.ask({ case: 'decideRequest', value: { conversation: BigInt(conversation), accept } }, 'done')
-    this.#session.book.decided(conversation, accept)
+    const { book } = this.#session
+    book.update(conversation, () => ({ request: false, refused: !accept, blocked: !accept }))
+    if (!accept) book.tellAll()
+  }
+
+  async arrange(conversation: string, change: { readonly pinned?: boolean; readonly hidden?: boolean; readonly unread?: boolean }): Promise<void> {
+    // Seen at once; what the node has of it comes with its own word, and so does that it was not to be.
+    const { book } = this.#session
+    const before = book.get(conversation)
+    if (!before) return
+    const { pinned = before.pinned, unread = before.markedUnread } = change
+    const hiddenUntil = change.hidden === undefined ? before.hiddenUntil : change.hidden ? before.head + 1 : 0
+    book.update(conversation, () => ({ pinned, markedUnread: unread, hiddenUntil }))
+    try {
+      await this.#session.ask({ case: 'arrangeConversation', value: { conversation: BigInt(conversation), ...change } }, 'done')
+    } catch (error) {
+      book.update(conversation, () => ({ pinned: before.pinned, markedUnread: before.markedUnread, hiddenUntil: before.hiddenUntil }))
+      throw error
+    }
+  }
+
+  async keepPerson(user: string, change: { readonly remark?: string; readonly starred?: boolean }): Promise<void> {
+    await this.#session.ask({ case: 'keepPerson', value: { user, ...change } }, 'done')
+  }
+
+  async setAvailability(said: Availability): Promise<void> {
+    const { state, untilMs, text } = said
+    await this.#session.ask({ case: 'setAvailability', value: { availability: { state, untilMs: BigInt(untilMs), text } } }, 'done')
+  }
+
+  async setSchedule({ zone, spans }: Schedule): Promise<void> {
+    await this.#session.ask({ case: 'setSchedule', value: { schedule: { zone, spans: spans.map((one) => ({ ...one })) } } }, 'done')
+  }
+
+  async setAutoReply(reply: AutoReply): Promise<void> {
+    await this.#session.ask({ case: 'setAutoReply', value: { reply: { ...reply } } }, 'done')
+  }
+
+  async setOpenness(openness: Openness): Promise<void> {
+    await this.#session.ask({ case: 'setOpenness', value: { openness: { ...openness } } }, 'done')
+  }
+
+  async card(user: string): Promise<CardRow> {
+    const told = await this.#session.ask({ case: 'getProfile', value: { user } }, 'profile')
+    const profile = profileRow(told)
+    this.#session.book.takeProfile(profile)
+    const { presence } = told
+    return { profile, presence: presence && { state: presence.state, text: presence.text, seenMs: Number(presence.seenMs) }, question: told.question }
   }
 
   async open(user: string): Promise<ConversationId> {
     const there = this.#session.book.with(user, '')
     if (there) {
-      this.#session.book.decided(there.id, true)
+      // Whom one had refused, one wants to hear after all.
+      if (there.refused) await this.decide(there.id, true)
+      else if (there.hiddenUntil > there.head) await this.arrange(there.id, { hidden: false }).catch(() => undefined)
       return there.id
     }
     const conversation = await this.#session.ask({ case: 'openConversation', value: { user } }, 'conversation')

@@ -137,6 +137,8 @@ export class Host {
     for (const [account, { session }] of this.#accounts) {
       hear({ kind: 'conversations', account, rows: session.book.all(), whole: true })
       hear({ kind: 'profiles', account, rows: session.book.profiles() })
+      hear({ kind: 'persons', account, rows: session.book.persons(), whole: true })
+      if (session.book.own) hear({ kind: 'own', account, row: session.book.own })
     }
   }
 

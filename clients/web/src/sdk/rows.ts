@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf'
 import type {
-  FoundRow, GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, PeerRow, ProfileRow, RangeRow, RightsRow, Role, Standing, Who,
+  FoundRow, GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, OwnRow, PeerRow, PersonRow, ProfileRow, RangeRow, RightsRow, Role, Standing, Who,
 } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { ContentSchema } from './made/startalk/content_pb'
@@ -66,6 +66,20 @@ export function notifyRow(m: pb.Notify): NotifyRow {
     },
     key: m.key, endpoint: m.endpoint,
   }
+}
+
+export function ownRow(m: pb.Own): OwnRow {
+  const { availability: a, schedule: s, reply: r, openness: o } = m
+  return {
+    availability: { state: a?.state ?? '', untilMs: Number(a?.untilMs ?? 0n), text: a?.text ?? '' },
+    schedule: { zone: s?.zone ?? '', spans: (s?.spans ?? []).map((one) => ({ days: one.days, fromMin: one.fromMin, untilMin: one.untilMin })) },
+    reply: { text: r?.text ?? '', whenDnd: r?.whenDnd ?? false, whenAway: r?.whenAway ?? false, whenScheduled: r?.whenScheduled ?? false },
+    openness: { firstContact: o?.firstContact ?? '', question: o?.question ?? '', answer: o?.answer ?? '', presence: o?.presence ?? '', lastSeen: o?.lastSeen ?? '' },
+  }
+}
+
+export function personRow(m: pb.PersonKept): PersonRow {
+  return { user: m.user, remark: m.remark, starred: m.starred }
 }
 
 export function peerRow(m: pb.Member): PeerRow {

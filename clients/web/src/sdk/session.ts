@@ -9,7 +9,7 @@ import { Calls } from './calls'
 import type * as pb from './made/startalk/client_pb'
 import { Outbox } from './outbox'
 import { offerAgain } from './restored'
-import { invitationRow, messageRow, ownKey, profileRow } from './rows'
+import { invitationRow, messageRow, ownKey, ownRow, personRow, profileRow } from './rows'
 import { Socket, hostOf, type OpenWire } from './socket'
 import type { Identity, Store } from './store'
 import { limits, readAsk, tooLarge, type Answer, type Ask } from './wire'
@@ -369,6 +369,8 @@ export class Session {
   #page(page: pb.SyncPage): void {
     if (page.wentBack && !this.#wentBack) this.#goneBack()
     if (page.me) this.book.takeProfile(profileRow(page.me))
+    if (page.own) this.book.takeOwn(ownRow(page.own))
+    this.book.takePersons(page.people.map(personRow))
     for (const conversation of page.conversations) {
       this.book.synced(conversation)
       this.#placedIn(conversation)
@@ -468,7 +470,7 @@ export class Session {
         break
       }
       case 'presence':
-        this.tell({ kind: 'presence', account: this.me, user: answer.value.user, state: answer.value.state })
+        this.tell({ kind: 'presence', account: this.me, user: answer.value.user, state: answer.value.state, text: answer.value.text })
         break
       default:
     }
@@ -513,6 +515,12 @@ export class Session {
         }
         break
       }
+      case 'person':
+        this.book.takePersons([personRow(what.value)])
+        break
+      case 'own':
+        this.book.takeOwn(ownRow(what.value))
+        break
       case 'groupInvitation':
         this.tell({ kind: 'invitation', account: this.me, row: invitationRow(what.value) })
         break

@@ -52,6 +52,8 @@ export interface Said {
 /** A conversation as it is kept. */
 export interface Kept extends ConversationRow {
   readonly known: Known
+  /** One has refused the request: it is no conversation, until one writes to them oneself. */
+  readonly refused: boolean
 }
 
 export interface Identity {

@@ -12,9 +12,10 @@ import { screens } from './screens.mjs'
 import { shell } from './shell.mjs'
 import { talk } from './talk.mjs'
 import { deeds } from './deeds.mjs'
+import { own } from './own.mjs'
 import { notices } from './notices.mjs'
 import { requests } from './requests.mjs'
 import { security } from './security.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...rooms, ...admin, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...own, ...rooms, ...admin, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

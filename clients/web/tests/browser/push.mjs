@@ -112,7 +112,7 @@ export const push = [
     },
   },
   {
-    name: 'pushes: what was taken back goes, hidden content stays hidden, quiet hours and keywords are kept on the server',
+    name: 'pushes: what was taken back goes, hidden content stays hidden, keywords are kept on the server',
     async run(test) {
       const { alpha, push: service } = test.world
       const subscription = await service.subscription()
@@ -127,10 +127,6 @@ export const push = [
       await page.getByLabel('Keywords').fill('budget')
       await page.getByRole('button', { name: 'Add', exact: true }).click()
       await page.getByRole('button', { name: 'Remove budget' }).waitFor()
-      await page.getByRole('switch', { name: 'Quiet hours' }).click()
-      await page.getByLabel('From').waitFor()
-      assert.equal(await page.getByLabel('From').inputValue(), '22:00')
-      await page.getByRole('switch', { name: 'Quiet hours' }).click()
       await page.reload()
       await page.getByRole('button', { name: 'Remove budget' }).waitFor()
       await accessible(page, 'settings of notifications on a phone')

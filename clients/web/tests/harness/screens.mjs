@@ -6,7 +6,7 @@ export const OUTSIDE = {
   invitation: { path: async (world) => `/join/${await world.alpha.invitation()}` },
 }
 
-const settings = ['profile', 'security', 'appearance', 'notifications', 'blocked', 'invite', 'account', 'about']
+const settings = ['profile', 'security', 'appearance', 'notifications', 'availability', 'privacy', 'blocked', 'invite', 'account', 'about']
 
 /** Of who is; `at` is the path of a conversation. */
 export const INSIDE = {

@@ -91,11 +91,11 @@ export const IDENTITY: Identity = {
 }
 
 /** A conversation with Bob, as a sync tells of it. */
-export function talk(head: number, messages: MessageInit[], read = 0): Answer {
+export function talk(head: number, messages: MessageInit[], read = 0, more: { blocked?: boolean; refused?: boolean } = {}): Answer {
   return {
     case: 'syncPage',
     value: {
-      conversations: [{ conversation: { conversation: 5n, peer: { user: BOB }, head: BigInt(head), read: BigInt(read), timeMs: 1n }, messages }],
+      conversations: [{ conversation: { conversation: 5n, peer: { user: BOB }, head: BigInt(head), read: BigInt(read), timeMs: 1n, ...more }, messages }],
     },
   }
 }

@@ -289,6 +289,8 @@ describe('what is heard', () => {
     expect(one.session.row().unread).toBe(0)
     await one.store.sure()
     one.session.stop()
+    // As the node tells it from then on, and to every other device.
+    node.pages = () => [talk(1, [from(BOB, 1)], 0, { blocked: true, refused: true })]
     const two = await session(node, one.factory)
     two.session.start()
     await until(() => two.session.row().link.state === 'online')

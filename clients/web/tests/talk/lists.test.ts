@@ -10,7 +10,7 @@ import { hue, initials } from '../../src/parts/colour'
 
 const talk = (id: string, more: Partial<Conversation> = {}): Conversation => ({
   id, name: `n${id}`, address: `a${id}@x.example`, group: undefined, toMyself: false, gone: false, head: 9, read: 9, unread: 0, mentioned: false, marked: false, request: false, blocked: false,
-  mutedUntil: 0, mentionsOnly: false, time: 0, last: undefined, draft: '', ...more,
+  mutedUntil: 0, mentionsOnly: false, pinned: false, hidden: false, time: 0, last: undefined, draft: '', ...more,
 })
 const group = (more: Partial<GroupFacts> = {}): GroupFacts => ({ id: 'g', home: 'x', members: 3, role: 'member', standing: 'member', notice: '', mayPost: true, mayPin: false, mayCallAll: false, mutedUntil: 0, ...more })
 const message = (more: Partial<Message> = {}): Message => ({

@@ -46,7 +46,7 @@ pub fn standing_of(said: &Said, schedule: &Schedule, zones: Zones, now_ms: u64) 
 
 /// The account's hours. Until it set a schedule, those that it once gave as quiet ones: every day, by a clock that keeps its
 /// distance from UTC.
-fn hours(read: &impl Read, account: u64) -> Schedule {
+pub fn hours(read: &impl Read, account: u64) -> Schedule {
     let schedule = super::schedule(read, account);
     if schedule.position != 0 {
         return (*schedule).clone();
@@ -59,7 +59,11 @@ fn hours(read: &impl Read, account: u64) -> Schedule {
     let moved = |minute: u32| (i64::from(minute) - i64::from(old.offset_min)).rem_euclid(DAY_MIN);
     let (from, until) = (moved(old.quiet_from_min), moved(old.quiet_until_min));
     let minute = |m: i64| u32::try_from(m).unwrap_or_default();
-    Schedule { zone: "UTC".to_owned(), spans: vec![Span { days: 127, from_min: minute(from), until_min: minute(until) }], position: 0 }
+    Schedule {
+        zone: "UTC".to_owned(),
+        spans: vec![Span { days: 127, from_min: minute(from), until_min: minute(until) }],
+        position: 0,
+    }
 }
 
 /// Whether one of the spans covers a moment, where the clock is so many minutes ahead of UTC.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commands::{set, set_auto_reply, set_schedule};
-pub use hours::{Standing, is_covered, standing, standing_of};
+pub use hours::{Standing, hours, is_covered, standing, standing_of};
 pub(crate) use reply::answer;
 
 use crate::{

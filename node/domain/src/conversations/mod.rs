@@ -105,6 +105,12 @@ impl Direct {
         std::iter::once(self.a).chain(second)
     }
 
+    /// Those accounts here who may know how far one of the two has read: not whoever waits to be let in, nor who was not.
+    pub fn told_of_marks(&self, of: u64) -> impl Iterator<Item = u64> {
+        let strange = self.request || self.refused;
+        self.local_members().filter(move |account| !strange || *account == of)
+    }
+
     fn side(&self, author: u64) -> usize {
         usize::from(author != self.a)
     }

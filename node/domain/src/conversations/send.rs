@@ -125,8 +125,7 @@ pub(crate) fn say_automatically(tx: &mut Tx, ctx: &mut Ctx, direct: &Direct, acc
         let item = outbox::message_item(tx, &direct, account, id, &body, &Bytes::new(), ctx.now_ms);
         outbox::next(tx, direct.peer, &item)
     });
-    let facts =
-        pb::MessageAdded { id: Bytes::copy_from_slice(&id.0), author: account, out, ..pb::MessageAdded::default() };
+    let facts = pb::MessageAdded { id: Bytes::copy_from_slice(&id.0), author: account, out, ..pb::MessageAdded::default() };
     tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
     if direct.peer != HERE && is_first {
         outbox::introduce(tx, ctx, account, direct.peer);

@@ -200,13 +200,12 @@ pub fn overview(read: &impl Read, account: u64, conversation: u64) -> Result<Ove
     let other = direct.other(account);
     let head = timeline::head(read, conversation);
     let refused = direct.refused && direct.a == account;
-    // Whoever waits to be let in is not told that what they said was seen.
-    let strange = direct.b == account && direct.a != account && (direct.request || direct.refused);
+    let told = direct.peer != directory::HERE || direct.told_of_marks(other).any(|a| a == account);
     let unseen = delivery::Marks { person: other, ..delivery::Marks::default() };
     Ok(Overview {
         conversation,
         other,
-        other_marks: if strange { unseen } else { delivery::marks_of(read, conversation, other) },
+        other_marks: if told { delivery::marks_of(read, conversation, other) } else { unseen },
         own_marks: delivery::marks_of(read, conversation, account),
         head: head.sequence,
         time_ms: head.time_ms,

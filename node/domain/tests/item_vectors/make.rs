@@ -343,7 +343,8 @@ fn contents() -> Value {
     let link = |link: &str| Inline { link: link.into(), ..inline("x") };
     let mention = |mention: &str| Inline { mention: mention.into(), ..inline("x") };
     let level = |level: u32| text(vec![Block { kind: 2, level, inlines: vec![inline("x")] }]);
-    let fallback = |kind: Option<Kind>, fallback: &str| Content { fallback: fallback.into(), kind, ..Content::default() }.encode_to_vec();
+    let fallback =
+        |kind: Option<Kind>, fallback: &str| Content { fallback: fallback.into(), kind, ..Content::default() }.encode_to_vec();
     let source =
         |language: &str, source: &str| encoded(Kind::Code(Code { language: language.into(), source: source.into() }), "");
     let system = fallback(Some(Kind::System(System { code: "x".into(), ..System::default() })), "x");

@@ -6,6 +6,7 @@ mod ephemera;
 mod groups;
 mod hostile;
 mod notify;
+mod own;
 mod support;
 mod sync;
 mod web;

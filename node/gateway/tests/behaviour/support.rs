@@ -390,7 +390,9 @@ impl Client {
 pub fn content(text: &str) -> Bytes {
     let inline = Inline { text: text.into(), ..Default::default() };
     let block = Block { inlines: vec![inline], ..Default::default() };
-    Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks: vec![block] })), ..Content::default() }.encode_to_vec().into()
+    Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks: vec![block] })), ..Content::default() }
+        .encode_to_vec()
+        .into()
 }
 
 pub fn text(content: &Bytes) -> String {

@@ -123,6 +123,21 @@ asks! {
     /// Sets how one wants to hear of a conversation.
     set_conversation(conversation: u64, muted_until_ms: i64, mentions_only: bool) -> ()
         = Ask::SetConversation(pb::SetConversation { conversation, muted_until_ms, mentions_only }) => _ => ();
+    /// Sets where a conversation stands in one's own list, on all devices; what is `None` stays as it is.
+    arrange_conversation(arrangement: pb::ArrangeConversation) -> () = Ask::ArrangeConversation(arrangement) => _ => ();
+    /// Keeps a remark or a star about somebody, on all devices; what is `None` stays as it is.
+    keep_person(about: pb::KeepPerson) -> () = Ask::KeepPerson(about) => _ => ();
+    /// Says by hand how one is there, on all devices.
+    set_availability(said: pb::Availability) -> ()
+        = Ask::SetAvailability(pb::SetAvailability { availability: Some(said) }) => _ => ();
+    /// Sets weekly hours in which one is not to be disturbed.
+    set_schedule(schedule: pb::Schedule) -> () = Ask::SetSchedule(pb::SetSchedule { schedule: Some(schedule) }) => _ => ();
+    /// Sets what is answered in one's absence.
+    set_auto_reply(reply: pb::AutoReply) -> () = Ask::SetAutoReply(pb::SetAutoReply { reply: Some(reply) }) => _ => ();
+    /// Sets who may write first, and who sees whether one is there.
+    set_openness(openness: pb::Openness) -> () = Ask::SetOpenness(pb::SetOpenness { openness: Some(openness) }) => _ => ();
+    /// All that one has said of oneself.
+    own() -> pb::Own = Ask::GetOwn(pb::GetOwn {}) => Answer::Own(own) => own;
     /// Has a push service reach this device from now on (RFC 8030, 8291): its URL, and the device's keys for it.
     subscribe_push(endpoint: &str, p256dh: Bytes, auth: Bytes) -> ()
         = Ask::SubscribePush(pb::SubscribePush { endpoint: endpoint.to_owned(), p256dh, auth }) => _ => ();

@@ -140,6 +140,8 @@ impl Engine {
             self.still_waiting(number, waiting, &mut events);
         }
         events.extend(page.me.map(Event::Profile));
+        events.extend(page.own.map(Event::Own));
+        events.extend(page.people.into_iter().map(Event::Person));
         self.tell(events);
         if page.last {
             self.account_for();
@@ -248,7 +250,7 @@ impl Engine {
                 Ok(())
             }
             Answer::Presence(p) => {
-                self.tell([Event::Presence { user: p.user, state: p.state }]);
+                self.tell([Event::Presence { user: p.user, state: p.state, text: p.text, seen_ms: p.seen_ms }]);
                 Ok(())
             }
             Answer::Close(close) => Err(ClientError::Refused(close.error.unwrap_or_default().into())),
@@ -288,6 +290,8 @@ impl Engine {
             Some(PushedWhat::Waiting(message)) => events.push(Event::Waiting { conversation, message }),
             Some(PushedWhat::Ended(ended)) => self.ended_there(conversation, &ended, &mut events),
             Some(PushedWhat::GroupInvitation(invitation)) => events.push(Event::GroupInvitation(invitation)),
+            Some(PushedWhat::Person(kept)) => events.push(Event::Person(kept)),
+            Some(PushedWhat::Own(own)) => events.push(Event::Own(own)),
             // Nothing of it is kept: who wants to know asks.
             Some(PushedWhat::Notify(_)) | None => {}
         }

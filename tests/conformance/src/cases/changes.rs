@@ -270,7 +270,12 @@ async fn limits(g: Arc<Ground>) -> anyhow::Result<()> {
     };
     let code_of = |language: usize, source: usize| -> Bytes {
         let code = startalk_protocol::pb::content::Code { language: "x".repeat(language), source: "x".repeat(source) };
-        prost::Message::encode_to_vec(&Content { fallback: String::new(), kind: Some(ContentKind::Code(code)), ..Content::default() }).into()
+        prost::Message::encode_to_vec(&Content {
+            fallback: String::new(),
+            kind: Some(ContentKind::Code(code)),
+            ..Content::default()
+        })
+        .into()
     };
     let long = format!("https:{}", "x".repeat(2042));
     let contents: Vec<(&str, Bytes, &str)> = vec![

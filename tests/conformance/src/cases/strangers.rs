@@ -137,7 +137,8 @@ async fn other_than_text(g: Arc<Ground>) -> anyhow::Result<()> {
     use startalk_protocol::pb::content::{Content, System, content::Kind as ContentKind};
     let content = |content: Content| prost::Message::encode_to_vec(&content).into();
     let unknown: Bytes = content(Content { fallback: "a poll".to_owned(), kind: None, ..Content::default() });
-    let system = content(Content { fallback: "x".to_owned(), kind: Some(ContentKind::System(System::default())), ..Content::default() });
+    let system =
+        content(Content { fallback: "x".to_owned(), kind: Some(ContentKind::System(System::default())), ..Content::default() });
     let mut line = g.link(Mallory::stranger()).await?;
     let alice = g.alice();
     check("a request", &line.give(says("mallory", alice.name(), "text")).await?, "")?;

@@ -59,7 +59,7 @@ impl App {
                 let chat = self.entry(conversation);
                 (chat.typing_until_ms, chat.typing_user) = (until, user);
             }
-            Event::Presence { user, state } => drop(self.presence.insert(user, state)),
+            Event::Presence { user, state, .. } => drop(self.presence.insert(user, state)),
             Event::SyncDone => {
                 self.synced = true;
                 let mut effects = self.fetch_previews();
@@ -84,7 +84,8 @@ impl App {
                 self.on_outcome(event);
             }
             Event::WentBack => self.on_went_back(),
-            Event::DeviceRevoked { .. } => {}
+            // The screen shows people as they call themselves, and has no settings of its own.
+            Event::DeviceRevoked { .. } | Event::Person(_) | Event::Own(_) => {}
             sent @ (Event::Sent { .. } | Event::Failed { .. }) => self.on_outcome(sent),
             Event::SignedOut(error) => self.on_signed_out(error.map(|e| e.words(self.language))),
         }

@@ -9,11 +9,12 @@ export function matches(conversation: Conversation, word: string): boolean {
   return wanted === '' || conversation.name.toLocaleLowerCase().includes(wanted) || conversation.address.toLocaleLowerCase().includes(wanted)
 }
 
-/** Requests stand in their own place. The open one stays, though it has just been read. */
+/** Requests stand in their own place; what is hidden is found by searching. The open one stays, though it has just been read. */
 export function shown(all: readonly Conversation[], filter: Filter, open?: string): Conversation[] {
   return all.filter((one) => {
     if (one.request) return false
     if (one.id === open) return true
+    if (one.hidden) return false
     if (filter === 'unread') return one.unread > 0 || one.marked
     if (filter === 'mentions') return one.mentioned
     if (filter === 'groups') return one.group !== undefined

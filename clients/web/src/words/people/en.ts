@@ -56,6 +56,19 @@ const en = {
   muteAlways: 'until I change it',
   unmute: 'Announce again',
   mutedUntil: 'Not announced until {date}',
+  forAnHour: 'For an hour',
+  forEightHours: 'For eight hours',
+  presenceMore: 'Status and hours…',
+  lastSeen: 'Last seen {since}',
+  callsThemselves: 'Calls themselves {name}',
+  star: 'Star: keep at hand',
+  unstar: 'Remove the star',
+  asksFirst: 'They ask of who writes first: “{question}” Write the answer as your first message.',
+  remark: 'Remark',
+  remarkHint: 'Your own name for this person. Nobody else sees it.',
+  remarkChange: 'Change the remark',
+  save: 'Save',
+  starredOnes: 'Starred',
 } as const
 
 export default en

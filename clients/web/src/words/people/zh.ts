@@ -57,6 +57,19 @@ const zh: Translation<typeof en> = {
   muteAlways: '直到我更改',
   unmute: '恢复提醒',
   mutedUntil: '免打扰至 {date}',
+  forAnHour: '1 小时',
+  forEightHours: '8 小时',
+  presenceMore: '状态与时段…',
+  lastSeen: '{since}在线',
+  callsThemselves: '对方自称 {name}',
+  star: '加星标，便于查找',
+  unstar: '取消星标',
+  asksFirst: '对方会问首次联系的人：“{question}” 请把答案作为第一条消息发送。',
+  remark: '备注名',
+  remarkHint: '你对此人的称呼，只有你自己看得到。',
+  remarkChange: '修改备注名',
+  save: '保存',
+  starredOnes: '星标联系人',
 }
 
 export default zh

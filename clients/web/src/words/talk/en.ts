@@ -244,6 +244,16 @@ const en = {
 
   // The announcer.
   announceMessage: '{name}: {text}',
+  pinChat: 'Pin to the top',
+  pinnedHere: 'Pinned to the top',
+  pinnedChat: '{name} is pinned to the top.',
+  unpinnedChat: '{name} is not pinned any more.',
+  hide: 'Hide until something new',
+  hiddenChat: '{name} is hidden until something is said there.',
+  mutedChat: '{name} is muted.',
+  unmutedChat: '{name} is not muted any more.',
+  undo: 'Undo',
+  automatic: 'Automatic answer',
 } as const
 
 export default en

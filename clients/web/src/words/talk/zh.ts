@@ -235,6 +235,16 @@ const zh: Translation<typeof en> = {
   keyMenu: '打开操作菜单',
 
   announceMessage: '{name}：{text}',
+  pinChat: '置顶',
+  pinnedHere: '已置顶',
+  pinnedChat: '已置顶 {name}。',
+  unpinnedChat: '已取消置顶 {name}。',
+  hide: '隐藏，直到有新消息',
+  hiddenChat: '{name} 已隐藏，有新消息时会再出现。',
+  mutedChat: '{name} 已免打扰。',
+  unmutedChat: '已取消 {name} 的免打扰。',
+  undo: '撤销',
+  automatic: '自动回复',
 }
 
 export default zh
