@@ -179,6 +179,9 @@ fn who_is_not_to_be_disturbed_is_not_told() {
         notify::notice(&node.store, &*node.journal, alice.account, conversation, sequence, (node.now_ms, utc_only)).is_some()
     };
     assert!(told(&node));
+    node.ok(keep(alice, "bob@a.example", Some("小王"), None));
+    let notice = notify::notice(&node.store, &*node.journal, alice.account, conversation, sequence, (node.now_ms, utc_only));
+    assert_eq!(notice.unwrap().sender, "小王", "as she calls him");
     let until = i64::try_from(node.now_ms + HOUR_MS).unwrap();
     node.ok(say_of_oneself(alice, "dnd", until));
     assert!(!told(&node));

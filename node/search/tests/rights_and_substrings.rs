@@ -301,6 +301,39 @@ fn people_and_groups_are_found_by_name_pinyin_initials_and_id_and_strangers_are_
 }
 
 #[test]
+fn a_remark_finds_somebody_for_its_owner_alone() {
+    let mut world = World::new(7);
+    let folder = tempfile::tempdir().unwrap();
+    let [owner, other] = [0, 1].map(|n| world.people[n].actor.account);
+    let subject = user(&format!("{}@a.example", NAMES[2]));
+    let keep = |remark: &str| Command::KeepPerson {
+        account: owner,
+        user: subject.clone(),
+        remark: Some(remark.to_owned()),
+        starred: None,
+    };
+    world.node.ok(keep("楼下的小王"));
+    let search = started(&world, folder.path());
+    wait(&world, &search);
+    let people = |account: u64, query: &str| {
+        let question = Question { query: query.into(), people: true, ..Question::default() };
+        search.find(account, &question).unwrap().people
+    };
+    for query in ["小王", "樓下", "xiaowang", "xw", "lx"] {
+        let all = people(owner, query);
+        let found = all.iter().find(|p| p.user == subject);
+        assert_eq!(found.is_some(), query != "lx", "{query}");
+        if let Some(found) = found {
+            assert_eq!(found.remark, "楼下的小王");
+            assert!(!found.remark_ranges.is_empty(), "{query}");
+        }
+        assert!(people(other, query).iter().all(|p| p.user != subject), "{query} is nobody else's");
+    }
+    world.node.ok(keep(""));
+    assert!(people(owner, "小王").iter().all(|p| p.user != subject), "taken away");
+}
+
+#[test]
 fn a_damaged_index_and_one_of_a_journal_that_went_back_are_built_again() {
     let mut world = World::new(3);
     let say = world.people[0].say(*world.conversations.first().unwrap(), "星语漢語");

@@ -352,7 +352,7 @@ export class Account implements Talk {
     const out: Person[] = []
     for (let from = 1; from > 0 && out.length < MEMBERS_MAX; ) {
       const page = await this.calls.members(id, from, 256, false)
-      for (const one of page.members) out.push({ user: one.user, name: one.displayName || this.name(one.user) })
+      for (const one of page.members) out.push({ user: one.user, name: this.kept(one.user).remark || one.displayName || this.name(one.user) })
       from = page.next
     }
     return out

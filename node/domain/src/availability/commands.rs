@@ -63,7 +63,8 @@ pub(crate) fn set_schedule(tx: &mut Tx, ctx: &mut Ctx, account: u64, new: Schedu
         return Err(bad("spans", "days 1 to 127, minutes of the day"));
     }
     let known = new.zone.len() <= limits::ZONE_BYTES_MAX && (ctx.zones)(&new.zone, ctx.now_ms).is_some();
-    if !known && !(new.zone.is_empty() && new.spans.is_empty()) {
+    let none = new.zone.is_empty() && new.spans.is_empty();
+    if !(known || none) {
         return Err(bad("zone", "a time zone such as Europe/Berlin"));
     }
     let old = schedule(tx, account);

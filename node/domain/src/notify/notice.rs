@@ -45,7 +45,7 @@ pub struct Notice {
     pub time_ms: u64,
     /// Who wrote it.
     pub from: Option<UserId>,
-    /// As they call themselves; of a stranger nothing, for names can be said to deceive.
+    /// As the account calls them, or else they themselves; of a stranger nothing, for names can be said to deceive.
     pub sender: String,
     /// The group's name; empty in a direct conversation.
     pub group: String,
@@ -94,7 +94,9 @@ pub fn notice(
         request: place.request,
     };
     let because = judge(&moment).ok()?;
-    let name = directory::person(store, message.author).map(|p| p.profile.display_name.clone()).unwrap_or_default();
+    let remark = contacts::kept(store, account, message.author).map(|k| k.remark).filter(|r| !r.is_empty());
+    let own = || directory::person(store, message.author).map(|p| p.profile.display_name.clone()).unwrap_or_default();
+    let name = remark.unwrap_or_else(own);
     let stranger = place.request;
     Some(Notice {
         sequence,
