@@ -90,7 +90,7 @@ fn bad_content_is_answered_alike_whoever_it_is_for() {
     for (counter, to) in [(1, "bob@b.example"), (2, "nobody@b.example")] {
         let code = startalk_protocol::pb::content::Code { language: "c".into(), source: "x".into() };
         let kind = startalk_protocol::pb::content::content::Kind::Code(code);
-        let content = startalk_protocol::pb::content::Content { fallback: String::new(), kind: Some(kind), ..Content::default() };
+        let content = startalk_protocol::pb::content::Content { fallback: String::new(), kind: Some(kind), ..Default::default() };
         let content = prost::Message::encode_to_vec(&content).into();
         let to = startalk_domain::command::Target::User(user(to));
         a.ok(Command::Send { actor: alice, to, counter, content, reply_to: None, reply_sequence: 0, known_id: None });
