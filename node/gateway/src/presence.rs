@@ -41,6 +41,8 @@ const TOLD_MAX: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct Presences {
     connected: Mutex<HashMap<u64, Connected>>,
+    /// Held while somebody is told: two who look at once would tell what was as what is.
+    telling: Mutex<()>,
     /// When (account, conversation) was last told to another domain, milliseconds.
     told: Mutex<HashMap<(u64, u64), u64>>,
 }
@@ -170,6 +172,7 @@ impl Inner {
 
     /// Something that an account's presence is made of may have changed: whoever is shown another one now is told.
     pub(crate) fn presence_changed(&self, account: u64) {
+        let _telling = self.presences.telling.lock();
         let (own, others) = (self.shown(account), self.shown_to_others(account, directory::HERE));
         let (own_changed, others_changed) = {
             let mut connected = self.presences.connected.lock();
