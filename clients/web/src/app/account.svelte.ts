@@ -65,7 +65,7 @@ export class Account implements Talk {
   readonly calls: AccountCalls
   readonly #end: () => void
 
-  constructor(sdk: Sdk, user: string) {
+  constructor(private readonly sdk: Sdk, user: string) {
     this.me = user
     this.domain = user.split('@')[1] ?? ''
     this.calls = sdk.account(user)

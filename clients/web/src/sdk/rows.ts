@@ -142,7 +142,8 @@ export function foundRow(f: pb.Found): FoundRow {
   const ranges = (all: readonly pb.Range[]): RangeRow[] => all.map((r) => [r.start, r.length])
   return {
     people: f.people.map((p) => ({
-      user: p.user, displayName: p.displayName, ranges: ranges(p.ranges), conversation: p.conversation === 0n ? undefined : String(p.conversation),
+      // As one calls them oneself, if one does.
+      user: p.user, displayName: p.remark || p.displayName, ranges: ranges(p.remark ? p.remarkRanges : p.ranges), conversation: p.conversation === 0n ? undefined : String(p.conversation),
     })),
     groups: f.groups.map((g) => ({ conversation: String(g.conversation), name: g.name, ranges: ranges(g.ranges), members: Number(g.members) })),
     messages: f.messages.map((m) => ({

@@ -7,7 +7,7 @@ import { Called } from '../../src/app/composer/called'
 
 const talk = (id: string, name: string, more: Partial<Conversation> = {}): Conversation => ({
   id, name, address: `${id}@x.example`, group: undefined, toMyself: false, gone: false, head: 9, read: 9, unread: 0, mentioned: false, marked: false, request: false, blocked: false,
-  mutedUntil: 0, mentionsOnly: false, time: 0, last: undefined, draft: '', ...more,
+  mutedUntil: 0, mentionsOnly: false, pinned: false, hidden: false, time: 0, last: undefined, draft: '', ...more,
 })
 const nothing: Found = { people: [], groups: [], messages: [], next: undefined, building: undefined }
 
