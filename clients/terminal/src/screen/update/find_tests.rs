@@ -23,7 +23,12 @@ fn answered(app: &mut App, found: Found) -> Vec<Effect> {
 fn all() -> Found {
     let ranges = vec![Range { start: 0, length: 2 }];
     Found {
-        people: vec![FoundPerson { user: "zhang@home.example".into(), display_name: "张三".into(), ranges, conversation: 0 }],
+        people: vec![FoundPerson {
+            user: "zhang@home.example".into(),
+            display_name: "张三".into(),
+            ranges,
+            ..FoundPerson::default()
+        }],
         groups: vec![FoundGroup { conversation: 2, name: "汉口".into(), ..FoundGroup::default() }],
         messages: vec![FoundMessage {
             conversation: 1,
