@@ -12,7 +12,7 @@ use startalk_protocol::{
 
 pub use crate::administration::{By, Scopes, Tended};
 use crate::{
-    accounts::Role,
+    accounts::{Arrival, Role, Source},
     availability::{AutoReply, Said, Schedule},
     contacts::{Arrangement, Openness},
     governance::NewPolicy,
@@ -155,6 +155,18 @@ pub enum Command {
         account: u64,
         role: Role,
     },
+    /// Somebody of a file or a directory: taken in, or brought up to date.
+    Arrive(Box<Arrival>),
+    /// Somebody whom their source does not name any more: disabled.
+    SetAbsent {
+        account: u64,
+        source: Source,
+    },
+    MakeSignInLink {
+        account: u64,
+        token_hash: [u8; 32],
+        valid_ms: i64,
+    },
     DeleteAccount {
         account: u64,
     },
@@ -173,6 +185,8 @@ pub enum Command {
         uses: u32,
         valid_ms: i64,
         administrator: bool,
+        /// Groups of this domain into which its maker brings whoever comes with it, by their conversations.
+        groups: Vec<u64>,
     },
     RevokeInvitation {
         invitation: u64,
@@ -419,6 +433,8 @@ pub enum PasswordBy {
     Old { version: u64 },
     /// A recovery code: its BLAKE3; used up. The new device signs in with it.
     Recovery { hash: [u8; 32], device: NewDevice },
+    /// A sign-in link: BLAKE3 of its secret; void after it. The new device signs in with it.
+    Link { hash: [u8; 32], device: NewDevice },
     /// The operator.
     Operator,
 }
@@ -446,6 +462,8 @@ impl Command {
             Self::CreateAccount { .. }
                 | Self::AddDevice { .. }
                 | Self::MakeInvitation { .. }
+                | Self::Arrive(_)
+                | Self::MakeSignInLink { .. }
                 | Self::SubscribePush { .. }
                 | Self::SetNotify { .. }
                 | Self::KeepPerson { .. }
@@ -495,6 +513,9 @@ pub enum Answer {
     },
     Token {
         token: u64,
+        not_after_ms: i64,
+    },
+    SignInLink {
         not_after_ms: i64,
     },
     /// What a link item came to: recorded; or refused, to be told to the sender.

@@ -67,6 +67,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         }
         Command::RevokeToken { token } => administration::revoke_token(tx, token),
         Command::CreateAccount { name, display_name, password_hash, recovery_hashes, admission, device } => {
+            let password_hash = Some(password_hash);
             let new = accounts::NewAccount { name, display_name, password_hash, recovery_hashes, admission, device };
             accounts::create(tx, ctx, new)
         }
@@ -84,8 +85,14 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
             Some(direct) if direct.has(account) => conversations::erase_authored(tx, ctx, account, &direct, from),
             _ => groups::erase_authored(tx, ctx, account, conversation, from),
         },
-        Command::MakeInvitation { maker, token_hash, uses, valid_ms, administrator } => {
-            accounts::make_invitation(tx, ctx, maker, token_hash, uses, valid_ms, administrator)
+        Command::MakeInvitation { maker, token_hash, uses, valid_ms, administrator, groups } => {
+            let wanted = accounts::WantedInvitation { maker, token_hash, uses, valid_ms, administrator, groups };
+            accounts::make_invitation(tx, ctx, wanted)
+        }
+        Command::Arrive(new) => accounts::arrive(tx, ctx, *new),
+        Command::SetAbsent { account, source } => accounts::set_absent(tx, account, &source),
+        Command::MakeSignInLink { account, token_hash, valid_ms } => {
+            accounts::make_sign_in_link(tx, ctx, account, token_hash, valid_ms)
         }
         Command::RevokeInvitation { invitation } => accounts::revoke_invitation(tx, ctx, invitation),
         Command::SetProfile { account, display_name, avatar, signature } => {

@@ -93,6 +93,8 @@ message_bodies!(
     pb::GroupInviteSentBody,
     pb::PushSubscribedBody,
     pb::NotifySetBody,
+    pb::ExternalIdSetBody,
+    pb::SignInLinkMadeBody,
     pb::TokenMadeBody,
     pb::BackupMadeBody,
     pb::PersonKeptBody,
@@ -221,6 +223,8 @@ events! {
     110 PushSubscribed pb::PushSubscribedBody;
     111 PushUnsubscribed Nothing;
     112 NotifySet pb::NotifySetBody;
+    120 ExternalIdSet pb::ExternalIdSetBody;
+    121 SignInLinkMade pb::SignInLinkMadeBody;
 }
 
 impl Event {

@@ -6,6 +6,7 @@ mod harness;
 use harness::{Node, Seeded, deliver, follow, text, user};
 use startalk_domain::{
     Actor, Command,
+    accounts::{self, Arrival, Source},
     availability::{AutoReply, Said, Schedule, Span},
     command::{MarkMove, Target},
     contacts::{Arrangement, FirstContact, Openness},
@@ -106,6 +107,13 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
             let reply = AutoReply { text: name, when_dnd: true, when_away: true, when_scheduled: true, position: 0 };
             Command::SetAutoReply { account: actor.account, reply }
         }
+        19 if sequence % 5 < 4 => {
+            node.now_ms += random.below(100_000);
+            match arrivals(node, actor.account, sequence) {
+                Some(command) => command,
+                None => return,
+            }
+        }
         0..=8 => Command::Send {
             actor,
             to: Target::User(user(&name)),
@@ -144,6 +152,26 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
         }
     };
     let _ = node.run(command); // refusals are part of it
+}
+
+/// Somebody comes from a file, is not in it any more, or is given a link.
+fn arrivals(node: &Node, maker: u64, sequence: u64) -> Option<Command> {
+    let source = Source::file();
+    let n = sequence % 7;
+    Some(match sequence % 5 {
+        0 => Command::MakeSignInLink { account: maker, token_hash: [(sequence % 3) as u8; 32], valid_ms: 900_000 },
+        1 => Command::SetAbsent { account: accounts::by_external_id(&*node.store, &source, "id4")?.account, source },
+        _ => Command::Arrive(Box::new(Arrival {
+            maker,
+            source,
+            external_id: format!("id{n}"),
+            name: format!("q{n}").parse().unwrap(),
+            display_name: (n > 2).then(|| format!("name {sequence}")),
+            role: None,
+            disabled: n.is_multiple_of(2).then_some(false),
+            groups: vec![],
+        })),
+    })
 }
 
 fn group_act(random: &mut Seeded, user: startalk_protocol::UserId, sequence: u64) -> GroupAct {

@@ -135,7 +135,8 @@ impl Inner {
         Ok(Registered { name, actor, token, recovery_codes, administrator })
     }
 
-    /// With a recovery code: a new password, and every other device is signed out.
+    /// With a recovery code or a sign-in link: a new password, and every other device is signed out. Who comes by a link is
+    /// new as a rule, and is given recovery codes as those who register are.
     pub(crate) fn recover(self: &Arc<Self>, session: &Arc<Session>, id: u64, request: pb::Recover) {
         self.enter(session, id, move |gateway, from| async move {
             let name = gateway.local_name(&request.name)?;
@@ -144,22 +145,32 @@ impl Inner {
             secrets::check_password(&request.new_password, gateway.password_chars_min())?;
             // Hashed before anything is looked up: an unknown name takes as long.
             let password_hash = gateway.hash(request.new_password).await?;
-            let hash = secrets::recovery_hash(&request.code);
+            let (hash, link) = (secrets::recovery_hash(&request.code), secrets::sign_in_hash(&request.code));
             let account = name.as_ref().and_then(|n| accounts::by_name(&*gateway.config.views.store, n));
-            let account = account.filter(|a| a.recovery.hashes.iter().any(|h| h[..] == hash)).ok_or(Code::WrongCredentials)?;
+            let account = account.ok_or(Code::WrongCredentials)?;
+            let by_link = account.link.as_ref().is_some_and(|l| l.opens(&link, gateway.now_ms()));
+            if !by_link && !account.recovery.hashes.iter().any(|h| h[..] == hash) {
+                return Err(Code::WrongCredentials.into());
+            }
             if !account.is_live() {
                 return Err(gateway.disabled());
             }
             let (token, device) = gateway.new_device(request.device_name);
-            let by = PasswordBy::Recovery { hash, device };
+            let by = if by_link { PasswordBy::Link { hash: link, device } } else { PasswordBy::Recovery { hash, device } };
             let command = Command::SetPassword { account: account.account, password_hash, by };
             let Answer::Device { device } = gateway.ask(command).await? else { return Err(Code::Internal.into()) };
             for old in account.devices.iter().filter(|d| d.device != device) {
                 // One that is gone already is what was wanted.
                 let _ = gateway.ask(Command::RevokeDevice { account: account.account, device: old.device }).await;
             }
+            let mut recovery_codes = Vec::new();
+            if by_link {
+                recovery_codes = secrets::recovery_codes(|out| (gateway.config.random)(out));
+                let hashes = recovery_codes.iter().map(|c| secrets::recovery_hash(c)).collect();
+                gateway.ask(Command::SetRecoveryCodes { account: account.account, hashes }).await?;
+            }
             let name = name.ok_or(Code::Internal)?;
-            Ok(Entered { actor: Actor { account: account.account, device }, name, token, recovery_codes: Vec::new() })
+            Ok(Entered { actor: Actor { account: account.account, device }, name, token, recovery_codes })
         });
     }
 

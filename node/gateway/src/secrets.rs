@@ -9,7 +9,7 @@ use argon2::{
 };
 use data_encoding::BASE32_NOPAD;
 use startalk_protocol::{
-    Code, Error,
+    AccountName, Code, Error,
     limits::{PASSWORD_BYTES_MAX, RECOVERY_CODES},
 };
 
@@ -41,6 +41,16 @@ pub fn invitation(random: [u8; INVITATION_BYTES]) -> String {
 /// The link that gives an invitation.
 pub fn invitation_link(public_url: &str, secret: &str) -> String {
     format!("{}/join/{secret}", public_url.trim_end_matches('/'))
+}
+
+/// The link with which somebody signs in once. What opens it stands behind the #, which browsers send nowhere.
+pub fn sign_in_link(public_url: &str, name: &AccountName, secret: &str) -> String {
+    format!("{}/welcome/{name}#{secret}", public_url.trim_end_matches('/'))
+}
+
+/// What is kept of a sign-in link's secret, however it was typed.
+pub fn sign_in_hash(secret: &str) -> [u8; 32] {
+    *blake3::hash(secret.trim().to_ascii_lowercase().as_bytes()).as_bytes()
 }
 
 /// What is kept of an invitation. Takes the secret or its whole link, however it was typed.

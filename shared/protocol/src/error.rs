@@ -126,6 +126,15 @@ codes! {
     SecondLink "second-link" retry true en "Another link with {domain} is open already." zh "与 {domain} 的另一条链路已经打开。";
     LastAdministrator "last-administrator" retry false en "This is the last administrator. Make somebody else one first." zh "这是最后一位管理员，请先任命另一位。";
     NoSuchThing "no-such-thing" retry false en "It does not exist, or not any more." zh "它不存在，或已不复存在。";
+    Missing "missing" retry false en "{field} is missing." zh "缺少 {field}。";
+    GivenTwice "given-twice" retry false en "{field} {value} stands in row {row} already." zh "{field} {value} 已出现在第 {row} 行。";
+    NameStays "name-stays" retry false en "{id} is the account {name}, and an account's name cannot be changed." zh "{id} 已是帐号 {name}，帐号名不能更改。";
+    OfAnotherSource "of-another-source" retry false en "{name} belongs to another source of accounts: {source}." zh "{name} 属于另一个帐号来源：{source}。";
+    NoSuchGroup "no-such-group" retry false en "There is no group {group} here, or there are several of that name." zh "这里没有群 {group}，或有多个同名的群。";
+    GroupNotYours "group-not-yours" retry false en "You may not bring people into the group {group}: you would have to be in it with the right to add people, and it would have to be kept by this domain." zh "你不能把人拉进群 {group}：你须在群中并有权添加成员，且该群须由本域保管。";
+    NotATable "not-a-table" retry false en "This cannot be read as a table: expected {expected}." zh "无法按表格读取：应为 {expected}。";
+    TooManyAbsent "too-many-absent" retry false en "{count} of {of} people are not in it and would be disabled, more than {percent} %. If that is meant, say so with the number {count}." zh "{of} 人中有 {count} 人不在其中、将被停用，超过 {percent} %。如确有此意，请明确给出数字 {count}。";
+    PlanChanged "plan-changed" retry false en "Something has changed since: look once more at what would be done." zh "情况已有变化，请重新查看将要进行的更改。";
     Busy "busy" retry true en "The same is under way already." zh "同样的操作正在进行。";
 }
 

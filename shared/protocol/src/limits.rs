@@ -210,6 +210,12 @@ pub const ADMIN_TOKEN_NAME_CHARS_MAX: usize = 64;
 pub const ADMIN_TOKEN_VALID_MS_MAX: i64 = 366 * 24 * 3600 * 1000;
 /// How long an invitation may be good, in milliseconds: a year and a day.
 pub const INVITATION_VALID_MS_MAX: i64 = 366 * 24 * 3600 * 1000;
+/// Groups that an invitation or a line of a file may bring somebody into.
+pub const GROUPS_TO_JOIN_MAX: usize = 20;
+/// Characters of the id that an account has where it comes from.
+pub const EXTERNAL_ID_CHARS_MAX: usize = 128;
+/// Bytes of the name of a source of accounts.
+pub const SOURCE_BYTES_MAX: usize = 64;
 /// The most that a domain may ask of a new password, in characters: more would be refused to everybody.
 pub const PASSWORD_CHARS_MIN_MAX: u32 = 128;
 /// The longest time in which a domain may let people recall or edit, in milliseconds: a hundred years.

@@ -18,11 +18,17 @@ use crate::{
 /// Names that people would take for the system's own.
 const RESERVED: &[&str] = &["admin", "administrator", "root", "system", "startalk", "postmaster", "abuse", "all", "everyone"];
 
+/// Whether a name is kept for administrators.
+pub fn is_reserved(name: &AccountName) -> bool {
+    RESERVED.contains(&name.as_str())
+}
+
 /// How a new account is described.
 pub(crate) struct NewAccount {
     pub name: AccountName,
     pub display_name: String,
-    pub password_hash: String,
+    /// `None`: they come in by a link.
+    pub password_hash: Option<String>,
     pub recovery_hashes: Vec<[u8; 32]>,
     pub admission: Admission,
     pub device: Option<NewDevice>,
@@ -30,8 +36,14 @@ pub(crate) struct NewAccount {
 
 pub(crate) fn create(tx: &mut Tx, ctx: &mut Ctx, new: NewAccount) -> Result<Answer, Error> {
     let (administrator, invitation) = admit(tx, ctx, &new.admission)?;
+    let invited_to: Vec<_> = match &new.admission {
+        Admission::Invitation(hash) => super::invitation(tx, hash, ctx.now_ms)
+            .map(|i| i.groups.iter().map(|g| (i.maker, *g)).collect())
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    };
     directory::check_display_name(&new.display_name, "display_name")?;
-    let reserved = RESERVED.contains(&new.name.as_str()) && !administrator;
+    let reserved = is_reserved(&new.name) && !administrator;
     if reserved || by_name(tx, &new.name).is_some() {
         return Err(Error::new(Code::NameTaken).with("name", &new.name));
     }
@@ -41,9 +53,19 @@ pub(crate) fn create(tx: &mut Tx, ctx: &mut Ctx, new: NewAccount) -> Result<Answ
     let facts = pb::AccountCreated { account, stream, administrator, invitation };
     let body = ctx.salted(body);
     tx.emit(New { conversation: stream, event: Event::AccountCreated(facts, Some(body)) });
-    put_secret(tx, ctx, account, "password", vec![new.password_hash.into_bytes()]);
-    put_secret(tx, ctx, account, "recovery", new.recovery_hashes.iter().map(|h| h.to_vec()).collect());
+    if let Some(password_hash) = new.password_hash {
+        put_secret(tx, ctx, account, "password", vec![password_hash.into_bytes()]);
+        put_secret(tx, ctx, account, "recovery", new.recovery_hashes.iter().map(|h| h.to_vec()).collect());
+    }
     let device = new.device.map(|device| put_device(tx, ctx, account, device)).transpose()?;
+    for (maker, conversation) in invited_to {
+        // What has become impossible since the invitation was made keeps nobody out of the domain.
+        if let Err(error) = groups::bring_in(tx, ctx, maker, conversation, account)
+            && error.code == Code::Internal
+        {
+            return Err(error);
+        }
+    }
     Ok(Answer::Account { account, device, administrator })
 }
 
@@ -81,8 +103,10 @@ fn put_secret(tx: &mut Tx, ctx: &mut Ctx, number: u64, what: &str, hashes: Vec<V
     let facts = pb::SecretSet { account: number, what: what.into(), replaces };
     let body = ctx.salted(pb::SecretSetBody { hashes: hashes.into_iter().map(Into::into).collect() });
     tx.emit(New { conversation: account.stream, event: Event::SecretSet(facts, Some(body)) });
-    if replaces != 0 {
-        erasure::erase(tx, vec![replaces], "superseded");
+    let link = account.link.as_ref().filter(|_| what == "password").map_or(0, |l| l.position);
+    let superseded: Vec<u64> = [replaces, link].into_iter().filter(|p| *p != 0).collect();
+    if !superseded.is_empty() {
+        erasure::erase(tx, superseded, "superseded");
     }
 }
 
@@ -135,6 +159,13 @@ pub(crate) fn set_password(tx: &mut Tx, ctx: &mut Ctx, number: u64, hash: String
         PasswordBy::Operator => {}
         PasswordBy::Old { version } if account.is_live() && account.password.position == version => {}
         PasswordBy::Old { .. } => return Err(Code::WrongCredentials.into()),
+        PasswordBy::Link { hash, device } => {
+            let opens = account.is_live() && account.link.as_ref().is_some_and(|l| l.opens(&hash, ctx.now_ms));
+            if !opens {
+                return Err(Code::WrongCredentials.into());
+            }
+            answer = Answer::Device { device: put_device(tx, ctx, number, device)? };
+        }
         PasswordBy::Recovery { hash, device } => {
             let index = account.recovery.hashes.iter().position(|h| h[..] == hash).ok_or(Code::WrongCredentials)?;
             let index = u32::try_from(index).expect("few codes");
@@ -175,7 +206,7 @@ pub(crate) fn set_disabled(tx: &mut Tx, number: u64, disabled: bool) -> Result<A
     let account = existing(tx, number)?;
     if account.disabled != disabled {
         check_not_last(tx, number)?;
-        let event = Event::AccountDisabled(pb::AccountDisabled { account: number, disabled }, None);
+        let event = Event::AccountDisabled(pb::AccountDisabled { account: number, disabled, absent_from: String::new() }, None);
         tx.emit(New { conversation: account.stream, event });
     }
     Ok(Answer::Done)
@@ -207,6 +238,8 @@ fn end(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
     let old = existing(tx, number)?;
     let mut bodies = vec![old.position, old.password.position, old.recovery.position];
     bodies.extend(old.devices.iter().map(|d| d.position));
+    bodies.extend(old.external.iter().map(|e| e.position));
+    bodies.extend(old.link.iter().map(|l| l.position));
     if let Some(person) = directory::person(tx, number) {
         bodies.extend(person.profile_bodies());
     }
@@ -226,15 +259,18 @@ fn end(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
     Ok(Answer::Done)
 }
 
-pub(crate) fn make_invitation(
-    tx: &mut Tx,
-    ctx: &mut Ctx,
-    maker: u64,
-    token_hash: [u8; 32],
-    uses: u32,
-    valid_ms: i64,
-    administrator: bool,
-) -> Result<Answer, Error> {
+/// An invitation as it is wanted.
+pub(crate) struct WantedInvitation {
+    pub maker: u64,
+    pub token_hash: [u8; 32],
+    pub uses: u32,
+    pub valid_ms: i64,
+    pub administrator: bool,
+    pub groups: Vec<u64>,
+}
+
+pub(crate) fn make_invitation(tx: &mut Tx, ctx: &mut Ctx, wanted: WantedInvitation) -> Result<Answer, Error> {
+    let WantedInvitation { maker, token_hash, uses, valid_ms, administrator, groups: into } = wanted;
     let allowed = maker == 0
         || live(tx, maker)?.role == Role::Administrator
         || (!administrator && governance::realm(tx).registration != Registration::Closed);
@@ -249,9 +285,15 @@ pub(crate) fn make_invitation(
     if !(1..=limits::INVITATION_VALID_MS_MAX).contains(&valid_ms) {
         return Err(Error::new(Code::BadValue).with("field", "valid").with("expected", "a time ahead, within a year"));
     }
+    if into.len() > limits::GROUPS_TO_JOIN_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "groups").with("max", limits::GROUPS_TO_JOIN_MAX));
+    }
+    if let Some(other) = into.iter().find(|g| !groups::may_bring_in(tx, maker, **g, ctx.now_ms)) {
+        return Err(groups::not_yours(tx, *other));
+    }
     let invitation = governance::numbers(tx).invitation + 1;
     let not_after_ms = i64::try_from(ctx.now_ms).unwrap_or(i64::MAX).saturating_add(valid_ms);
-    let facts = pb::InvitationMade { invitation, uses, not_after_ms, administrator, maker };
+    let facts = pb::InvitationMade { invitation, uses, not_after_ms, administrator, maker, groups: into };
     let body = ctx.salted(pb::InvitationMadeBody { token_hash: token_hash.to_vec().into() });
     tx.emit(New { conversation: 0, event: Event::InvitationMade(facts, Some(body)) });
     Ok(Answer::Invitation { invitation, not_after_ms })
@@ -275,8 +317,27 @@ pub(crate) fn set_profile(
     avatar: String,
     signature: String,
 ) -> Result<Answer, Error> {
-    let account = live(tx, number)?;
+    live(tx, number)?;
     directory::check_profile(&display_name, &avatar, &signature)?;
+    put_profile(tx, ctx, number, display_name, avatar, signature)
+}
+
+/// What others see somebody called, by who administers.
+pub(crate) fn set_display_name(tx: &mut Tx, ctx: &mut Ctx, number: u64, display_name: String) -> Result<Answer, Error> {
+    let profile = directory::person(tx, number).unwrap_or_default().profile.clone();
+    directory::check_display_name(&display_name, "display_name")?;
+    put_profile(tx, ctx, number, display_name, profile.avatar, profile.signature)
+}
+
+fn put_profile(
+    tx: &mut Tx,
+    ctx: &mut Ctx,
+    number: u64,
+    display_name: String,
+    avatar: String,
+    signature: String,
+) -> Result<Answer, Error> {
+    let account = existing(tx, number)?;
     let person = directory::person(tx, number).unwrap_or_default();
     let old = &person.profile;
     if (&old.display_name, &old.avatar, &old.signature) == (&display_name, &avatar, &signature) {

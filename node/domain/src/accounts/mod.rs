@@ -1,21 +1,25 @@
 //! Accounts: how they come and go, their passwords, recovery codes, devices and invitations.
 //!
 //! Owns prefix `a`. Events: AccountCreated, SecretSet, DeviceAdded, DeviceRevoked, AccountDisabled, AccountEnding,
-//! AccountDeleted, RoleSet, InvitationMade, InvitationRevoked, RecoveryCodeUsed. Passwords are hashed outside (argon2id takes its time); tokens are random and
+//! AccountDeleted, RoleSet, InvitationMade, InvitationRevoked, RecoveryCodeUsed, ExternalIdSet, SignInLinkMade. Passwords are hashed outside (argon2id takes its time); tokens are random and
 //! stored as BLAKE3. Invariant: a superseded secret's body is erased by the event after it.
 
 mod commands;
+mod intake;
 mod model;
 
 use std::sync::Arc;
 
 use startalk_protocol::AccountName;
 
+pub(crate) use intake::{arrive, make_sign_in_link, set_absent, whose};
+pub use intake::{Arrival, check_external_id};
 pub(crate) use commands::{
-    NewAccount, add_device, create, delete, go_on_ending, make_invitation, revoke_device, revoke_invitation, set_disabled,
+    NewAccount, WantedInvitation, add_device, create, delete, go_on_ending, make_invitation, revoke_device, revoke_invitation, set_disabled,
     set_password, set_profile, set_recovery_codes, set_role,
 };
-pub use model::{Account, Device, Invitation, Role, Secret};
+pub use commands::is_reserved;
+pub use model::{Account, Device, External, Invitation, Role, Secret, SignInLink, Source};
 
 use crate::{
     command::Actor,
@@ -52,6 +56,10 @@ fn count_key() -> Key {
     Key::numbers(PREFIX, b'c', &[])
 }
 
+fn external_key(source: &str, id: &str) -> Key {
+    Key::text(PREFIX, b'x', 0, format!("{source}\0{id}").as_bytes())
+}
+
 fn ending_key() -> Key {
     Key::numbers(PREFIX, b'z', &[])
 }
@@ -64,6 +72,11 @@ pub fn account(read: &impl Read, number: u64) -> Option<Arc<Account>> {
 /// The account of this name.
 pub fn by_name(read: &impl Read, name: &AccountName) -> Option<Arc<Account>> {
     account(read, directory::person_number(read, directory::HERE, name)?)
+}
+
+/// The account with this id at this source.
+pub fn by_external_id(read: &impl Read, source: &Source, id: &str) -> Option<Arc<Account>> {
+    account(read, *read.get::<u64>(&external_key(source.as_str(), id))?)
 }
 
 /// Whose device a token is; `None` if there is no such token, or its account is not live.
@@ -141,7 +154,10 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         Event::SecretSet(f, body) => {
             let hashes = body.as_ref().map(|b| b.value.hashes.iter().map(|h| h.to_vec()).collect()).unwrap_or_default();
             let secret = Secret { position: record.position, hashes };
-            change(tx, f.account, |a| if f.what == "password" { a.password = secret } else { a.recovery = secret });
+            change(tx, f.account, |a| match f.what.as_str() {
+                "password" => (a.password, a.link) = (secret, None),
+                _ => a.recovery = secret,
+            });
         }
         Event::RecoveryCodeUsed(f, _) => change(tx, f.account, |a| {
             if let Some(hash) = a.recovery.hashes.get_mut(f.index as usize) {
@@ -166,7 +182,23 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             }
             change(tx, f.account, |a| a.devices.retain(|d| d.device != f.device));
         }
-        Event::AccountDisabled(f, _) => change(tx, f.account, |a| a.disabled = f.disabled),
+        Event::AccountDisabled(f, _) => change(tx, f.account, |a| {
+            a.disabled = f.disabled;
+            a.absent = f.disabled && !f.absent_from.is_empty();
+        }),
+        Event::ExternalIdSet(f, body) => {
+            let id = body.as_ref().map(|b| b.value.external_id.clone()).unwrap_or_default();
+            if !id.is_empty() {
+                tx.put(external_key(&f.source, &id), f.account);
+            }
+            let external = External { source: f.source.clone(), id, position: record.position };
+            change(tx, f.account, |a| a.external = Some(external));
+        }
+        Event::SignInLinkMade(f, body) => {
+            let token_hash = body.as_ref().map(|b| b.value.token_hash.to_vec()).unwrap_or_default();
+            let link = SignInLink { token_hash, not_after_ms: f.not_after_ms, position: record.position };
+            change(tx, f.account, |a| a.link = Some(link));
+        }
         Event::RoleSet(f, _) => change(tx, f.account, |a| a.role = f.role.parse().unwrap_or_default()),
         Event::InvitationRevoked(f, _) => {
             let Some(invitation) = tx.get::<Invitation>(&invitation_key(f.invitation)) else { return };
@@ -183,6 +215,9 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             let Some(old) = account(tx, f.account) else { return };
             for device in old.devices.iter().filter(|d| !d.token_hash.is_empty()) {
                 tx.remove(token_key(&device.token_hash));
+            }
+            if let Some(external) = old.external.as_ref().filter(|e| !e.id.is_empty()) {
+                tx.remove(external_key(&external.source, &external.id));
             }
             if old.ending {
                 tx.change(ending_key(), |all: &mut Vec<u64>| all.retain(|a| *a != f.account));
@@ -205,6 +240,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
                 not_after_ms,
                 administrator: f.administrator,
                 maker: f.maker,
+                groups: f.groups.clone(),
                 token_hash,
                 position: record.position,
             };

@@ -1,7 +1,7 @@
 //! What an account is: its devices, secrets, and the positions of the bodies that go when it is deleted.
 
 use serde::{Deserialize, Serialize};
-use startalk_protocol::{Code, Error};
+use startalk_protocol::{Code, Error, limits};
 
 /// A secret's hash and where the journal has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,63 @@ impl std::str::FromStr for Role {
     }
 }
 
+/// Where accounts come from that are not made one by one: `file`, or `ldap:…` with a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Source(String);
+
+impl Source {
+    /// Files that an administrator brings in.
+    pub fn file() -> Self {
+        Self("file".into())
+    }
+
+    /// As it is kept.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Source {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b":._-".contains(&b);
+        if (1..=limits::SOURCE_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain) {
+            return Ok(Self(text.to_owned()));
+        }
+        let expected = format!("1 to {} of a-z, 0-9, : . _ -", limits::SOURCE_BYTES_MAX);
+        Err(Error::new(Code::BadValue).with("field", "source").with("expected", expected))
+    }
+}
+
+/// What an account is called where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct External {
+    /// A [`Source`].
+    pub source: String,
+    /// Its id there, which never changes; empty when erased.
+    pub id: String,
+    /// Of its record.
+    pub position: u64,
+}
+
+/// A link with which somebody signs in once, and chooses a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInLink {
+    /// BLAKE3 of its secret; empty when erased.
+    pub token_hash: Vec<u8>,
+    /// Until when, milliseconds since 1970.
+    pub not_after_ms: i64,
+    /// Of its record.
+    pub position: u64,
+}
+
+impl SignInLink {
+    /// Whether this secret opens it now.
+    pub fn opens(&self, hash: &[u8; 32], now_ms: u64) -> bool {
+        self.token_hash[..] == hash[..] && self.not_after_ms > i64::try_from(now_ms).unwrap_or(i64::MAX)
+    }
+}
+
 /// An account of this domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -73,6 +130,8 @@ pub struct Account {
     pub role: Role,
     /// Cannot sign in; gets nothing.
     pub disabled: bool,
+    /// Disabled because its source did not name it any more.
+    pub absent: bool,
     /// To be deleted when it has left all groups; can do nothing any more.
     pub ending: bool,
     /// Erased; the number stays.
@@ -85,11 +144,20 @@ pub struct Account {
     pub password: Secret,
     /// One per code.
     pub recovery: Secret,
+    /// Where it comes from, if it was not made by itself.
+    pub external: Option<External>,
+    /// Not used yet; void with the next password.
+    pub link: Option<SignInLink>,
     /// Those not revoked.
     pub devices: Vec<Device>,
 }
 
 impl Account {
+    /// Has never signed in: has neither a password nor a device.
+    pub fn is_awaited(&self) -> bool {
+        self.is_live() && self.password.hashes.is_empty() && self.devices.is_empty()
+    }
+
     /// May sign in and receive.
     pub fn is_live(&self) -> bool {
         !self.disabled && !self.deleted && !self.ending
@@ -109,6 +177,8 @@ pub struct Invitation {
     pub administrator: bool,
     /// Account that made it; 0: the operator.
     pub maker: u64,
+    /// Groups of this domain into which its maker brings whoever comes, by their conversations.
+    pub groups: Vec<u64>,
     /// BLAKE3 of its secret.
     pub token_hash: Vec<u8>,
     /// Of its record.

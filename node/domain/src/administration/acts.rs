@@ -23,6 +23,9 @@ pub fn is_administration(command: &Command) -> bool {
         Command::SetPolicy(_)
         | Command::SetDisabled { .. }
         | Command::SetRole { .. }
+        | Command::Arrive(_)
+        | Command::SetAbsent { .. }
+        | Command::MakeSignInLink { .. }
         | Command::RevokeInvitation { .. }
         | Command::SetPeerRule { .. }
         | Command::MakeToken { .. }
@@ -46,6 +49,13 @@ pub(super) fn of(read: &impl Read, command: &Command) -> Option<(Area, &'static 
         Command::SetDisabled { account, disabled: false } => (people(is_power(*account)), "account-enabled"),
         Command::DeleteAccount { account } => (people(is_power(*account)), "account-deleted"),
         Command::SetRole { .. } => (Area::Node, "role-set"),
+        Command::Arrive(new) => {
+            let known = accounts::whose(read, new).ok().flatten();
+            let power = known.is_some_and(is_power) || new.role.is_some_and(|r| r != Role::Member);
+            (people(power), if known.is_some() { "account-updated" } else { "account-added" })
+        }
+        Command::SetAbsent { account, .. } => (people(is_power(*account)), "account-disabled"),
+        Command::MakeSignInLink { account, .. } => (people(is_power(*account)), "sign-in-link-made"),
         Command::MakeInvitation { administrator, .. } => (people(*administrator), "invitation-made"),
         Command::RevokeInvitation { .. } => (Area::People, "invitation-revoked"),
         Command::SetPeerRule { .. } => (Area::Domains, "domain-rule-set"),
@@ -66,8 +76,10 @@ pub(super) fn put_maker(read: &impl Read, command: &mut Command, by: By) {
         By::Account(actor) => actor.account,
         By::Token(token) => valid(read, token, 0).map_or(0, |t| t.maker),
     };
-    if let Command::MakeInvitation { maker, .. } | Command::MakeToken { maker, .. } = command {
-        *maker = account;
+    match command {
+        Command::MakeInvitation { maker, .. } | Command::MakeToken { maker, .. } => *maker = account,
+        Command::Arrive(new) => new.maker = account,
+        _ => {}
     }
 }
 
@@ -97,8 +109,31 @@ impl Subject {
                 let before = accounts::account(read, *account).map(|a| a.role).unwrap_or_default();
                 Self { changes: vec![changed("role", before.as_str(), role.as_str())], ..of(*account) }
             }
-            Command::MakeInvitation { uses, administrator, .. } => {
-                Self { changes: vec![changed("uses", "", uses), changed("administrator", "", administrator)], ..Self::default() }
+            Command::MakeInvitation { uses, administrator, groups, .. } => {
+                let mut changes = vec![changed("uses", "", uses), changed("administrator", "", administrator)];
+                if !groups.is_empty() {
+                    changes.push(changed("groups", "", groups.len()));
+                }
+                Self { changes, ..Self::default() }
+            }
+            Command::MakeSignInLink { account, .. } => of(*account),
+            Command::SetAbsent { account, source } => {
+                Self { changes: vec![changed("absent_from", "", source.as_str())], ..of(*account) }
+            }
+            Command::Arrive(new) => {
+                let known = accounts::whose(read, new).ok().flatten().and_then(|number| accounts::account(read, number));
+                let (was, account) = (known.as_deref().cloned().unwrap_or_default(), known.map_or(0, |a| a.account));
+                let mut changes = Vec::new();
+                if was.external.is_none() {
+                    changes.push(changed("source", "", new.source.as_str()));
+                }
+                if let Some(role) = new.role.filter(|r| *r != was.role) {
+                    changes.push(changed("role", was.role.as_str(), role.as_str()));
+                }
+                if let Some(disabled) = new.disabled.filter(|d| *d != was.disabled) {
+                    changes.push(changed("disabled", was.disabled, disabled));
+                }
+                Self { changes, ..of(account) }
             }
             Command::RevokeInvitation { invitation } => Self { item: *invitation, ..Self::default() },
             Command::RevokeToken { token } => Self { item: *token, ..Self::default() },
@@ -146,6 +181,7 @@ impl Subject {
             changes: self.changes,
         };
         match answer {
+            Answer::Account { account, .. } if facts.account != 0 && *account == facts.account => {}
             Answer::Account { account, administrator, .. } => {
                 facts.account = *account;
                 facts.changes.push(changed("administrator", "", administrator));

@@ -12,6 +12,7 @@ mod act;
 mod applicants;
 mod apply;
 mod believe;
+mod bring;
 mod decide;
 mod follow;
 mod join;
@@ -29,6 +30,8 @@ mod views;
 
 pub use act::{Banned, GroupAct, Text};
 pub(crate) use act::{act, create};
+pub(crate) use bring::{bring_in, not_yours};
+pub use bring::may_bring_in;
 pub use applicants::applicants;
 pub(crate) use applicants::learn as learn_applicants;
 pub(crate) use apply::apply;
