@@ -467,7 +467,7 @@ async fn first_link(backend: &Backend, views: &Views) -> anyhow::Result<Option<S
         return Ok(None);
     }
     let backend = backend.clone();
-    let request = Request::Invite { uses: 1, hours: FIRST_LINK_HOURS, administrator: true };
+    let request = Request::Invite { uses: 1, hours: FIRST_LINK_HOURS, administrator: true, groups: Vec::new() };
     let quiet: Progress = Arc::new(|_, _| {});
     let made = tokio::task::spawn_blocking(move || admin::execute(&backend, request, &quiet)).await??;
     Ok(made["link"].as_str().map(str::to_owned))

@@ -21,8 +21,8 @@ use crate::folder::control_socket;
 
 /// Bytes of a socket's path at most, with the zero behind it (unix(7): 108; others have 104).
 const SOCKET_PATH_BYTES_MAX: usize = 100;
-/// Bytes of a request at most.
-const REQUEST_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of a request at most: a file of people in base64.
+const REQUEST_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Serves the socket until the process ends. A socket left by a killed process is replaced: the folder's lock is ours.
 ///

@@ -11,6 +11,7 @@ use startalk_protocol::{Code, DomainName, Error, limits};
 use utoipa::ToSchema;
 
 use super::{Backend, Page, links::Link, page_of};
+use crate::clock;
 
 /// Another domain.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -47,6 +48,8 @@ pub struct Group {
     /// member name@domain; null: gone.
     pub owner: Option<String>,
     pub destroyed: bool,
+    /// Whether who asks may bring people of this domain into it.
+    pub may_add: bool,
 }
 
 fn name(domain: &str) -> Result<DomainName, Error> {
@@ -96,6 +99,7 @@ pub(super) fn set_rule(backend: &Backend, domain: &str, rule: PeerRule, forget_k
 /// Groups with members here, by their number, which is also the cursor.
 pub(super) fn groups(backend: &Backend, search: &str, cursor: u64, limit: usize) -> Page<Group> {
     let store = &*backend.views.store;
+    let filler = super::filler(backend);
     let (last, search) = (governance::numbers(store).conversation, search.to_lowercase());
     let end = last.min(cursor.saturating_add(limits::ADMIN_SCAN_MAX as u64));
     let (mut items, mut at) = (Vec::new(), cursor);
@@ -118,6 +122,7 @@ pub(super) fn groups(backend: &Backend, search: &str, cursor: u64, limit: usize)
             members_here: group.here,
             owner: owner.map(|o| o.to_string()),
             destroyed: group.destroyed,
+            may_add: filler.is_some_and(|by| groups::may_bring_in(store, by, at, clock::now_ms())),
         });
     }
     Page { items, next: (at < last).then_some(at) }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use startalk_protocol::{Code, Error};
 use utoipa::ToSchema;
 
-use super::{Progress, doctor::Finding, http::ErrorBody};
+use super::{Progress, doctor::Finding, http::ErrorBody, intake::Done};
 use crate::clock;
 
 /// Jobs that are remembered.
@@ -25,7 +25,7 @@ const JOBS_KEPT: usize = 50;
 pub struct Job {
     /// Of this process, from 1.
     pub job: u64,
-    /// backup, check, compact or erase.
+    /// backup, check, compact, erase or import.
     pub kind: String,
     /// running, done or failed.
     pub state: String,
@@ -42,6 +42,10 @@ pub struct Job {
     pub findings: Vec<Finding>,
     /// Bytes that compacting gave back.
     pub bytes_won: Option<u64>,
+    /// What an import leaves behind; asked for by itself, with a right of its own.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub intake: Option<Arc<Done>>,
 }
 
 /// What a job came to.
@@ -49,6 +53,7 @@ pub struct Job {
 pub struct Outcome {
     pub findings: Vec<Finding>,
     pub bytes_won: Option<u64>,
+    pub intake: Option<Arc<Done>>,
 }
 
 /// The jobs of this process.
@@ -73,6 +78,8 @@ impl Jobs {
             if all.iter().any(|j| j.kind == kind && j.state == "running") {
                 return Err(Code::Busy.into());
             }
+            // What lets people in is not kept longer than it is needed: until the next of its sort.
+            all.iter_mut().filter(|j| j.kind == kind).for_each(|j| j.intake = None);
             let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
             let (kind, state) = (kind.to_owned(), "running".to_owned());
             let job = Job { job: number, kind, state, began_ms: clock::now_ms(), ..Job::default() };
@@ -94,9 +101,9 @@ impl Jobs {
             jobs.change(number, |job| {
                 job.ended_ms = clock::now_ms();
                 match outcome {
-                    Ok(Outcome { findings, bytes_won }) => {
+                    Ok(Outcome { findings, bytes_won, intake }) => {
                         job.state = "done".into();
-                        (job.findings, job.bytes_won) = (findings, bytes_won);
+                        (job.findings, job.bytes_won, job.intake) = (findings, bytes_won, intake);
                     }
                     Err(error) => {
                         job.state = "failed".into();

@@ -9,6 +9,7 @@ pub mod control;
 pub mod doctor;
 mod domains;
 pub mod http;
+mod intake;
 pub mod jobs;
 pub mod links;
 mod people;
@@ -23,14 +24,14 @@ use serde_json::{Value, json};
 use startalk_domain::{
     Answer, Command, Views,
     accounts::Role,
-    administration::By,
+    administration::{self, By},
     command::{PeerRule, Tended},
     directory,
 };
-use startalk_protocol::{Code, DomainName, Error, limits};
+use startalk_protocol::{Code, DomainName, Error, error::Language, limits};
 use startalk_sequencer::Handle;
 
-use crate::compaction;
+use crate::{clock, compaction};
 pub use policies::PolicyChange;
 
 /// One verb of the command line.
@@ -46,6 +47,10 @@ pub enum Request {
     UserRole { name: String, role: String },
     UserDevices { name: String },
     UserSignOut { name: String, device: u64 },
+    /// `file`: CSV or XLSX in base64; without `link_days` it is only looked at.
+    UserImport { file: String, everyone: bool, disable: Option<usize>, link_days: Option<u32>, language: String },
+    UserLinks { days: u32, language: String },
+    UserLink { name: String, days: u32 },
     TokenAdd { name: String, scopes: Vec<String>, days: u32 },
     TokenList,
     TokenRevoke { token: u64 },
@@ -55,7 +60,7 @@ pub enum Request {
     Audit { before: u64, limit: usize },
     Storage,
     Backups,
-    Invite { uses: u32, hours: u32, administrator: bool },
+    Invite { uses: u32, hours: u32, administrator: bool, groups: Vec<String> },
     DomainRule { domain: String, rule: String, accept_new_key: bool },
     Policy(PolicyChange),
     Peers,
@@ -154,6 +159,17 @@ fn user(backend: &Backend, account: u64) -> Option<String> {
     directory::user_id(&*backend.views.store, account).map(|u| u.to_string())
 }
 
+/// The account that who asks brings people into groups as; the rules take the same one.
+fn filler(backend: &Backend) -> Option<u64> {
+    match backend.by {
+        By::Operator => None,
+        By::Account(actor) => Some(actor.account),
+        By::Token(token) => {
+            administration::valid(&*backend.views.store, token, clock::now_ms()).map(|t| t.maker).filter(|maker| *maker != 0)
+        }
+    }
+}
+
 /// Sends a command and waits; not for async tasks.
 ///
 /// # Errors
@@ -187,7 +203,17 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
         Request::UserRole { name, role } => people::set_role(backend, &name, role.parse()?).map(done),
         Request::UserDevices { name } => people::one(backend, &name).map(|p| json!({ "devices": p.devices })),
         Request::UserSignOut { name, device } => people::sign_out(backend, &name, device).map(done),
-        Request::Invite { uses, hours, administrator } => people::invite(backend, uses, hours, administrator).map(value),
+        Request::UserImport { file, everyone, disable, link_days, language } => {
+            let malformed = || Error::new(Code::Malformed).with("expected", "a file in base64");
+            let bytes = data_encoding::BASE64.decode(file.as_bytes()).map_err(|_| malformed())?;
+            let mode = startalk_intake::Mode { everyone, disable };
+            intake::at_once(backend, &bytes, mode, link_days, Language::of(&language), progress)
+        }
+        Request::UserLinks { days, language } => intake::links_at_once(backend, days, Language::of(&language), progress),
+        Request::UserLink { name, days } => people::sign_in_link(backend, &name, days).map(value),
+        Request::Invite { uses, hours, administrator, groups } => {
+            people::invite(backend, uses, hours, administrator, &groups).map(value)
+        }
         Request::Invitations => {
             Ok(json!({ "invitations": every(|cursor| Ok(people::invitations(backend, cursor, limits::ADMIN_PAGE_MAX)))? }))
         }

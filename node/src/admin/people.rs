@@ -6,13 +6,13 @@ use startalk_domain::{
     Answer, Command,
     accounts::{self, Account, Role},
     command::{Admission, PasswordBy},
-    contacts, directory, governance,
+    contacts, directory, governance, groups,
 };
 use startalk_gateway::{PasswordCost, secrets};
 use startalk_protocol::{AccountName, Code, Error, limits};
 use utoipa::ToSchema;
 
-use super::{Backend, Page, Progress, page_of};
+use super::{Backend, Page, Progress, intake, page_of};
 use crate::clock;
 
 /// An account.
@@ -55,6 +55,16 @@ pub struct NewPassword {
     pub password: String,
 }
 
+/// A link with which somebody signs in once and chooses a password; it is shown this once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NewLink {
+    pub user: String,
+    pub display_name: String,
+    pub link: String,
+    /// Milliseconds since 1970.
+    pub not_after_ms: i64,
+}
+
 /// An invitation that can still be used.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Invitation {
@@ -67,6 +77,8 @@ pub struct Invitation {
     pub administrator: bool,
     /// Who made it; null: the operator, or somebody who is gone.
     pub maker: Option<String>,
+    /// Names of the groups into which it brings people.
+    pub groups: Vec<String>,
 }
 
 /// A new invitation with its link, which is shown this once.
@@ -210,11 +222,30 @@ pub(super) fn reset_password(backend: &Backend, name: &str) -> Result<NewPasswor
     Ok(NewPassword { user: format!("{name}@{}", backend.domain), password })
 }
 
-pub(super) fn invite(backend: &Backend, uses: u32, hours: u32, administrator: bool) -> Result<NewInvitation, Error> {
+/// A link with which somebody signs in once and chooses a password.
+pub(super) fn sign_in_link(backend: &Backend, name: &str, days: u32) -> Result<NewLink, Error> {
+    intake::check_days(days)?;
+    intake::link(backend, account(backend, name)?, days)
+}
+
+/// A link for new people; `into`: ids of groups that they are brought into.
+pub(super) fn invite(
+    backend: &Backend,
+    uses: u32,
+    hours: u32,
+    administrator: bool,
+    into: &[String],
+) -> Result<NewInvitation, Error> {
+    let no_group = |group: &String| Error::new(Code::NoSuchGroup).with("group", group.chars().take(64).collect::<String>());
+    let conversation = |group: &String| {
+        let id = group.parse().ok().and_then(|id| groups::by_id(&*backend.views.store, &id));
+        id.ok_or_else(|| no_group(group))
+    };
+    let groups = into.iter().map(conversation).collect::<Result<Vec<_>, _>>()?;
     let secret = secrets::invitation(clock::random());
     let token_hash = secrets::invitation_hash(&secret);
     let valid_ms = i64::from(hours) * 3_600_000;
-    match backend.command(Command::MakeInvitation { maker: 0, token_hash, uses, valid_ms, administrator })? {
+    match backend.command(Command::MakeInvitation { maker: 0, token_hash, uses, valid_ms, administrator, groups })? {
         Answer::Invitation { invitation, not_after_ms } => {
             let link = secrets::invitation_link(&backend.public_url, &secret);
             Ok(NewInvitation { invitation, link, uses, not_after_ms })
@@ -234,6 +265,7 @@ pub(super) fn invitations(backend: &Backend, cursor: u64, limit: usize) -> Page<
         not_after_ms: i.not_after_ms,
         administrator: i.administrator,
         maker: super::user(backend, i.maker),
+        groups: i.groups.iter().filter_map(|g| groups::group(store, *g)).map(|g| g.name.clone()).collect(),
     });
     Page { items: items.collect(), next: (at > 0).then_some(at) }
 }

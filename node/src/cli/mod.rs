@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how answers are shown. `--json` shows them as they are.
 
+mod people;
 mod show;
 
 use std::{
@@ -162,6 +163,39 @@ enum User {
     Devices { name: String },
     /// Sign a device out / 登出某个设备
     SignOut { name: String, device: u64 },
+    /// People from a CSV or XLSX file; shows what changes, row by row / 从 CSV 或 XLSX 文件导入，逐行显示更改
+    Import {
+        file: PathBuf,
+        /// Only show what would change / 仅显示将要进行的更改
+        #[arg(long)]
+        dry_run: bool,
+        /// The file names everybody: who is missing is disabled / 文件包含所有人：缺少的人将被停用
+        #[arg(long)]
+        everyone: bool,
+        /// So many are meant to be disabled, although more than 20 % / 确认停用的人数（超过 20 % 时须给出）
+        #[arg(long, value_name = "NUMBER")]
+        disable: Option<usize>,
+        /// Where to write the sign-in links of new people / 新用户登录链接写入此文件
+        #[arg(long, value_name = "FILE")]
+        links: Option<PathBuf>,
+        /// For how many days they are good / 链接有效天数
+        #[arg(long, default_value_t = 14, value_name = "DAYS")]
+        link_days: u32,
+    },
+    /// New links for all from a file who have never signed in / 为导入后从未登录的人重新生成登录链接
+    Links {
+        file: PathBuf,
+        #[arg(long, default_value_t = 14)]
+        days: u32,
+    },
+    /// A link with which somebody signs in once / 生成一次性登录链接
+    Link {
+        name: String,
+        #[arg(long, default_value_t = 14)]
+        days: u32,
+    },
+    /// Print a file to fill in for `import` / 打印导入模板
+    Template,
 }
 
 #[derive(Subcommand, Debug)]
@@ -223,9 +257,11 @@ impl Verb {
                 User::Role { name, role } => Request::UserRole { name: name.clone(), role: role.clone() },
                 User::Devices { name } => Request::UserDevices { name: name.clone() },
                 User::SignOut { name, device } => Request::UserSignOut { name: name.clone(), device: *device },
+                User::Link { name, days } => Request::UserLink { name: name.clone(), days: *days },
+                User::Import { .. } | User::Links { .. } | User::Template => return None,
             },
             Self::Invite { uses, hours, administrator } => {
-                Request::Invite { uses: *uses, hours: *hours, administrator: *administrator }
+                Request::Invite { uses: *uses, hours: *hours, administrator: *administrator, groups: Vec::new() }
             }
             Self::Domain(rule) => {
                 let (domain, rule, accept_new_key) = match rule {
@@ -295,6 +331,16 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
         return show(&value, json, language);
     }
     match verb {
+        Verb::User(User::Template) => show(&serde_json::json!({ "template": startalk_intake::template(language) }), json, language),
+        Verb::User(User::Import { file, dry_run, everyone, disable, links, link_days }) => {
+            let link_days = (!dry_run).then_some(link_days);
+            let request = people::request(&file, everyone, disable, link_days, language)?;
+            with_links(&data, request, links.filter(|_| !dry_run), &progress, json, language)
+        }
+        Verb::User(User::Links { file, days }) => {
+            let request = Request::UserLinks { days, language: people::tag(language).into() };
+            with_links(&data, request, Some(file), &progress, json, language)
+        }
         Verb::Up(raw) => boot::up(&data, raw.resolve()?, json, language),
         Verb::Restore { from } => {
             let records = backup::restore(&from, &data, &progress)?;
@@ -307,6 +353,32 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
         Verb::Key(KeyVerb::Export) | Verb::Keys(KeyVerb::Export) => show(&export(&data)?, json, language),
         _ => unreachable!("every other verb is a request"),
     }
+}
+
+/// Asks for what may be answered with links, which go to a file.
+fn with_links(
+    data: &Path,
+    request: Request,
+    links: Option<PathBuf>,
+    progress: &Progress,
+    json: bool,
+    language: Language,
+) -> anyhow::Result<()> {
+    let file = links.as_deref().map(people::links_file).transpose()?;
+    let answer = match control::ask(data, &request, progress) {
+        Some(result) => result.map_err(Into::into),
+        None => offline::run(data, request, progress),
+    };
+    let mut answer = match (answer, links.as_deref()) {
+        (Err(error), Some(path)) => {
+            // There are none: the empty file is in nobody's way.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
+        (answer, _) => answer?,
+    };
+    people::write_links(&mut answer, file.zip(links.as_deref()))?;
+    show(&answer, json, language)
 }
 
 /// The root key may be read while the node runs: the files do not change.

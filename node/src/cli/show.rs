@@ -8,6 +8,15 @@ use crate::words::say;
 /// The answer in words.
 pub fn in_words(value: &Value, language: Language) -> String {
     let t = |en: &'static str, zh: &'static str| say(language, en, zh);
+    if value["plan"].is_object() {
+        return super::people::in_words(value, language);
+    }
+    if value["made"].is_u64() {
+        return super::people::links(value, language);
+    }
+    if let Some(csv) = value["template"].as_str() {
+        return csv.to_owned();
+    }
     if let Some(users) = value["users"].as_array() {
         return table(
             &[t("user", "用户"), t("name", "名称"), t("role", "角色"), t("state", "状态"), t("devices", "设备")],
@@ -91,7 +100,7 @@ fn as_lines(rows: &[Value], language: Language) -> String {
     rows.iter().map(line).collect()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -155,7 +164,7 @@ fn state(code: &str, language: Language) -> &str {
     }
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut all: Vec<Vec<String>> = vec![head.iter().map(|h| (*h).to_owned()).collect()];
     all.extend(rows);
     let columns = head.len();

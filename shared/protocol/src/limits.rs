@@ -216,6 +216,16 @@ pub const GROUPS_TO_JOIN_MAX: usize = 20;
 pub const EXTERNAL_ID_CHARS_MAX: usize = 128;
 /// Bytes of the name of a source of accounts.
 pub const SOURCE_BYTES_MAX: usize = 64;
+/// Bytes of a file of people.
+pub const INTAKE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of everything packed in such a file: what a spreadsheet of so many rows takes, and not more than a node can spare.
+pub const INTAKE_UNPACKED_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Rows of such a file without its head.
+pub const INTAKE_ROWS_MAX: usize = 10_000;
+/// Its columns.
+pub const INTAKE_COLUMNS_MAX: usize = 64;
+/// Bytes of one of its cells.
+pub const INTAKE_CELL_BYTES_MAX: usize = 1024;
 /// The most that a domain may ask of a new password, in characters: more would be refused to everybody.
 pub const PASSWORD_CHARS_MIN_MAX: u32 = 128;
 /// The longest time in which a domain may let people recall or edit, in milliseconds: a hundred years.

@@ -13,6 +13,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-outbound", &["startalk-net"]),
     ("startalk-push", &["startalk-protocol", "startalk-domain", "startalk-outbound"]),
     ("startalk-search", &["startalk-protocol", "startalk-domain"]),
+    ("startalk-intake", &["startalk-protocol", "startalk-domain"]),
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
     ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer", "startalk-search"]),
     ("startalk-web", &[]),
@@ -28,6 +29,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "startalk-outbound",
             "startalk-push",
             "startalk-search",
+            "startalk-intake",
             "startalk-federation",
             "startalk-gateway",
             "startalk-web",
@@ -55,6 +57,7 @@ pub const NEVER: &[(&str, &[&str])] = &[
     ("startalk-journal", &["tokio"]),
     ("startalk-domain", &["tokio", "quinn", "rustls", "axum", "hyper"]),
     ("startalk-sequencer", &["tokio", "quinn", "rustls", "axum", "hyper"]),
+    ("startalk-intake", &["tokio", "quinn", "rustls", "axum", "hyper"]),
     ("startalk-hub", &["sled", "bincode"]),
 ];
 

@@ -93,6 +93,23 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Query<T> {
     }
 }
 
+/// The body, as bytes.
+pub(crate) struct File(pub axum::body::Bytes);
+
+impl FromRequest<Api> for File {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
+        match axum::body::Bytes::from_request(request, api).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let error = Error::new(Code::TooLarge).with("what", "the file").with("got", "…");
+                Err(Refusal(error.with("max", startalk_protocol::limits::INTAKE_BYTES_MAX)))
+            }
+            Err(e) => Err(malformed(e.body_text())),
+        }
+    }
+}
+
 /// The body, as JSON.
 pub(crate) struct Body<T>(pub T);
 

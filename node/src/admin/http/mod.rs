@@ -6,6 +6,7 @@
 
 mod caller;
 mod domains;
+mod imports;
 mod node;
 mod people;
 
@@ -35,7 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{Backend, tokens};
 use crate::clock;
-pub(crate) use caller::{Body, Caller, Path, Query};
+pub(crate) use caller::{Body, Caller, File, Path, Query};
 
 /// Where the API is.
 pub const BASE: &str = "/api/admin/v1";
@@ -139,7 +140,7 @@ impl IntoResponse for Refusal {
             Code::NotSignedIn | Code::TokenRevoked => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
             Code::NoSuchUser | Code::NoSuchDevice | Code::NoSuchThing => StatusCode::NOT_FOUND,
-            Code::NameTaken | Code::LastAdministrator | Code::Busy | Code::Conflict => StatusCode::CONFLICT,
+            Code::NameTaken | Code::LastAdministrator | Code::Busy | Code::Conflict | Code::PlanChanged | Code::TooManyAbsent => StatusCode::CONFLICT,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::SlowDown => StatusCode::TOO_MANY_REQUESTS,
             Code::DiskFull | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -188,7 +189,7 @@ impl Modify for Bearer {
 }
 
 fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Described::openapi()).merge(people::routes()).merge(domains::routes()).merge(node::routes())
+    OpenApiRouter::with_openapi(Described::openapi()).merge(people::routes()).merge(imports::routes()).merge(domains::routes()).merge(node::routes())
 }
 
 /// The description of the API, made from the types: JSON with a line end.

@@ -9,8 +9,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Api, Body, Caller, Failures, Listed, Path, Query, Refusal};
 use crate::admin::{
     Page,
+    intake::LINK_DAYS,
     jobs::{Job, Outcome},
-    people::{self, Invitation, NewInvitation, NewPassword, Person, PersonWithDevices},
+    people::{self, Invitation, NewInvitation, NewLink, NewPassword, Person, PersonWithDevices},
 };
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -18,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list, add))
         .routes(routes!(one, change, delete))
         .routes(routes!(reset_password))
+        .routes(routes!(sign_in_link))
         .routes(routes!(sign_out))
         .routes(routes!(invitations, invite))
         .routes(routes!(revoke_invitation))
@@ -79,6 +81,24 @@ struct WantedInvitation {
     /// It makes administrators.
     #[serde(default)]
     administrator: bool,
+    /// Ids of groups into which whoever comes with it is brought: kept by this domain, and who asks may add people to them.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    groups: Vec<String>,
+}
+
+/// For how long a link is good.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Lasting {
+    #[serde(default = "link_days")]
+    #[param(minimum = 1, maximum = 366)]
+    days: u32,
+}
+
+fn link_days() -> u32 {
+    LINK_DAYS
 }
 
 /// People, in the order in which they came.
@@ -135,6 +155,17 @@ async fn reset_password(caller: Caller, Path(name): Path<String>) -> Answer<NewP
     caller.changes(Area::People, move |b| people::reset_password(b, &name)).await.map(Json)
 }
 
+/// Makes a link with which they sign in once and choose a password; the one before it is void.
+#[utoipa::path(post, path = "/people/{name}/link", tag = "people", params(("name" = String, Path, description = "Before the @"), Lasting), responses((status = 201, body = NewLink), Failures))]
+async fn sign_in_link(
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(lasting): Query<Lasting>,
+) -> Result<(StatusCode, Json<NewLink>), Refusal> {
+    let made = caller.changes(Area::People, move |b| people::sign_in_link(b, &name, lasting.days)).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
 /// Signs a device out.
 #[utoipa::path(delete, path = "/people/{name}/devices/{device}", tag = "people", params(("name" = String, Path, description = "Before the @"), ("device" = u64, Path)), responses((status = 204), Failures))]
 async fn sign_out(caller: Caller, Path((name, device)): Path<(String, u64)>) -> Result<StatusCode, Refusal> {
@@ -152,8 +183,8 @@ async fn invitations(caller: Caller, Query(listed): Query<Listed>) -> Answer<Pag
 /// Makes a link for new people.
 #[utoipa::path(post, path = "/invitations", tag = "people", request_body = WantedInvitation, responses((status = 201, body = NewInvitation), Failures))]
 async fn invite(caller: Caller, Body(wanted): Body<WantedInvitation>) -> Result<(StatusCode, Json<NewInvitation>), Refusal> {
-    let WantedInvitation { uses, hours, administrator } = wanted;
-    let made = caller.changes(Area::People, move |b| people::invite(b, uses, hours, administrator)).await?;
+    let WantedInvitation { uses, hours, administrator, groups } = wanted;
+    let made = caller.changes(Area::People, move |b| people::invite(b, uses, hours, administrator, &groups)).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 

@@ -24,6 +24,8 @@ use tower::ServiceExt as _;
 use super::{Backend, description, router};
 use crate::{folder::Folder, keys::Keys, store, writer::Writer};
 
+mod imports;
+
 struct Node {
     backend: Backend,
     writer: Option<Writer>,
@@ -134,6 +136,13 @@ fn table() -> Vec<Row> {
         ("delete", "/people/{name}", "/people/nobody#", None, people, true),
         ("post", "/people/{name}/password", "/people/bob/password", None, people, true),
         ("delete", "/people/{name}/devices/{device}", "/people/bob/devices/77", None, people, true),
+        ("post", "/people/{name}/link", "/people/bob/link?days=3", None, people, true),
+        ("post", "/imports/plan", "/imports/plan?everyone=true", Some(json!("account")), people, false),
+        ("post", "/imports", "/imports?digest=00", Some(json!("account")), people, true),
+        ("post", "/imports/links", "/imports/links", None, people, true),
+        ("get", "/imports/{job}", "/imports/9999", None, people, false),
+        ("get", "/imports/{job}/links", "/imports/9999/links", None, people, true),
+        ("get", "/imports/template", "/imports/template?language=zh", None, people, false),
         ("get", "/invitations", "/invitations", None, people, false),
         ("post", "/invitations", "/invitations", Some(json!({ "uses": 2, "hours": 5 })), people, true),
         ("delete", "/invitations/{invitation}", "/invitations/9999", None, people, true),
