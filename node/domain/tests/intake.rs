@@ -60,7 +60,12 @@ fn an_arrival_is_found_again_by_its_id_and_what_did_not_change_writes_nothing() 
     let before = node.events().len();
     node.ok(as_root(root, arrive(arrival("007", "zhang.san"))));
     assert_eq!(node.events().len(), before, "the same again changes nothing, and is no act");
-    let changed = Arrival { display_name: Some("张三".into()), role: Some(Role::Auditor), disabled: Some(true), ..arrival("007", "zhang.san") };
+    let changed = Arrival {
+        display_name: Some("张三".into()),
+        role: Some(Role::Auditor),
+        disabled: Some(true),
+        ..arrival("007", "zhang.san")
+    };
     node.ok(as_root(root, arrive(changed)));
     let now = account(&node, "007");
     assert_eq!((now.account, now.role, now.disabled, now.absent), (number, Role::Auditor, true, false));

@@ -202,12 +202,20 @@ fn registration_follows_the_policy() {
         device: None,
     };
     assert_eq!(node.refused(create("a", Admission::Open)), "invitation-needed");
-    let invite = Command::MakeInvitation { maker: 0, token_hash: [9; 32], uses: 1, valid_ms: 1000, administrator: true, groups: vec![] };
+    let invite =
+        Command::MakeInvitation { maker: 0, token_hash: [9; 32], uses: 1, valid_ms: 1000, administrator: true, groups: vec![] };
     node.ok(invite.clone());
     let Answer::Account { administrator, .. } = node.ok(create("root", Admission::Invitation([9; 32]))) else { panic!() };
     assert!(administrator && accounts::has_administrator(&node.store));
     assert_eq!(node.refused(create("b", Admission::Invitation([9; 32]))), "invitation-invalid");
-    node.ok(Command::MakeInvitation { maker: 0, token_hash: [8; 32], uses: 2, valid_ms: 1000, administrator: false, groups: vec![] });
+    node.ok(Command::MakeInvitation {
+        maker: 0,
+        token_hash: [8; 32],
+        uses: 2,
+        valid_ms: 1000,
+        administrator: false,
+        groups: vec![],
+    });
     node.now_ms += 1001;
     assert_eq!(node.refused(create("b", Admission::Invitation([8; 32]))), "invitation-invalid");
     let policy = |registration| Command::SetPolicy(NewPolicy { registration: Some(registration), ..NewPolicy::default() });

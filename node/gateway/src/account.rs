@@ -81,7 +81,14 @@ impl Inner {
         }
         let token_hash = secrets::invitation_hash(&secret);
         let link = secrets::invitation_link(&self.config.public_url, &secret);
-        let command = Command::MakeInvitation { maker: me.account, token_hash, uses, valid_ms, administrator: false, groups: request.groups.clone() };
+        let command = Command::MakeInvitation {
+            maker: me.account,
+            token_hash,
+            uses,
+            valid_ms,
+            administrator: false,
+            groups: request.groups.clone(),
+        };
         self.submit(session, id, command, move |answer| match answer {
             Answer::Invitation { not_after_ms, .. } => Frame::Invitation(pb::Invitation { link, not_after_ms, uses }),
             _ => Frame::Error(Error::new(Code::Internal).into()),

@@ -43,9 +43,10 @@ pub fn invitation_link(public_url: &str, secret: &str) -> String {
     format!("{}/join/{secret}", public_url.trim_end_matches('/'))
 }
 
-/// The link with which somebody signs in once. What opens it stands behind the #, which browsers send nowhere.
+/// The link with which somebody signs in once. Who it is for and what opens it stand behind the #, which browsers send
+/// nowhere.
 pub fn sign_in_link(public_url: &str, name: &AccountName, secret: &str) -> String {
-    format!("{}/welcome/{name}#{secret}", public_url.trim_end_matches('/'))
+    format!("{}/welcome#{name}/{secret}", public_url.trim_end_matches('/'))
 }
 
 /// What is kept of a sign-in link's secret, however it was typed.

@@ -9,11 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use startalk_domain::accounts::{self, Arrival, Role, Source};
 use startalk_protocol::{AccountName, Code, Error};
 
-use crate::{
-    Column, People, Present, RowError, Standing, Wanted,
-    columns::bilingual,
-    people::Change,
-};
+use crate::{Column, People, Present, RowError, Standing, Wanted, columns::bilingual, people::Change};
 
 /// Of the people of a source, how many of a hundred may be missing without a word.
 pub const ABSENT_PERCENT_MAX: usize = 20;

@@ -85,14 +85,17 @@ mod tests {
 
     #[test]
     fn days_are_those_of_the_calendar() {
-        for (seconds, expected) in [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_798_761_599, "2026-12-31"), (4_107_542_400, "2100-03-01")] {
+        for (seconds, expected) in
+            [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_798_761_599, "2026-12-31"), (4_107_542_400, "2100-03-01")]
+        {
             assert_eq!(day(seconds * 1000), expected);
         }
     }
 
     #[test]
     fn no_name_is_computed_by_a_spreadsheet() {
-        let evil = Link { display_name: "=HYPERLINK(\"x\")".into(), user: "@a".into(), link: "https://a/".into(), until: "-1".into() };
+        let evil =
+            Link { display_name: "=HYPERLINK(\"x\")".into(), user: "@a".into(), link: "https://a/".into(), until: "-1".into() };
         let text = links(&[evil], Language::English);
         assert!(text.ends_with("\"'=HYPERLINK(\"\"x\"\")\",'@a,https://a/,'-1\r\n"), "{text}");
     }

@@ -18,12 +18,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Table, Error> {
         return Err(no_table("CSV or XLSX"));
     }
     let separator = separator(&text);
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .delimiter(separator)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).delimiter(separator).from_reader(text.as_bytes());
     let (mut rows, mut record, mut numbers) = (Rows::default(), StringRecord::new(), Numbers::new(&text, separator));
     while reader.read_record(&mut record).map_err(|e| no_table(format!("CSV ({e})")))? {
         rows.push(numbers.next().unwrap_or_default(), record.iter().map(str::to_owned).collect())?;

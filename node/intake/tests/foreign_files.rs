@@ -12,7 +12,8 @@ fn a_spreadsheet_is_the_table_that_it_shows() {
     let cells = rows(&[&["外部编号", "帐号", "姓名"], &["10001", "zhang.san", "张三"], &[], &["10002.5", "li.si"]]);
     let table = read(&xlsx(&sheet(&cells))).unwrap();
     assert_eq!(table.head, ["外部编号", "帐号", "姓名"]);
-    let all: Vec<(u32, Vec<&str>)> = table.rows.iter().map(|r| (r.number, r.cells.iter().map(String::as_str).collect())).collect();
+    let all: Vec<(u32, Vec<&str>)> =
+        table.rows.iter().map(|r| (r.number, r.cells.iter().map(String::as_str).collect())).collect();
     assert_eq!(all, [(2, vec!["10001", "zhang.san", "张三"]), (4, vec!["10002.5", "li.si"])]);
 }
 
@@ -44,7 +45,9 @@ fn no_bytes_break_the_reader() {
         encoding_rs::GB18030.encode(template(Language::Chinese).trim_start_matches('\u{feff}')).0.into_owned(),
         "\"a\"\"b\",\"c\nd\"\r\n1,\"".into(),
         xlsx(&sheet(&rows(table))),
-        xlsx(&sheet(r#"<row><c t="s"><v>9</v></c><c t="b"><v>1</v></c><c t="e"><v>#N/A</v></c><c t="d"><v>2024-01-01</v></c></row>"#)),
+        xlsx(&sheet(
+            r#"<row><c t="s"><v>9</v></c><c t="b"><v>1</v></c><c t="e"><v>#N/A</v></c><c t="d"><v>2024-01-01</v></c></row>"#,
+        )),
     ];
     corpus.iter().for_each(|bytes| check(bytes));
     let mut read_whole = 0;

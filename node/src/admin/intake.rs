@@ -322,7 +322,12 @@ pub(super) fn at_once(
 }
 
 /// For the command line: links for all who have never signed in.
-pub(super) fn links_at_once(backend: &Backend, days: u32, language: Language, progress: &Progress) -> Result<serde_json::Value, Error> {
+pub(super) fn links_at_once(
+    backend: &Backend,
+    days: u32,
+    language: Language,
+    progress: &Progress,
+) -> Result<serde_json::Value, Error> {
     check_days(days)?;
     let done = links_anew(backend, days, progress)?;
     Ok(serde_json::json!({ "made": done.links.len(), "links": csv(&done.links, language) }))

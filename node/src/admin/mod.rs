@@ -39,33 +39,87 @@ pub use policies::PolicyChange;
 #[serde(tag = "verb", rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Request {
-    UserAdd { name: String, display_name: String, administrator: bool },
+    UserAdd {
+        name: String,
+        display_name: String,
+        administrator: bool,
+    },
     UserList,
-    UserDisable { name: String, disabled: bool },
-    UserDelete { name: String, erase_messages: bool },
-    UserResetPassword { name: String },
-    UserRole { name: String, role: String },
-    UserDevices { name: String },
-    UserSignOut { name: String, device: u64 },
+    UserDisable {
+        name: String,
+        disabled: bool,
+    },
+    UserDelete {
+        name: String,
+        erase_messages: bool,
+    },
+    UserResetPassword {
+        name: String,
+    },
+    UserRole {
+        name: String,
+        role: String,
+    },
+    UserDevices {
+        name: String,
+    },
+    UserSignOut {
+        name: String,
+        device: u64,
+    },
     /// `file`: CSV or XLSX in base64; without `link_days` it is only looked at.
-    UserImport { file: String, everyone: bool, disable: Option<usize>, link_days: Option<u32>, language: String },
-    UserLinks { days: u32, language: String },
-    UserLink { name: String, days: u32 },
-    TokenAdd { name: String, scopes: Vec<String>, days: u32 },
+    UserImport {
+        file: String,
+        everyone: bool,
+        disable: Option<usize>,
+        link_days: Option<u32>,
+        language: String,
+    },
+    UserLinks {
+        days: u32,
+        language: String,
+    },
+    UserLink {
+        name: String,
+        days: u32,
+    },
+    TokenAdd {
+        name: String,
+        scopes: Vec<String>,
+        days: u32,
+    },
     TokenList,
-    TokenRevoke { token: u64 },
+    TokenRevoke {
+        token: u64,
+    },
     Invitations,
-    InvitationRevoke { invitation: u64 },
+    InvitationRevoke {
+        invitation: u64,
+    },
     Groups,
-    Audit { before: u64, limit: usize },
+    Audit {
+        before: u64,
+        limit: usize,
+    },
     Storage,
     Backups,
-    Invite { uses: u32, hours: u32, administrator: bool, groups: Vec<String> },
-    DomainRule { domain: String, rule: String, accept_new_key: bool },
+    Invite {
+        uses: u32,
+        hours: u32,
+        administrator: bool,
+        groups: Vec<String>,
+    },
+    DomainRule {
+        domain: String,
+        rule: String,
+        accept_new_key: bool,
+    },
     Policy(PolicyChange),
     Peers,
     KeysRotate,
-    Backup { to: PathBuf },
+    Backup {
+        to: PathBuf,
+    },
     Compact,
     Doctor,
     Status,

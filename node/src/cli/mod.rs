@@ -331,7 +331,9 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
         return show(&value, json, language);
     }
     match verb {
-        Verb::User(User::Template) => show(&serde_json::json!({ "template": startalk_intake::template(language) }), json, language),
+        Verb::User(User::Template) => {
+            show(&serde_json::json!({ "template": startalk_intake::template(language) }), json, language)
+        }
         Verb::User(User::Import { file, dry_run, everyone, disable, links, link_days }) => {
             let link_days = (!dry_run).then_some(link_days);
             let request = people::request(&file, everyone, disable, link_days, language)?;

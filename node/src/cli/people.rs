@@ -14,7 +14,13 @@ use crate::{admin::Request, words::say};
 ///
 /// # Errors
 /// If the file cannot be read, or is too large.
-pub fn request(file: &Path, everyone: bool, disable: Option<usize>, link_days: Option<u32>, language: Language) -> anyhow::Result<Request> {
+pub fn request(
+    file: &Path,
+    everyone: bool,
+    disable: Option<usize>,
+    link_days: Option<u32>,
+    language: Language,
+) -> anyhow::Result<Request> {
     let size = std::fs::metadata(file).with_context(|| file.display().to_string())?.len();
     if size > limits::INTAKE_BYTES_MAX as u64 {
         let error = Error::new(Code::TooLarge).with("what", file.display()).with("got", size);
@@ -70,7 +76,9 @@ pub fn in_words(value: &Value, language: Language) -> String {
     if !steps.is_empty() {
         out += &table(
             &[t("row", "行"), t("what", "更改"), t("account", "帐号"), t("name", "姓名"), t("details", "详情")],
-            steps.iter().map(|s| vec![number(&s["row"]), what(s, language).into(), text(&s["name"]), text(&s["display_name"]), changes(s)]),
+            steps.iter().map(|s| {
+                vec![number(&s["row"]), what(s, language).into(), text(&s["name"]), text(&s["display_name"]), changes(s)]
+            }),
         );
     }
     for (title, errors) in [
@@ -80,7 +88,10 @@ pub fn in_words(value: &Value, language: Language) -> String {
         if !errors.is_empty() {
             out += &format!("\n{title}\n");
             let words = |e: &Value| text(&e[tag(language)]);
-            out += &table(&[t("row", "行"), t("who", "谁"), t("why", "原因")], errors.iter().map(|e| vec![number(&e["row"]), text(&e["who"]), words(e)]));
+            out += &table(
+                &[t("row", "行"), t("who", "谁"), t("why", "原因")],
+                errors.iter().map(|e| vec![number(&e["row"]), text(&e["who"]), words(e)]),
+            );
         }
     }
     let counts = [
@@ -94,7 +105,11 @@ pub fn in_words(value: &Value, language: Language) -> String {
     if let Ok(refused) = serde_json::from_value::<crate::admin::http::ErrorBody>(plan["refused"].clone()) {
         out += &format!("{}\n", Error::from_wire(&refused.code, refused.params).words(language));
     }
-    out += &if value["made"].is_u64() { links(value, language) } else { format!("{}\n", t("Nothing was changed.", "未做任何更改。")) };
+    out += &if value["made"].is_u64() {
+        links(value, language)
+    } else {
+        format!("{}\n", t("Nothing was changed.", "未做任何更改。"))
+    };
     out
 }
 
@@ -106,7 +121,11 @@ pub fn links(value: &Value, language: Language) -> String {
         return format!("{made} {} {file}\n", t("sign-in links are in", "个登录链接已写入"));
     }
     match value["links"].as_str() {
-        Some(csv) => format!("{}\n{}", t("Sign-in links, shown this once:", "登录链接，仅显示这一次："), csv.trim_start_matches('\u{feff}')),
+        Some(csv) => format!(
+            "{}\n{}",
+            t("Sign-in links, shown this once:", "登录链接，仅显示这一次："),
+            csv.trim_start_matches('\u{feff}')
+        ),
         None => String::new(),
     }
 }

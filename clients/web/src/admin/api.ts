@@ -8,9 +8,22 @@ export type Role = 'member' | 'auditor' | 'administrator'
 export interface Device { readonly device: number; readonly name: string; readonly added_ms: number }
 export interface PersonWithDevices { readonly person: Person; readonly devices: readonly Device[] }
 export interface NewPassword { readonly user: string; readonly password: string }
-export interface Invitation { readonly invitation: number; readonly uses: number; readonly not_after_ms: number; readonly administrator: boolean; readonly maker: string | null }
+export interface Invitation { readonly invitation: number; readonly uses: number; readonly not_after_ms: number; readonly administrator: boolean; readonly maker: string | null; readonly groups: readonly string[] }
 export interface NewInvitation { readonly link: string; readonly uses: number; readonly not_after_ms: number }
-export interface Group { readonly group: string; readonly name: string; readonly home: string; readonly members: number; readonly members_here: number; readonly owner: string | null; readonly destroyed: boolean }
+export interface SignInLink { readonly user: string; readonly display_name: string; readonly link: string; readonly not_after_ms: number }
+export interface Failed { readonly code: string; readonly params: Readonly<Record<string, string>> }
+export interface RowError { readonly row: number; readonly column: string | null; readonly who: string; readonly error: Failed }
+export interface PlanStep {
+  readonly row: number; readonly what: 'add' | 'change' | 'disable' | 'keep'; readonly name: string; readonly display_name: string
+  readonly changes: readonly { readonly column: string; readonly before: string; readonly after: string }[]
+}
+export interface Plan {
+  readonly digest: string; readonly added: number; readonly changed: number; readonly unchanged: number; readonly disabled: number; readonly refused: Failed | null
+  readonly ignored: readonly string[]; readonly steps: readonly PlanStep[]; readonly errors: readonly RowError[]
+}
+export interface Imported { readonly job: Job; readonly links: number; readonly errors: readonly RowError[] }
+export interface Links { readonly items: readonly SignInLink[]; readonly csv: string }
+export interface Group { readonly group: string; readonly name: string; readonly home: string; readonly members: number; readonly members_here: number; readonly owner: string | null; readonly destroyed: boolean; readonly may_add: boolean }
 export interface Said { readonly code: string; readonly en: string; readonly zh: string }
 export interface Link {
   readonly state: string; readonly next_attempt_ms: number | null; readonly lag: number; readonly last_error: (Said & { readonly at_ms: number }) | null
@@ -56,6 +69,8 @@ export class Admin {
   post<T>(path: string, body?: unknown): Promise<T> { return this.#node.administer('POST', path, body) as Promise<T> }
   patch<T>(path: string, body: unknown): Promise<T> { return this.#node.administer('PATCH', path, body) as Promise<T> }
   put<T>(path: string, body: unknown): Promise<T> { return this.#node.administer('PUT', path, body) as Promise<T> }
+  /** A file as it is. */
+  send<T>(path: string, file: Uint8Array): Promise<T> { return this.#node.administer('POST', path, file) as Promise<T> }
   delete<T>(path: string): Promise<T> { return this.#node.administer('DELETE', path) as Promise<T> }
 
   page<T>(path: string, cursor: number, search = ''): Promise<Page<T>> {

@@ -477,11 +477,12 @@ export class Calls implements AccountCalls {
     const { server, token } = this.#session.identity
     const digits = Array.from(token, (byte) => byte.toString(16).padStart(2, '0')).join('')
     const headers: Record<string, string> = { authorization: `Bearer std_${digits}` }
-    if (body !== undefined) headers['content-type'] = 'application/json'
+    const file = body instanceof Uint8Array
+    if (body !== undefined) headers['content-type'] = file ? 'application/octet-stream' : 'application/json'
     let answer: Response
     try {
       answer = await fetch(new URL(`/api/admin/v1${path}`, server.replace(/^ws/, 'http')), {
-        method, headers, credentials: 'omit', cache: 'no-store', ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        method, headers, credentials: 'omit', cache: 'no-store', ...(body === undefined ? {} : { body: file ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
       })
     } catch {
       throw new ApiError('offline')

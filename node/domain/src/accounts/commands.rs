@@ -37,9 +37,9 @@ pub(crate) struct NewAccount {
 pub(crate) fn create(tx: &mut Tx, ctx: &mut Ctx, new: NewAccount) -> Result<Answer, Error> {
     let (administrator, invitation) = admit(tx, ctx, &new.admission)?;
     let invited_to: Vec<_> = match &new.admission {
-        Admission::Invitation(hash) => super::invitation(tx, hash, ctx.now_ms)
-            .map(|i| i.groups.iter().map(|g| (i.maker, *g)).collect())
-            .unwrap_or_default(),
+        Admission::Invitation(hash) => {
+            super::invitation(tx, hash, ctx.now_ms).map(|i| i.groups.iter().map(|g| (i.maker, *g)).collect()).unwrap_or_default()
+        }
         _ => Vec::new(),
     };
     directory::check_display_name(&new.display_name, "display_name")?;

@@ -45,7 +45,11 @@ pub(crate) fn whose(read: &impl Read, new: &Arrival) -> Result<Option<u64>, Erro
     if let Some(known) = by_external_id(read, &new.source, &new.external_id) {
         let is = name_of(known.account);
         let fits = is == new.name.as_str();
-        return if fits { Ok(Some(known.account)) } else { Err(Error::new(Code::NameStays).with("id", &new.external_id).with("name", is)) };
+        return if fits {
+            Ok(Some(known.account))
+        } else {
+            Err(Error::new(Code::NameStays).with("id", &new.external_id).with("name", is))
+        };
     }
     let Some(named) = by_name(read, &new.name) else { return Ok(None) };
     match &named.external {

@@ -30,11 +30,11 @@ mod views;
 
 pub use act::{Banned, GroupAct, Text};
 pub(crate) use act::{act, create};
-pub(crate) use bring::{bring_in, not_yours};
-pub use bring::may_bring_in;
 pub use applicants::applicants;
 pub(crate) use applicants::learn as learn_applicants;
 pub(crate) use apply::apply;
+pub use bring::may_bring_in;
+pub(crate) use bring::{bring_in, not_yours};
 pub(crate) use follow::{begin_replica, follow, learn_members};
 pub use join::{GroupLink, Invited, invitations};
 pub(crate) use join::{decide_invitation, join};

@@ -237,7 +237,10 @@ async fn invitations_are_links() {
     let Ok(Frame::Invitation(invitation)) = made else { panic!("{made:?}") };
     assert!(invitation.link.starts_with("https://home.example/join/"), "{}", invitation.link);
     node.greeted().await.register("bob", &invitation.link).await.unwrap();
-    assert_eq!(code(alice.ask(Asked::MakeInvitation(pb::MakeInvitation { uses: 1, valid_ms: 0, groups: vec![] })).await), "bad-value");
+    assert_eq!(
+        code(alice.ask(Asked::MakeInvitation(pb::MakeInvitation { uses: 1, valid_ms: 0, groups: vec![] })).await),
+        "bad-value"
+    );
     node.advance(61_000);
     let made = alice.ask(Asked::MakeInvitation(pb::MakeInvitation { uses: 1, valid_ms: 60_000, groups: vec![] })).await;
     let Ok(Frame::Invitation(invitation)) = made else { panic!("{made:?}") };

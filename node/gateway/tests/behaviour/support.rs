@@ -140,7 +140,14 @@ impl Node {
     pub fn invitation(&self, uses: u32) -> String {
         let secret = secrets::invitation([uses as u8; 20]);
         let token_hash = secrets::invitation_hash(&secret);
-        self.ask(Command::MakeInvitation { maker: 0, token_hash, uses, valid_ms: 3_600_000, administrator: false, groups: vec![] });
+        self.ask(Command::MakeInvitation {
+            maker: 0,
+            token_hash,
+            uses,
+            valid_ms: 3_600_000,
+            administrator: false,
+            groups: vec![],
+        });
         secret
     }
 

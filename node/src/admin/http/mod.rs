@@ -140,7 +140,9 @@ impl IntoResponse for Refusal {
             Code::NotSignedIn | Code::TokenRevoked => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
             Code::NoSuchUser | Code::NoSuchDevice | Code::NoSuchThing => StatusCode::NOT_FOUND,
-            Code::NameTaken | Code::LastAdministrator | Code::Busy | Code::Conflict | Code::PlanChanged | Code::TooManyAbsent => StatusCode::CONFLICT,
+            Code::NameTaken | Code::LastAdministrator | Code::Busy | Code::Conflict | Code::PlanChanged | Code::TooManyAbsent => {
+                StatusCode::CONFLICT
+            }
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::SlowDown => StatusCode::TOO_MANY_REQUESTS,
             Code::DiskFull | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -189,7 +191,11 @@ impl Modify for Bearer {
 }
 
 fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Described::openapi()).merge(people::routes()).merge(imports::routes()).merge(domains::routes()).merge(node::routes())
+    OpenApiRouter::with_openapi(Described::openapi())
+        .merge(people::routes())
+        .merge(imports::routes())
+        .merge(domains::routes())
+        .merge(node::routes())
 }
 
 /// The description of the API, made from the types: JSON with a line end.
