@@ -5,6 +5,7 @@ import { admin } from './admin.mjs'
 import { finding } from './finding.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
+import { imports } from './imports.mjs'
 import { push } from './push.mjs'
 import { reading } from './reading.mjs'
 import { rooms } from './rooms.mjs'
@@ -18,4 +19,4 @@ import { requests } from './requests.mjs'
 import { security } from './security.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...own, ...rooms, ...admin, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...own, ...rooms, ...admin, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

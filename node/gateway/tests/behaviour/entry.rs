@@ -158,6 +158,32 @@ async fn a_recovery_code_works_once_and_signs_everything_else_out() {
 }
 
 #[tokio::test]
+async fn an_office_comes_in_by_sign_in_links_on_one_morning_and_each_link_opens_once() {
+    let node = Node::start();
+    let recover = |name: &str, code: &str| {
+        let (name, code) = (name.to_owned(), code.to_owned());
+        Asked::Recover(pb::Recover { name, code, new_password: "a new password".into(), device_name: "new".into() })
+    };
+    // More than one address may try to recover: who has a link has not guessed it.
+    for n in 0..14u8 {
+        let (name, secret) = (format!("p{n}"), secrets::invitation([n; 20]));
+        let account = node.account(&name);
+        node.ask(Command::MakeSignInLink { account, token_hash: secrets::sign_in_hash(&secret), valid_ms: 60_000 });
+        let came = node.greeted().await.ask(recover(&name, &secret.to_uppercase())).await;
+        assert!(matches!(came, Ok(Frame::SignedIn(me)) if me.token.len() == 32 && me.recovery_codes.len() == 8), "{name}");
+        if n == 0 {
+            assert_eq!(code(node.greeted().await.ask(recover(&name, &secret)).await), "wrong-credentials", "used");
+        }
+    }
+    // Guesses are counted as they ever were.
+    let mut codes = Vec::new();
+    for _ in 0..10 {
+        codes.push(code(node.greeted().await.ask(recover("nobody", "b")).await));
+    }
+    assert!(codes.contains(&"slow-down".to_owned()), "{codes:?}");
+}
+
+#[tokio::test]
 async fn passwords_are_changed_with_the_old_one() {
     let node = Node::start();
     node.account("alice");
