@@ -53,10 +53,10 @@ async fn a_link_tells_what_it_gives() {
     let maker = node.account("alice");
     let secret = secrets::invitation([77; 20]);
     let token_hash = secrets::invitation_hash(&secret);
-    node.ask(Command::MakeInvitation { maker, token_hash, uses: 2, valid_ms: 3_600_000, administrator: false });
+    node.ask(Command::MakeInvitation { maker, token_hash, uses: 2, valid_ms: 3_600_000, administrator: false, groups: vec![] });
     let by_operator = secrets::invitation([78; 20]);
     let token_hash = secrets::invitation_hash(&by_operator);
-    node.ask(Command::MakeInvitation { maker: 0, token_hash, uses: 1, valid_ms: 3_600_000, administrator: true });
+    node.ask(Command::MakeInvitation { maker: 0, token_hash, uses: 1, valid_ms: 3_600_000, administrator: true, groups: vec![] });
     let mut client = node.greeted().await;
     let look = |invitation: &str| Asked::LookAtInvitation(pb::LookAtInvitation { invitation: invitation.to_owned() });
     let Ok(Frame::InvitationShown(shown)) = client.ask(look(&format!("https://home.example/join/{secret}"))).await else {
