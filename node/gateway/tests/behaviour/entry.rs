@@ -49,7 +49,8 @@ async fn an_invitation_makes_one_account() {
 
 #[tokio::test]
 async fn a_link_tells_what_it_gives() {
-    let node = Node::start();
+    let limits = Limits { registrations_per_address: Rate::new(20, 60), ..quick_limits() };
+    let node = Node::with(|config| config.limits = limits);
     let maker = node.account("alice");
     let secret = secrets::invitation([77; 20]);
     let token_hash = secrets::invitation_hash(&secret);
