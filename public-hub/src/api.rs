@@ -20,7 +20,7 @@ use startalk_protocol::{
     Code, DomainName, Error,
     error::Language,
     limits::RECORD_BYTES_MAX,
-    trust::{DomainRecord, RECORD_MEDIA_TYPE},
+    trust::{DomainRecord, RECORD_MEDIA_TYPE, SignInWay},
 };
 
 use crate::{
@@ -122,6 +122,9 @@ pub struct Navigation {
     pub description: String,
     /// `closed`, `invitation` or `open`.
     pub registration: String,
+    /// How people sign in besides a password.
+    #[serde(default)]
+    pub sign_in: Vec<NavigationSignIn>,
     /// Best first.
     pub endpoints: Vec<NavigationEndpoint>,
     /// Milliseconds since 1970.
@@ -132,6 +135,17 @@ pub struct Navigation {
     pub record: String,
 }
 
+/// A way to sign in.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct NavigationSignIn {
+    /// `oidc`, `passkey`.
+    pub kind: String,
+    /// Of the provider; may be empty.
+    pub id: String,
+    /// For people; may be empty.
+    pub display_name: String,
+}
+
 /// Where a domain can be reached.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct NavigationEndpoint {
@@ -139,6 +153,10 @@ pub struct NavigationEndpoint {
     pub host: String,
     /// TCP and UDP.
     pub port: u32,
+}
+
+fn sign_in(way: &SignInWay) -> NavigationSignIn {
+    NavigationSignIn { kind: way.kind.clone(), id: way.id.clone(), display_name: way.display_name.clone() }
 }
 
 async fn navigation(
@@ -155,6 +173,7 @@ async fn navigation(
         display_name: record.display_name().to_owned(),
         description: record.description().to_owned(),
         registration: record.registration().as_str().to_owned(),
+        sign_in: record.sign_in().iter().map(sign_in).collect(),
         endpoints: record.endpoints().iter().map(|e| NavigationEndpoint { host: e.host.clone(), port: e.port }).collect(),
         not_after_ms: record.not_after_ms(),
         proof: entry.proof.map(|(proof, _)| proof.as_str().to_owned()),

@@ -236,6 +236,7 @@ mod tests {
             description: String::new(),
             listed: true,
             registration: Registration::Closed,
+            sign_in: Vec::new(),
         };
         sign_record(&key(100), &sign_charter(&key(root), charter).unwrap(), draft, NOW).unwrap()
     }

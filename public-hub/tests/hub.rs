@@ -70,6 +70,7 @@ fn signed(draft: &Draft, now_ms: i64) -> VerifiedRecord {
         description: "A <b>place</b> & more.".into(),
         listed: draft.listed,
         registration: Registration::Open,
+        sign_in: Vec::new(),
     };
     sign_record(&key(100), &sign_charter(&key(draft.root), charter).unwrap(), record, now_ms).unwrap()
 }

@@ -19,6 +19,7 @@ use crate::{
     groups::{GroupAct, GroupLink},
     notify::{self, NewSubscription, Unreached},
     outbox::Restart,
+    ways::{Identity, NewPasskey, Newcomer, PasskeyUse},
 };
 
 /// A signed-in device, checked by whoever holds its connection and again by the rules.
@@ -57,6 +58,8 @@ pub enum Admission {
     Invitation([u8; 32]),
     /// By the operator.
     Operator { administrator: bool },
+    /// A provider of the settings named whom it is for, and the settings say that such people get one.
+    Provider,
 }
 
 /// One item of a link batch, verified by the link.
@@ -137,6 +140,38 @@ pub enum Command {
     RevokeDevice {
         account: u64,
         device: u64,
+    },
+    // Other ways in
+    /// A device for whom a provider named; `newcomer`: who gets an account if no account is theirs.
+    EnterByIdentity {
+        identity: Identity,
+        newcomer: Option<Newcomer>,
+        device: NewDevice,
+    },
+    LinkIdentity {
+        account: u64,
+        identity: Identity,
+    },
+    UnlinkIdentity {
+        account: u64,
+        link: u64,
+    },
+    AddPasskey {
+        account: u64,
+        passkey: NewPasskey,
+    },
+    RemovePasskey {
+        account: u64,
+        passkey: u64,
+    },
+    EnterByPasskey {
+        used: PasskeyUse,
+        device: NewDevice,
+    },
+    /// It counted backwards, and nobody was let in.
+    SuspectPasskey {
+        account: u64,
+        passkey: u64,
     },
     SetPassword {
         account: u64,
@@ -461,6 +496,10 @@ impl Command {
             self,
             Self::CreateAccount { .. }
                 | Self::AddDevice { .. }
+                | Self::EnterByIdentity { .. }
+                | Self::LinkIdentity { .. }
+                | Self::AddPasskey { .. }
+                | Self::EnterByPasskey { .. }
                 | Self::MakeInvitation { .. }
                 | Self::Arrive(_)
                 | Self::MakeSignInLink { .. }

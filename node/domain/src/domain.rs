@@ -19,7 +19,7 @@ use crate::{
     event::{EventError, Recorded},
     governance, groups, notify, outbox,
     store::{Changes, Read, Store, TreeError, Tx},
-    timeline,
+    timeline, ways,
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
@@ -74,6 +74,13 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::AddDevice { account, password_version, device } => {
             accounts::add_device(tx, ctx, account, password_version, device)
         }
+        Command::EnterByIdentity { identity, newcomer, device } => ways::enter_by_identity(tx, ctx, identity, newcomer, device),
+        Command::LinkIdentity { account, identity } => ways::link_identity(tx, ctx, account, identity),
+        Command::UnlinkIdentity { account, link } => ways::unlink_identity(tx, ctx, account, link),
+        Command::AddPasskey { account, passkey } => ways::add_passkey(tx, ctx, account, passkey),
+        Command::RemovePasskey { account, passkey } => ways::remove_passkey(tx, ctx, account, passkey),
+        Command::EnterByPasskey { used, device } => ways::enter_by_passkey(tx, ctx, used, device),
+        Command::SuspectPasskey { account, passkey } => ways::suspect_passkey(tx, ctx, account, passkey),
         Command::RevokeDevice { account, device } => accounts::revoke_device(tx, account, device),
         Command::SetPassword { account, password_hash, by } => accounts::set_password(tx, ctx, account, password_hash, by),
         Command::SetRecoveryCodes { account, hashes } => accounts::set_recovery_codes(tx, ctx, account, &hashes),
@@ -182,6 +189,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     groups::apply(tx, record);
     notify::apply(tx, record);
     availability::apply(tx, record);
+    ways::apply(tx, record);
     delivery::apply(tx, record);
     outbox::apply(tx, record);
     administration::apply(tx, record);

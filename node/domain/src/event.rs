@@ -101,7 +101,9 @@ message_bodies!(
     pb::AvailabilitySetBody,
     pb::ScheduleSetBody,
     pb::AutoReplySetBody,
-    pb::OpennessSetBody
+    pb::OpennessSetBody,
+    pb::IdentityLinkedBody,
+    pb::PasskeyAddedBody
 );
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
@@ -225,6 +227,11 @@ events! {
     112 NotifySet pb::NotifySetBody;
     120 ExternalIdSet pb::ExternalIdSetBody;
     121 SignInLinkMade pb::SignInLinkMadeBody;
+    130 IdentityLinked pb::IdentityLinkedBody;
+    131 IdentityUnlinked Nothing;
+    132 PasskeyAdded pb::PasskeyAddedBody;
+    133 PasskeyRemoved Nothing;
+    134 PasskeyUsed Nothing;
 }
 
 impl Event {

@@ -4,7 +4,8 @@
 //! The way of a command: [`domain::handle`] decides in a [`store::Tx`]; the sequencer appends the records to the
 //! journal and then commits the changes; whoever asks reads [`store::Store`]. Each module owns one key prefix and says
 //! so on top of its `mod.rs`: governance `g`, directory `d`, accounts `a`, contacts `b`, timeline `t`, conversations
-//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`. `apply` of a module reads only its own keys.
+//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`, ways `k`. `apply` of a module
+//! reads only its own keys.
 //!
 //! Invariant: views are a function of the journal; rebuilt, they are the same.
 
@@ -28,6 +29,7 @@ pub mod outbox;
 pub mod store;
 pub mod sync;
 pub mod timeline;
+pub mod ways;
 
 pub use command::{Actor, Answer, Command};
 pub use domain::{Decided, Views, handle, replay};

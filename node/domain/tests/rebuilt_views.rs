@@ -16,6 +16,7 @@ use startalk_domain::{
     notify::{NewSubscription, Settings, Unreached},
     replay,
     store::{Store, checkpoint::Incoming},
+    ways::{Identity, NewPasskey},
 };
 use startalk_journal::ReadJournal;
 
@@ -29,6 +30,24 @@ struct Person {
     actor: Actor,
     counter: u64,
     alive: bool,
+}
+
+/// Something about the other ways into an account.
+fn way(random: &mut Seeded, account: u64, name: String, store: &Store) -> Option<Command> {
+    Some(match random.below(5) {
+        0 => {
+            let subject = random.below(6).to_string();
+            let identity = Identity { provider: "p".into(), issuer: "https://p.example".into(), subject, label: name };
+            Command::LinkIdentity { account, identity }
+        }
+        1 => Command::UnlinkIdentity { account, link: random.below(4) },
+        2 => Command::RemovePasskey { account, passkey: random.below(4) },
+        3 => {
+            let passkey = NewPasskey { credential_id: vec![random.below(9) as u8], credential: vec![1], name };
+            Command::AddPasskey { account, passkey }
+        }
+        _ => Command::SuspectPasskey { account, passkey: startalk_domain::ways::ways(store, account).passkeys.first()?.passkey },
+    })
 }
 
 fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
@@ -114,6 +133,10 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
                 None => return,
             }
         }
+        19 => match way(random, actor.account, name, &node.store) {
+            Some(command) => command,
+            None => return,
+        },
         0..=8 => Command::Send {
             actor,
             to: Target::User(user(&name)),

@@ -135,6 +135,17 @@ codes! {
     NotATable "not-a-table" retry false en "This cannot be read as a table: expected {expected}." zh "无法按表格读取：应为 {expected}。";
     TooManyAbsent "too-many-absent" retry false en "{count} of {of} people are not in it and would be disabled, more than {percent} %. If that is meant, say so with the number {count}." zh "{of} 人中有 {count} 人不在其中、将被停用，超过 {percent} %。如确有此意，请明确给出数字 {count}。";
     PlanChanged "plan-changed" retry false en "Something has changed since: look once more at what would be done." zh "情况已有变化，请重新查看将要进行的更改。";
+    ProviderUnreachable "provider-unreachable" retry true en "{provider} cannot be reached now. Try again later, or sign in another way." zh "现在无法连接 {provider}，请稍后再试，或用其他方式登录。";
+    ProviderRefused "provider-refused" retry false en "{provider} did not sign you in: {why}." zh "{provider} 未让你登录：{why}。";
+    SignInExpired "sign-in-expired" retry true en "This sign-in was not begun in this window, or it took too long. Begin again." zh "这次登录不是在此窗口开始的，或已超时，请重新开始。";
+    IdentityUnknown "identity-unknown" retry false en "No account of {domain} belongs to {who} yet. Sign in another way and link it in the settings, or ask the administrator for an account." zh "{domain} 上还没有属于 {who} 的帐号。请用其他方式登录后在设置中关联，或向管理员申请帐号。";
+    IdentityTaken "identity-taken" retry false en "{who} belongs to another account here." zh "{who} 已属于这里的另一个帐号。";
+    IdentityNameTaken "identity-name-taken" retry false en "You would be called {name} here, and somebody has that name already. If it is you, sign in to that account and link {provider} in the settings." zh "你在这里本应叫 {name}，但这个名字已有人使用。如果那就是你，请先登录该帐号，再在设置中关联 {provider}。";
+    IdentityRefused "identity-refused" retry false en "{who} is not among those who may come in by {provider}." zh "{who} 不在可通过 {provider} 进入的人之列。";
+    LastWayIn "last-way-in" retry false en "This is the only way into this account. Add another one first." zh "这是进入此帐号的唯一方式，请先添加另一种。";
+    NoPassword "no-password" retry false en "This account has no password here. Its administrator can give it one." zh "此帐号在这里没有密码；管理员可以为它设置一个。";
+    PasskeyRefused "passkey-refused" retry false en "This passkey is not known here, was removed, or did not prove itself." zh "此通行密钥在这里不存在、已被移除，或未能通过验证。";
+    PasskeyCopied "passkey-copied" retry false en "This passkey counts backwards, as a copy of it would. Sign in another way, and remove it in the settings." zh "此通行密钥的计数倒退了，可能存在它的副本。请用其他方式登录，并在设置中移除它。";
     Busy "busy" retry true en "The same is under way already." zh "同样的操作正在进行。";
 }
 

@@ -234,3 +234,17 @@ pub const WINDOW_MS_MAX: i64 = 100 * 366 * 24 * 3600 * 1000;
 pub const ADMIN_PAGE_MAX: usize = 200;
 /// Entries that are looked at for one page: a search that finds nothing ends, and goes on from there.
 pub const ADMIN_SCAN_MAX: usize = 5_000;
+/// Ways to sign in that a domain's record names: a domain has a few providers.
+pub const SIGN_IN_WAYS_MAX: usize = 16;
+/// Bytes of the id of a way to sign in.
+pub const SIGN_IN_ID_BYTES_MAX: usize = 64;
+/// Identities of providers that one account has.
+pub const IDENTITIES_MAX: usize = 16;
+/// Passkeys of one account.
+pub const PASSKEYS_MAX: usize = 32;
+/// Bytes of a provider's issuer, and of the subject it names: 255 in OpenID Connect, names in directories are longer.
+pub const IDENTITY_BYTES_MAX: usize = 1024;
+/// Characters of what people know an identity by, and of a passkey's name.
+pub const IDENTITY_LABEL_CHARS_MAX: usize = 128;
+/// Bytes of a credential as a browser says it: those without attestation have about one thousand.
+pub const PASSKEY_BYTES_MAX: usize = 16 * 1024;

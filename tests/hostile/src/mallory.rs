@@ -136,6 +136,7 @@ impl Mallory {
             not_after_ms: now + HOUR_MS,
             display_name: "Mallory".to_owned(),
             registration: "closed".to_owned(),
+            sign_in: Vec::new(),
             ..Record::default()
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     governance::{self, Registration},
     groups, notify, outbox,
     store::{New, Read, Tx},
+    ways,
 };
 
 /// Names that people would take for the system's own.
@@ -27,7 +28,7 @@ pub fn is_reserved(name: &AccountName) -> bool {
 pub(crate) struct NewAccount {
     pub name: AccountName,
     pub display_name: String,
-    /// `None`: they come in by a link.
+    /// `None`: they come in by a link, or another way in is all they have.
     pub password_hash: Option<String>,
     pub recovery_hashes: Vec<[u8; 32]>,
     pub admission: Admission,
@@ -53,8 +54,8 @@ pub(crate) fn create(tx: &mut Tx, ctx: &mut Ctx, new: NewAccount) -> Result<Answ
     let facts = pb::AccountCreated { account, stream, administrator, invitation };
     let body = ctx.salted(body);
     tx.emit(New { conversation: stream, event: Event::AccountCreated(facts, Some(body)) });
-    if let Some(password_hash) = new.password_hash {
-        put_secret(tx, ctx, account, "password", vec![password_hash.into_bytes()]);
+    if let Some(hash) = new.password_hash {
+        put_secret(tx, ctx, account, "password", vec![hash.into_bytes()]);
         put_secret(tx, ctx, account, "recovery", new.recovery_hashes.iter().map(|h| h.to_vec()).collect());
     }
     let device = new.device.map(|device| put_device(tx, ctx, account, device)).transpose()?;
@@ -73,6 +74,7 @@ fn admit(tx: &Tx, ctx: &Ctx, admission: &Admission) -> Result<(bool, u64), Error
     let realm = governance::realm(tx);
     match admission {
         Admission::Operator { administrator } => Ok((*administrator, 0)),
+        Admission::Provider => Ok((false, 0)),
         Admission::Invitation(hash) => {
             let invitation = super::invitation(tx, hash, ctx.now_ms).ok_or(Code::InvitationInvalid)?;
             if realm.registration == Registration::Closed && !invitation.administrator {
@@ -110,7 +112,8 @@ fn put_secret(tx: &mut Tx, ctx: &mut Ctx, number: u64, what: &str, hashes: Vec<V
     }
 }
 
-fn put_device(tx: &mut Tx, ctx: &mut Ctx, number: u64, new: NewDevice) -> Result<u64, Error> {
+/// A signed-in device, whichever way it came in.
+pub(crate) fn put_device(tx: &mut Tx, ctx: &mut Ctx, number: u64, new: NewDevice) -> Result<u64, Error> {
     let account = live(tx, number)?;
     if account.devices.len() >= limits::DEVICES_MAX {
         return Err(Error::new(Code::TooMany).with("what", "devices").with("max", limits::DEVICES_MAX));
@@ -135,7 +138,7 @@ pub(crate) fn add_device(
     new: NewDevice,
 ) -> Result<Answer, Error> {
     let account = live(tx, number)?;
-    if account.password.position != password_version {
+    if account.password.hashes.is_empty() || account.password.position != password_version {
         return Err(Code::WrongCredentials.into());
     }
     Ok(Answer::Device { device: put_device(tx, ctx, number, new)? })
@@ -157,6 +160,7 @@ pub(crate) fn set_password(tx: &mut Tx, ctx: &mut Ctx, number: u64, hash: String
     let mut answer = Answer::Done;
     match by {
         PasswordBy::Operator => {}
+        PasswordBy::Old { .. } if account.password.hashes.is_empty() => return Err(Code::NoPassword.into()),
         PasswordBy::Old { version } if account.is_live() && account.password.position == version => {}
         PasswordBy::Old { .. } => return Err(Code::WrongCredentials.into()),
         PasswordBy::Link { hash, device } => {
@@ -248,6 +252,7 @@ fn end(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
     bodies.extend(notify::bodies(tx, number));
     bodies.extend(contacts::bodies(tx, number));
     bodies.extend(availability::bodies(tx, number));
+    bodies.extend(ways::bodies(tx, number));
     let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
     let item = outbox::account_gone_item(&name, ctx.now_ms);
     let out: Vec<_> = contacts::peers_of(tx, number).into_iter().map(|peer| outbox::next(tx, peer, &item)).collect();

@@ -162,6 +162,7 @@ impl Node {
             description: String::new(),
             listed: false,
             registration: Registration::Closed,
+            sign_in: Vec::new(),
         };
         let record = sign_record(&other.key, &other.charter(), draft, now).unwrap();
         match self.ok(Command::MeetPeer { record: Box::new(record), proof: "configured".into() }) {

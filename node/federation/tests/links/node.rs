@@ -130,6 +130,7 @@ impl Who {
             description: String::new(),
             listed: false,
             registration: Registration::Open,
+            sign_in: Vec::new(),
         };
         sign_record(link, &sign_charter(&self.root, charter).unwrap(), record, now).unwrap()
     }

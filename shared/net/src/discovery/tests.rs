@@ -59,6 +59,7 @@ fn record_of(root: u8, domain: &str, sequence: u64) -> VerifiedRecord {
         description: String::new(),
         listed: false,
         registration: Registration::Closed,
+        sign_in: Vec::new(),
     };
     sign_record(&key(100), &sign_charter(&key(root), charter).unwrap(), draft, now).unwrap()
 }
@@ -385,6 +386,7 @@ fn the_text_may_name_any_root_key_of_the_line() {
         description: String::new(),
         listed: false,
         registration: Registration::Closed,
+        sign_in: Vec::new(),
     };
     let record = sign_record(&key(100), &sign_charter(&key(3), draft).unwrap(), record_draft, now).unwrap();
     for (named, expected) in [(1, true), (2, true), (3, true), (4, false)] {

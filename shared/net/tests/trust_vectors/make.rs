@@ -57,6 +57,7 @@ fn record_draft(sequence: u64) -> RecordDraft {
         description: "A domain for vectors.".into(),
         listed: true,
         registration: Registration::Invitation,
+        sign_in: Vec::new(),
     }
 }
 
@@ -386,6 +387,7 @@ fn good_records() -> Value {
                 description: String::new(),
                 listed: false,
                 registration: Registration::Closed,
+                sign_in: Vec::new(),
                 ..record_draft(1)
             }
         ),

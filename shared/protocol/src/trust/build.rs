@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Charter, DomainRecord, Endpoint, LinkKey, Registration, SignedCharter, SignedRecord, Succession, VerifiedCharter,
+    Charter, DomainRecord, Endpoint, LinkKey, Registration, SignedCharter, SignInWay, SignedRecord, Succession, VerifiedCharter,
     VerifiedRecord,
     charter::{commitment_bytes, step_bytes, wrong_key},
     recovery_hash,
@@ -50,6 +50,8 @@ pub struct RecordDraft {
     pub listed: bool,
     /// Who may make an account.
     pub registration: Registration,
+    /// How people sign in besides a password.
+    pub sign_in: Vec<SignInWay>,
 }
 
 /// Signs a charter with the root key.
@@ -92,6 +94,7 @@ pub fn sign_record(
         description: draft.description,
         listed: draft.listed,
         registration: draft.registration.as_str().to_owned(),
+        sign_in: draft.sign_in,
     }
     .encode_to_vec();
     let signature = bytes(&link.sign(Purpose::Record, &record));

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Charter, DomainRecord, Endpoint, SignedRecord, VerifiedCharter, bad_signature, charter::wrong_key, key_bytes, malformed,
+    Charter, DomainRecord, Endpoint, SignInWay, SignedRecord, VerifiedCharter, bad_signature, charter::wrong_key, key_bytes, malformed,
     too_large,
 };
 use crate::{
     Code, DomainName, Error,
     limits::{
         CLOCK_SKEW_MS_MAX, DISPLAY_NAME_CHARS_MAX, DOMAIN_DESCRIPTION_BYTES_MAX, ENDPOINTS_MAX, RECORD_BYTES_MAX,
-        RECORD_VALID_MS_MAX,
+        RECORD_VALID_MS_MAX, SIGN_IN_ID_BYTES_MAX, SIGN_IN_WAYS_MAX,
     },
     signing::{PublicKey, Purpose},
 };
@@ -120,6 +120,11 @@ impl VerifiedRecord {
         self.0.registration
     }
 
+    /// How people sign in there besides a password.
+    pub fn sign_in(&self) -> &[SignInWay] {
+        &self.0.record.sign_in
+    }
+
     /// The link key that signed it.
     pub fn link_key(&self) -> [u8; 32] {
         self.0.link_key
@@ -178,6 +183,20 @@ fn verify_contents(record: &DomainRecord) -> Result<Registration, Error> {
     }
     if !is_plain_line(&record.description) {
         return Err(malformed("a description without control characters"));
+    }
+    if record.sign_in.len() > SIGN_IN_WAYS_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "ways to sign in").with("max", SIGN_IN_WAYS_MAX));
+    }
+    let is_word = |text: &str| text.len() <= SIGN_IN_ID_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic());
+    let is_way = |way: &SignInWay| {
+        !way.kind.is_empty()
+            && is_word(&way.kind)
+            && is_word(&way.id)
+            && way.display_name.chars().count() <= DISPLAY_NAME_CHARS_MAX
+            && is_plain_line(&way.display_name)
+    };
+    if !record.sign_in.iter().all(is_way) {
+        return Err(malformed("a way to sign in of a kind, an id and a display name"));
     }
     record.registration.parse()
 }

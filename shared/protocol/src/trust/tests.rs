@@ -39,6 +39,7 @@ fn record_draft(sequence: u64) -> RecordDraft {
         description: "An example.".into(),
         listed: true,
         registration: Registration::Open,
+        sign_in: Vec::new(),
     }
 }
 
@@ -62,6 +63,28 @@ fn a_record_says_what_was_signed() {
     assert!(!record.charter().link_key_valid(&key(100).public(), NOW - HOUR + LINK_KEY_VALID_MS_MAX));
     assert!(!record.charter().link_key_valid(&key(1).public(), NOW));
     assert_eq!(DomainRecord::decode_signed(record.bytes(), NOW).unwrap(), record);
+}
+
+#[test]
+fn the_ways_to_sign_in_of_a_record_are_few_and_plain() {
+    let way = |kind: &str, id: &str, shown: &str| SignInWay { kind: kind.into(), id: id.into(), display_name: shown.into() };
+    let sign = |sign_in: Vec<SignInWay>| {
+        let charter = sign_charter(&key(1), draft("example.org", 1)).unwrap();
+        sign_record(&key(100), &charter, RecordDraft { sign_in, ..record_draft(1) }, NOW)
+    };
+    let good = vec![way("oidc", "acme", "公司帐号"), way("passkey", "", ""), way("later", "", "")];
+    assert_eq!(sign(good.clone()).unwrap().sign_in(), good);
+    assert_eq!(code(sign(vec![way("oidc", "a", "A"); 17])), Code::TooMany);
+    for bad in [
+        way("", "a", "A"),
+        way("two words", "a", "A"),
+        way("oidc", "a\n", "A"),
+        way("oidc", &"a".repeat(65), "A"),
+        way("oidc", "a", "A\u{202e}"),
+        way("oidc", "a", &"A".repeat(65)),
+    ] {
+        assert_eq!(code(sign(vec![bad.clone()])), Code::Malformed, "{bad:?}");
+    }
 }
 
 #[test]

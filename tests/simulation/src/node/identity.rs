@@ -58,6 +58,7 @@ fn make(place: usize) -> VerifiedRecord {
         description: String::new(),
         listed: false,
         registration: Registration::Open,
+        sign_in: Vec::new(),
     };
     let charter = sign_charter(&root, charter).expect("a charter");
     sign_record(&key(place), &charter, record, now_ms).expect("a record")
