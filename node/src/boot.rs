@@ -18,7 +18,7 @@ use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timi
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
 use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listeners, ServerTls, WebCertificate, bind};
-use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint};
+use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
 use startalk_search::Search;
 use startalk_sequencer::{Handle, Sequencer};
 use tokio::{
@@ -39,6 +39,7 @@ use crate::{
     listen::{Servers, endpoints_of},
     metrics::{Batches, Metrics},
     push,
+    sign_in::Ways,
     space::wait_for_space,
     store,
     told::{Told, url},
@@ -165,8 +166,6 @@ impl Node {
         let endpoints = if settings.public.is_empty() { endpoints_of(listeners.address) } else { settings.public.clone() };
         let (web, self_made) = web_certificate(&folder, &settings, &domain, &endpoints)?;
         resolver.replace_web(&web);
-        let identity = Identity::new(keys.0, keys.1, &shows(&views, &endpoints))?;
-
         let discovery = Discovery::new(DiscoveryConfig {
             peers: settings.peers.iter().cloned().collect::<BTreeMap<_, _>>(),
             name_servers: (!settings.name_servers.is_empty()).then(|| settings.name_servers.clone()),
@@ -175,6 +174,10 @@ impl Node {
             ..DiscoveryConfig::default()
         })
         .map_err(|reason| anyhow::anyhow!("DNS: {}", reason.words(language)))?;
+        let public_url = endpoints.first().map_or_else(String::new, |e| url("https", e));
+        let called = governance::realm(&*views.store).display_name.clone();
+        let ways = Ways::new(&settings.providers, discovery.names(), &domain, &public_url, &called)?;
+        let identity = Identity::new(keys.0, keys.1, &shows(&views, &endpoints, &ways.told))?;
 
         let gateway_slot: Arc<OnceLock<Gateway>> = Arc::default();
         let federation = {
@@ -208,7 +211,6 @@ impl Node {
                 ),
             })
         };
-        let public_url = endpoints.first().map_or_else(String::new, |e| url("https", e));
         let push_key = push::key(&folder, &public_url)?;
         let gateway = {
             let identity = identity.clone();
@@ -224,6 +226,8 @@ impl Node {
             config.zones = zones::offset_min;
             config.push_key = push_key.public().into();
             config.search = Some(search.clone());
+            config.providers = ways.providers.clone();
+            config.passkeys = ways.passkeys.clone();
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
         };
@@ -264,6 +268,7 @@ impl Node {
             &identity,
             &federation,
             &endpoints,
+            &ways.told,
             &resolver,
             backups,
         );
@@ -289,7 +294,14 @@ impl Node {
         for hub in settings.hubs.iter().cloned() {
             tokio::spawn(announce::announce(discovery.clone(), hub, identity.clone()));
         }
-        tokio::spawn(renew_record(identity.clone(), views.clone(), endpoints.clone(), renew, backend.rotate.clone()));
+        tokio::spawn(renew_record(
+            identity.clone(),
+            views.clone(),
+            endpoints.clone(),
+            ways.told.clone(),
+            renew,
+            backend.rotate.clone(),
+        ));
         write_file(&folder.root().join("URL"), public_url.as_bytes())?; // for invitations made while the node is stopped
 
         let first_link = first_link(&backend, &views).await?;
@@ -372,13 +384,14 @@ fn web_certificate(
     Ok((made, true))
 }
 
-fn shows(views: &Views, endpoints: &[Endpoint]) -> Shows {
+fn shows(views: &Views, endpoints: &[Endpoint], sign_in: &Arc<[SignInWay]>) -> Shows {
     let realm = governance::realm(&*views.store);
     Shows {
         endpoints: endpoints.to_vec(),
         display_name: realm.display_name.clone(),
         listed: realm.listed,
         registration: realm.registration,
+        sign_in: sign_in.clone(),
     }
 }
 
@@ -387,6 +400,7 @@ async fn renew_record(
     identity: Identity,
     views: Views,
     endpoints: Vec<Endpoint>,
+    sign_in: Arc<[SignInWay]>,
     changed: Arc<Notify>,
     replace_key: admin::Rotate,
 ) {
@@ -397,7 +411,7 @@ async fn renew_record(
                 tracing::error!(%error, "the link key could not be replaced; `startalk doctor` says how long it is good");
             }
         }
-        if let Err(error) = identity.renew(None, &shows(&views, &endpoints)) {
+        if let Err(error) = identity.renew(None, &shows(&views, &endpoints, &sign_in)) {
             tracing::error!(%error, "the record could not be signed anew");
         }
         tokio::time::sleep(Duration::from_secs(1)).await; // at most one a second, however often policies change
@@ -415,12 +429,14 @@ fn backend(
     identity: &Identity,
     federation: &Federation,
     endpoints: &[Endpoint],
+    sign_in: &Arc<[SignInWay]>,
     resolver: &Arc<CertResolver>,
     backups: Option<&Path>,
 ) -> Backend {
     let rotate = {
         let (root, views, handle, domain) = (folder.root().to_path_buf(), views.clone(), handle.clone(), domain.clone());
         let (identity, endpoints, resolver) = (identity.clone(), endpoints.to_vec(), resolver.clone());
+        let sign_in = sign_in.clone();
         move |now: bool| -> anyhow::Result<()> {
             let keys = Keys::reopen(&root)?;
             let known = governance::realm(&*views.store).charter.clone();
@@ -429,7 +445,7 @@ fn backend(
                 return Ok(());
             }
             admin::submit(&handle, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
-            identity.renew(Some((charter, link)), &shows(&views, &endpoints))?;
+            identity.renew(Some((charter, link)), &shows(&views, &endpoints, &sign_in))?;
             resolver.replace_link(&identity.certificate());
             Ok(())
         }

@@ -16,6 +16,8 @@ use startalk_protocol::{
     trust::{Fingerprint, Registration, host_is_plausible},
 };
 
+use crate::sign_in::{ProviderSettings, RawProvider};
+
 /// Ports tried in this order when none is asked for.
 const PORTS: [u16; 2] = [443, 8443];
 
@@ -72,6 +74,9 @@ pub struct Raw {
     /// Root certificates (PEM) to trust besides the web's, for push services of one's own / 推送服务另行信任的根证书（PEM）
     #[arg(long, env = "STARTALK_PUSH_ROOTS", value_name = "FILE")]
     pub push_roots: Option<PathBuf>,
+    /// OpenID Connect providers; in the file alone.
+    #[arg(skip)]
+    pub oidc: Vec<RawProvider>,
 }
 
 impl Raw {
@@ -96,6 +101,7 @@ impl Raw {
             allow_private_addresses: self.allow_private_addresses.or(file.allow_private_addresses),
             push_allow_private_addresses: self.push_allow_private_addresses.or(file.push_allow_private_addresses),
             push_roots: self.push_roots.or(file.push_roots),
+            oidc: file.oidc,
         }
     }
 
@@ -149,7 +155,8 @@ impl Raw {
             backups: self.backups.map(|b| std::path::absolute(&b).unwrap_or(b)),
             allow_private_addresses: self.allow_private_addresses.unwrap_or(false),
             push_allow_private_addresses: self.push_allow_private_addresses.unwrap_or(false),
-            push_roots: self.push_roots.as_deref().map(roots).transpose()?.unwrap_or_default(),
+            push_roots: self.push_roots.as_deref().map(|path| roots("--push-roots", path)).transpose()?.unwrap_or_default(),
+            providers: self.oidc.into_iter().map(RawProvider::resolve).collect::<anyhow::Result<_>>()?,
         })
     }
 }
@@ -185,9 +192,12 @@ pub struct Settings {
     pub push_allow_private_addresses: bool,
     /// Trusted besides the web's, for pushes.
     pub push_roots: Vec<RootCertificate>,
+    /// By which people sign in.
+    pub providers: Vec<ProviderSettings>,
 }
 
-fn roots(path: &Path) -> anyhow::Result<Vec<RootCertificate>> {
+/// Certificates of a file that a setting names.
+pub fn roots(setting: &str, path: &Path) -> anyhow::Result<Vec<RootCertificate>> {
     let read = || -> anyhow::Result<Vec<RootCertificate>> {
         let all = startalk_net::roots_from_pem(&std::fs::read(path)?)?;
         if all.is_empty() {
@@ -195,7 +205,7 @@ fn roots(path: &Path) -> anyhow::Result<Vec<RootCertificate>> {
         }
         Ok(all)
     };
-    read().with_context(|| format!("--push-roots {}", path.display()))
+    read().with_context(|| format!("{setting} {}", path.display()))
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Raw> {

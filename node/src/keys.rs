@@ -20,7 +20,9 @@ use startalk_protocol::{
     limits::{LINK_KEY_VALID_MS_MAX, RECORD_VALID_MS_MAX},
     pb::trust::{Endpoint, LinkKey},
     signing::SecretKey,
-    trust::{Charter, CharterDraft, RecordDraft, VerifiedCharter, VerifiedRecord, recovery_hash, sign_charter, sign_record},
+    trust::{
+        Charter, CharterDraft, RecordDraft, SignInWay, VerifiedCharter, VerifiedRecord, recovery_hash, sign_charter, sign_record,
+    },
 };
 
 use tokio::sync::{Notify, watch};
@@ -198,6 +200,8 @@ pub struct Shows {
     pub listed: bool,
     /// Who may register.
     pub registration: startalk_protocol::trust::Registration,
+    /// How people sign in besides a password.
+    pub sign_in: Arc<[SignInWay]>,
 }
 
 impl Identity {
@@ -266,6 +270,7 @@ fn signed(charter: &VerifiedCharter, link: &SecretKey, shows: &Shows) -> Result<
         description: String::new(),
         listed: shows.listed,
         registration: shows.registration,
+        sign_in: shows.sign_in.to_vec(),
     };
     sign_record(link, charter, draft, now)
 }

@@ -18,6 +18,7 @@ mod listen;
 mod metrics;
 mod offline;
 mod push;
+mod sign_in;
 mod space;
 mod store;
 mod told;

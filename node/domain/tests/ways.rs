@@ -61,7 +61,10 @@ fn who_is_named_for_the_first_time_is_registered_and_comes_into_the_same_account
     // Another subject, and the same subject of another issuer, are somebody else.
     assert_eq!(node.refused(enter("2", None, 3)), "identity-unknown");
     let elsewhere = Identity { issuer: "https://other.example".into(), ..identity("1") };
-    assert_eq!(node.refused(Command::EnterByIdentity { identity: elsewhere, newcomer: None, device: device(3) }), "identity-unknown");
+    assert_eq!(
+        node.refused(Command::EnterByIdentity { identity: elsewhere, newcomer: None, device: device(3) }),
+        "identity-unknown"
+    );
 }
 
 #[test]

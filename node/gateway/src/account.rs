@@ -151,6 +151,9 @@ impl Inner {
                 let name = session.identity().map(|i| i.name.to_string()).unwrap_or_default();
                 let from = session.from.ok_or(Code::Internal)?;
                 gateway.guard.sign_in(from, None, &name, gateway.now_ms())?;
+                if account.as_ref().is_some_and(|a| a.password.hashes.is_empty()) {
+                    return Err(Code::NoPassword.into());
+                }
                 let account = gateway.verify(account, password).await?;
                 gateway.guard.signed_in(None, &name);
                 then(gateway.clone(), account.password.position).await

@@ -7,6 +7,7 @@ use startalk_domain::{
     Views,
     context::{Zones, utc_only},
 };
+use startalk_identity::{oidc::Provider, passkey::Passkeys};
 use startalk_protocol::{AccountName, DomainName, UserId};
 use startalk_search::Search;
 use startalk_sequencer::Handle;
@@ -51,6 +52,10 @@ pub struct GatewayConfig {
     pub push_key: Bytes,
     /// Answers searches; `None`: they are refused.
     pub search: Option<Arc<Search>>,
+    /// Providers by which people sign in, in the order in which they are shown.
+    pub providers: Vec<Arc<Provider>>,
+    /// Lets in who shows a passkey; `None`: browsers cannot have one for this domain.
+    pub passkeys: Option<Arc<Passkeys>>,
     /// The web client; `None`: browsers get pages without script.
     pub web: Option<Arc<WebClient>>,
 }
@@ -74,6 +79,8 @@ impl GatewayConfig {
             remote_readers: None,
             push_key: Bytes::new(),
             search: None,
+            providers: Vec::new(),
+            passkeys: None,
             web: None,
         }
     }

@@ -31,6 +31,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "push",
     "search",
     "own",
+    "sign-in",
 ];
 
 /// The bytes of a frame that answers `reply_to`.

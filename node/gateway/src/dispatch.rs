@@ -63,15 +63,22 @@ impl Inner {
     }
 
     fn on_asked(self: &Arc<Self>, session: &Arc<Session>, id: u64, asked: Asked) {
-        let enters = matches!(asked, Asked::SignIn(_) | Asked::Resume(_) | Asked::Register(_) | Asked::Recover(_));
-        session.outbox.begin(enters);
+        session.outbox.begin(is_way_in(&asked));
         if let Asked::Ping(_) = asked {
             return session.answer(id, Frame::Done(Done {}));
         }
         let Some(identity) = session.identity() else {
             return match asked {
-                Asked::Register(_) | Asked::Recover(_) | Asked::LookAtInvitation(_) if session.foreign.is_some() => {
-                    let what = "making or recovering an account by another server's page";
+                Asked::Register(_)
+                | Asked::Recover(_)
+                | Asked::LookAtInvitation(_)
+                | Asked::BeginSignIn(_)
+                | Asked::FinishSignIn(_)
+                | Asked::BeginPasskey(_)
+                | Asked::SignInWithPasskey(_)
+                    if session.foreign.is_some() =>
+                {
+                    let what = "this way in by another server's page";
                     session.answered(id, Err(Error::new(Code::NotAllowedHere).with("what", what)));
                 }
                 Asked::SignIn(request) => self.sign_in(session, id, request),
@@ -79,6 +86,10 @@ impl Inner {
                 Asked::Register(request) => self.register(session, id, request),
                 Asked::Recover(request) => self.recover(session, id, request),
                 Asked::LookAtInvitation(request) => session.answered(id, self.look_at_invitation(session, &request.invitation)),
+                Asked::BeginSignIn(request) => self.begin_sign_in(session, None, id, request),
+                Asked::FinishSignIn(request) => self.finish_sign_in(session, id, request),
+                Asked::BeginPasskey(_) => session.answered(id, self.begin_passkey(session)),
+                Asked::SignInWithPasskey(request) => self.sign_in_with_passkey(session, id, request),
                 _ => session.answered(id, Err(Code::NotSignedIn.into())),
             };
         };
@@ -108,9 +119,16 @@ impl Inner {
             Asked::GetProfile(request) => session.answered(id, self.get_profile(me, &request.user)),
             Asked::DeleteAccount(request) => self.delete_account(session, me, id, request),
             Asked::MakeInvitation(request) => self.make_invitation(session, me, id, &request),
-            Asked::SignIn(_) | Asked::Resume(_) | Asked::Register(_) | Asked::Recover(_) => {
+            Asked::SignIn(_) | Asked::Resume(_) | Asked::Register(_) | Asked::Recover(_) | Asked::SignInWithPasskey(_) => {
                 session.answered(id, Err(Error::new(Code::NotAllowedHere).with("what", "signing in twice on one connection")));
             }
+            Asked::BeginSignIn(request) => self.begin_sign_in(session, Some(me), id, request),
+            Asked::FinishSignIn(request) => self.finish_link(session, me, id, &request),
+            Asked::GetSignIn(_) => session.answer(id, self.ways_of(me)),
+            Asked::BeginPasskey(_) => session.answered(id, self.begin_adding(me)),
+            Asked::AddPasskey(request) => self.add_passkey(session, me, id, request),
+            Asked::RemovePasskey(request) => self.remove_passkey(session, me, id, request.passkey),
+            Asked::UnlinkIdentity(request) => self.unlink_identity(session, me, id, request.link),
             Asked::CreateGroup(request) => self.create_group(session, me, id, request),
             Asked::ActInGroup(request) => self.act_in_group(session, me, id, request),
             Asked::JoinGroup(request) => self.join_group(session, me, id, request),
@@ -137,6 +155,19 @@ impl Inner {
             Asked::Hello(_) | Asked::Ping(_) => session.answered(id, Err(Code::Internal.into())),
         }
     }
+}
+
+/// Whether the session may become somebody's by this: nothing else is read from it meanwhile.
+fn is_way_in(asked: &Asked) -> bool {
+    matches!(
+        asked,
+        Asked::SignIn(_)
+            | Asked::Resume(_)
+            | Asked::Register(_)
+            | Asked::Recover(_)
+            | Asked::FinishSignIn(_)
+            | Asked::SignInWithPasskey(_)
+    )
 }
 
 /// Whether a person did this, and no program by itself: they are there.

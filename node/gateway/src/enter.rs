@@ -180,8 +180,15 @@ impl Inner {
         });
     }
 
+    /// A device that came in by a way that proves itself: whose it is now.
+    pub(crate) fn came_in(&self, answer: &Answer, token: Bytes) -> Result<Entered, Error> {
+        let Answer::Account { account, device: Some(device), .. } = *answer else { return Err(Code::Internal.into()) };
+        let name = startalk_domain::directory::user_id(&*self.config.views.store, account).ok_or(Code::Internal)?.name;
+        Ok(Entered { actor: Actor { account, device }, name, token, recovery_codes: Vec::new() })
+    }
+
     /// Runs one way in. Nothing else is read from the session meanwhile.
-    fn enter<F>(self: &Arc<Self>, session: &Arc<Session>, id: u64, way: impl FnOnce(Arc<Self>, IpAddr) -> F)
+    pub(crate) fn enter<F>(self: &Arc<Self>, session: &Arc<Session>, id: u64, way: impl FnOnce(Arc<Self>, IpAddr) -> F)
     where
         F: Future<Output = Result<Entered, Error>> + Send + 'static,
     {
@@ -258,7 +265,7 @@ impl Inner {
         tokio::task::spawn_blocking(work).await.map_err(|_| Code::Internal.into())
     }
 
-    fn new_device(&self, name: String) -> (Bytes, NewDevice) {
+    pub(crate) fn new_device(&self, name: String) -> (Bytes, NewDevice) {
         let token: [u8; secrets::TOKEN_BYTES] = self.random();
         let token_hash = secrets::token_hash(&token);
         (Bytes::copy_from_slice(&token), NewDevice { name, token_hash })
@@ -287,7 +294,7 @@ impl Inner {
 }
 
 /// A way in that led there.
-struct Entered {
+pub(crate) struct Entered {
     actor: Actor,
     name: AccountName,
     token: Bytes,

@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use crate::{
-    config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, framing::Framing, guard::Guard, marks::Marks,
-    presence::Presences, registry::Registry, session::Session, web, websocket::WebSocket,
+    away::Away, config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, framing::Framing, guard::Guard,
+    marks::Marks, passkeys::Ceremonies, presence::Presences, registry::Registry, session::Session, web, websocket::WebSocket,
 };
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.
@@ -53,6 +53,10 @@ pub(crate) struct Inner {
     pub presences: Presences,
     pub names: Names,
     pub crowds: Crowds,
+    /// Who was sent to a provider and has not come back, or has and not said so.
+    pub away: Away,
+    /// Whose browser was asked for a passkey.
+    pub ceremonies: Ceremonies,
     /// Everything up to this position was handed to the sessions that want it.
     pub pushed: AtomicU64,
     /// Sessions to which something was pushed since they were told a cursor.
@@ -86,6 +90,8 @@ impl Gateway {
             presences: Presences::default(),
             names: Names::default(),
             crowds: Crowds::default(),
+            away: Away::default(),
+            ceremonies: Ceremonies::default(),
             pushed: AtomicU64::new(pushed),
             dirty: Mutex::default(),
             seen: Mutex::default(),

@@ -119,6 +119,11 @@ impl Guard {
         self.account_sign_ins.take(name.into(), now_ms)
     }
 
+    /// An attempt to sign in from `address` by a way that names no account: a provider, a passkey.
+    pub(crate) fn sign_in_unnamed(&self, address: IpAddr, now_ms: u64) -> Result<(), Error> {
+        self.sign_ins.take(network(address), now_ms)
+    }
+
     /// The attempt was right: it counts neither against the account nor against the other server's page.
     pub(crate) fn signed_in(&self, foreign: Option<&str>, name: &str) {
         if let Some(host) = foreign {

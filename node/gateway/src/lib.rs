@@ -8,6 +8,7 @@
 //! Invariant: a session that was told a cursor has been handed everything up to that position before.
 
 mod account;
+mod away;
 mod config;
 mod connection;
 mod conversation;
@@ -27,11 +28,13 @@ mod notify;
 mod outbox;
 mod own;
 mod presence;
+mod passkeys;
 mod registry;
 mod search;
 pub mod secrets;
 mod session;
 mod sync;
+mod ways;
 mod web;
 mod websocket;
 
@@ -40,4 +43,4 @@ pub use framing::check;
 pub use gateway::Gateway;
 pub use groups::{ReadersAsked, RemoteReaders};
 pub use guard::{Buckets, network};
-pub use web::{Asker, WebClient, WebFile};
+pub use web::{Asker, CALLBACK_PATH, WebClient, WebFile};

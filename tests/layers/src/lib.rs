@@ -14,8 +14,12 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-push", &["startalk-protocol", "startalk-domain", "startalk-outbound"]),
     ("startalk-search", &["startalk-protocol", "startalk-domain"]),
     ("startalk-intake", &["startalk-protocol", "startalk-domain"]),
+    ("startalk-identity", &["startalk-protocol", "startalk-outbound"]),
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
-    ("startalk-gateway", &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer", "startalk-search"]),
+    (
+        "startalk-gateway",
+        &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer", "startalk-search", "startalk-identity"],
+    ),
     ("startalk-web", &[]),
     (
         "startalk",
@@ -30,6 +34,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "startalk-push",
             "startalk-search",
             "startalk-intake",
+            "startalk-identity",
             "startalk-federation",
             "startalk-gateway",
             "startalk-web",

@@ -174,8 +174,7 @@ pub(crate) fn enter_by_passkey(tx: &mut Tx, ctx: &mut Ctx, used: PasskeyUse, dev
     if passkey.counter != used.counter_before || (counts && used.counter <= passkey.counter) {
         return Err(Code::PasskeyRefused.into());
     }
-    let facts =
-        pb::PasskeyUsed { account: used.account, passkey: used.passkey, counter: used.counter, suspect: false };
+    let facts = pb::PasskeyUsed { account: used.account, passkey: used.passkey, counter: used.counter, suspect: false };
     tx.emit(New { conversation: account.stream, event: Event::PasskeyUsed(facts, None) });
     let device = accounts::put_device(tx, ctx, used.account, device)?;
     let administrator = account.role == accounts::Role::Administrator;

@@ -10,11 +10,11 @@ mod model;
 
 use std::sync::Arc;
 
+pub use commands::check_label;
 pub(crate) use commands::{
     add_passkey, enter_by_identity, enter_by_passkey, link_identity, remove_passkey, suspect_passkey, unlink_identity,
 };
-pub use commands::check_label;
-pub use model::{Identity, Linked, Newcomer, NewPasskey, Passkey, PasskeyUse, Ways};
+pub use model::{Identity, Linked, NewPasskey, Newcomer, Passkey, PasskeyUse, Ways};
 
 use crate::{
     event::{Event, Recorded},

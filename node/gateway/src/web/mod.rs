@@ -3,6 +3,7 @@
 //! Owns the routes, the headers of every answer, and the limits on requests. A connection that became a WebSocket is
 //! handed back, and goes on as a session in the same task. Invariant: without TLS nobody but loopback gets a page.
 
+mod callback;
 mod client;
 mod handshake;
 mod headers;
@@ -33,6 +34,7 @@ use tower::ServiceExt;
 
 use crate::gateway::Inner;
 
+pub use callback::PATH as CALLBACK_PATH;
 pub use client::{WebClient, WebFile};
 
 /// Until a request's head must be whole; also how long an idle connection is kept.
@@ -118,6 +120,7 @@ fn routes(below: Option<&(&'static str, Router)>) -> Router {
         all = all.nest(path, router.clone());
     }
     all.route("/v1/ws", any(handshake::upgrade))
+        .route(callback::PATH, get(callback::come_back))
         .route("/.well-known/startalk/domain", get(record))
         .route("/healthz", get(health))
         .route("/", get(home::home))

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Charter, DomainRecord, Endpoint, LinkKey, Registration, SignedCharter, SignInWay, SignedRecord, Succession, VerifiedCharter,
+    Charter, DomainRecord, Endpoint, LinkKey, Registration, SignInWay, SignedCharter, SignedRecord, Succession, VerifiedCharter,
     VerifiedRecord,
     charter::{commitment_bytes, step_bytes, wrong_key},
     recovery_hash,

@@ -21,7 +21,9 @@ pub use fingerprint::{FINGERPRINT_TXT_PREFIX, Fingerprint};
 pub use pin::{Pinned, accepts};
 pub use record::{Registration, VerifiedRecord, host_is_plausible};
 
-pub use crate::pb::trust::{Charter, Endpoint, LinkKey, Record as DomainRecord, SignInWay, SignedCharter, SignedRecord, Succession};
+pub use crate::pb::trust::{
+    Charter, Endpoint, LinkKey, Record as DomainRecord, SignInWay, SignedCharter, SignedRecord, Succession,
+};
 
 use crate::{Code, Error};
 

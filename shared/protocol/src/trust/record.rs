@@ -9,8 +9,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Charter, DomainRecord, Endpoint, SignInWay, SignedRecord, VerifiedCharter, bad_signature, charter::wrong_key, key_bytes, malformed,
-    too_large,
+    Charter, DomainRecord, Endpoint, SignInWay, SignedRecord, VerifiedCharter, bad_signature, charter::wrong_key, key_bytes,
+    malformed, too_large,
 };
 use crate::{
     Code, DomainName, Error,
