@@ -67,11 +67,20 @@ impl Inner {
         };
         let (token, device) = self.new_device(device_name);
         let provider = identity.provider.clone();
-        let answer = self.ask(Command::EnterByIdentity { identity, newcomer, device }).await?;
+        let entered = self.ask(Command::EnterByIdentity { identity, newcomer, device }).await;
+        // The domain knows the provider's id; people know its name.
+        let answer = entered.map_err(|error| match self.provider_name(&provider) {
+            Some(name) if error.params.contains_key("provider") => error.with("provider", name),
+            _ => error,
+        })?;
         if let (Answer::Account { account, .. }, None) = (&answer, known) {
             tracing::info!(account, provider, "an account was made for somebody whom a provider named");
         }
         self.came_in(&answer, token)
+    }
+
+    fn provider_name(&self, id: &str) -> Option<&str> {
+        self.config.providers.iter().find(|p| p.id() == id).map(|p| p.display_name())
     }
 
     /// Links whom the provider named to the account of the session that began.
@@ -92,10 +101,9 @@ impl Inner {
             return Frame::Error(Error::new(Code::NotSignedIn).into());
         };
         let ways = ways::ways(store, me.account);
-        let name_of = |id: &str| self.config.providers.iter().find(|p| p.id() == id).map(|p| p.display_name().to_owned());
         let identities = ways.identities.iter().map(|i| pb::LinkedIdentity {
             link: i.link,
-            provider: name_of(&i.provider).unwrap_or_default(),
+            provider: self.provider_name(&i.provider).unwrap_or_default().to_owned(),
             label: i.label.clone(),
             linked_ms: convert::signed(i.since_ms),
         });

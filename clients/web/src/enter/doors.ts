@@ -9,6 +9,8 @@ export interface House {
   readonly displayName: string
   /** open, invitation or closed. */
   readonly registration: string
+  /** Ways to sign in besides a password. */
+  readonly signIn: readonly { readonly kind: string; readonly id: string; readonly displayName: string }[]
 }
 
 export const STEPS = ['name', 'wellKnown', 'record', 'socket', 'hello', 'signIn', 'sync'] as const
@@ -32,6 +34,8 @@ export interface Entered {
 export type Way =
   | { readonly kind: 'password'; readonly name: string; readonly domain: string; readonly password: string; readonly device: string }
   | { readonly kind: 'recover'; readonly name: string; readonly domain: string; readonly code: string; readonly newPassword: string; readonly device: string }
+  | { readonly kind: 'ticket'; readonly ticket: string; readonly verifier: Uint8Array; readonly device: string }
+  | { readonly kind: 'passkey'; readonly ceremony: string; readonly credential: string; readonly device: string }
   | { readonly kind: 'register'; readonly name: string; readonly displayName: string; readonly password: string; readonly invitation: string; readonly device: string }
 
 /** What an invitation gives. */
@@ -43,6 +47,8 @@ export interface Invitation {
 export interface Doors {
   house(): Promise<House>
   invitation(secret: string): Promise<Invitation>
+  beginSignIn(provider: string, challenge: Uint8Array): Promise<string>
+  askPasskey(): Promise<{ readonly ceremony: string; readonly options: string }>
   enter(way: Way, onstep: (step: Step) => void): Promise<Entered>
 }
 

@@ -234,6 +234,23 @@ export interface PresenceRow { readonly state: string; readonly text: string; re
 /** question: what they ask of who writes to them first. */
 export interface CardRow { readonly profile: ProfileRow; readonly presence: PresenceRow | undefined; readonly question: string }
 
+/** A way to sign in besides a password: "oidc", "passkey" …, as the domain's record names them. */
+export interface SignInWayRow { readonly kind: string; readonly id: string; readonly displayName: string }
+export interface House { readonly domain: string; readonly displayName: string; readonly registration: string; readonly signIn: readonly SignInWayRow[] }
+/** options: JSON for `navigator.credentials`. */
+export interface PasskeyBegun { readonly ceremony: string; readonly options: string }
+/** usedMs: 0: never. suspect: it counted backwards, as a copy would. */
+export interface PasskeyRow { readonly id: string; readonly name: string; readonly addedMs: number; readonly usedMs: number; readonly suspect: boolean }
+/** provider: its name; empty if the domain does not have it any more. */
+export interface IdentityRow { readonly id: string; readonly provider: string; readonly label: string; readonly linkedMs: number }
+export interface WaysRow {
+  readonly hasPassword: boolean
+  readonly identities: readonly IdentityRow[]
+  readonly passkeys: readonly PasskeyRow[]
+  readonly providers: readonly { readonly id: string; readonly displayName: string }[]
+  readonly passkeysPossible: boolean
+}
+
 export interface DeviceRow { readonly id: string; readonly name: string; readonly addedMs: number; readonly seenMs: number; readonly here: boolean }
 export interface InvitationRow { readonly link: string; readonly notAfterMs: number; readonly uses: number }
 export interface GroupMemberRow { readonly user: User; readonly displayName: string; readonly role: Role; readonly mutedUntilMs: number; readonly word: string }
@@ -374,6 +391,15 @@ export interface AccountCalls {
   unsubscribePush(): Promise<void>
   devices(): Promise<readonly DeviceRow[]>
   revokeDevice(id: string): Promise<void>
+  /** The ways into the account. */
+  ways(): Promise<WaysRow>
+  /** Where the person goes, to link whom a provider names; challenge: SHA-256 of what this window keeps. */
+  beginLink(provider: string, challenge: Uint8Array): Promise<string>
+  finishLink(ticket: string, verifier: Uint8Array): Promise<void>
+  unlink(id: string): Promise<void>
+  newPasskey(): Promise<PasskeyBegun>
+  addPasskey(ceremony: string, credential: string, name: string): Promise<void>
+  removePasskey(id: string): Promise<void>
   changePassword(old: string, next: string): Promise<void>
   newRecoveryCodes(password: string): Promise<readonly string[]>
   invite(uses: number, validMs: number): Promise<InvitationRow>
@@ -409,6 +435,10 @@ export interface Step {
 export type Way =
   | { readonly kind: 'password'; readonly name: string; readonly domain: string; readonly password: string; readonly device: string }
   | { readonly kind: 'recover'; readonly name: string; readonly domain: string; readonly code: string; readonly newPassword: string; readonly device: string }
+  /** What the browser brought back from a provider, and what this window kept. */
+  | { readonly kind: 'ticket'; readonly ticket: string; readonly verifier: Uint8Array; readonly device: string }
+  /** credential: JSON of the browser's PublicKeyCredential. */
+  | { readonly kind: 'passkey'; readonly ceremony: string; readonly credential: string; readonly device: string }
   | { readonly kind: 'register'; readonly name: string; readonly displayName: string; readonly password: string; readonly invitation: string; readonly device: string }
 
 export interface Entered {
@@ -457,9 +487,13 @@ export interface Sdk {
   listen(hear: (told: Told) => void): () => void
   account(user: User): AccountCalls
   /** What the domain that served this page says of itself. */
-  house(): Promise<{ domain: string; displayName: string; registration: string }>
+  house(): Promise<House>
   /** What an invitation to the domain of this page gives: its secret, or its whole link. Error `invitation-invalid`. */
   invitation(link: string): Promise<InvitationShown>
+  /** Where the person goes, to sign in by a provider of the domain of this page; challenge: SHA-256 of what this window keeps. */
+  beginSignIn(provider: string, challenge: Uint8Array): Promise<string>
+  /** Asks for any passkey of the domain of this page. */
+  askPasskey(): Promise<PasskeyBegun>
   enter(way: Way, onstep: (step: Step) => void): Promise<Entered>
   /** Of this browser, for all tabs. */
   setting(name: string): Promise<unknown>

@@ -3,11 +3,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
   ApiError, type AccountCalls, type Act, type Acted, type AutoReply, type Availability, type CardRow, type ConversationId, type DeviceRow, type Draft, type FoundRow, type FoundSort, type GroupInvitationRow,
-  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type Place, type ProfileRow, type ReadersRow,
-  type Schedule, type SearchOrder, type SendOrder, type Stretch,
+  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type PasskeyBegun, type Place, type ProfileRow, type ReadersRow,
+  type Schedule, type SearchOrder, type SendOrder, type Stretch, type WaysRow,
 } from './api'
 import type { ActInGroupSchema, SearchSchema } from './made/startalk/client_pb'
-import { foundRow, invitationRow, memberRow, messageRow, notifyRow, profileRow, unhex } from './rows'
+import { foundRow, invitationRow, memberRow, messageRow, notifyRow, passkeyBegun, profileRow, unhex, waysRow } from './rows'
 import type { Session } from './session'
 import { holding } from './stretches'
 import type { Ask } from './wire'
@@ -455,6 +455,34 @@ export class Calls implements AccountCalls {
 
   async revokeDevice(id: string): Promise<void> {
     await this.#session.ask({ case: 'revokeDevice', value: { device: BigInt(id) } }, 'done')
+  }
+
+  async ways(): Promise<WaysRow> {
+    return waysRow(await this.#session.ask({ case: 'getSignIn', value: {} }, 'signInWays'))
+  }
+
+  async beginLink(provider: string, challenge: Uint8Array<ArrayBuffer>): Promise<string> {
+    return (await this.#session.ask({ case: 'beginSignIn', value: { provider, challenge, returnTo: '' } }, 'signInBegun')).url
+  }
+
+  async finishLink(ticket: string, verifier: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#session.ask({ case: 'finishSignIn', value: { ticket, verifier, deviceName: '' } }, 'done')
+  }
+
+  async unlink(id: string): Promise<void> {
+    await this.#session.ask({ case: 'unlinkIdentity', value: { link: BigInt(id) } }, 'done')
+  }
+
+  async newPasskey(): Promise<PasskeyBegun> {
+    return passkeyBegun(await this.#session.ask({ case: 'beginPasskey', value: {} }, 'passkeyBegun'))
+  }
+
+  async addPasskey(ceremony: string, credential: string, name: string): Promise<void> {
+    await this.#session.ask({ case: 'addPasskey', value: { ceremony: BigInt(ceremony), credential: new TextEncoder().encode(credential), name } }, 'done')
+  }
+
+  async removePasskey(id: string): Promise<void> {
+    await this.#session.ask({ case: 'removePasskey', value: { passkey: BigInt(id) } }, 'done')
   }
 
   async changePassword(oldPassword: string, newPassword: string): Promise<void> {

@@ -3,7 +3,7 @@
 // Each step is told as it begins and ends.
 
 import { fromBinary } from '@bufbuild/protobuf'
-import { ApiError, type Step } from './api'
+import { ApiError, type SignInWayRow, type Step } from './api'
 import { CharterSchema, RecordSchema, SignedCharterSchema, SignedRecordSchema } from './made/startalk/trust_pb'
 import type { World } from './world'
 
@@ -15,6 +15,7 @@ export interface Found {
   readonly domain: string
   readonly displayName: string
   readonly registration: string
+  readonly signIn: readonly SignInWayRow[]
   /** WebSocket addresses, the likeliest first. */
   readonly servers: readonly string[]
 }
@@ -29,7 +30,8 @@ export function readRecord(bytes: Uint8Array): Omit<Found, 'servers'> & { readon
     const hosts = record.endpoints
       .filter((e) => e.host !== '' && e.port > 0 && e.port < 65_536)
       .map((e) => `${e.host.includes(':') ? `[${e.host}]` : e.host}:${e.port}`)
-    return { domain: charter.domain, displayName: record.displayName, registration: record.registration, hosts }
+    const signIn = record.signIn.map(({ kind, id, displayName }) => ({ kind, id, displayName }))
+    return { domain: charter.domain, displayName: record.displayName, registration: record.registration, signIn, hosts }
   } catch {
     return undefined
   }

@@ -4,7 +4,7 @@
 // others. Invariant: a device that a node has made is in the registry before anybody is told of it.
 
 import { ApiError, type AccountCalls, type Entered, type Step, type Told, type Way } from './api'
-import { enter, lookAtInvitation } from './enter'
+import { askPasskey, beginSignIn, enter, lookAtInvitation } from './enter'
 import { house } from './find'
 import { ENDABLE, thrown, type Down, type Up } from './ports'
 import { Session } from './session'
@@ -152,11 +152,15 @@ export class Host {
   async #call(up: Extract<Up, { k: 'call' }>, onstep: (step: Step) => void, signal?: AbortSignal): Promise<unknown> {
     switch (up.name) {
       case 'house': {
-        const { domain, displayName, registration } = await house(this.#world)
-        return { domain, displayName, registration }
+        const { domain, displayName, registration, signIn } = await house(this.#world)
+        return { domain, displayName, registration, signIn }
       }
       case 'invitation':
         return lookAtInvitation(this.#world, String(up.args[0]))
+      case 'beginSignIn':
+        return beginSignIn(this.#world, String(up.args[0]), up.args[1] as Uint8Array<ArrayBuffer>)
+      case 'askPasskey':
+        return askPasskey(this.#world)
       case 'enter':
         return this.enter(up.args[0] as Way, onstep)
       case 'setting':

@@ -6,7 +6,7 @@
 
 import { ApiError, type AccountCalls, type Step, type Told } from './api'
 
-export type HostCall = 'house' | 'invitation' | 'enter' | 'setting' | 'keepSetting'
+export type HostCall = 'house' | 'invitation' | 'beginSignIn' | 'askPasskey' | 'enter' | 'setting' | 'keepSetting'
 export type CallName = keyof AccountCalls | HostCall
 
 export type Up =
@@ -30,7 +30,7 @@ export type Down =
   | { readonly k: 'stale' }
 
 const ONCE: ReadonlySet<CallName> = new Set<CallName>([
-  'enter', 'edit', 'recall', 'retry', 'changePassword', 'newRecoveryCodes', 'invite', 'deleteAccount', 'signOut', 'createGroup', 'act', 'makeLink',
+  'enter', 'finishLink', 'unlink', 'addPasskey', 'removePasskey', 'edit', 'recall', 'retry', 'changePassword', 'newRecoveryCodes', 'invite', 'deleteAccount', 'signOut', 'createGroup', 'act', 'makeLink',
   'join', 'decideInvitation', 'administer',
 ])
 

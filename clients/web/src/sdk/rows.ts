@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf'
 import type {
-  FoundRow, GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, OwnRow, PeerRow, PersonRow, ProfileRow, RangeRow, RightsRow, Role, Standing, Who,
+  FoundRow, GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, OwnRow, PasskeyBegun, PeerRow, PersonRow, ProfileRow, RangeRow, RightsRow, Role, Standing, WaysRow, Who,
 } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { ContentSchema } from './made/startalk/content_pb'
@@ -165,5 +165,19 @@ export function calls(content: Uint8Array, me: string): { line: boolean; me: boo
     return { line: false, me: called }
   } catch {
     return { line: false, me: false }
+  }
+}
+
+export function passkeyBegun(begun: pb.PasskeyBegun): PasskeyBegun {
+  return { ceremony: String(begun.ceremony), options: new TextDecoder().decode(begun.options) }
+}
+
+export function waysRow(ways: pb.SignInWays): WaysRow {
+  return {
+    hasPassword: ways.hasPassword,
+    identities: ways.identities.map((i) => ({ id: String(i.link), provider: i.provider, label: i.label, linkedMs: Number(i.linkedMs) })),
+    passkeys: ways.passkeys.map((p) => ({ id: String(p.passkey), name: p.name, addedMs: Number(p.addedMs), usedMs: Number(p.usedMs), suspect: p.suspect })),
+    providers: ways.providers.map(({ id, displayName }) => ({ id, displayName })),
+    passkeysPossible: ways.passkeysPossible,
   }
 }

@@ -1,6 +1,6 @@
 // What a tab has of the SDK: every call goes to the worker.
 
-import type { AccountCalls, Entered, InvitationShown, Sdk, Step, Told, User, Way } from './api'
+import type { AccountCalls, Entered, House, InvitationShown, PasskeyBegun, Sdk, Step, Told, User, Way } from './api'
 import type { CallName, Caller } from './ports'
 
 export class TabSdk implements Sdk {
@@ -40,8 +40,16 @@ export class TabSdk implements Sdk {
     return this.#caller.call(user, name, args.filter((one) => !(one instanceof AbortSignal)), undefined, signal)
   }
 
-  house(): Promise<{ domain: string; displayName: string; registration: string }> {
-    return this.#caller.call('', 'house', []) as ReturnType<Sdk['house']>
+  house(): Promise<House> {
+    return this.#caller.call('', 'house', []) as Promise<House>
+  }
+
+  beginSignIn(provider: string, challenge: Uint8Array): Promise<string> {
+    return this.#caller.call('', 'beginSignIn', [provider, challenge]) as Promise<string>
+  }
+
+  askPasskey(): Promise<PasskeyBegun> {
+    return this.#caller.call('', 'askPasskey', []) as Promise<PasskeyBegun>
   }
 
   invitation(link: string): Promise<InvitationShown> {

@@ -17,6 +17,7 @@ import { own } from './own.mjs'
 import { notices } from './notices.mjs'
 import { requests } from './requests.mjs'
 import { security } from './security.mjs'
+import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...notices, ...own, ...rooms, ...admin, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...notices, ...own, ...rooms, ...admin, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

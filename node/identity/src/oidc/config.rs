@@ -1,5 +1,7 @@
 //! What is configured of a provider, and what it makes of the claims.
 
+use std::sync::LazyLock;
+
 use startalk_outbound::OutboundClient;
 use startalk_protocol::{
     Code, Error,
@@ -119,7 +121,7 @@ impl ProviderConfig {
 /// Reads bytes as the claims of a verified token, and checks what comes of them.
 pub fn check(bytes: &[u8]) {
     let Ok(claims) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
-    let config = ProviderConfig {
+    static COMPANY: LazyLock<ProviderConfig> = LazyLock::new(|| ProviderConfig {
         id: "p".into(),
         display_name: "P".into(),
         issuer: "https://p.example".into(),
@@ -131,10 +133,11 @@ pub fn check(bytes: &[u8]) {
         name_claim: "preferred_username".into(),
         id_claim: "sub".into(),
         outbound: OutboundClient::new(startalk_outbound::OutboundConfig::default()),
-    };
-    let open = ProviderConfig { email_domains: Vec::new(), ..config.clone() };
+    });
+    let company = &*COMPANY;
+    let open = ProviderConfig { email_domains: Vec::new(), ..company.clone() };
     let said = Said::of(&claims);
-    if let Ok(person) = config.person(said.clone()) {
+    if let Ok(person) = company.person(said.clone()) {
         assert!(said.verified_email().is_some_and(|e| e.to_ascii_lowercase().ends_with("@company.example")));
         assert_eq!(open.person(said.clone()), Ok(person));
     }
