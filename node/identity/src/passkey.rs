@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use startalk_protocol::{Code, DomainName, Error, limits::PASSKEY_BYTES_MAX};
 use url::Url;
 use webauthn_rs::prelude::{
-    Credential, CredentialID, DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential,
-    RegisterPublicKeyCredential, Uuid, Webauthn, WebauthnBuilder, WebauthnError,
+    Credential, DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Uuid,
+    Webauthn, WebauthnBuilder, WebauthnError,
 };
 
 /// Bytes of the id that an authenticator gives a credential (WebAuthn 3 §4).
@@ -89,7 +89,6 @@ impl Passkeys {
         shown: &str,
         existing: Vec<Vec<u8>>,
     ) -> Result<(Vec<u8>, Adding), Error> {
-        let existing = existing.into_iter().map(CredentialID::from).collect();
         let (options, state) = self
             .webauthn
             .start_passkey_registration(self.user(account), user, shown, Some(existing))
@@ -142,7 +141,7 @@ impl Passkeys {
         let passkey: Passkey = serde_json::from_slice(credential).map_err(|e| internal(&e))?;
         let mut known = Credential::from(passkey);
         known.counter = known.counter.max(counter);
-        let result = self.webauthn.finish_discoverable_authentication_v2(&shown.parsed, entering.0, &Passkey::from(known));
+        let result = self.webauthn.finish_discoverable_authentication_v2(&shown.parsed, entering.0, Passkey::from(known));
         match result {
             Ok(proven) if proven.user_verified() => Ok(proven.counter()),
             Ok(_) => Err(Code::PasskeyRefused.into()),

@@ -106,7 +106,14 @@ fn made(passkeys: &Passkeys, authenticator: &mut Authenticator) -> NewCredential
 }
 
 /// How it ends to show the credential, which was at this count, as an account's.
-fn enter(passkeys: &Passkeys, by: &Authenticator, new: &NewCredential, showing: &Showing, account: u64, counter: u32) -> Result<u32, Code> {
+fn enter(
+    passkeys: &Passkeys,
+    by: &Authenticator,
+    new: &NewCredential,
+    showing: &Showing,
+    account: u64,
+    counter: u32,
+) -> Result<u32, Code> {
     let (options, entering) = passkeys.begin_entering().unwrap();
     let shown = Shown::read(&by.show(&options, showing)).unwrap();
     assert_eq!(shown.id(), [7; 16]);
@@ -167,7 +174,9 @@ fn nobody_registers_from_elsewhere_or_without_the_person() {
         assert_eq!(passkeys.finish_adding(&adding, &json).unwrap_err().code, Code::PasskeyRefused, "{}", showing.origin);
     }
     // Browsers would refuse what is no name below the domain's.
-    for (domain, origin) in [("a.example", "https://b.example"), ("a.example", "http://a.example"), ("a.example", "https://10.0.0.1:8443")] {
+    for (domain, origin) in
+        [("a.example", "https://b.example"), ("a.example", "http://a.example"), ("a.example", "https://10.0.0.1:8443")]
+    {
         assert!(Passkeys::new(&domain.parse().unwrap(), origin, "").is_none(), "{origin}");
     }
 }
