@@ -133,7 +133,7 @@ describe('finding a domain', () => {
   }
 
   it('a record says domain, policy and addresses; a closed domain is none', () => {
-    expect(readRecord(record('alpha.test'))).toEqual({ domain: 'alpha.test', displayName: 'D', registration: 'open', hosts: ['node.test:8443', '[::1]:1'] })
+    expect(readRecord(record('alpha.test'))).toEqual({ domain: 'alpha.test', displayName: 'D', registration: 'open', hosts: ['node.test:8443', '[::1]:1'], signIn: [] })
     expect(readRecord(record('alpha.test', true))).toBeUndefined()
   })
   it('the domain of the page is asked at the page’s own origin', async () => {
