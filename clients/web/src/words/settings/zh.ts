@@ -43,7 +43,7 @@ const zh: Translation<typeof en> = {
   passwordChanged: '密码已修改。',
   noPassword: '此帐号没有密码：你以其他方式登录。管理员可以为它设置一个。',
   passkeys: '通行密钥',
-  passkeysText: '保存在你的设备或密码管理器中的密钥，以指纹、面容或 PIN 出示。它只在本域有效，无法被猜中，也无法被钓走。',
+  passkeysText: '保存在你的设备或密码管理器中的密钥，以指纹、面容或锁屏密码出示。它只在本域有效，无法被猜中，也无法被钓走。',
   passkeysNot: '此浏览器不支持通行密钥。',
   passkey: '通行密钥',
   passkeyAdd: '添加通行密钥',
