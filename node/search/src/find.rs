@@ -317,7 +317,7 @@ impl Asking<'_> {
             }
             rights.conversations().contains(&number) && groups::of_reader(&*views.store, number, account).is_ok()
         };
-        self.with_names(pieces, allowed)
+        self.with_names(pieces, allowed, |_| true)
     }
 
     /// Members of a group with such a name, as far as this account may know who they are: while it is in it.
@@ -326,18 +326,24 @@ impl Asking<'_> {
         if !self.rights.conversations().contains(&conversation) || !groups::is_member(&*views.store, conversation, self.account) {
             return Ok(Vec::new());
         }
-        self.with_names(pieces, move |subject| {
-            let number = subject >> 1;
-            subject == index::person(number) && groups::is_member(&*views.store, conversation, number)
-        })
+        let is_in = move |number: u64| groups::is_member(&*views.store, conversation, number);
+        let allowed = is_in.clone();
+        self.with_names(pieces, move |subject| subject == index::person(subject >> 1) && allowed(subject >> 1), is_in)
     }
 
-    fn with_names(&self, pieces: &[Piece], allowed: impl Fn(u64) -> bool + Send + Sync + 'static) -> Result<Vec<u64>, Error> {
+    /// Subjects that are called so by themselves, as far as they are `allowed`; and persons whom this account calls so, as far
+    /// as they are `wanted`: these it knows already.
+    fn with_names(
+        &self,
+        pieces: &[Piece],
+        allowed: impl Fn(u64) -> bool + Send + Sync + 'static,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Result<Vec<u64>, Error> {
         let query = BooleanQuery::new(pieces.iter().map(|p| (Occur::Must, in_name(self.fields.name, p))).collect());
         let subjects = Subjects { allowed: Arc::new(allowed), limit: NAMES_MAX };
         let mut all = self.searcher.search(&query, &subjects).map_err(broken)?;
         for subject in self.remarked(pieces) {
-            if !all.contains(&subject) {
+            if wanted(subject >> 1) && !all.contains(&subject) {
                 all.push(subject);
             }
         }

@@ -319,16 +319,25 @@ fn a_remark_finds_somebody_for_its_owner_alone() {
         let question = Question { query: query.into(), people: true, ..Question::default() };
         search.find(account, &question).unwrap().people
     };
-    for query in ["小王", "樓下", "xiaowang", "xw", "lx"] {
+    for query in ["小王", "樓下", "xiaowang", "xw", "lx", "wx"] {
         let all = people(owner, query);
         let found = all.iter().find(|p| p.user == subject);
-        assert_eq!(found.is_some(), query != "lx", "{query}");
+        assert_eq!(found.is_some(), query != "wx", "{query}");
         if let Some(found) = found {
             assert_eq!(found.remark, "楼下的小王");
             assert!(!found.remark_ranges.is_empty(), "{query}");
         }
         assert!(people(other, query).iter().all(|p| p.user != subject), "{query} is nobody else's");
     }
+    let group = *world.conversations.first().unwrap();
+    let in_group = || {
+        let question = Question { query: "小王".into(), people: true, conversation: group, ..Question::default() };
+        search.find(owner, &question).unwrap().people.len()
+    };
+    assert_eq!(in_group(), 0, "of a group its members are found");
+    let add = world.people[0].act(group, GroupAct::Add(subject.clone()));
+    world.node.ok(add);
+    assert_eq!(in_group(), 1);
     world.node.ok(keep(""));
     assert!(people(owner, "小王").iter().all(|p| p.user != subject), "taken away");
 }
