@@ -204,8 +204,9 @@ export const finding = [
       await until(ann.page, 'blue three', 'Messages', hits(ann.page, 'Messages'))
       await ann.page.keyboard.press('Escape')
       await ann.page.keyboard.press('Control+f')
+      // At once: what is typed before the search has come goes into it all the same, and not into the message.
+      await ann.page.keyboard.type('blue')
       const field = here(ann.page).getByLabel('Search in this conversation')
-      await field.fill('blue')
       await here(ann.page).getByText('1 of 3').waitFor()
       await ann.page.waitForFunction(() => (CSS.highlights.get('startalk-found')?.size ?? 0) === 2)
       assert.deepEqual(await marked(ann.page), ['BLUE'])

@@ -188,8 +188,6 @@ export async function play(harbour: Home, northwind: Home, clock: Clock): Promis
   const hike = await lin.find('Saturday hike 🥾')
   await lin.calls.silence(hike.id, Date.UTC(10_000, 0, 1), false)
   await sofia.calls.block(lin.user, true)
-  // Refused, and shown so.
-  await lin.say(sofia, 'One more question about page two?')
   clock.present()
 
   const path = async (whom: Actor | string) => `/c/${(await lin.find(whom)).id}`

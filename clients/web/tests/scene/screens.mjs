@@ -46,7 +46,7 @@ export const OUTSIDE = {
   },
 }
 
-const settings = ['profile', 'security', 'appearance', 'notifications', 'blocked', 'invite', 'account', 'about']
+const settings = ['profile', 'security', 'appearance', 'notifications', 'availability', 'privacy', 'blocked', 'invite', 'account', 'about']
 
 export const INSIDE = {
   list: { path: () => '/' },
@@ -59,7 +59,17 @@ export const INSIDE = {
   'only administrators': { path: (at) => at.news },
   'hardly anything said': { path: (at) => at.empty },
   myself: { path: (at) => at.myself },
-  refused: { path: (at) => at.sofia },
+  refused: {
+    path: (at) => at.sofia,
+    async then(page) {
+      if ((await message(page, 'page two').count()) === 0) {
+        await composer(page).fill('One more question about page two?')
+        await page.keyboard.press('Control+Enter')
+        await page.keyboard.press('Enter')
+      }
+      await page.locator('article .bad').last().waitFor()
+    },
+  },
   'request in place': { path: (at) => at.max },
   requests: { path: () => '/requests' },
   'message menu': { path: (at) => at.launch, then: (page) => actions(page, 'Then I will write') },
@@ -136,6 +146,22 @@ export const INSIDE = {
   search: { path: () => '/', async then(page) {
     await page.keyboard.press('Control+k')
     await page.locator('dialog[open]').waitFor()
+  } },
+  'search hits': { path: () => '/', async then(page) {
+    await page.keyboard.press('Control+k')
+    await page.locator('dialog[open] input').first().fill('release')
+    await page.locator('dialog[open] mark').first().waitFor()
+  } },
+  'search by pinyin': { path: () => '/', async then(page) {
+    await page.keyboard.press('Control+k')
+    await page.locator('dialog[open] input').first().fill('cml')
+    await page.locator('dialog[open] mark').first().waitFor()
+  } },
+  'search in a conversation': { path: (at) => at.launch, async then(page) {
+    await composer(page).waitFor()
+    await page.keyboard.press('Control+f')
+    await page.keyboard.type('release')
+    await page.waitForTimeout(1200)
   } },
   keys: { path: () => '/', async then(page) {
     await page.locator('body').press('?')
