@@ -65,7 +65,10 @@ impl Passkeys {
     /// For a domain whose pages are at `origin`. `None`: browsers would not allow it, for the address of the pages is not
     /// the domain's name, or below it; a key name is no name to browsers.
     pub fn new(domain: &DomainName, origin: &str, display_name: &str) -> Option<Self> {
-        let origin = Url::parse(origin).ok().filter(|url| url.scheme() == "https" && !domain.is_key_name())?;
+        let is_of_domain =
+            |host: &str| host.strip_suffix(domain.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+        let is_good = |url: &Url| url.scheme() == "https" && !domain.is_key_name() && url.host_str().is_some_and(is_of_domain);
+        let origin = Url::parse(origin).ok().filter(is_good)?;
         let name = if display_name.is_empty() { domain.as_str() } else { display_name };
         let webauthn = WebauthnBuilder::new(domain.as_str(), &origin).ok()?.rp_name(name).build().ok()?;
         Some(Self { webauthn, domain: domain.clone() })
