@@ -233,12 +233,13 @@ fn main() {
             hits += usize::from(!found.messages.is_empty());
         }
         told.push(format!("\"{asker}\":{},\"{asker}_found\":{hits}", percentiles(times)));
+        eprintln!("{}", told[told.len() - 1]);
     }
     let fresh = {
         let mut times = Vec::new();
         for n in 0..10_u64 {
             counters[1] += 1;
-            let words = format!("新鲜{n}fresh{n}x");
+            let words = format!("新鲜 fresh{n}x");
             let (actor, counter, content, to) = (actors[1], counters[1], content(&words), Target::User(user(2)));
             let send = Command::Send { actor, to, counter, content, reply_to: None, reply_sequence: 0, known_id: None };
             let begun = now();
