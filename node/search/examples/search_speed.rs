@@ -1,9 +1,9 @@
 //! What searching costs: a journal of messages in Chinese and English is made by the real rules and the real write loop, then
 //! indexed, then searched by somebody in few conversations and by somebody in ten thousand.
-//! `cargo run --release -p startalk-search --example search_speed -- [messages] [accounts] [searches]`
+//! `cargo run --release -p startalk-search --example search_speed -- [messages] [accounts] [searches] [texts …]`
 //!
-//! Prints one line of JSON. Words are drawn so that some are said all the time and most seldom, as people do; nobody's text
-//! is in it.
+//! Prints one line of JSON. Messages are lines of the texts given (Debian has `fortunes` and `fortunes-zh`), drawn at random.
+//! Without any, words are drawn so that some are said all the time and most seldom, as people do.
 
 use std::{
     path::Path,
@@ -84,6 +84,15 @@ fn text(random: &mut Weak, common: &[char], english: &[&str]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// Lines of files, as long as messages are.
+fn lines(files: impl Iterator<Item = String>) -> Vec<String> {
+    let read = |file| String::from_utf8_lossy(&std::fs::read(&file).unwrap_or_else(|e| panic!("{file}: {e}"))).into_owned();
+    let all: Vec<String> = files.map(read).collect();
+    let trimmed = all.iter().flat_map(|text| text.lines()).map(str::trim);
+    let is_good = |line: &&str| (4..=400).contains(&line.len()) && !line.contains(char::is_control);
+    trimmed.filter(is_good).map(str::to_owned).collect()
+}
+
 fn content(text: &str) -> Bytes {
     let inline = Inline { text: text.to_owned(), ..Inline::default() };
     let block = Block { inlines: vec![inline], ..Block::default() };
@@ -121,10 +130,10 @@ fn percentiles(mut times: Vec<Duration>) -> String {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|a| a.parse::<u64>().expect("a number"));
-    let messages = arguments.next().unwrap_or(1_000_000);
-    let accounts = arguments.next().unwrap_or(10_001).max(64);
-    let searches = arguments.next().unwrap_or(300);
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |otherwise: u64| arguments.next().map_or(otherwise, |a| a.parse().expect("a number"));
+    let (messages, accounts, searches) = (number(1_000_000), number(10_001).max(64), number(300));
+    let real = lines(arguments);
     let (common, english): (Vec<char>, Vec<&str>) = (COMMON.chars().collect(), ENGLISH.split(' ').collect());
     let folder = tempfile::tempdir().expect("a folder");
     let disk = Arc::new(FolderDisk::new(folder.path().join("journal")).expect("a folder"));
@@ -178,7 +187,10 @@ fn main() {
     let (mut text_bytes, mut batch) = (0, Vec::new());
     let mut samples = [Vec::new(), Vec::new()];
     for n in 0..messages {
-        let said = text(&mut random, &common, &english);
+        let said = match real.len() as u64 {
+            0 => text(&mut random, &common, &english),
+            lines => real[random.below(lines) as usize].clone(),
+        };
         text_bytes += said.len();
         let (from, to) = if n < accounts - 1 {
             ((n + 1) as usize, Target::User(user(0)))
