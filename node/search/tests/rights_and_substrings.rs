@@ -357,11 +357,15 @@ fn a_damaged_index_and_one_of_a_journal_that_went_back_are_built_again() {
         search.stop();
     };
     rebuilt(&world);
-    let files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|f| f.unwrap().path()).collect();
-    let words = files.iter().find(|f| f.extension().is_some_and(|e| e == "idx")).unwrap();
-    let mut bytes = std::fs::read(words).unwrap();
+    // A file of what is committed: beside it there may be one of a merge that was given up, empty as it was left.
+    let meta: serde_json::Value = serde_json::from_slice(&std::fs::read(path.join("meta.json")).unwrap()).unwrap();
+    let segment = meta["segments"][0]["segment_id"].as_str().unwrap().replace('-', "");
+    let words = path.join(format!("{segment}.idx"));
+    let mut bytes = std::fs::read(&words).unwrap();
     bytes[0] ^= 0xff;
-    std::fs::write(words, bytes).unwrap();
+    // Put in its place, not written into: that merge may still read the file, which is mapped.
+    std::fs::write(path.join("damaged"), bytes).unwrap();
+    std::fs::rename(path.join("damaged"), &words).unwrap();
     let _ = std::fs::remove_file(path.join("CLEAN"));
     rebuilt(&world);
     std::fs::write(path.join("meta.json"), b"{").unwrap();
