@@ -11,7 +11,10 @@ use startalk_identity::{
     Person, challenge_of,
     oidc::{Pending, Provider},
 };
-use startalk_protocol::{Code, Error};
+use startalk_protocol::{
+    Code, Error,
+    sabotage::{self, Switch},
+};
 
 /// On their way at once; further ones are to come later.
 const AWAY_MAX: usize = 10_000;
@@ -112,7 +115,8 @@ impl Away {
     /// `sign-in-expired`; else what became of the exchange.
     pub(crate) fn redeem(&self, ticket: &str, verifier: &[u8], account: Option<u64>, now_ms: u64) -> Result<Person, Error> {
         let back = self.tickets.take(blake3::hash(ticket.as_bytes()).as_bytes(), now_ms).ok_or(Code::SignInExpired)?;
-        if back.challenge != challenge_of(verifier) || back.account != account {
+        let theirs = back.challenge == challenge_of(verifier) && back.account == account;
+        if !theirs && !sabotage::is(Switch::TicketsForAnybody) {
             return Err(Code::SignInExpired.into());
         }
         back.named

@@ -4,6 +4,7 @@
 //! as the phrase of its pairs, one alone as the beginning of a pair. Words of other scripts are taken whole, and found by
 //! their beginnings. Pure.
 
+use startalk_protocol::sabotage::{self, Switch};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 use crate::fold::{Class, class, folded};
@@ -77,8 +78,9 @@ impl TokenStream for Tokens {
         let used = match class(*first) {
             Class::Gram => {
                 self.token.text.push(*first);
-                self.token.text.extend(rest.get(1).filter(|c| class(**c) == Class::Gram));
-                1
+                let next = rest.get(1).filter(|c| class(**c) == Class::Gram);
+                self.token.text.extend(next);
+                if next.is_some() && sabotage::is(Switch::PairsApart) { 2 } else { 1 }
             }
             Class::Word => {
                 let length = rest.iter().take_while(|c| class(**c) == Class::Word).count();

@@ -43,6 +43,13 @@ switches! {
     GroupRightsNotChecked "group-rights-not-checked" "A group's home records what its author may not do.";
     FormerEpochsForgotten "former-epochs-forgotten" "A peer that has less than what comes before our present epoch is not noticed.";
     AdministrationNotChecked "administration-not-checked" "Whoever asks may administer.";
+    AnybodyWritesFirst "anybody-writes-first" "Who may write first is not obeyed.";
+    AnsweredEveryTime "answered-every-time" "An automatic answer is given to every message.";
+    PushedAlthoughRead "pushed-although-read" "What was read is pushed all the same.";
+    PasskeysCountBackwards "passkeys-count-backwards" "A passkey whose count went back opens its account.";
+    TicketsForAnybody "tickets-for-anybody" "A provider's ticket is good for whoever has it.";
+    ShortListsDisable "short-lists-disable" "A list that lacks many people disables them unasked.";
+    PairsApart "pairs-apart" "Two Chinese characters are found only if they are the first and second of a run, the third and fourth and so on.";
     ClaimAnyDomain "claim-any-domain" "The key of a link is not compared with the charter.";
 }
 

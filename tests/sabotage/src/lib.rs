@@ -87,6 +87,28 @@ pub const LIST: &[Caught] = &[
         "who_may_administer_is_asked_of_the_role_and_of_the_scopes",
     ),
     caught(Switch::GroupRightsNotChecked, "startalk-domain", "groups", "roles_and_rights_hold"),
+    caught(
+        Switch::PairsApart,
+        "startalk-search",
+        "rights_and_substrings",
+        "every_part_of_what_one_may_read_finds_it_and_nothing_else_comes_out",
+    ),
+    caught(Switch::AnybodyWritesFirst, "startalk-domain", "own", "who_may_write_first_is_one_rule_for_people_here_and_elsewhere"),
+    caught(Switch::AnsweredEveryTime, "startalk-domain", "own", "an_answer_is_given_once_a_day_and_never_to_an_answer"),
+    caught(Switch::PushedAlthoughRead, "startalk-domain", "notify", "a_message_is_told_until_it_is_read_taken_back_or_muted"),
+    caught(Switch::PasskeysCountBackwards, "startalk-domain", "ways", "a_passkey_opens_one_account_and_counts_upwards"),
+    caught(
+        Switch::TicketsForAnybody,
+        "startalk-gateway",
+        "startalk_gateway",
+        "away::tests::a_ticket_is_good_once_for_who_began_and_for_what",
+    ),
+    caught(
+        Switch::ShortListsDisable,
+        "startalk-intake",
+        "plans",
+        "who_is_missing_is_disabled_only_if_the_list_is_everybody_and_never_too_many_unasked",
+    ),
     // The simulation notices by what it compares, whatever the cause; those that need more seeds than a few are in its own test.
     caught(Switch::AcknowledgeBeforeSync, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::NoDedupe, "startalk-simulation", "seeds", "a_few_seeds_hold"),

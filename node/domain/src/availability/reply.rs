@@ -4,7 +4,10 @@
 //! Never in groups, never to a stranger who was not let in, never to what was itself said automatically, and to nobody
 //! twice a day: two who are both away say one thing each.
 
-use startalk_protocol::pb::events as pb;
+use startalk_protocol::{
+    pb::events as pb,
+    sabotage::{self, Switch},
+};
 
 use super::{AutoReply, auto_reply, replied_ms, standing};
 use crate::{
@@ -50,7 +53,8 @@ pub(crate) fn answer(tx: &mut Tx, ctx: &mut Ctx, direct: &Direct, from: u64, sai
         _ => reply.when_scheduled && standing.is_dnd(),
     };
     let last_ms = replied_ms(tx, account, from);
-    if !wanted || (last_ms != 0 && ctx.now_ms < last_ms.saturating_add(EVERY_MS)) {
+    let lately = last_ms != 0 && ctx.now_ms < last_ms.saturating_add(EVERY_MS) && !sabotage::is(Switch::AnsweredEveryTime);
+    if !wanted || lately {
         return;
     }
     if conversations::say_automatically(tx, ctx, direct, account, &reply.text) {

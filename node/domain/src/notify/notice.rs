@@ -6,6 +6,7 @@ use startalk_journal::ReadJournal;
 use startalk_protocol::{
     MessageId, UserId,
     pb::content::{Content, content},
+    sabotage::{self, Switch},
 };
 
 use super::{Because, Moment, called, judge, rules::plain, settings, unread, unread_in};
@@ -73,7 +74,7 @@ pub fn notice(
     (now_ms, zones): (u64, Zones),
 ) -> Option<Notice> {
     accounts::account(store, account).filter(|a| a.is_live())?;
-    let place = place(store, account, conversation).filter(|p| p.read < sequence)?;
+    let place = place(store, account, conversation).filter(|p| p.read < sequence || sabotage::is(Switch::PushedAlthoughRead))?;
     let message = conversations::single_for(store, journal, account, conversation, sequence)?;
     let content = message.content.filter(|_| !message.recalled && message.author != account)?;
     let content_read = Content::decode(content.as_ref()).unwrap_or_default();
