@@ -147,6 +147,8 @@ impl Inner {
         let ticks_of = |period: Duration| period.as_millis() / self.config.limits.tick.as_millis().max(1);
         let grace = ticks_of(GRACE);
         let (mut left, mut all) = (Vec::new(), Vec::new());
+        // Else who comes back just now is told to be there first, and to have left afterwards.
+        let telling = self.presences.telling.lock();
         self.presences.connected.lock().retain(|account, presence| {
             all.push(*account);
             let Some(absent) = &mut presence.absent else { return true };
@@ -165,6 +167,7 @@ impl Inner {
                 self.tell_others(account, &Shown::offline(), self.seen_ms(account));
             }
         }
+        drop(telling);
         if u128::from(ticks).is_multiple_of(ticks_of(HOURS_EVERY).max(1)) {
             all.into_iter().for_each(|account| self.presence_changed(account));
         }
