@@ -29,6 +29,11 @@ describe('a push', () => {
     expect(shown(push({ because: 'request', sender: '', text: '' }), 'zh').body).toBe('alice@a.example 想与你联系')
     expect(shown({ ...quiet, because: 'request' }, 'en').body).toBe('Somebody new would like to write to you')
   })
+  it('says of an invitation into a group who invites, and leads to where it is decided', () => {
+    const invited = push({ conversation: '0', because: 'invitation', message: undefined, sender: '', text: '', kind: 'other', in_group: true })
+    expect(shown(invited, 'zh')).toEqual({ title: 'Startalk', body: 'alice@a.example 邀请你加入一个群', tag: 'bob@a.example 0', path: '/requests?as=bob%40a.example' })
+    expect(shown({ ...invited, from: '', kind: '' }, 'en').body).toBe('You are invited into a group')
+  })
   it('has words where the text was left out', () => {
     expect(shown(push({ kind: 'code', text: '' }), 'zh').body).toBe('代码')
     expect(shown(push({ kind: 'code', text: 'x = 1' }), 'en').body).toBe('Code: x = 1')

@@ -257,6 +257,35 @@ fn a_stranger_of_another_domain_is_told_by_address_alone() {
 }
 
 #[test]
+fn an_invitation_from_elsewhere_is_told_by_who_invites_until_it_is_decided() {
+    let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
+    a.meet(&b);
+    b.meet(&a);
+    let charter = b.charter();
+    b.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
+    let (mut alice, mut bob) = (Person::at(&mut a, "alice"), Person::at(&mut b, "bob"));
+    let account = bob.actor.account;
+    b.ok(subscribe(bob.actor, "https://push.example/1"));
+    let groups = [alice.create(&mut a, &["bob@b.example"]), alice.create(&mut a, &["bob@b.example"])];
+    harness::deliver(&a, &mut b);
+    let heard = last_heard(&b);
+    let [Heard::Said { conversation, sequence, accounts }] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!((*conversation, &accounts[..]), (notify::NO_CONVERSATION, &[account][..]));
+    let told = notice(&b, account, *conversation, *sequence).unwrap();
+    assert_eq!((told.because, told.group.as_str(), told.unread, told.badge), (Because::Invitation, "", 2, 0));
+    assert_eq!(told.from.unwrap().to_string(), "alice@a.example");
+    assert_eq!(notice(&b, account, *conversation, *sequence + 1), None);
+    b.ok(bob.accept(&harness::town::id_of(&a, groups[1])));
+    assert_eq!(notice(&b, account, *conversation, *sequence), None, "it was decided");
+    assert_eq!(last_heard(&b), heard, "another one waits");
+    b.ok(bob.accept(&harness::town::id_of(&a, groups[0])));
+    let decided = b.journal.head().position;
+    let over = last_heard(&b);
+    let [Heard::Read { conversation, sequence, .. }] = &over[..] else { panic!("{over:?}") };
+    assert!(*conversation == notify::NO_CONVERSATION && *sequence <= decided, "{over:?}");
+}
+
+#[test]
 fn no_bytes_make_the_judge_of_endpoints_panic() {
     let corpus: [&[u8]; 4] =
         [b"https://push.example/a?b", b"https://[::1]:8443/x", "https://\u{e9}.example/".as_bytes(), b"https://a@b.example/#x"];

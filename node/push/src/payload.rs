@@ -30,7 +30,8 @@ pub struct Payload<'a> {
 
 #[derive(Clone, Debug, Serialize)]
 struct Shown {
-    /// 32 hexadecimal digits.
+    /// 32 hexadecimal digits; none of what is no message.
+    #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
     because: &'static str,
     unread: u64,
@@ -66,9 +67,14 @@ impl<'a> Payload<'a> {
             Because::Everybody => "everybody",
             Because::Keyword => "keyword",
             Because::Request => "request",
+            Because::Invitation => "invitation",
         };
         let shown = Shown {
-            message: data_encoding::HEXLOWER.encode(&notice.id.0),
+            message: if notice.because == Because::Invitation {
+                String::new()
+            } else {
+                data_encoding::HEXLOWER.encode(&notice.id.0)
+            },
             because,
             unread: notice.unread,
             time: notice.time_ms,

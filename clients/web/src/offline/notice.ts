@@ -31,8 +31,8 @@ export interface Shown {
 /** One for each conversation of each account: a later one replaces the earlier. The page uses the same. */
 export const tagOf = (account: string, conversation: string): string => `${account} ${conversation}`
 
-/** Where a click leads; the page changes to the account if it shows another. */
-export const pathOf = (account: string, conversation: string): string => `/c/${conversation}?as=${encodeURIComponent(account)}`
+/** Where a click leads (invitations into groups are of no conversation yet); the page changes to the account if it shows another. */
+export const pathOf = (account: string, conversation: string): string => `${conversation === '0' ? '/requests' : `/c/${conversation}`}?as=${encodeURIComponent(account)}`
 
 /** What the node sent; undefined: it is none, or of a later form. */
 export function parse(text: string): Push | undefined {
@@ -60,6 +60,7 @@ export function shown(push: Push, language: Language): Shown {
   const words = WORDS[language]
   const where = { tag: tagOf(push.account, push.conversation), path: pathOf(push.account, push.conversation) }
   if (push.because === 'request') return { title: 'Startalk', body: push.from ? words.request(push.from) : words.stranger, ...where }
+  if (push.because === 'invitation') return { title: 'Startalk', body: push.from ? words.invitation(push.from) : words.invited, ...where }
   if (!push.kind) return { title: 'Startalk', body: push.unread > 1 ? words.new(push.unread) : words.something, ...where }
   const who = push.sender || push.from.split('@')[0] || push.from
   const calls = push.because === 'called' ? words.called : push.because === 'everybody' ? words.everybody : ''

@@ -9,6 +9,8 @@ export interface Words {
   readonly new: (n: number) => string
   readonly request: (from: string) => string
   readonly stranger: string
+  readonly invitation: (from: string) => string
+  readonly invited: string
   readonly code: string
   readonly other: string
   readonly called: string
@@ -21,6 +23,8 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     new: (n) => (n >= 100 ? '99+ new messages' : n === 1 ? '1 new message' : `${n} new messages`),
     request: (from) => `${from} would like to write to you`,
     stranger: 'Somebody new would like to write to you',
+    invitation: (from) => `${from} invites you into a group`,
+    invited: 'You are invited into a group',
     code: 'Code',
     other: 'A message',
     called: 'mentioned you',
@@ -31,6 +35,8 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     new: (n) => (n >= 100 ? '99+ 条新消息' : `${n} 条新消息`),
     request: (from) => `${from} 想与你联系`,
     stranger: '有新的联系人想与你联系',
+    invitation: (from) => `${from} 邀请你加入一个群`,
+    invited: '有人邀请你加入一个群',
     code: '代码',
     other: '一条消息',
     called: '提到了你',

@@ -7,7 +7,7 @@ use startalk_protocol::pb::{
     group::{Submission, submission::Action},
 };
 
-use super::is_reached;
+use super::{NO_CONVERSATION, is_reached};
 use crate::{
     conversations,
     event::{Event, Recorded},
@@ -67,6 +67,15 @@ pub fn heard(read: &impl Read, record: &Recorded) -> Vec<Heard> {
             said(Heard::Recalled { conversation, sequence: f.target, accounts })
         }
         Event::GroupRecorded(f, _) => of_group(read, record, f),
+        Event::GroupInvited(f, _) => {
+            let accounts = [f.account].into_iter().filter(|account| is_reached(read, *account)).collect();
+            said(Heard::Said { conversation: NO_CONVERSATION, sequence: record.position, accounts })
+        }
+        Event::GroupInvitationDecided(f, _) => {
+            let (account, conversation, sequence) = (f.account, NO_CONVERSATION, record.position);
+            let is_last = groups::invitations(read, account).is_empty() && is_reached(read, account);
+            is_last.then_some(Heard::Read { account, conversation, sequence }).into_iter().collect()
+        }
         Event::MarksMoved(f, _) => f.marks.iter().filter_map(|mark| seen(read, mark)).collect(),
         Event::MarksSent(f, _) => f.mark.iter().filter_map(|mark| seen(read, mark)).collect(),
         Event::PushSubscribed(pb::PushSubscribed { account, device, .. }, _)

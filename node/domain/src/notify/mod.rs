@@ -27,6 +27,8 @@ use crate::{
 };
 
 const PREFIX: u8 = b'n';
+/// In a conversation's place, of what is told before there is one: invitations into groups.
+pub const NO_CONVERSATION: u64 = 0;
 /// Accounts whose having subscriptions shares one value.
 const CHUNK: u64 = 256;
 

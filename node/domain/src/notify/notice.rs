@@ -9,7 +9,7 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-use super::{Because, Moment, called, judge, rules::plain, settings, unread, unread_in};
+use super::{Because, Called, Moment, NO_CONVERSATION, called, judge, rules::plain, settings, unread, unread_in};
 use crate::{
     accounts, availability, contacts,
     context::Zones,
@@ -74,6 +74,9 @@ pub fn notice(
     (now_ms, zones): (u64, Zones),
 ) -> Option<Notice> {
     accounts::account(store, account).filter(|a| a.is_live())?;
+    if conversation == NO_CONVERSATION {
+        return invitation(store, journal, account, sequence, (now_ms, zones));
+    }
     let place = place(store, account, conversation).filter(|p| p.read < sequence || sabotage::is(Switch::PushedAlthoughRead))?;
     let message = conversations::single_for(store, journal, account, conversation, sequence)?;
     let content = message.content.filter(|_| !message.recalled && message.author != account)?;
@@ -113,6 +116,38 @@ pub fn notice(
         hidden: settings.hidden,
         badge: unread(store, journal, account, now_ms, UNREAD_MAX),
         unread: unread_in(store, journal, account, conversation, UNREAD_MAX),
+    })
+}
+
+/// An invitation into a group, by its record: one notice for all that wait, of the last one. Its name was chosen by who
+/// invites, and is not told.
+fn invitation(
+    store: &Store,
+    journal: &dyn ReadJournal,
+    account: u64,
+    position: u64,
+    (now_ms, zones): (u64, Zones),
+) -> Option<Notice> {
+    let all = groups::invitations(store, account);
+    let invited = all.iter().find(|i| i.position == position)?;
+    let settings = settings(store, account);
+    let dnd = availability::standing(store, zones, account, now_ms).is_dnd();
+    let (hearing, called) = (contacts::Hearing::default(), Called::default());
+    judge(&Moment { now_ms, hearing, settings: &settings, dnd, called, request: true }).ok()?;
+    Some(Notice {
+        sequence: position,
+        id: MessageId::default(),
+        because: Because::Invitation,
+        time_ms: invited.time_ms,
+        from: invited.inviter.parse().ok(),
+        sender: String::new(),
+        group: String::new(),
+        is_group: true,
+        kind: Kind::Other,
+        text: String::new(),
+        hidden: settings.hidden,
+        badge: unread(store, journal, account, now_ms, UNREAD_MAX),
+        unread: all.len() as u64,
     })
 }
 

@@ -52,6 +52,8 @@ pub enum Because {
     Keyword,
     /// A stranger writes for the first time.
     Request,
+    /// Somebody of another domain invites into a group.
+    Invitation,
 }
 
 /// Why not.
