@@ -17,7 +17,7 @@ use startalk_domain::{
 use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timings};
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
-use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listeners, ServerTls, WebCertificate, bind};
+use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listen, Listeners, ServerTls, WebCertificate, bind};
 use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
 use startalk_search::Search;
 use startalk_sequencer::{Handle, Sequencer};
@@ -41,7 +41,7 @@ use crate::{
     push,
     sign_in::Ways,
     space::wait_for_space,
-    store,
+    store, swap,
     told::{Told, url},
     words::say,
     writer::Writer,
@@ -51,6 +51,9 @@ use crate::{
 /// How long the first administrator's link is good: a day; a new one is made at each start until it was used.
 const FIRST_LINK_HOURS: u32 = 24;
 
+/// How long a node that starts again by itself still answers.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Starts a node and runs it until it is told to stop.
 ///
 /// # Errors
@@ -58,6 +61,7 @@ const FIRST_LINK_HOURS: u32 = 24;
 pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language) -> anyhow::Result<()> {
     logging();
     let folder = Folder::create(data)?;
+    let settings = where_it_was(settings, &folder);
     let (keys, first_start) = Keys::open(&folder)?;
     let name = settings.domain.clone().unwrap_or_else(|| DomainName::of_key(&keys.first_root));
     let bar = progress_bar(language, json_output);
@@ -81,9 +85,50 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
     if new {
         store::run(&mut sequencer, Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() })?;
     }
+    if let Some(plan) = &folder.swapped {
+        tracing::warn!(from = plan.from, records = plan.records, kept = %swap::replaced(data).join(&plan.name).display(), "{}", say(language, "a backup was brought back; the domain as it was is kept", "已恢复备份；原有的域数据已保留"));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(workers()).build()?;
     let node = Node { folder, keys, domain, sequencer, opened_first: first_start, settings, json_output, language };
-    runtime.block_on(node.run((charter, link_key)))
+    let ended = runtime.block_on(node.run((charter, link_key)))?;
+    drop(runtime);
+    match ended {
+        Ended::Stopped => Ok(()),
+        Ended::StartsAgain => Err(start_again().into()),
+    }
+}
+
+/// Why a node stopped.
+enum Ended {
+    Stopped,
+    StartsAgain,
+}
+
+/// The same program in place of this one: the same process to whoever watches it, and nothing of it is left over. Returns
+/// only if that cannot be.
+fn start_again() -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    let mut words = std::env::args_os();
+    let called = words.next().unwrap_or_default();
+    // What the system says of a program whose file was replaced meanwhile: the new one stands under its name.
+    let program = std::env::current_exe().ok().and_then(|p| p.to_str().map(|p| p.trim_end_matches(" (deleted)").to_owned()));
+    std::process::Command::new(program.map_or_else(|| called.clone(), Into::into)).arg0(&called).args(words).exec()
+}
+
+/// After a restore: where the node listened before, as far as the settings leave it open.
+fn where_it_was(settings: Settings, folder: &Folder) -> Settings {
+    let Some(listened) = folder.swapped.as_ref().and_then(|plan| plan.listened.parse::<std::net::SocketAddr>().ok()) else {
+        return settings;
+    };
+    let again = |place: &Listen| match place {
+        Listen::Port(port) if *port == 0 || *port == listened.port() => Some(Listen::Port(listened.port())),
+        Listen::Address(at) if at.ip() == listened.ip() && (at.port() == 0 || at.port() == listened.port()) => {
+            Some(Listen::Address(listened))
+        }
+        _ => None,
+    };
+    let first = settings.listen.iter().find_map(again);
+    Settings { listen: first.into_iter().chain(settings.listen).collect(), ..settings }
 }
 
 /// As they are; with `STARTALK_TIMINGS=fast`, which is for tests that would otherwise wait for minutes, links that were
@@ -151,7 +196,7 @@ impl Node {
     async fn run(
         self,
         keys: (startalk_protocol::trust::VerifiedCharter, startalk_protocol::signing::SecretKey),
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Ended> {
         let Self { folder, keys: key_files, domain, sequencer, opened_first, settings, json_output, language } = self;
         let views = sequencer.views().clone();
         let reader = sequencer.reader();
@@ -281,6 +326,9 @@ impl Node {
             federation: links_seen,
             push: push.clone(),
         };
+        let restart = Arc::new(Notify::new());
+        backend.restart = Some(restart.clone());
+        backend.listened = listeners.address.to_string();
         let pushed = push.clone();
         backend.pushes = Arc::new(move || Some(pushed.figures()));
         backend.metrics = Arc::new(move || Some(seen.page()));
@@ -316,10 +364,17 @@ impl Node {
             identity: &identity,
         };
         // Before anybody is told that the node is up: who hears it may stop it at once, and has a right to a clean stop.
-        let stop = StopSignal::listen()?;
+        let mut stop = StopSignal::listen()?;
         told.print(json_output, language);
 
-        stop.asked().await;
+        let starts_again = tokio::select! {
+            () = stop.asked() => false,
+            () = restart.notified() => true,
+        };
+        if starts_again {
+            // Whoever asked for it hears that it begins.
+            tokio::time::sleep(LAST_WORDS).await;
+        }
         tracing::info!("{}", say(language, "stopping", "正在停止"));
         gateway.stop().await;
         federation.stop().await;
@@ -333,7 +388,8 @@ impl Node {
         .await??;
         let _ = std::fs::remove_file(crate::folder::control_socket(folder.root()));
         folder.mark_clean()?;
-        Ok(())
+        let stopped_meanwhile = starts_again && tokio::time::timeout(Duration::ZERO, stop.asked()).await.is_ok();
+        Ok(if starts_again && !stopped_meanwhile { Ended::StartsAgain } else { Ended::Stopped })
     }
 }
 
@@ -473,6 +529,8 @@ fn backend(
         metrics: Arc::new(|| None),
         pushes: Arc::new(|| None),
         endpoints: Arc::new(move || addresses.clone()),
+        restart: None,
+        listened: String::new(),
         rebuilt: None,
     }
 }
@@ -500,7 +558,7 @@ impl StopSignal {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn asked(mut self) {
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

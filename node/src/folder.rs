@@ -1,7 +1,7 @@
 //! The data folder: its format, its lock, its paths. One process per folder.
 //!
 //! Layout: `FORMAT` (a number), `LOCK`, `keys/`, `journal/`, `views/` and `search/` (disposable), `views.clean` (present after a clean
-//! stop), `views.doubted` (found damaged by a running node), `control.sock`. Folder 0700, keys 0600.
+//! stop), `views.doubted` (found damaged by a running node), `control.sock`; what `swap.rs` owns. Folder 0700, keys 0600.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,6 +9,8 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
+
+use crate::swap::{self, Plan};
 
 /// What this build writes; folders of later formats are refused by name.
 pub const FORMAT: u32 = 1;
@@ -39,6 +41,8 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
+    /// The restored domain that took its place when this was opened.
+    pub swapped: Option<Plan>,
     _lock: File,
 }
 
@@ -84,7 +88,8 @@ impl Folder {
         if found > FORMAT {
             return Err(FolderError::Newer { folder, found });
         }
-        Ok(Self { root: root.to_path_buf(), _lock: lock })
+        let swapped = swap::finish(root)?;
+        Ok(Self { root: root.to_path_buf(), swapped, _lock: lock })
     }
 
     /// Where it is.

@@ -21,6 +21,7 @@ mod push;
 mod sign_in;
 mod space;
 mod store;
+mod swap;
 mod told;
 mod words;
 mod writer;

@@ -10,7 +10,7 @@ use crate::{
     admin::{self, Backend, Progress, Request},
     folder::Folder,
     keys::Keys,
-    store,
+    store, swap,
     writer::Writer,
 };
 
@@ -53,12 +53,16 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         metrics: Arc::new(|| None),
         pushes: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),
+        restart: None,
+        listened: String::new(),
         rebuilt: opened.rebuilt,
     };
     let writer = Writer::start(sequencer, handle, Box::new(|_| {}))?;
     let result = admin::execute(&backend, request, progress);
     writer.stop()?;
     folder.mark_clean()?;
+    drop(backend);
+    swap::finish(folder.root())?;
     Ok(result?)
 }
 

@@ -165,6 +165,33 @@ pub fn write_reach(folder: &Folder, head: &Head) -> anyhow::Result<()> {
     Ok(write_file(&folder.backup_mark(), text.as_bytes())?)
 }
 
+/// How far a copy's journal reached when it was made, as its folder says.
+pub struct Reach {
+    /// Of its last record.
+    pub position: u64,
+    tag: String,
+}
+
+impl std::str::FromStr for Reach {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let read = text.trim().split_once(' ').and_then(|(position, tag)| Some((position.parse().ok()?, tag.to_owned())));
+        let (position, tag) = read.context("expected a position and a chain tag")?;
+        Ok(Self { position, tag })
+    }
+}
+
+impl Reach {
+    /// Whether this journal has that record.
+    pub fn is_of(&self, journal: &dyn ReadJournal) -> bool {
+        if self.position == 0 {
+            return true;
+        }
+        let ours = if self.position > journal.head().position { None } else { journal.header(self.position).ok() };
+        ours.is_some_and(|header| data_encoding::HEXLOWER.encode(&header.chain_tag) == self.tag)
+    }
+}
+
 /// Whether a journal still has everything that a backup says to hold: opening cuts a damaged end off, as one that nobody
 /// was told of.
 ///
@@ -172,11 +199,9 @@ pub fn write_reach(folder: &Folder, head: &Head) -> anyhow::Result<()> {
 /// What is missing.
 pub fn reaches(folder: &Folder, journal: &dyn ReadJournal) -> anyhow::Result<()> {
     let Ok(text) = fs::read_to_string(folder.backup_mark()) else { return Ok(()) };
-    let read = text.trim().split_once(' ').and_then(|(position, tag)| Some((position.parse().ok()?, tag)));
-    let (position, tag): (u64, &str) = read.with_context(|| format!("{}: not understood", folder.backup_mark().display()))?;
-    let head = journal.head().position;
-    let ours = if position == 0 || position > head { None } else { Some(journal.header(position)?.chain_tag) };
-    if position > 0 && ours.map(|tag| data_encoding::HEXLOWER.encode(&tag)).as_deref() != Some(tag) {
+    let reach: Reach = text.parse().with_context(|| folder.backup_mark().display().to_string())?;
+    if !reach.is_of(journal) {
+        let (position, head) = (reach.position, journal.head().position);
         bail!(
             "the copy is damaged: it was made with {position} records, and {head} of them are whole / 备份已损坏：制作时有 {position} 条记录，其中 {head} 条完整"
         );

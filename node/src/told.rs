@@ -1,7 +1,7 @@
 //! What the operator is told when the node is up: where it listens, the recovery key once, the first administrator's link
 //! with its QR code. As words, or as one line of JSON for programs.
 
-use std::net::SocketAddr;
+use std::{io::Write as _, net::SocketAddr};
 
 use serde_json::json;
 use startalk_net::WebCertificate;
@@ -36,7 +36,8 @@ impl Told<'_> {
                 "url": self.public_url, "first_link": local_link, "recovery_key": recovery, "pid": std::process::id(),
                 "link_key": hex(&self.identity.link_key().public()),
             });
-            println!("{told}");
+            // Whoever heard it at the first start may listen no more when the node starts again by itself.
+            let _ = writeln!(std::io::stdout(), "{told}");
             return;
         }
         let t = |en: &'static str, zh: &'static str| say(language, en, zh);

@@ -15,32 +15,104 @@ use utoipa::ToSchema;
 use super::{Backend, Progress};
 use crate::{
     folder::{FORMAT, Folder, write_file},
-    store,
+    store, swap,
 };
+
+/// Of files of a journal that hold records.
+const SEGMENT_ENDING: &str = ".segment";
 
 /// A backup that was made.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Made {
+    /// In the node's folder for them, where it can be brought back by this name; null: it is elsewhere, or no more.
+    pub name: Option<String>,
     /// Milliseconds since 1970.
     pub time_ms: u64,
     pub records: u64,
     pub bytes: u64,
-    /// It was read again and is whole.
-    pub verified: bool,
+    /// Whether it was read again when it was made, and is whole; null: the domain, which was brought back from an older one, does not
+    /// know.
+    pub verified: Option<bool>,
     /// The folder on the node's machine.
     pub place: String,
 }
 
-/// The last ones, the newest first.
+/// Those that the domain remembers, and those in its folder for them, of which a domain that was brought back knows nothing;
+/// the newest first.
 pub(super) fn list(backend: &Backend) -> Vec<Made> {
+    let folder = &backend.backups;
+    let name_of = |place: &str| {
+        let name = Path::new(place).strip_prefix(folder).ok()?.to_str()?;
+        swap::inside(folder, name).is_some().then(|| name.to_owned())
+    };
     let made = |b: &administration::Backup| Made {
+        name: name_of(&b.place),
         time_ms: b.time_ms,
         records: b.records,
         bytes: b.bytes,
-        verified: b.verified,
+        verified: Some(b.verified),
         place: b.place.clone(),
     };
-    administration::backups(&*backend.views.store).iter().rev().map(made).collect()
+    let mut all: Vec<Made> = administration::backups(&*backend.views.store).iter().map(made).collect();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if swap::inside(folder, &name).is_none() || all.iter().any(|b| b.name.as_ref() == Some(&name)) {
+            continue;
+        }
+        let reach = fs::read_to_string(entry.path().join("BACKUP")).ok().and_then(|text| text.parse::<store::Reach>().ok());
+        let Some(reach) = reach else { continue };
+        let made = fs::metadata(entry.path().join("BACKUP")).and_then(|m| m.modified()).ok();
+        let made_ms = made.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |d| d.as_millis());
+        all.push(Made {
+            name: Some(name),
+            time_ms: u64::try_from(made_ms).unwrap_or(0),
+            records: reach.position,
+            bytes: super::storage::bytes_in(&entry.path()),
+            verified: None,
+            place: entry.path().display().to_string(),
+        });
+    }
+    all.sort_by_key(|b| std::cmp::Reverse(b.time_ms));
+    all
+}
+
+/// Reads a copy as bringing it back would, without changing anything in it.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check(backend: &Backend, source: &Path, progress: &Progress) -> anyhow::Result<u64> {
+    let scratch = backend.folder.join("checking");
+    swap::remove(&scratch)?;
+    let checked = check_in(&scratch, source, progress);
+    swap::remove(&scratch)?;
+    checked
+}
+
+/// Opening a journal writes to its last segment, and to what a crash left: those are copied. The others are only read.
+fn check_in(scratch: &Path, source: &Path, progress: &Progress) -> anyhow::Result<u64> {
+    let target = Folder::create(scratch)?;
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(source.join("journal"))? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    let is_segment = |name: &str| name.ends_with(SEGMENT_ENDING);
+    let last = names.iter().rfind(|name| is_segment(name)).cloned();
+    for name in &names {
+        let (from, to) = (source.join("journal").join(name), target.journal().join(name));
+        if is_segment(name) && Some(name) != last.as_ref() {
+            std::os::unix::fs::symlink(fs::canonicalize(&from)?, &to)?;
+        } else {
+            fs::copy(&from, &to).with_context(|| from.display().to_string())?;
+        }
+    }
+    if let Ok(reach) = fs::read(source.join("BACKUP")) {
+        write_file(&target.backup_mark(), &reach)?;
+    }
+    let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
+    let records = journal.head().position;
+    drop(journal);
+    reread(&target, progress).map(|()| records)
 }
 
 /// Copies the domain to an empty folder, reads the copy again, and records that. Returns the number of records.
@@ -64,7 +136,7 @@ pub(super) fn backup(backend: &Backend, to: &Path, progress: &Progress) -> anyho
 }
 
 /// Whether a copy holds everything that it says to hold, every record whole.
-fn reread(target: &Folder, progress: &Progress) -> anyhow::Result<()> {
+pub(super) fn reread(target: &Folder, progress: &Progress) -> anyhow::Result<()> {
     let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
     store::reaches(target, &journal.reader())?;
     let Verified { damage, .. } = verify(&journal.reader(), progress)?;
@@ -78,7 +150,7 @@ fn reread(target: &Folder, progress: &Progress) -> anyhow::Result<()> {
     }
 }
 
-fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub(super) fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         write_file(&to.join(entry.file_name()), &fs::read(entry.path())?)?;
@@ -94,7 +166,7 @@ fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
 pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u64> {
     if Folder::exists(to) {
         bail!(
-            "{} holds a domain already; give an empty folder with --data / {} 中已有域，请用 --data 指定空文件夹",
+            "{} holds a domain already; give an empty folder with --data, or --replace with its name / {} 中已有域，请用 --data 指定空文件夹，或用 --replace 给出其域名",
             to.display(),
             to.display()
         );

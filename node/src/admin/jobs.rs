@@ -20,12 +20,15 @@ use crate::clock;
 /// Jobs that are remembered.
 const JOBS_KEPT: usize = 50;
 
+/// The job that goes on only when no other does.
+pub const RESTORE: &str = "restore";
+
 /// What a job is at.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Job {
     /// Of this process, from 1.
     pub job: u64,
-    /// backup, check, compact, erase or import.
+    /// backup, backup-check, check, compact, erase, import or restore.
     pub kind: String,
     /// running, done or failed.
     pub state: String,
@@ -42,6 +45,8 @@ pub struct Job {
     pub findings: Vec<Finding>,
     /// Bytes that compacting gave back.
     pub bytes_won: Option<u64>,
+    /// Records of a backup that was checked.
+    pub records: Option<u64>,
     /// What an import leaves behind; asked for by itself, with a right of its own.
     #[serde(skip)]
     #[schema(ignore)]
@@ -53,6 +58,7 @@ pub struct Job {
 pub struct Outcome {
     pub findings: Vec<Finding>,
     pub bytes_won: Option<u64>,
+    pub records: Option<u64>,
     pub intake: Option<Arc<Done>>,
 }
 
@@ -75,7 +81,9 @@ impl Jobs {
     ) -> Result<Job, Error> {
         let job = {
             let mut all = self.all.lock();
-            if all.iter().any(|j| j.kind == kind && j.state == "running") {
+            // What takes the domain's place waits for nobody, and nobody is cut off by it.
+            let alone = |kind: &str| kind == RESTORE;
+            if all.iter().any(|j| j.state == "running" && (j.kind == kind || alone(kind) || alone(&j.kind))) {
                 return Err(Code::Busy.into());
             }
             // What lets people in is not kept longer than it is needed: until the next of its sort.
@@ -101,9 +109,9 @@ impl Jobs {
             jobs.change(number, |job| {
                 job.ended_ms = clock::now_ms();
                 match outcome {
-                    Ok(Outcome { findings, bytes_won, intake }) => {
+                    Ok(Outcome { findings, bytes_won, records, intake }) => {
                         job.state = "done".into();
-                        (job.findings, job.bytes_won, job.intake) = (findings, bytes_won, intake);
+                        (job.findings, job.bytes_won, job.records, job.intake) = (findings, bytes_won, records, intake);
                     }
                     Err(error) => {
                         job.state = "failed".into();

@@ -12,12 +12,17 @@ pub mod http;
 mod intake;
 pub mod jobs;
 pub mod links;
+mod loss;
 mod people;
 mod policies;
+mod restore;
 mod storage;
 mod tokens;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -30,6 +35,7 @@ use startalk_domain::{
 };
 use startalk_protocol::{Code, DomainName, Error, error::Language, limits};
 use startalk_sequencer::Handle;
+use tokio::sync::Notify;
 
 use crate::{clock, compaction};
 pub use policies::PolicyChange;
@@ -120,6 +126,23 @@ pub enum Request {
     Backup {
         to: PathBuf,
     },
+    /// A copy is read as bringing it back would. `backup`: a name in the node's folder for them, or a path.
+    BackupCheck {
+        backup: String,
+    },
+    /// What would be lost.
+    Loss {
+        backup: String,
+    },
+    /// `domain`: its name, as it was typed.
+    Restore {
+        backup: String,
+        domain: String,
+    },
+    Replaced,
+    ReplacedDelete {
+        name: String,
+    },
     Compact,
     Doctor,
     Status,
@@ -165,6 +188,10 @@ pub struct Backend {
     pub pushes: Arc<dyn Fn() -> Option<startalk_push::Figures> + Send + Sync>,
     /// Endpoints that the record names, for `doctor`.
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Stops the node and starts it again; `None` when it is stopped.
+    pub restart: Option<Arc<Notify>>,
+    /// Where the node listens; empty when it is stopped.
+    pub listened: String,
     /// Why the views had to be made anew just now, for `doctor` on a stopped node.
     pub rebuilt: Option<String>,
 }
@@ -293,6 +320,17 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
             let records = backup::backup(backend, &to, progress).map_err(|e| failed(&e))?;
             Ok(json!({ "records": records, "to": to }))
         }
+        Request::BackupCheck { backup } => {
+            let records = backup::check(backend, &copy_at(backend, &backup)?, progress).map_err(|e| failed(&e))?;
+            Ok(json!({ "records": records, "checked": backup }))
+        }
+        Request::Loss { backup } => loss::of(backend, &copy_at(backend, &backup)?).map(|loss| json!({ "loss": loss })),
+        Request::Restore { backup, domain } => {
+            let plan = restore::restore(backend, &copy_at(backend, &backup)?, &domain, progress)?;
+            Ok(json!({ "restored": plan.records, "replaced": plan.name, "starts_again": backend.restart.is_some() }))
+        }
+        Request::Replaced => Ok(value(restore::list(backend))),
+        Request::ReplacedDelete { name } => restore::delete(backend, &name).map(done),
         Request::Compact => compact(backend, progress),
         Request::Doctor => Ok(json!({ "findings": doctor::examine(backend, progress) })),
         Request::Status => Ok(value(policies::show(backend))),
@@ -323,6 +361,15 @@ fn peer_rule(rule: &str) -> PeerRule {
         "deny" => PeerRule::Deny,
         _ => PeerRule::Unset,
     }
+}
+
+/// A copy that the operator named: by its name, or by an absolute path.
+fn copy_at(backend: &Backend, backup: &str) -> Result<PathBuf, Error> {
+    let path = Path::new(backup);
+    if !path.is_absolute() {
+        return restore::named(backend, backup);
+    }
+    if crate::folder::Folder::exists(path) { Ok(path.to_path_buf()) } else { Err(Code::NoSuchThing.into()) }
 }
 
 fn rotate(backend: &Backend) -> Result<(), Error> {

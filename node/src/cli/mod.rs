@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how answers are shown. `--json` shows them as they are.
 
 mod people;
+mod restore;
 mod show;
 
 use std::{
@@ -79,7 +80,17 @@ enum Verb {
     /// What the domain takes on its disk / 磁盘占用
     Storage,
     /// The last backups / 最近的备份
-    Backups,
+    Backups {
+        /// Reads this one again, and changes nothing / 重新校验此备份，不做任何更改
+        #[arg(long, value_name = "NAME|FOLDER")]
+        check: Option<String>,
+    },
+    /// Domains that a restore has replaced / 恢复备份时被替换、保留下来的数据
+    Replaced {
+        /// Deletes this one / 删除此份
+        #[arg(long, value_name = "NAME")]
+        delete: Option<String>,
+    },
     /// Other domains / 其他域
     #[command(subcommand)]
     Domain(Rule),
@@ -123,7 +134,15 @@ enum Verb {
     /// Copy the domain to an empty folder, while it runs / 备份到空文件夹，可在运行中进行
     Backup { to: PathBuf },
     /// Bring a backup back into --data, verified / 校验备份并恢复到 --data
-    Restore { from: PathBuf },
+    Restore {
+        from: PathBuf,
+        /// In place of the domain that is there, also while it runs: its name / 替换 --data 中现有的域（运行中亦可）：其域名
+        #[arg(long, value_name = "DOMAIN")]
+        replace: Option<String>,
+        /// Only says what would be lost / 仅说明将会失去什么
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Give back the disk space of erased messages, also while it runs / 收回已抹去内容占用的磁盘空间，可在运行中进行
     Compact,
     /// Look for what is wrong, and say what to do / 检查问题并给出办法
@@ -300,7 +319,11 @@ impl Verb {
             Self::Groups => Request::Groups,
             Self::Audit { before, limit } => Request::Audit { before: *before, limit: *limit },
             Self::Storage => Request::Storage,
-            Self::Backups => Request::Backups,
+            Self::Backups { check: None } => Request::Backups,
+            Self::Backups { check: Some(backup) } => Request::BackupCheck { backup: copy_named(Path::new(backup)) },
+            Self::Replaced { delete: None } => Request::Replaced,
+            Self::Replaced { delete: Some(name) } => Request::ReplacedDelete { name: name.clone() },
+            Self::Restore { from, dry_run: true, .. } => Request::Loss { backup: copy_named(from) },
             Self::Peers => Request::Peers,
             Self::Metrics => Request::Metrics,
             Self::Key(KeyVerb::Rotate) | Self::Keys(KeyVerb::Rotate) => Request::KeysRotate,
@@ -344,7 +367,11 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
             with_links(&data, request, Some(file), &progress, json, language)
         }
         Verb::Up(raw) => boot::up(&data, raw.resolve()?, json, language),
-        Verb::Restore { from } => {
+        Verb::Restore { from, replace: Some(domain), .. } => {
+            let request = Request::Restore { backup: copy_named(&from), domain };
+            show(&restore::replace(&data, &request, &progress)?, json, language)
+        }
+        Verb::Restore { from, .. } => {
             let records = backup::restore(&from, &data, &progress)?;
             show(&serde_json::json!({ "restored": records }), json, language)
         }
@@ -381,6 +408,13 @@ fn with_links(
     };
     people::write_links(&mut answer, file.zip(links.as_deref()))?;
     show(&answer, json, language)
+}
+
+/// A copy for the node: a folder that is there by its whole path, anything else as a name.
+fn copy_named(from: &Path) -> String {
+    let path =
+        if Folder::exists(from) { std::path::absolute(from).unwrap_or_else(|_| from.to_path_buf()) } else { from.to_path_buf() };
+    path.display().to_string()
 }
 
 /// The root key may be read while the node runs: the files do not change.

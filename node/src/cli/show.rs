@@ -36,6 +36,30 @@ pub fn in_words(value: &Value, language: Language) -> String {
             return as_lines(rows, language);
         }
     }
+    if value["loss"].is_object() {
+        return loss(&value["loss"], language);
+    }
+    if let Some(rows) = value["replaced"].as_array() {
+        let mut out = as_lines(rows, language);
+        if let Some(why) = value["failed"]["why"].as_str() {
+            out += &format!("{} {why}\n", t("The last restore was given up:", "最近一次恢复已放弃："));
+        }
+        return out;
+    }
+    if let Some(place) = value["replaced"].as_str() {
+        return format!(
+            "{} {}\n{} {place}\n",
+            value["restored"],
+            t("records restored and verified; a new epoch has begun.", "条记录已恢复并校验，新纪元已开始。"),
+            t(
+                "The domain as it was is kept; `startalk replaced` lists it, --delete deletes it:",
+                "原有数据已保留，可用 `startalk replaced` 查看，用 --delete 删除："
+            ),
+        );
+    }
+    if value["checked"].is_string() {
+        return format!("{} {}\n", value["records"], t("records, every one whole", "条记录，全部完整"));
+    }
     if let Some(secret) = value["secret"].as_str() {
         return format!("{secret}\n{}\n", t("It is shown this once.", "仅显示这一次。"));
     }
@@ -85,6 +109,56 @@ pub fn in_words(value: &Value, language: Language) -> String {
         Some(fields) => fields.iter().map(|(name, v)| format!("{name}: {}\n", text(v))).collect(),
         None => format!("{value}\n"),
     }
+}
+
+/// What a restore would lose.
+fn loss(loss: &Value, language: Language) -> String {
+    let t = |en: &'static str, zh: &'static str| say(language, en, zh);
+    let mut out = String::new();
+    let mut line = |words: &str, value: String| out += &format!("{words} {value}\n");
+    let names = |field: &str| {
+        let all = loss[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+        all.collect::<Vec<_>>().join(" ")
+    };
+    if loss["counted"] == false {
+        line(
+            t(
+                "The domain did not go on from this copy: everything that is not in it is lost.",
+                "当前的域并非由此备份延续而来：备份中没有的一切都会失去。",
+            ),
+            String::new(),
+        );
+    } else {
+        line(t("Records that are lost:", "将失去的记录数："), text(&loss["lost"]));
+        if loss["at_least"] == true {
+            line(t("Of the first of them:", "其中最早的一部分："), String::new());
+        }
+        for (field, en, zh) in [
+            (
+                "messages_here",
+                "messages of people here, which their devices offer again:",
+                "本域用户的消息（其设备会重新提交）：",
+            ),
+            ("messages_elsewhere", "messages from other domains, which send them again:", "来自其他域的消息（对方会重新发送）："),
+            ("groups", "groups that began here:", "本域新建的群："),
+            ("people_count", "accounts that were made:", "新建的帐号："),
+            ("devices", "devices that have to sign in again:", "需要重新登录的设备："),
+            ("deleted", "deleted accounts that come back:", "会重新出现的已删除帐号："),
+            ("erased", "erased texts that come back:", "会重新出现的已抹去内容："),
+        ] {
+            if loss[field] != 0 {
+                line(t(en, zh), text(&loss[field]));
+            }
+        }
+        for (field, en, zh) in [("people", "People:", "帐号："), ("domains", "Domains:", "涉及的域：")] {
+            if !names(field).is_empty() {
+                line(t(en, zh), names(field));
+            }
+        }
+    }
+    line(t("Bytes needed:", "所需字节："), text(&loss["needed_bytes"]));
+    line(t("Bytes free:", "剩余字节："), text(&loss["free_bytes"]));
+    out
 }
 
 /// Whatever a list holds: a line for each, with the fields that say something.

@@ -37,14 +37,21 @@ export interface Policies {
 }
 export interface Finding { readonly check: string; readonly state: 'good' | 'warning' | 'bad'; readonly words: { readonly en: string; readonly zh: string } }
 export interface Storage { readonly journal_bytes: number; readonly views_bytes: number; readonly checkpoints_bytes: number; readonly backups_bytes: number; readonly free_bytes: number }
-export interface Backup { readonly time_ms: number; readonly records: number; readonly bytes: number; readonly verified: boolean; readonly place: string }
+export interface Backup { readonly name: string | null; readonly time_ms: number; readonly records: number; readonly bytes: number; readonly verified: boolean | null; readonly place: string }
+export interface Loss {
+  readonly records: number | null; readonly counted: boolean; readonly lost: number; readonly since_ms: number | null; readonly at_least: boolean
+  readonly messages_here: number; readonly messages_elsewhere: number; readonly groups: number; readonly people: readonly string[]; readonly people_count: number; readonly devices: number
+  readonly deleted: number; readonly erased: number; readonly domains: readonly string[]; readonly needed_bytes: number; readonly free_bytes: number
+}
+export interface Replaced { readonly name: string; readonly from: string; readonly records: number; readonly replaced_records: number; readonly asked_ms: number; readonly by: string | null; readonly bytes: number; readonly place: string }
+export interface Restores { readonly replaced: readonly Replaced[]; readonly failed: { readonly from: string; readonly asked_ms: number; readonly why: string } | null }
 export interface Overview {
   readonly domain: string; readonly display_name: string; readonly url: string; readonly version: string; readonly epoch: number; readonly people: number; readonly administrators: number
   readonly disabled: number; readonly domains: number; readonly connected: number; readonly storage: Storage; readonly last_backup: Backup | null; readonly findings: readonly Finding[]
 }
 export interface Job {
   readonly job: number; readonly kind: string; readonly state: 'running' | 'done' | 'failed'; readonly done: number; readonly total: number
-  readonly error: { readonly code: string; readonly params: Record<string, string> } | null; readonly findings: readonly Finding[]; readonly bytes_won: number | null
+  readonly error: { readonly code: string; readonly params: Record<string, string> } | null; readonly findings: readonly Finding[]; readonly bytes_won: number | null; readonly records: number | null; readonly began_ms: number
 }
 export interface Act {
   readonly number: number; readonly time_ms: number; readonly by: string; readonly by_number: number; readonly by_name: string | null; readonly act: string

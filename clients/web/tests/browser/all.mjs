@@ -2,6 +2,7 @@
 
 import { accounts } from './accounts.mjs'
 import { admin } from './admin.mjs'
+import { administering } from './administering.mjs'
 import { finding } from './finding.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
@@ -20,4 +21,4 @@ import { security } from './security.mjs'
 import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...notices, ...own, ...rooms, ...admin, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

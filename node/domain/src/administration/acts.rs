@@ -5,7 +5,7 @@
 
 use startalk_protocol::pb::events as pb;
 
-use super::{Area, By, Tended, valid};
+use super::{Area, By, Tended, tokens, valid};
 use crate::{
     accounts::{self, Role},
     command::{Admission, Answer, Command, PasswordBy, PeerRule},
@@ -65,6 +65,9 @@ pub(super) fn of(read: &impl Read, command: &Command) -> Option<(Area, &'static 
         Command::Tend(Tended::KeysReplaced) => (Area::Node, "keys-replaced"),
         Command::Tend(Tended::Compacted) => (Area::Node, "compacted"),
         Command::Tend(Tended::BackedUp { .. }) => (Area::Node, "backup-made"),
+        Command::Tend(Tended::RestoreBegun { .. }) => (Area::Node, "restore-begun"),
+        Command::Tend(Tended::Restored { .. }) => (Area::Node, "backup-restored"),
+        Command::Tend(Tended::ReplacedDeleted) => (Area::Node, "replaced-deleted"),
         _ => return None,
     })
 }
@@ -91,6 +94,18 @@ pub(super) struct Subject {
     domain: Option<startalk_protocol::DomainName>,
     policies: Vec<(&'static str, String)>,
     changes: Vec<pb::Changed>,
+    asked_by: Option<By>,
+}
+
+/// Who asked, if this domain has them: a backup has no account that came after it, and the numbers of those before it are
+/// theirs in both.
+fn known(read: &impl Read, asked_by: By) -> Option<By> {
+    let is_known = match asked_by {
+        By::Operator => true,
+        By::Account(actor) => accounts::account(read, actor.account).is_some(),
+        By::Token(token) => tokens(read).iter().any(|t| t.token == token),
+    };
+    is_known.then_some(asked_by)
 }
 
 fn changed(field: &str, before: impl ToString, after: impl ToString) -> pb::Changed {
@@ -159,13 +174,24 @@ impl Subject {
                 changes: vec![changed("records", "", records), changed("bytes", "", bytes), changed("verified", "", verified)],
                 ..Self::default()
             },
+            Command::Tend(Tended::RestoreBegun { records }) => {
+                Self { changes: vec![changed("records", "", records)], ..Self::default() }
+            }
+            Command::Tend(Tended::Restored { records, replaced_records, asked_by }) => {
+                let mut changes = vec![changed("records", replaced_records, records)];
+                let asked_by = known(read, *asked_by);
+                if asked_by.is_none() {
+                    changes.push(changed("asked_by", "", "not-in-backup"));
+                }
+                Self { changes, asked_by, ..Self::default() }
+            }
             _ => Self::default(),
         }
     }
 
     /// The facts of the record, once it was done.
     pub(super) fn after(self, read: &impl Read, answer: &Answer, act: &str, by: By) -> pb::Administered {
-        let (by, number, device) = match by {
+        let (by, number, device) = match self.asked_by.unwrap_or(by) {
             By::Operator => ("operator", 0, 0),
             By::Account(actor) => ("account", actor.account, actor.device),
             By::Token(token) => ("token", token, 0),

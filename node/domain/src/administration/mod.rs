@@ -46,6 +46,18 @@ pub enum Tended {
         verified: bool,
         place: String,
     },
+    /// A backup of so many records is about to take the place of the domain as it is: the last that it records.
+    RestoreBegun {
+        records: u64,
+    },
+    /// The first that a domain records which was brought back: who asked for it, while the domain still was another.
+    Restored {
+        records: u64,
+        replaced_records: u64,
+        asked_by: By,
+    },
+    /// The domain as it was before a restore was deleted.
+    ReplacedDeleted,
 }
 
 /// A backup that was made.

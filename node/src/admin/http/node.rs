@@ -3,6 +3,7 @@
 use axum::{Json, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use startalk_domain::administration::{self, Area, By, Scopes};
+use startalk_protocol::{Code, Error};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -13,8 +14,10 @@ use crate::{
         audit::{self, Act},
         backup::{self, Made},
         doctor,
-        jobs::{Job, Outcome},
+        jobs::{self, Job, Outcome},
+        loss::{self, Loss},
         policies::{self, Overview},
+        restore::{self, Restores},
         storage::{self, Storage},
         tokens::{self, NewToken, Token},
     },
@@ -28,6 +31,11 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(measure))
         .routes(routes!(compact))
         .routes(routes!(backups, back_up))
+        .routes(routes!(loss_of))
+        .routes(routes!(check_backup))
+        .routes(routes!(bring_back))
+        .routes(routes!(replaced))
+        .routes(routes!(delete_replaced))
         .routes(routes!(check))
         .routes(routes!(jobs))
         .routes(routes!(job))
@@ -63,6 +71,14 @@ struct WantedToken {
     scopes: Vec<String>,
     #[schema(minimum = 1, maximum = 366)]
     days: u32,
+}
+
+/// Who really means it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Sure {
+    /// The domain's name.
+    domain: String,
 }
 
 /// Who asks, and what they may.
@@ -131,6 +147,58 @@ async fn back_up(caller: Caller) -> Result<(StatusCode, Json<Job>), Refusal> {
         })
     };
     Ok((StatusCode::ACCEPTED, Json(caller.changes(Area::Node, work).await?)))
+}
+
+/// What is lost, and what comes again, if this backup is brought back. A domain that was replaced is named like a backup.
+#[utoipa::path(get, path = "/backups/{backup}/loss", tag = "node", params(("backup" = String, Path)), responses((status = 200, body = Loss), Failures))]
+async fn loss_of(caller: Caller, Path(backup): Path<String>) -> Answer<Loss> {
+    caller.reads(Area::Node, move |b| loss::of(b, &restore::named(b, &backup)?)).await.map(Json)
+}
+
+/// Reads a backup as bringing it back would, and changes nothing: a job, which fails if the backup is damaged.
+#[utoipa::path(post, path = "/backups/{backup}/check", tag = "node", params(("backup" = String, Path)), responses((status = 202, body = Job), Failures))]
+async fn check_backup(caller: Caller, Path(backup): Path<String>) -> Result<(StatusCode, Json<Job>), Refusal> {
+    let work = move |b: &Backend| {
+        let (backend, source) = (b.clone(), restore::named(b, &backup)?);
+        b.jobs.begin("backup-check", move |progress| {
+            let records = backup::check(&backend, &source, progress).map_err(|e| admin::failed(&e))?;
+            Ok(Outcome { records: Some(records), ..Outcome::default() })
+        })
+    };
+    Ok((StatusCode::ACCEPTED, Json(caller.changes(Area::Node, work).await?)))
+}
+
+/// Brings a backup back: a job that prepares it; then the node starts again with it by itself, and `/replaced` has the domain
+/// as it was, or why nothing was done.
+#[utoipa::path(post, path = "/backups/{backup}/restore", tag = "node", params(("backup" = String, Path)), request_body = Sure, responses((status = 202, body = Job), Failures))]
+async fn bring_back(
+    caller: Caller,
+    Path(backup): Path<String>,
+    Body(sure): Body<Sure>,
+) -> Result<(StatusCode, Json<Job>), Refusal> {
+    let work = move |b: &Backend| {
+        let (backend, source) = (b.clone(), restore::named(b, &backup)?);
+        if sure.domain != backend.domain.as_str() {
+            return Err(Error::new(Code::BadValue).with("field", "domain").with("expected", &backend.domain));
+        }
+        b.jobs.begin(jobs::RESTORE, move |progress| {
+            restore::restore(&backend, &source, &sure.domain, progress).map(|_| Outcome::default())
+        })
+    };
+    Ok((StatusCode::ACCEPTED, Json(caller.changes(Area::Node, work).await?)))
+}
+
+/// Domains that were replaced by a backup, and why the last restore was given up, if it was.
+#[utoipa::path(get, path = "/replaced", tag = "node", responses((status = 200, body = Restores), Failures))]
+async fn replaced(caller: Caller) -> Answer<Restores> {
+    caller.reads(Area::Node, |b| Ok(restore::list(b))).await.map(Json)
+}
+
+/// Deletes a domain that was replaced.
+#[utoipa::path(delete, path = "/replaced/{name}", tag = "node", params(("name" = String, Path)), responses((status = 204), Failures))]
+async fn delete_replaced(caller: Caller, Path(name): Path<String>) -> Result<StatusCode, Refusal> {
+    caller.changes(Area::Node, move |b| restore::delete(b, &name)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Looks at everything, as `startalk doctor` does: a job, whose findings say what to do.

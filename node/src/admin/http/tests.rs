@@ -25,6 +25,7 @@ use super::{Backend, description, router};
 use crate::{folder::Folder, keys::Keys, store, writer::Writer};
 
 mod imports;
+mod restores;
 
 struct Node {
     backend: Backend,
@@ -57,6 +58,8 @@ impl Node {
             metrics: Arc::new(|| None),
             pushes: Arc::new(|| None),
             endpoints: Arc::new(Vec::new),
+            restart: None,
+            listened: String::new(),
             rebuilt: None,
         };
         let router = router(backend.clone());
@@ -156,6 +159,11 @@ fn table() -> Vec<Row> {
         ("post", "/storage/compact", "/storage/compact", None, node, true),
         ("get", "/backups", "/backups", None, node, false),
         ("post", "/backups", "/backups", None, node, true),
+        ("get", "/backups/{backup}/loss", "/backups/none/loss", None, node, false),
+        ("post", "/backups/{backup}/check", "/backups/none/check", None, node, true),
+        ("post", "/backups/{backup}/restore", "/backups/none/restore", Some(json!({ "domain": "a.example" })), node, true),
+        ("get", "/replaced", "/replaced", None, node, false),
+        ("delete", "/replaced/{name}", "/replaced/none", None, node, true),
         ("post", "/checks", "/checks", None, node, true),
         ("get", "/jobs", "/jobs", None, node, false),
         ("get", "/jobs/{job}", "/jobs/9999", None, node, false),

@@ -10,7 +10,7 @@ const zh: Translation<typeof en> = {
   health: '健康状况', good: '良好', warning: '请留意', bad: '需要处理', checkAll: '全面检查', checkText: '会读取磁盘上的每条记录，需要一些时间。',
   peopleN: { other: '{n} 人' }, administratorsN: { other: '{n} 位管理员' }, connectedN: '{n8} 个域中 {connected} 个已连接', version: '版本', epoch: '纪元', address: '地址', records: '记录数',
   storage: '存储', journal: '日志', views: '视图', checkpoints: '检查点', backupsSize: '本机上的备份', free: '剩余', compact: '收回已抹去的空间', won: '已收回 {size}。',
-  backup: '备份', backupNow: '立即备份', backupNone: '还没有备份。', backupLast: '{since}，{size}，{records} 条记录', backupWhole: '已校验，完好', backupBroken: '未能通过校验', backupPlace: '位于节点所在机器的 {place}，请复制到另一台机器。', backupRestore: '恢复时，请停止节点并运行：', backupMore: '更早的备份',
+  backup: '备份', backupNow: '立即备份', backupNone: '还没有备份。', backupWhole: '已校验，完好', backupBroken: '未能通过校验', backupMore: '更早的备份',
   running: '{what}：{percent} %', failed: '操作失败。', done: '已完成。',
   addPerson: '添加人员', name: '名字', nameHint: 'a–z、0–9、点和短横线，位于 @ 之前。', displayName: '显示名称', role: '角色', member: '成员', auditor: '审计员', administrator: '管理员', roleHint: '审计员可查看这里的一切，但不能更改。', add: '添加',
   passwordOnce: '{user} 的密码，仅显示这一次。登录后请修改。', copy: '复制', copied: '已复制', ok: '已妥善保存',
@@ -32,6 +32,14 @@ const zh: Translation<typeof en> = {
   print: '打印', printScan: '用相机扫描二维码，或打开链接。', signInLink: '登录链接', signInLinkText: '{user} 可用它登录一次并设置密码。之前的链接作废。',
   inviteGroups: '加入的群', inviteGroupsHint: '由本域保管、且你有权添加成员的群。', inviteInto: '加入 {groups}', invitePrint: '打印', invitePrintTitle: '加入 {domain}',
   tokensText: '程序可用令牌通过 API 进行管理：限于其权限范围，且其生成者须一直是管理员。', tokensNone: '没有令牌。', tokenMake: '生成令牌', tokenName: '用途', tokenScopes: '权限范围', tokenValid: '有效期', tokenOnce: '令牌，仅显示这一次。', tokenOver: '已失效', scopeRead: '查看一切', scopePeople: '人员与邀请', scopeDomains: '其他域', scopePolicies: '策略', scopeAll: '一切', tokenRevokeTitle: '作废“{name}”？',
+  backupSize: '{size}，{records} 条记录', backupCheck: '校验', backupCheckedNow: '刚刚重新校验，完好', backupUnknown: '是否完好未知', backupAway: '请把备份复制到另一台机器：磁盘损坏时，同一磁盘上的备份也会丢失。', restore: '恢复…',
+  restoreTitle: '恢复{since}的备份？', restoreType: '输入 {domain} 以继续', restoreGo: '恢复此备份', restoreCopying: '正在复制备份…', restoreReading: '正在重新校验每条记录…', restoreOpening: '正在打开…',
+  restoreAgain: '节点正以此备份重新启动…', restoreStay: '在节点重新启动之前，大家可照常使用。关闭此页面不影响恢复。', restoreDone: '备份已恢复，共 {records} 条记录。', restoreKept: '原有的域数据已保留（{size}）。确认没有缺失后可将其删除。', restoreNot: '没有做任何更改，域仍是原来的样子。', restoreCut: '备份尚未准备好，节点就停止了。',
+  restoreSignedOut: '备份已恢复。此设备是在备份之后登录的，请重新登录。', restoreGivenUp: '{since}请求的恢复已放弃，域仍是原来的样子。', lossCounting: '正在统计将失去的内容…', lossNothing: '此后没有发生任何事。', lossN: { other: '一切将回到当时的样子。{n} 条记录将失去，最早的一条在{since}。' }, lossAtLeast: '以下只统计了其中最早的一部分。',
+  lossUncounted: '当前的域并非由此延续而来：其中没有的一切都会失去，且无法统计。', lossHereN: { other: '本域用户的 {n} 条消息与更改。他们的设备会重新提交（每台设备最近 2,000 条）。' }, lossElsewhereN: { other: '来自其他域的 {n} 条消息与更改，对方会重新发送。' }, lossPeopleN: { other: '此后新建的 {n} 个帐号将不复存在：{names}' }, lossDevicesN: { other: '此后登录的 {n} 台设备需要重新登录。' }, lossGroupsN: { other: '此后新建的 {n} 个群将不复存在。' },
+  lossDeletedN: { other: '已删除的 {n} 个帐号会重新出现，请再次删除。' }, lossErasedN: { other: '已抹去的 {n} 段文字会重新出现。' }, lossDomains: '此后有往来的域：{names}', lossKept: '现有的域数据会保留在节点所在机器上，直到你将其删除。', lossSpace: '需要 {needed} 空间，剩余 {free}。', replaced: '被替换的域数据',
+  replacedText: '恢复备份之前的域。没有人能读到它；其中有大家写过的内容和密钥。', replacedOn: '{when}被替换', replacedBy: '由 {user} 以 {from} 替换', replacedDelete: '删除被替换的数据？', replacedDeleteText: '将收回 {size}。只存在于其中的内容会永久消失。', actRestoreBegun: '开始恢复备份',
+  actBackupRestored: '恢复备份', actReplacedDeleted: '删除被替换的数据', askedBy: '请求者', notInBackup: '备份之后才加入的人',
 }
 
 export default zh
