@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
-use startalk_domain::{Event, Recorded, directory};
+use startalk_domain::{Actor, Event, Recorded, administration::By, directory};
 use startalk_journal::ReadJournal as _;
 use startalk_protocol::Error;
 use utoipa::ToSchema;
@@ -48,6 +48,8 @@ pub struct Loss {
     pub people_count: u64,
     /// Devices that signed in: they have to do it again.
     pub devices: u64,
+    /// The device that asks is one of them.
+    pub this_device: bool,
     /// Accounts that were deleted, and come back.
     pub deleted: u64,
     /// Recalled or edited texts and other contents that were erased, and come back.
@@ -89,7 +91,7 @@ pub fn of(backend: &Backend, source: &Path) -> Result<Loss, Error> {
         for record in records.iter().take_while(|r| r.header.position <= end) {
             let recorded = Recorded::read(record).map_err(|e| failed(&e.into()))?;
             loss.since_ms.get_or_insert(recorded.time_ms);
-            counted.take(&mut loss, &recorded);
+            counted.take(&mut loss, backend.by, &recorded);
         }
     }
     let store = &*backend.views.store;
@@ -111,7 +113,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn take(&mut self, loss: &mut Loss, record: &Recorded) {
+    fn take(&mut self, loss: &mut Loss, by: By, record: &Recorded) {
         let from = record.event.link_in().map(|link| link.peer);
         for peer in record.event.link_outs().iter().map(|out| out.peer).chain(from) {
             *self.domains.entry(peer).or_default() += 1;
@@ -123,12 +125,11 @@ impl Counted {
             Event::GroupRecorded(..) => loss.messages_here += 1,
             Event::GroupBegan(facts, _) if facts.home == directory::HERE => loss.groups += 1,
             Event::AccountCreated(facts, _) => drop(self.people.insert(facts.account)),
-            Event::AccountDeleted(facts, _) => {
-                if !self.people.remove(&facts.account) {
-                    loss.deleted += 1;
-                }
+            Event::AccountDeleted(facts, _) => loss.deleted += u64::from(!self.people.remove(&facts.account)),
+            Event::DeviceAdded(facts, _) => {
+                loss.devices += 1;
+                loss.this_device |= by == By::Account(Actor { account: facts.account, device: facts.device });
             }
-            Event::DeviceAdded(..) => loss.devices += 1,
             Event::Erased(facts, _) => {
                 // Bodies of records that are lost themselves do not come back.
                 let kept = loss.records.unwrap_or(0);

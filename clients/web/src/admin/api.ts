@@ -40,7 +40,7 @@ export interface Storage { readonly journal_bytes: number; readonly views_bytes:
 export interface Backup { readonly name: string | null; readonly time_ms: number; readonly records: number; readonly bytes: number; readonly verified: boolean | null; readonly place: string }
 export interface Loss {
   readonly records: number | null; readonly counted: boolean; readonly lost: number; readonly since_ms: number | null; readonly at_least: boolean
-  readonly messages_here: number; readonly messages_elsewhere: number; readonly groups: number; readonly people: readonly string[]; readonly people_count: number; readonly devices: number
+  readonly messages_here: number; readonly messages_elsewhere: number; readonly groups: number; readonly people: readonly string[]; readonly people_count: number; readonly devices: number; readonly this_device: boolean
   readonly deleted: number; readonly erased: number; readonly domains: readonly string[]; readonly needed_bytes: number; readonly free_bytes: number
 }
 export interface Replaced { readonly name: string; readonly from: string; readonly records: number; readonly replaced_records: number; readonly asked_ms: number; readonly by: string | null; readonly bytes: number; readonly place: string }

@@ -34,11 +34,16 @@ async fn a_backup_is_brought_back_over_http() {
     let name = backups[0]["name"].as_str().unwrap().to_owned();
     let records = backups[0]["records"].as_u64().unwrap();
     node.person("late", Role::Member);
-    let before = node.backend.views.journal.head().position;
+    let late = node.backend.views.journal.head().position;
 
     let (_, loss) = call("GET", &format!("/backups/{name}/loss"), None).await;
-    assert_eq!((loss["counted"].as_bool(), loss["lost"].as_u64()), (Some(true), Some(before - records)), "{loss}");
+    assert_eq!((loss["counted"].as_bool(), loss["lost"].as_u64()), (Some(true), Some(late - records)), "{loss}");
     assert_eq!((&loss["people"], &loss["devices"]), (&json!(["late@a.example"]), &json!(1)), "{loss}");
+    assert_eq!(loss["this_device"], false);
+    let (_, lates) = node.person("later", Role::Administrator);
+    let (_, loss) = node.call("GET", &format!("/backups/{name}/loss"), Some(&lates), None).await;
+    assert_eq!((&loss["this_device"], &loss["people_count"]), (&json!(true), &json!(2)));
+    let before = node.backend.views.journal.head().position;
     let checked = node.follow(call("POST", &format!("/backups/{name}/check"), None).await).await;
     assert_eq!((checked.state.as_str(), checked.records), ("done", Some(records)));
     assert!(!node.backend.folder.join("checking").exists());
