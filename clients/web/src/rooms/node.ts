@@ -21,6 +21,8 @@ export interface Pinned { readonly sequence: number; readonly author: string; re
 
 /** A person or group that the account knows already, for choosing and naming. */
 export interface Known { readonly user: string; readonly displayName: string }
+/** A group that whoever comes with an invitation may be brought into. */
+export interface IntoGroup { readonly key: string; readonly name: string }
 /** A first contact that waits for a decision. */
 export interface Request { readonly conversation: ConversationId; readonly user: string; readonly displayName: string; readonly timeMs: number; readonly preview: string }
 
@@ -57,6 +59,8 @@ export interface Node extends Pick<AccountCalls, Asked> {
   own(): OwnRow | undefined
   known(): readonly Known[]
   requests(): readonly Request[]
+  /** Groups of this domain into which one may bring people. */
+  bringsInto(): readonly IntoGroup[]
   group(conversation: ConversationId): Group | undefined
   blockedNow(user: string): boolean
   pending(): number

@@ -3,11 +3,15 @@
 
 import type { Account } from '../app/account.svelte'
 import { gist } from '../app/preview'
-import type { AccountRow, ConversationRow } from '../sdk/api'
+import type { AccountRow, ConversationRow, GroupRow } from '../sdk/api'
 import type { Group, Node, Request } from './node'
 
 /** Of the protocol, while no welcome has come. */
 const PROTOCOL = 1
+
+/** Whether whoever comes to this domain may be brought in by this member. The node decides; what it would refuse is not offered. */
+const bringsInto = (group: GroupRow, domain: string): boolean =>
+  group.home === domain && group.standing === 'member' && (group.rights.add === 'members' || group.role === 'owner' || (group.rights.add === 'administrators' && group.role === 'administrator'))
 
 export function session(talk: Account, version: string): Node {
   const { calls, me: user } = talk
@@ -33,6 +37,7 @@ export function session(talk: Account, version: string): Node {
     own: () => talk.own,
     known: () => rows().flatMap((c) => (c.peer && !c.peer.gone && !c.request && !c.blocked ? [{ user: c.peer.user, displayName: talk.name(c.peer.user) }] : [])),
     requests: () => rows().filter((c) => c.request && !c.blocked && c.head > 0).flatMap((c) => request(c, talk)),
+    bringsInto: () => rows().flatMap((c) => (c.group && bringsInto(c.group, talk.domain) ? [{ key: c.id, name: c.group.name }] : [])),
     group: (id) => group(talk.rowOf(id)),
     blockedNow: (whom) => rows().some((c) => c.blocked && c.peer?.user === whom),
     pending: () => row()?.outbox ?? 0,
@@ -62,7 +67,7 @@ export function session(talk: Account, version: string): Node {
     removePasskey: (id) => calls.removePasskey(id),
     changePassword: (old, next) => calls.changePassword(old, next),
     newRecoveryCodes: (password) => calls.newRecoveryCodes(password),
-    invite: (uses, validMs) => calls.invite(uses, validMs),
+    invite: (uses, validMs, groups) => calls.invite(uses, validMs, groups),
     blocked: () => calls.blocked(),
     block: (whom, blocked) => calls.block(whom, blocked),
     decide: (id, accept) => calls.decide(id, accept),

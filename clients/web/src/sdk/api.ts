@@ -402,7 +402,8 @@ export interface AccountCalls {
   removePasskey(id: string): Promise<void>
   changePassword(old: string, next: string): Promise<void>
   newRecoveryCodes(password: string): Promise<readonly string[]>
-  invite(uses: number, validMs: number): Promise<InvitationRow>
+  /** A link to the domain; whoever comes with it is brought into these groups, which are kept here. */
+  invite(uses: number, validMs: number, groups?: readonly ConversationId[]): Promise<InvitationRow>
   deleteAccount(password: string, erase: boolean): Promise<void>
   /** Asks the administration of the domain (docs/admin-api.md); `path` begins after /api/admin/v1. undefined: no content. */
   administer(method: string, path: string, body?: unknown): Promise<unknown>

@@ -493,8 +493,8 @@ export class Calls implements AccountCalls {
     return (await this.#session.ask({ case: 'newRecoveryCodes', value: { password } }, 'recoveryCodes')).codes
   }
 
-  async invite(uses: number, validMs: number): Promise<InvitationRow> {
-    return link(await this.#session.ask({ case: 'makeInvitation', value: { uses, validMs: BigInt(validMs) } }, 'invitation'))
+  async invite(uses: number, validMs: number, groups: readonly ConversationId[] = []): Promise<InvitationRow> {
+    return link(await this.#session.ask({ case: 'makeInvitation', value: { uses, validMs: BigInt(validMs), groups: groups.map(BigInt) } }, 'invitation'))
   }
 
   async deleteAccount(password: string, eraseMessages: boolean): Promise<void> {

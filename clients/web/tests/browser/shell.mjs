@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import http from 'node:http'
-import { Window } from '../harness/person.mjs'
-import { comeIn, signUp } from '../harness/steps.mjs'
+import { accessible, Window } from '../harness/person.mjs'
+import { comeIn, composer, open as openTalk, signUp } from '../harness/steps.mjs'
 
 async function open(test, options, url) {
   const window = await Window.open(test.browser, options)
@@ -130,7 +130,7 @@ export const shell = [
     },
   },
   {
-    name: 'a link says what it gives before a form is filled in: an administrator, who invites, or that it was used',
+    name: 'a link says what it gives before a form is filled in: an administrator, who invites, or that it was used; and brings into a group',
     async run(test) {
       const { link } = await test.world.alpha.ask('invite', '--administrator')
       const window = await Window.open(test.browser)
@@ -140,13 +140,20 @@ export const shell = [
       const hosts = await Window.open(test.browser)
       test.windows.push(hosts)
       const host = await comeIn(test.world.alpha, hosts, 'hostess')
+      await host.getByRole('button', { name: 'New conversation' }).first().click()
+      await host.getByRole('menuitem', { name: 'New group' }).click()
+      await host.getByRole('dialog').getByLabel('Name', { exact: true }).fill('Guests of hers')
+      await host.getByRole('button', { name: 'Make the group' }).click()
+      await composer(host).waitFor()
       await host.goto('https://alpha.test/settings/invite')
+      await host.getByRole('checkbox', { name: 'Guests of hers' }).check()
+      await accessible(host, 'an invitation by somebody who is no administrator')
       await host.getByRole('button', { name: 'Make a link' }).click()
       const shown = await host.getByText(/\/join\/[\w-]{20,}/).textContent()
       const secret = shown.trim().slice(shown.trim().lastIndexOf('/') + 1)
       await page.goto(`https://alpha.test/join/${secret}`)
       await page.getByText('(hostess@alpha.test) invites you.').waitFor()
-      await signUp(test.world.alpha, window, 'invitee', secret)
+      await openTalk(await signUp(test.world.alpha, window, 'invitee', secret), 'Guests of hers')
       const last = await Window.open(test.browser)
       test.windows.push(last)
       const later = await last.page(`https://alpha.test/join/${secret}`)
