@@ -3,9 +3,8 @@
 
 import { tick } from 'svelte'
 
-/** Called before the dialog is shown; what it gives is called when it is gone. */
-export function focusBack(): () => void {
-  const back = document.activeElement
+/** Called before the dialog is shown; what it gives is called when it is gone. `back`: where the focus was, if it was taken already. */
+export function focusBack(back: Element | null = document.activeElement): () => void {
   return () => void tick().then(() => {
     const lost = document.activeElement === null || document.activeElement === document.body
     if (lost && back instanceof HTMLElement && back.isConnected) back.focus({ preventScroll: true })

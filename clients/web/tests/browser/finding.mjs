@@ -203,6 +203,17 @@ export const finding = [
       await message(ann.page, 'BLUE three').waitFor()
       await until(ann.page, 'blue three', 'Messages', hits(ann.page, 'Messages'))
       await ann.page.keyboard.press('Escape')
+      // Right after loading its parts are not there yet: what is typed waits for them, and goes nowhere else.
+      await ann.page.reload()
+      await composer(ann.page).focus()
+      await ann.page.keyboard.press('Control+k')
+      await ann.page.keyboard.type('blue thr')
+      await finder(ann.page).waitFor()
+      assert.equal(await finder(ann.page).inputValue(), 'blue thr')
+      await ann.page.keyboard.press('Escape')
+      await finder(ann.page).waitFor({ state: 'hidden' })
+      assert.equal(await composer(ann.page).inputValue(), '')
+      assert.ok(await composer(ann.page).evaluate((field) => field === document.activeElement), 'the focus is back')
       await ann.page.keyboard.press('Control+f')
       // At once: what is typed before the search has come goes into it all the same, and not into the message.
       await ann.page.keyboard.type('blue')
