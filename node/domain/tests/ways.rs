@@ -85,6 +85,22 @@ fn a_name_that_somebody_has_is_no_proof_of_being_them() {
 }
 
 #[test]
+fn a_device_that_has_just_come_shows_whose_it_is_and_an_older_one_does_not() {
+    let mut node = Node::new("a.example");
+    let Answer::Account { account, device: Some(first), .. } = node.ok(enter("1", Some("ann"), 1)) else { panic!() };
+    let came_ms = accounts::account(&*node.store, account).unwrap().devices[0].added_ms;
+    let at = |node: &Node, device: u64, now_ms: u64| {
+        accounts::has_just_come(&accounts::account(&*node.store, account).unwrap(), device, now_ms)
+    };
+    assert!(at(&node, first, came_ms) && at(&node, first, came_ms + 600_000));
+    assert!(!at(&node, first, came_ms + 600_001), "ten minutes");
+    assert!(!at(&node, first + 1, came_ms), "not its device");
+    node.now_ms = came_ms + 3_600_000;
+    let Answer::Account { device: Some(second), .. } = node.ok(enter("1", None, 2)) else { panic!() };
+    assert!(at(&node, second, node.now_ms) && !at(&node, first, node.now_ms), "it signed in again");
+}
+
+#[test]
 fn who_is_disabled_or_gone_comes_in_by_no_way() {
     let mut node = Node::new("a.example");
     let root = node.person("root-of-it");

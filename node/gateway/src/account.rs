@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use startalk_domain::{Actor, Answer, Command, accounts, command::PasswordBy, contacts};
 use startalk_protocol::{
     Code, Error,
+    limits::FRESH_SIGN_IN_MS,
     pb::client::{self as pb, server_frame::Frame},
 };
 
@@ -98,19 +99,39 @@ impl Inner {
     /// Ends the account; with `erase_messages` also what it wrote, conversation by conversation, which goes on when the
     /// connection breaks.
     pub(crate) fn delete_account(self: &Arc<Self>, session: &Arc<Session>, me: Actor, id: u64, request: pb::DeleteAccount) {
-        let ending = session.clone();
-        self.with_password(session, me, id, request.password, move |gateway, _| async move {
-            let conversations = contacts::conversations(&*gateway.config.views.store, me.account);
-            ending.ending.store(true, Ordering::SeqCst);
-            if let Err(error) = gateway.ask(Command::DeleteAccount { account: me.account }).await {
-                ending.ending.store(false, Ordering::SeqCst);
-                return Err(error);
-            }
-            for conversation in conversations.into_iter().filter(|_| request.erase_messages) {
-                gateway.erase_authored(me.account, conversation).await;
-            }
-            Ok(Frame::Done(pb::Done {}))
+        let pb::DeleteAccount { password, erase_messages } = request;
+        let has_password = |a: &accounts::Account| !a.password.hashes.is_empty();
+        let account = accounts::account(&*self.config.views.store, me.account).filter(|a| !has_password(a));
+        let Some(account) = account else {
+            let ending = session.clone();
+            return self.with_password(session, me, id, password, move |gateway, _| async move {
+                gateway.end_account(&ending, me, erase_messages).await
+            });
+        };
+        if !accounts::has_just_come(&account, me.device, self.now_ms()) {
+            let minutes = FRESH_SIGN_IN_MS / 60_000;
+            return session.answered(id, Err(Error::new(Code::SignInAgain).with("minutes", minutes)));
+        }
+        let (gateway, session) = (self.clone(), session.clone());
+        tokio::spawn(async move {
+            let ended = gateway.end_account(&session, me, erase_messages).await;
+            session.answered(id, ended);
+            session.close_if_ending();
         });
+    }
+
+    /// Of an account's deletion; until that is sure the session stays.
+    async fn end_account(&self, session: &Session, me: Actor, erase_messages: bool) -> Result<Frame, Error> {
+        let conversations = contacts::conversations(&*self.config.views.store, me.account);
+        session.ending.store(true, Ordering::SeqCst);
+        if let Err(error) = self.ask(Command::DeleteAccount { account: me.account }).await {
+            session.ending.store(false, Ordering::SeqCst);
+            return Err(error);
+        }
+        for conversation in conversations.into_iter().filter(|_| erase_messages) {
+            self.erase_authored(me.account, conversation).await;
+        }
+        Ok(Frame::Done(pb::Done {}))
     }
 
     async fn erase_authored(&self, account: u64, conversation: u64) {
@@ -159,9 +180,7 @@ impl Inner {
                 then(gateway.clone(), account.password.position).await
             };
             session.answered(id, work.await);
-            if session.ending.load(Ordering::SeqCst) {
-                session.outbox.close(Code::TokenRevoked.into()); // the answer first, then the end
-            }
+            session.close_if_ending();
         });
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use startalk_domain::Actor;
-use startalk_protocol::{AccountName, Error, pb::client::server_frame::Frame};
+use startalk_protocol::{AccountName, Code, Error, pb::client::server_frame::Frame};
 
 use crate::{convert, outbox::Outbox, sync::SyncState};
 
@@ -66,6 +66,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Ends it if what it asked for ended its account, after the answer to that.
+    pub(crate) fn close_if_ending(&self) {
+        if self.ending.load(Ordering::SeqCst) {
+            self.outbox.close(Code::TokenRevoked.into());
+        }
+    }
+
     /// A new one, of nobody yet.
     pub(crate) fn new(number: u64, from: IpAddr, foreign: Option<Box<str>>) -> Self {
         Self { number, from: Some(from), foreign, ..Self::default() }

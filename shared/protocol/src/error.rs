@@ -144,6 +144,7 @@ codes! {
     IdentityRefused "identity-refused" retry false en "{who} is not among those who may come in by {provider}." zh "{who} 不在可通过 {provider} 进入的人之列。";
     LastWayIn "last-way-in" retry false en "This is the only way into this account. Add another one first." zh "这是进入此帐号的唯一方式，请先添加另一种。";
     NoPassword "no-password" retry false en "This account has no password here. Its administrator can give it one." zh "此帐号在这里没有密码；管理员可以为它设置一个。";
+    SignInAgain "sign-in-again" retry false en "Sign out and in again, and do this within {minutes} minutes after: so it is known that it is you." zh "请先退出并重新登录，并在登录后 {minutes} 分钟内操作，以确认是你本人。";
     PasskeyRefused "passkey-refused" retry false en "This passkey is not known here, was removed, or did not prove itself." zh "此通行密钥在这里不存在、已被移除，或未能通过验证。";
     PasskeyCopied "passkey-copied" retry false en "This passkey counts backwards, as a copy of it would. Sign in another way, and remove it in the settings." zh "此通行密钥的计数倒退了，可能存在它的副本。请用其他方式登录，并在设置中移除它。";
     Busy "busy" retry true en "The same is under way already." zh "同样的操作正在进行。";

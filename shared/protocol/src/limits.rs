@@ -226,6 +226,8 @@ pub const INTAKE_ROWS_MAX: usize = 10_000;
 pub const INTAKE_COLUMNS_MAX: usize = 64;
 /// Bytes of one of its cells.
 pub const INTAKE_CELL_BYTES_MAX: usize = 1024;
+/// How long after a device signed in its being there proves whose it is, for an account without a password, in milliseconds.
+pub const FRESH_SIGN_IN_MS: u64 = 10 * 60 * 1000;
 /// The most that a domain may ask of a new password, in characters: more would be refused to everybody.
 pub const PASSWORD_CHARS_MIN_MAX: u32 = 128;
 /// The longest time in which a domain may let people recall or edit, in milliseconds: a hundred years.

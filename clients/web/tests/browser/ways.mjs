@@ -125,6 +125,17 @@ export const ways = [
         await other.getByRole('button', { name: 'Unlink: Acme' }).click()
         await other.getByRole('dialog').getByRole('button', { name: 'Unlink' }).click()
         await other.getByText('This is the only way into this account.').waitFor()
+        // It is deleted all the same, by who has just signed in.
+        await other.goto('https://alpha.test/settings/account')
+        await other.getByRole('button', { name: 'Delete the account' }).click()
+        const sure = other.getByRole('dialog')
+        await sure.getByText('This account has no password').waitFor()
+        await accessible(other, 'deleting an account without a password')
+        await sure.getByLabel(/^Type /).fill(`${name}@alpha.test`)
+        await sure.getByRole('button', { name: 'Delete for good' }).click()
+        await byAcme(other).waitFor()
+        const { users } = await test.world.alpha.ask('user', 'list')
+        assert.ok(!users.some((u) => u.user === `${name}@alpha.test`))
       })
     },
   },

@@ -10,7 +10,7 @@ mod model;
 
 use std::sync::Arc;
 
-use startalk_protocol::AccountName;
+use startalk_protocol::{AccountName, limits};
 
 pub use commands::is_reserved;
 pub(crate) use commands::{
@@ -77,6 +77,13 @@ pub fn by_name(read: &impl Read, name: &AccountName) -> Option<Arc<Account>> {
 /// The account with this id at this source.
 pub fn by_external_id(read: &impl Read, source: &Source, id: &str) -> Option<Arc<Account>> {
     account(read, *read.get::<u64>(&external_key(source.as_str(), id))?)
+}
+
+/// Whether who has this device has just proven to be the account's owner by signing in: what stands for a password where there
+/// is none.
+pub fn has_just_come(account: &Account, device: u64, now_ms: u64) -> bool {
+    let came = account.devices.iter().find(|d| d.device == device).map(|d| d.added_ms);
+    came.is_some_and(|at| now_ms.saturating_sub(at) <= limits::FRESH_SIGN_IN_MS)
 }
 
 /// Whose device a token is; `None` if there is no such token, or its account is not live.

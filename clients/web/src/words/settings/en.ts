@@ -160,6 +160,7 @@ const en = {
   deleteConsequences: 'What happens:',
   deleteName: 'Your profile, password, recovery codes and devices are erased; people whom you wrote with see that the account is gone.',
   deleteGroups: 'You leave your groups; those that you own are handed over to another member.',
+  deleteFresh: 'This account has no password: having signed in within the last ten minutes shows that it is you. Otherwise sign out and in again first.',
   deleteStay: 'What you wrote stays with those you wrote to, unless you choose otherwise here.',
   deleteErase: 'Erase everything that I wrote, too',
   deleteEraseHint: 'On this domain it is overwritten on disk; other domains are told.',

@@ -161,6 +161,7 @@ const zh: Translation<typeof en> = {
   deleteConsequences: '将会发生：',
   deleteName: '你的资料、密码、恢复码和设备都会被抹除；与你往来过的人会看到帐号已注销。',
   deleteGroups: '你将退出所有群；你的群会转给其他成员。',
+  deleteFresh: '此帐号没有密码：十分钟内登录过即可确认是你本人；否则请先退出并重新登录。',
   deleteStay: '你写过的消息仍留在对方那里，除非在下面另行选择。',
   deleteErase: '同时抹除我写过的所有消息',
   deleteEraseHint: '在本域会从磁盘上覆盖；其他域会收到通知。',
