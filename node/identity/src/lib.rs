@@ -1,9 +1,10 @@
-//! Who somebody is, as others say or as a key shows: OpenID Connect providers, passkeys (WebAuthn).
+//! Who somebody is, as others say or as a key shows: OpenID Connect providers, directories (LDAP), passkeys (WebAuthn).
 //!
 //! Owns these protocols and what is configured of them. Knows no account, no frame and no rule: it says whom a provider
 //! means, or that a signature is a credential's, and `node/domain` decides whose account that opens. Time and randomness for
 //! secrets come in. Invariant: what is returned as somebody was proven by the protocol, to us, in this very exchange.
 
+pub mod ldap;
 pub mod oidc;
 pub mod passkey;
 mod person;
@@ -20,6 +21,7 @@ pub use person::{Newcomer, Person, name_of};
 /// for fuzzing.
 #[doc(hidden)]
 pub fn check(bytes: &[u8]) {
+    ldap::check(bytes);
     oidc::check(bytes);
     passkey::check(bytes);
 }

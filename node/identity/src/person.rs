@@ -1,16 +1,16 @@
-//! Whom a provider means, and how they would be called here.
+//! Whom a provider or a directory means, and how they would be called here.
 
 use startalk_protocol::{AccountName, Code, Error};
 
 /// Longest text that is taken for a name, in bytes; more is cut in errors anyway.
 const NAME_BYTES_MAX: usize = 256;
 
-/// Somebody whom a provider has named, to us and just now.
+/// Somebody whom a provider or a directory has named, to us and just now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     /// The id of the provider in the settings.
     pub provider: String,
-    /// Who says so: the OpenID issuer.
+    /// Who says so: the OpenID issuer, or `ldap:` and a directory's id.
     pub issuer: String,
     /// Whom it means, for ever.
     pub subject: String,

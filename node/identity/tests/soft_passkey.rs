@@ -190,20 +190,28 @@ fn changed_bytes_bring_nothing_down() {
         "sub": "1", "preferred_username": "ann", "email": "ann@company.example", "email_verified": true, "name": "Ann",
         "address": { "locality": "x" }, "groups": ["a", "b"],
     });
-    let corpus = [ours.make(&options, &GOOD), ours.show(&asked, &GOOD), claims.to_string().into_bytes(), Vec::new()];
+    let entries = "entryUUID=0f3a5e52-7d2c-4c59-9a4f-0b9f1c1a2b3c\nuid=ann\ncn=Ann\nmemberOf=cn=Staff, dc=d\n\u{1e}objectGUID=abcdefghijklmnop\nuid=b*b\n";
+    let corpus = [
+        ours.make(&options, &GOOD),
+        ours.show(&asked, &GOOD),
+        claims.to_string().into_bytes(),
+        b"(&(objectClass=person)(|(uid={name})(mail={name}@company.example)))\nann)(uid=*".to_vec(),
+        entries.as_bytes().to_vec(),
+        Vec::new(),
+    ];
     let mut seed = 20_u64;
     let mut next = move |below: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(seed >> 33).unwrap() % below.max(1)
     };
-    for round in 0..3000 {
+    for round in 0..6000 {
         let mut bytes = corpus[round % corpus.len()].clone();
         for _ in 0..next(4) {
             let at = next(bytes.len());
             match next(4) {
                 0 if at < bytes.len() => bytes[at] = u8::try_from(next(256)).unwrap(),
                 1 if at < bytes.len() => drop(bytes.remove(at)),
-                2 => bytes.insert(at, b"\"{}[]:,\\0tn"[next(11)]),
+                2 => bytes.insert(at, b"\"{}[]:,\\0tn()*=\x1e"[next(16)]),
                 _ => bytes.truncate(at),
             }
         }

@@ -142,6 +142,9 @@ codes! {
     IdentityTaken "identity-taken" retry false en "{who} belongs to another account here." zh "{who} 已属于这里的另一个帐号。";
     IdentityNameTaken "identity-name-taken" retry false en "You would be called {name} here, and somebody has that name already. If it is you, sign in to that account and link {provider} in the settings." zh "你在这里本应叫 {name}，但这个名字已有人使用。如果那就是你，请先登录该帐号，再在设置中关联 {provider}。";
     IdentityRefused "identity-refused" retry false en "{who} is not among those who may come in by {provider}." zh "{who} 不在可通过 {provider} 进入的人之列。";
+    DirectoryAway "directory-away" retry true en "This is no password of this domain's own, and the directory {provider}, which may know it, does not answer now. Try again later; nothing is wrong with your account." zh "这不是本域自己的密码，而可能认识它的目录 {provider} 目前没有响应。请稍后再试；你的帐号没有问题。";
+    DirectoryUnknown "directory-unknown" retry false en "{provider} knows {who}, but {domain} has no account for them. Ask its administrator for one." zh "{provider} 认识 {who}，但 {domain} 上还没有其帐号。请向管理员申请。";
+    DirectoryNameTaken "directory-name-taken" retry false en "The password is right at {provider}, but the account {name} here is not of that directory. If it is yours, sign in to it as you did until now; an administrator can make it the directory's by importing from {provider}." zh "密码在 {provider} 中正确，但这里的帐号 {name} 不属于该目录。如果这是你的帐号，请沿用原来的方式登录；管理员可通过从 {provider} 导入，使其归属该目录。";
     LastWayIn "last-way-in" retry false en "This is the only way into this account. Add another one first." zh "这是进入此帐号的唯一方式，请先添加另一种。";
     NoPassword "no-password" retry false en "This account has no password here. Its administrator can give it one." zh "此帐号在这里没有密码；管理员可以为它设置一个。";
     SignInAgain "sign-in-again" retry false en "Sign out and in again, and do this within {minutes} minutes after: so it is known that it is you." zh "请先退出并重新登录，并在登录后 {minutes} 分钟内操作，以确认是你本人。";

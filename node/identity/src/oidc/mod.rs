@@ -30,6 +30,7 @@ use startalk_protocol::{Code, Error};
 
 use crate::Person;
 use claims::{Extra, Said};
+pub(crate) use config::is_id;
 pub use config::{ConfigError, ProviderConfig, check, is_loopback};
 use http::Http;
 
