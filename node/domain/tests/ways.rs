@@ -5,7 +5,7 @@ mod harness;
 use harness::Node;
 use startalk_domain::{
     Answer, Command, Recorded, accounts,
-    accounts::Role,
+    accounts::{Arrival, Role},
     command::NewDevice,
     ways::{self, Identity, NewPasskey, Newcomer, PasskeyUse},
 };
@@ -166,4 +166,69 @@ fn a_passkey_opens_one_account_and_counts_upwards() {
     assert_eq!((now.counter, now.suspect, now.used_ms > 0), (5, true, true));
     node.ok(Command::RemovePasskey { account, passkey: 1 });
     assert_eq!(node.refused(used(account, 1, 5, 6, 3)), "passkey-refused");
+}
+
+/// Somebody whom the directory `company` named, by its id there.
+fn of_directory(subject: &str, newcomer: Option<&str>, n: u8) -> Command {
+    let identity = Identity { issuer: "ldap:company".into(), ..identity(subject) };
+    let newcomer = newcomer.map(|name| Newcomer { name: name.parse().unwrap(), display_name: "Ann Li".into() });
+    Command::EnterByIdentity { identity, newcomer, device: device(n) }
+}
+
+fn arrival(source: &str, id: &str, name: &str) -> Command {
+    Command::Arrive(Box::new(Arrival {
+        maker: 0,
+        source: source.parse().unwrap(),
+        external_id: id.into(),
+        name: name.parse().unwrap(),
+        display_name: None,
+        role: None,
+        disabled: None,
+        groups: Vec::new(),
+    }))
+}
+
+#[test]
+fn who_came_from_a_directory_is_entered_by_their_id_there() {
+    let mut node = Node::new("a.example");
+    let Answer::Account { account, .. } = node.ok(arrival("ldap:company", "u-1", "ann")) else { panic!() };
+    let Answer::Account { account: entered, .. } = node.ok(of_directory("u-1", Some("other"), 1)) else { panic!() };
+    assert_eq!((entered, ways::ways(&*node.store, account).identities.len()), (account, 1));
+    node.ok(of_directory("u-1", None, 2));
+    assert_eq!(ways::ways(&*node.store, account).identities.len(), 1, "linked once");
+    // It is the directory's account: that way in stays, whatever others there are.
+    node.ok(Command::AddPasskey { account, passkey: passkey(7) });
+    assert_eq!(node.refused(Command::UnlinkIdentity { account, link: 1 }), "forbidden");
+    // The same id of another directory, of a file and of a provider is somebody else.
+    node.ok(arrival("ldap:school", "u-2", "bob"));
+    node.ok(arrival("file", "u-3", "carol"));
+    for subject in ["u-2", "u-3"] {
+        assert_eq!(node.refused(of_directory(subject, None, 3)), "directory-unknown");
+    }
+    assert_eq!(node.refused(enter("u-1", None, 3)), "identity-unknown");
+    node.ok(Command::SetDisabled { account, disabled: true });
+    assert_eq!(node.refused(of_directory("u-1", Some("ann"), 4)), "account-disabled");
+}
+
+#[test]
+fn who_a_directory_names_first_is_one_of_its_people_and_takes_nobodys_name() {
+    let mut node = Node::new("a.example");
+    let bob = node.person("bob");
+    assert_eq!(node.refused(of_directory("u-2", Some("bob"), 1)), "directory-name-taken");
+    assert_eq!(node.refused(of_directory("u-3", Some("admin"), 1)), "directory-name-taken");
+    let Answer::Account { account, .. } = node.ok(of_directory("u-1", Some("ann"), 2)) else { panic!() };
+    let external = accounts::account(&*node.store, account).unwrap().external.clone().unwrap();
+    assert_eq!((external.source.as_str(), external.id.as_str()), ("ldap:company", "u-1"));
+    // The next import knows them, and nobody else there gets their name.
+    let Answer::Account { account: known, .. } = node.ok(arrival("ldap:company", "u-1", "ann")) else { panic!() };
+    assert_eq!(known, account);
+    assert_eq!(node.refused(of_directory("u-4", Some("ann"), 3)), "directory-name-taken");
+    // An administrator's import makes an account the directory's, but none that administers.
+    node.ok(arrival("ldap:company", "u-2", "bob"));
+    let Answer::Account { account: entered, .. } = node.ok(of_directory("u-2", Some("bob"), 4)) else { panic!() };
+    assert_eq!(entered, bob.account);
+    let root = node.person("root-of-it");
+    node.ok(Command::SetRole { account: root.account, role: Role::Administrator });
+    assert_eq!(node.refused(arrival("ldap:company", "u-5", "root-of-it")), "name-taken");
+    node.ok(arrival("file", "u-5", "root-of-it"));
 }

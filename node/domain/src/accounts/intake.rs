@@ -55,9 +55,15 @@ pub(crate) fn whose(read: &impl Read, new: &Arrival) -> Result<Option<u64>, Erro
     match &named.external {
         Some(other) if other.source == new.source.as_str() => Err(Error::new(Code::NameTaken).with("name", &new.name)),
         Some(other) => Err(Error::new(Code::OfAnotherSource).with("name", &new.name).with("source", &other.source)),
-        None if named.ending => Err(Error::new(Code::NameTaken).with("name", &new.name)),
+        None if named.ending || !may_become(&new.source, named.role) => Err(Error::new(Code::NameTaken).with("name", &new.name)),
         None => Ok(Some(named.account)),
     }
+}
+
+/// Whether an account that was made by itself may become a source's by having its name there. Whoever keeps a directory can
+/// open its accounts: it gets none that administers for a name alone.
+pub fn may_become(source: &Source, role: Role) -> bool {
+    role == Role::Member || !source.is_directory()
 }
 
 /// Takes somebody in, or brings up to date what is known of them.
@@ -84,7 +90,7 @@ pub(crate) fn arrive(tx: &mut Tx, ctx: &mut Ctx, new: Arrival) -> Result<Answer,
             }
         }
     };
-    set_external_id(tx, ctx, account, &new);
+    set_external_id(tx, ctx, account, &new.source, &new.external_id);
     if new.disabled == Some(false) {
         commands::set_disabled(tx, account, false)?;
     }
@@ -114,11 +120,12 @@ pub fn check_external_id(id: &str) -> Result<(), Error> {
     if good { Ok(()) } else { Err(Error::new(Code::BadValue).with("field", "external_id").with("expected", expected)) }
 }
 
-fn set_external_id(tx: &mut Tx, ctx: &mut Ctx, number: u64, new: &Arrival) {
+/// Where an account comes from, if that is not known yet.
+pub(crate) fn set_external_id(tx: &mut Tx, ctx: &mut Ctx, number: u64, source: &Source, id: &str) {
     let known: Option<std::sync::Arc<Account>> = account(tx, number);
     let Some(known) = known.filter(|a| a.external.is_none()) else { return };
-    let facts = pb::ExternalIdSet { account: number, source: new.source.as_str().to_owned() };
-    let body = ctx.salted(pb::ExternalIdSetBody { external_id: new.external_id.clone() });
+    let facts = pb::ExternalIdSet { account: number, source: source.as_str().to_owned() };
+    let body = ctx.salted(pb::ExternalIdSetBody { external_id: id.to_owned() });
     tx.emit(New { conversation: known.stream, event: Event::ExternalIdSet(facts, Some(body)) });
 }
 

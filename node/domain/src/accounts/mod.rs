@@ -17,8 +17,8 @@ pub(crate) use commands::{
     NewAccount, WantedInvitation, add_device, create, delete, go_on_ending, make_invitation, put_device, revoke_device,
     revoke_invitation, set_disabled, set_password, set_profile, set_recovery_codes, set_role,
 };
-pub use intake::{Arrival, check_external_id};
-pub(crate) use intake::{arrive, make_sign_in_link, set_absent, whose};
+pub use intake::{Arrival, check_external_id, may_become};
+pub(crate) use intake::{arrive, make_sign_in_link, set_absent, set_external_id, whose};
 pub use model::{Account, Device, External, Invitation, Role, Secret, SignInLink, Source};
 
 use crate::{

@@ -76,6 +76,16 @@ impl Source {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether its people sign in with passwords that it knows.
+    pub fn is_directory(&self) -> bool {
+        self.0.strip_prefix("ldap:").is_some_and(|id| !id.is_empty())
+    }
+
+    /// The directory that says so, if who says so of an identity is one. The issuers of providers are addresses, and none.
+    pub fn directory(issuer: &str) -> Option<Self> {
+        issuer.parse().ok().filter(Self::is_directory)
+    }
 }
 
 impl std::str::FromStr for Source {

@@ -11,9 +11,9 @@ use startalk_protocol::{
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Identity, NewPasskey, Newcomer, PasskeyUse, by_credential, by_identity, ways};
+use super::{Identity, NewPasskey, Newcomer, PasskeyUse, by_credential, by_identity, opened_by, ways};
 use crate::{
-    accounts::{self, Account},
+    accounts::{self, Account, Source},
     command::{Admission, Answer, NewDevice},
     context::Ctx,
     directory, erasure,
@@ -52,7 +52,8 @@ fn open(read: &impl Read, ctx: &Ctx, number: u64) -> Result<std::sync::Arc<Accou
     Ok(account)
 }
 
-/// A device for whom a provider named: of the account that it belongs to, or of a new one where `newcomer` says how.
+/// A device for whom a provider or a directory named: of the account that it belongs to, or of a new one where `newcomer` says
+/// how.
 pub(crate) fn enter_by_identity(
     tx: &mut Tx,
     ctx: &mut Ctx,
@@ -61,17 +62,26 @@ pub(crate) fn enter_by_identity(
     device: NewDevice,
 ) -> Result<Answer, Error> {
     check_identity(&identity)?;
-    if let Some(number) = by_identity(tx, &identity.issuer, &identity.subject) {
+    if let Some(number) = opened_by(tx, &identity.issuer, &identity.subject) {
         let account = open(tx, ctx, number)?;
+        let is_linked = by_identity(tx, &identity.issuer, &identity.subject).is_some();
+        if !is_linked && ways(tx, number).identities.len() < IDENTITIES_MAX {
+            put_identity(tx, ctx, number, identity)?;
+        }
         let device = accounts::put_device(tx, ctx, number, device)?;
         let administrator = account.role == accounts::Role::Administrator;
         return Ok(Answer::Account { account: number, device: Some(device), administrator });
     }
-    let Some(newcomer) = newcomer else {
-        return Err(Error::new(Code::IdentityUnknown).with("domain", ctx.domain).with("who", &identity.label));
-    };
+    let source = Source::directory(&identity.issuer);
+    let (name, label, provider) = (newcomer.as_ref().map(|n| &n.name), &identity.label, &identity.provider);
     // A name that somebody has is no proof of being them.
-    let taken = Error::new(Code::IdentityNameTaken).with("name", &newcomer.name).with("provider", &identity.provider);
+    let taken = match (&source, name) {
+        (Some(_), Some(name)) => Error::new(Code::DirectoryNameTaken).with("name", name).with("provider", provider),
+        (None, Some(name)) => Error::new(Code::IdentityNameTaken).with("name", name).with("provider", provider),
+        (Some(_), None) => Error::new(Code::DirectoryUnknown).with("provider", provider),
+        (None, None) => Error::new(Code::IdentityUnknown),
+    };
+    let Some(newcomer) = newcomer else { return Err(taken.with("domain", ctx.domain).with("who", label)) };
     // What the provider calls them is theirs to change afterwards: it is made to fit, not refused.
     let harmless = newcomer.display_name.nfc().filter(|c| directory::is_harmless(*c));
     let display_name: String = harmless.take(DISPLAY_NAME_CHARS_MAX).collect();
@@ -83,8 +93,15 @@ pub(crate) fn enter_by_identity(
         admission: Admission::Provider,
         device: Some(device),
     };
+    if source.is_some() {
+        accounts::check_external_id(&identity.subject)?;
+    }
     let answer = accounts::create(tx, ctx, new).map_err(|e| if e.code == Code::NameTaken { taken } else { e })?;
     if let Answer::Account { account, .. } = answer {
+        if let Some(source) = source {
+            // As if they had been imported, so that the next import knows them.
+            accounts::set_external_id(tx, ctx, account, &source, &identity.subject);
+        }
         put_identity(tx, ctx, account, identity)?;
     }
     Ok(answer)
@@ -122,7 +139,13 @@ fn check_not_last(read: &impl Read, account: &Account) -> Result<(), Error> {
 
 pub(crate) fn unlink_identity(tx: &mut Tx, ctx: &Ctx, number: u64, link: u64) -> Result<Answer, Error> {
     let account = open(tx, ctx, number)?;
-    let position = ways(tx, number).identities.iter().find(|i| i.link == link).map(|i| i.position).ok_or(Code::NoSuchThing)?;
+    let all = ways(tx, number);
+    let found = all.identities.iter().find(|i| i.link == link).ok_or(Code::NoSuchThing)?;
+    let position = found.position;
+    let is_home = |e: &accounts::External| e.source == found.issuer && e.id == found.subject;
+    if account.external.as_ref().is_some_and(is_home) {
+        return Err(Code::Forbidden.into()); // the account is the directory's: it would let them in all the same
+    }
     check_not_last(tx, &account)?;
     let event = Event::IdentityUnlinked(pb::IdentityUnlinked { account: number, link }, None);
     tx.emit(New { conversation: account.stream, event });

@@ -3,7 +3,8 @@
 //! Owns prefix `k`. Events: IdentityLinked, IdentityUnlinked, PasskeyAdded, PasskeyRemoved, PasskeyUsed; AccountDeleted ends
 //! them. Whether a provider's word or a passkey's signature is good is checked outside; whose account it opens is decided
 //! here, and devices come into being where password sign-in makes them. Invariant: an identity, and a passkey, belongs to
-//! one account; an e-mail address or a name alone never links one.
+//! one account; an e-mail address or a name alone never links one. An account that came from a directory is entered by the
+//! identity with its id there.
 
 mod commands;
 mod model;
@@ -17,6 +18,7 @@ pub(crate) use commands::{
 pub use model::{Identity, Linked, NewPasskey, Newcomer, Passkey, PasskeyUse, Ways};
 
 use crate::{
+    accounts::{self, Source},
     event::{Event, Recorded},
     store::{Key, Read, Tx},
 };
@@ -48,6 +50,14 @@ pub fn ways(read: &impl Read, account: u64) -> Arc<Ways> {
 /// The account that whom a provider names may sign in to.
 pub fn by_identity(read: &impl Read, issuer: &str, subject: &str) -> Option<u64> {
     read.get::<u64>(&identity_key(issuer, subject)).map(|a| *a)
+}
+
+/// The account that whom a provider or a directory names may enter: linked, or come from that directory with this id.
+pub fn opened_by(read: &impl Read, issuer: &str, subject: &str) -> Option<u64> {
+    by_identity(read, issuer, subject).or_else(|| {
+        let source = Source::directory(issuer)?;
+        accounts::by_external_id(read, &source, subject).map(|a| a.account)
+    })
 }
 
 /// The account that a passkey opens, and the passkey.

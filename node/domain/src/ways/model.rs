@@ -8,7 +8,7 @@ use startalk_protocol::AccountName;
 pub struct Identity {
     /// The provider's id in the settings.
     pub provider: String,
-    /// Who says so: the OpenID issuer.
+    /// Who says so: the OpenID issuer, or `ldap:` and a directory's id.
     pub issuer: String,
     /// Whom it means, for ever.
     pub subject: String,
