@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     adapters::{Ephemera, web_client},
-    admin::{self, Backend, Progress, Request, control},
+    admin::{self, Backend, Progress, Request, control, directories::Directories},
     announce,
     cli::progress_bar,
     clock,
@@ -221,7 +221,7 @@ impl Node {
         .map_err(|reason| anyhow::anyhow!("DNS: {}", reason.words(language)))?;
         let public_url = endpoints.first().map_or_else(String::new, |e| url("https", e));
         let called = governance::realm(&*views.store).display_name.clone();
-        let ways = Ways::new(&settings.providers, discovery.names(), &domain, &public_url, &called)?;
+        let ways = Ways::new(&settings.providers, &settings.directories, discovery.names(), &domain, &public_url, &called)?;
         let identity = Identity::new(keys.0, keys.1, &shows(&views, &endpoints, &ways.told))?;
 
         let gateway_slot: Arc<OnceLock<Gateway>> = Arc::default();
@@ -272,6 +272,7 @@ impl Node {
             config.push_key = push_key.public().into();
             config.search = Some(search.clone());
             config.providers = ways.providers.clone();
+            config.directories.clone_from(&settings.directories);
             config.passkeys = ways.passkeys.clone();
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
@@ -331,6 +332,7 @@ impl Node {
         backend.listened = listeners.address.to_string();
         let pushed = push.clone();
         backend.pushes = Arc::new(move || Some(pushed.figures()));
+        backend.directories = Directories::new(&settings.directories, tokio::runtime::Handle::current());
         backend.metrics = Arc::new(move || Some(seen.page()));
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
         gateway.serve_below(admin::http::BASE, admin::http::router(backend.clone()));
@@ -531,6 +533,7 @@ fn backend(
         endpoints: Arc::new(move || addresses.clone()),
         restart: None,
         listened: String::new(),
+        directories: Directories::default(),
         rebuilt: None,
     }
 }

@@ -4,11 +4,13 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Deserialize;
+use startalk_identity::ldap::Directory;
 use startalk_net::{HubUrl, Listen, RootCertificate, discovery::Peer};
 use startalk_protocol::{
     DomainName,
@@ -16,7 +18,7 @@ use startalk_protocol::{
     trust::{Fingerprint, Registration, host_is_plausible},
 };
 
-use crate::sign_in::{ProviderSettings, RawProvider};
+use crate::sign_in::{ProviderSettings, RawDirectory, RawProvider};
 
 /// Ports tried in this order when none is asked for.
 const PORTS: [u16; 2] = [443, 8443];
@@ -77,6 +79,9 @@ pub struct Raw {
     /// OpenID Connect providers; in the file alone.
     #[arg(skip)]
     pub oidc: Vec<RawProvider>,
+    /// Directories; in the file alone.
+    #[arg(skip)]
+    pub ldap: Vec<RawDirectory>,
 }
 
 impl Raw {
@@ -102,6 +107,7 @@ impl Raw {
             push_allow_private_addresses: self.push_allow_private_addresses.or(file.push_allow_private_addresses),
             push_roots: self.push_roots.or(file.push_roots),
             oidc: file.oidc,
+            ldap: file.ldap,
         }
     }
 
@@ -157,6 +163,7 @@ impl Raw {
             push_allow_private_addresses: self.push_allow_private_addresses.unwrap_or(false),
             push_roots: self.push_roots.as_deref().map(|path| roots("--push-roots", path)).transpose()?.unwrap_or_default(),
             providers: self.oidc.into_iter().map(RawProvider::resolve).collect::<anyhow::Result<_>>()?,
+            directories: self.ldap.into_iter().map(RawDirectory::resolve).collect::<anyhow::Result<_>>()?,
         })
     }
 }
@@ -194,6 +201,8 @@ pub struct Settings {
     pub push_roots: Vec<RootCertificate>,
     /// By which people sign in.
     pub providers: Vec<ProviderSettings>,
+    /// That know passwords of people, and list them.
+    pub directories: Vec<Arc<Directory>>,
 }
 
 /// Certificates of a file that a setting names.

@@ -55,6 +55,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         endpoints: Arc::new(Vec::new),
         restart: None,
         listened: String::new(),
+        directories: admin::directories::Directories::default(),
         rebuilt: opened.rebuilt,
     };
     let writer = Writer::start(sequencer, handle, Box::new(|_| {}))?;

@@ -7,7 +7,7 @@ use startalk_domain::{
     Views,
     context::{Zones, utc_only},
 };
-use startalk_identity::{oidc::Provider, passkey::Passkeys};
+use startalk_identity::{ldap::Directory, oidc::Provider, passkey::Passkeys};
 use startalk_protocol::{AccountName, DomainName, UserId};
 use startalk_search::Search;
 use startalk_sequencer::Handle;
@@ -54,6 +54,8 @@ pub struct GatewayConfig {
     pub search: Option<Arc<Search>>,
     /// Providers by which people sign in, in the order in which they are shown.
     pub providers: Vec<Arc<Provider>>,
+    /// Directories that are asked about passwords that are not this domain's own, in this order.
+    pub directories: Vec<Arc<Directory>>,
     /// Lets in who shows a passkey; `None`: browsers cannot have one for this domain.
     pub passkeys: Option<Arc<Passkeys>>,
     /// The web client; `None`: browsers get pages without script.
@@ -80,6 +82,7 @@ impl GatewayConfig {
             push_key: Bytes::new(),
             search: None,
             providers: Vec::new(),
+            directories: Vec::new(),
             passkeys: None,
             web: None,
         }

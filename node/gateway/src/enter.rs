@@ -1,6 +1,7 @@
 //! The ways in: signing in with a password, resuming with a token, registering, recovering.
 //!
-//! Owns what is compared and what is hashed, never whether it is allowed. Invariant: for an unknown name and for a wrong
+//! Owns what is compared and what is hashed, never whether it is allowed. A password that is not this domain's own may be a
+//! directory's (`directories.rs`). Invariant: for an unknown name and for a wrong
 //! password the answer and the work are the same.
 
 use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering};
@@ -48,11 +49,19 @@ impl Inner {
     pub(crate) fn sign_in(self: &Arc<Self>, session: &Arc<Session>, id: u64, request: pb::SignIn) {
         let foreign = session.foreign.clone();
         self.enter(session, id, move |gateway, from| async move {
+            let begun_ms = gateway.now_ms();
             let name = gateway.local_name(&request.name)?;
             let key = name.as_ref().map_or(request.name.as_str(), |n| n.as_str()).to_owned();
             gateway.guard.sign_in(from, foreign.as_deref(), short(&key), gateway.now_ms())?;
             let account = name.as_ref().and_then(|n| accounts::by_name(&*gateway.config.views.store, n));
-            let account = gateway.verify(account, request.password).await?;
+            let account = match gateway.verify(account, request.password.clone()).await {
+                Err(error) if error.code == Code::WrongCredentials && !gateway.config.directories.is_empty() => {
+                    let person = gateway.ask_directories(name.as_ref(), &request.password, begun_ms).await?;
+                    gateway.guard.signed_in(foreign.as_deref(), short(&key));
+                    return gateway.enter_as(person, request.device_name).await;
+                }
+                verified => verified?,
+            };
             gateway.guard.signed_in(foreign.as_deref(), short(&key));
             if !account.is_live() {
                 return Err(gateway.disabled());

@@ -14,6 +14,7 @@ mod connection;
 mod conversation;
 mod convert;
 mod crowd;
+mod directories;
 mod dispatch;
 pub mod edge;
 mod enter;

@@ -58,7 +58,7 @@ impl Inner {
     /// A device for somebody whom a provider or a directory named.
     pub(crate) async fn enter_as(&self, person: Person, device_name: String) -> Result<crate::enter::Entered, Error> {
         let identity = identity(&person);
-        let known = ways::by_identity(&*self.config.views.store, &identity.issuer, &identity.subject);
+        let known = ways::opened_by(&*self.config.views.store, &identity.issuer, &identity.subject);
         let newcomer = match person.newcomer {
             Some(newcomer) if known.is_none() => {
                 Some(ways::Newcomer { name: newcomer.name?, display_name: newcomer.display_name })
@@ -80,7 +80,9 @@ impl Inner {
     }
 
     fn provider_name(&self, id: &str) -> Option<&str> {
-        self.config.providers.iter().find(|p| p.id() == id).map(|p| p.display_name())
+        let directories = self.config.directories.iter().map(|d| (d.id(), d.display_name()));
+        let all = self.config.providers.iter().map(|p| (p.id(), p.display_name())).chain(directories);
+        all.into_iter().find(|(known, _)| *known == id).map(|(_, name)| name)
     }
 
     /// Links whom the provider named to the account of the session that began.

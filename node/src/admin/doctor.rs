@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use startalk_domain::{administration, governance, notify};
+use startalk_identity::ldap::Directory;
 use startalk_protocol::trust::Charter;
 use utoipa::ToSchema;
 
@@ -23,7 +24,7 @@ const BACKUP_AGE_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
-    /// journal, views, keys, root key, disk, backup or reachability.
+    /// journal, views, keys, root key, push, disk, backup, reachability or directory.
     pub check: String,
     /// good, warning or bad.
     pub state: String,
@@ -61,6 +62,7 @@ pub(super) fn examine(backend: &Backend, progress: &Progress) -> Vec<Finding> {
     let mut all = vec![journal(backend, progress), views(backend)];
     all.extend(glance(backend));
     all.extend((backend.endpoints)().iter().map(|e| endpoint(e)));
+    all.extend(backend.directories.all().iter().map(|d| directory(backend, d)));
     all
 }
 
@@ -251,6 +253,29 @@ fn disk(backend: &Backend) -> Finding {
         )
     } else {
         Finding::new("disk", State::Good, format!("{megabytes} MB free"), format!("剩余 {megabytes} MB"))
+    }
+}
+
+fn directory(backend: &Backend, directory: &Directory) -> Finding {
+    let name = format!("{} ({})", directory.display_name(), directory.id());
+    match backend.directories.wait(directory.probe()) {
+        Ok(()) => Finding::new(
+            "directory",
+            State::Good,
+            format!("{name} answers, and takes who this node is"),
+            format!("{name} 有响应，并接受本节点的身份"),
+        ),
+        Err(error) => {
+            let why = error.params.get("why").cloned().unwrap_or_default();
+            Finding::new(
+                "directory",
+                State::Bad,
+                format!(
+                    "{name} cannot be asked: {why}. Its people cannot sign in; look at its [[ldap]] table in the settings file"
+                ),
+                format!("{name} 无法查询：{why}。其中的人无法登录；请检查设置文件中的 [[ldap]]"),
+            )
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod audit;
 pub mod backup;
 pub mod control;
+pub mod directories;
 pub mod doctor;
 mod domains;
 pub mod http;
@@ -192,6 +193,8 @@ pub struct Backend {
     pub restart: Option<Arc<Notify>>,
     /// Where the node listens; empty when it is stopped.
     pub listened: String,
+    /// Directories of people.
+    pub directories: directories::Directories,
     /// Why the views had to be made anew just now, for `doctor` on a stopped node.
     pub rebuilt: Option<String>,
 }

@@ -44,6 +44,7 @@ impl Node {
         let (views, handle, reader) = (sequencer.views().clone(), Handle::new(), sequencer.reader());
         let writer = Writer::start(sequencer, handle.clone(), Box::new(|_| {})).unwrap();
         let backend = Backend {
+            directories: crate::admin::directories::Directories::default(),
             by: By::Operator,
             jobs: Arc::default(),
             backups: root.path().join("backups"),
