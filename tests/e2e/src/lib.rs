@@ -8,6 +8,7 @@
 pub mod node;
 pub mod person;
 pub mod seed;
+pub mod slapd;
 pub mod small_disk;
 pub mod tally;
 pub mod wait;
