@@ -30,6 +30,7 @@ const en = {
   advanced: 'Name this device',
   or: 'or',
   signInBy: 'Sign in with {provider}',
+  directoryHint: 'The password here, or your password of {directory}',
   passkey: 'Sign in with a passkey',
   passkeyNone: 'no passkey was shown.',
   back: 'Back',

@@ -31,6 +31,7 @@ const zh: Translation<typeof en> = {
   advanced: '为本设备命名',
   or: '或',
   signInBy: '用 {provider} 登录',
+  directoryHint: '这里的密码，或你在 {directory} 的密码',
   passkey: '用通行密钥登录',
   passkeyNone: '没有出示通行密钥。',
   back: '返回',
