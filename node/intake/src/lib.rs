@@ -1,11 +1,13 @@
-//! Accounts that come in from elsewhere: a table is read ([`read`]), its rows become people ([`people`]), and what is to change
+//! Accounts that come in from elsewhere: a table is read ([`read`]), its rows become people ([`people`]), as the entries of a
+//! directory do ([`listed`]), and what is to change
 //! is planned against the accounts that there are ([`plan`]).
 //!
 //! Owns no state, changes nothing, knows no clock and no socket; whoever carries a plan out gives each step to the domain as a
-//! command. The plan knows nothing of files: a directory that lists people as [`Wanted`] is planned by the same function.
+//! command. The plan knows nothing of files and directories: there is one for both.
 //! Invariant: the same rows and the same accounts give the same plan, and the same digest.
 
 mod columns;
+mod listed;
 mod people;
 mod plan;
 mod present;
@@ -15,6 +17,7 @@ mod template;
 mod text;
 
 pub use columns::Column;
+pub use listed::{Entry, listed};
 pub use people::{Change, People, RowError, Wanted, people};
 pub use plan::{ABSENT_PERCENT_MAX, Mode, Plan, Step, What, plan};
 pub use present::{GroupHere, Present, Standing, present};

@@ -55,6 +55,8 @@ pub struct People {
     pub ignored: Vec<String>,
     /// Ids and names in rows with errors: who is named in one is not missing.
     pub named: BTreeSet<String>,
+    /// Ids of those who are kept out where they come from: missing, whether the list names everybody or not.
+    pub gone: BTreeSet<String>,
 }
 
 /// What may stand between groups in one cell.
@@ -83,7 +85,7 @@ pub fn people(table: &Table) -> Result<People, Error> {
     Ok(out)
 }
 
-type Wrong = (Column, Error);
+pub(crate) type Wrong = (Column, Error);
 
 fn wanted(columns: &Columns, row: &Row) -> Result<Wanted, Wrong> {
     let cell = |column: Column| columns.cell(row, column);
@@ -92,8 +94,7 @@ fn wanted(columns: &Columns, row: &Row) -> Result<Wanted, Wrong> {
         if text.is_empty() { Err((column, Error::new(Code::Missing).with("field", bilingual(column)))) } else { Ok(text) }
     };
     let name = needed(Column::Account)?.to_lowercase();
-    let bad_name = || Error::new(Code::BadName).with("name", name.chars().take(64).collect::<String>());
-    let name: AccountName = name.parse().map_err(|_| (Column::Account, bad_name()))?;
+    let name: AccountName = name.parse().map_err(|_| (Column::Account, bad_name(&name)))?;
     // Without such a column the name is the id: it cannot change either.
     let has_ids = columns.has(Column::ExternalId);
     let external_id = if has_ids { needed(Column::ExternalId)?.to_owned() } else { name.to_string() };
@@ -127,12 +128,16 @@ fn wanted(columns: &Columns, row: &Row) -> Result<Wanted, Wrong> {
     Ok(Wanted { row: row.number, external_id, name, display_name, role, disabled, groups })
 }
 
+pub(crate) fn bad_name(name: &str) -> Error {
+    Error::new(Code::BadName).with("name", name.chars().take(64).collect::<String>())
+}
+
 fn bad_value(column: Column, expected: &str) -> Wrong {
     (column, Error::new(Code::BadValue).with("field", bilingual(column)).with("expected", expected))
 }
 
 /// Refuses what an earlier row has: of two who are one, nobody knows which is right, and the first is at least whole.
-fn once(ids: &mut BTreeMap<String, u32>, names: &mut BTreeMap<String, u32>, new: Wanted) -> Result<Wanted, Wrong> {
+pub(crate) fn once(ids: &mut BTreeMap<String, u32>, names: &mut BTreeMap<String, u32>, new: Wanted) -> Result<Wanted, Wrong> {
     let twice = |column: Column, value: &str, row: &u32| {
         let error = Error::new(Code::GivenTwice).with("field", bilingual(column)).with("value", value).with("row", row);
         Err((column, error))

@@ -116,13 +116,15 @@ pub fn plan(people: &People, present: &Present, mode: Mode) -> Plan {
     }
     errors.sort_by_key(|e| e.row);
     let mut refused = None;
-    if mode.everyone {
+    if mode.everyone || !people.gone.is_empty() {
         let people_of_it: Vec<&Standing> = present.all.iter().filter(own).filter(|s| !s.disabled).collect();
         let is_named = |s: &Standing| {
             let id = s.external.as_ref().map_or("", |(_, id)| id.as_str());
             seen.contains(&s.account) || people.named.contains(&s.name) || people.named.contains(id)
         };
-        let missing: Vec<Step> = people_of_it.iter().filter(|s| !is_named(s)).filter_map(|s| absent(s)).collect();
+        let is_gone = |s: &Standing| s.external.as_ref().is_some_and(|(_, id)| people.gone.contains(id));
+        let is_missing = |s: &&&Standing| is_gone(s) || (mode.everyone && !is_named(s));
+        let missing: Vec<Step> = people_of_it.iter().filter(is_missing).filter_map(|s| absent(s)).collect();
         let (count, of) = (missing.iter().filter(|s| s.what == What::Disable).count(), people_of_it.len());
         let many = count * 100 > of * ABSENT_PERCENT_MAX && !sabotage::is(Switch::ShortListsDisable);
         if many && mode.disable != Some(count) {
@@ -165,7 +167,8 @@ impl Known<'_> {
             return if kept { Err(taken()) } else { Ok(None) };
         };
         match &named.external {
-            None => Ok(Some(named)),
+            None if accounts::may_become(self.source, named.role) => Ok(Some(named)),
+            None => Err(taken()),
             Some((source, _)) if source == self.source.as_str() => Err(taken()),
             Some((source, _)) => {
                 let error = Error::new(Code::OfAnotherSource).with("name", &wanted.name).with("source", source);

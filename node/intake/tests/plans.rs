@@ -1,8 +1,8 @@
 //! What a list comes to against the accounts that there are.
 
 use startalk_domain::accounts::{Role, Source};
-use startalk_intake::{GroupHere, Mode, People, Plan, Present, Standing, What, people, plan, read};
-use startalk_protocol::error::Language;
+use startalk_intake::{Entry, GroupHere, Mode, People, Plan, Present, Standing, What, listed, people, plan, read};
+use startalk_protocol::{Code, Error, error::Language};
 
 fn parsed(text: &str) -> People {
     people(&read(text.as_bytes()).unwrap()).unwrap()
@@ -162,4 +162,67 @@ fn the_same_gives_the_same_digest_and_anything_else_another() {
     others.sort();
     others.dedup();
     assert_eq!(others.len(), count);
+}
+
+fn entry(id: &str, name: &str) -> Entry {
+    let (id, display_name) = (Ok(id.to_owned()), name.to_uppercase());
+    Entry { place: format!("uid={name},dc=d"), id, name: name.into(), display_name, groups: Vec::new(), gone: false }
+}
+
+/// Accounts as the directory `company` brought them in.
+fn school(all: Vec<Standing>) -> Present {
+    let of = |(source, id): (String, String)| if source == "file" { ("ldap:company".to_owned(), id) } else { (source, id) };
+    let all = all.into_iter().map(|s| Standing { external: s.external.map(of), ..s }).collect();
+    Present { source: "ldap:company".parse().unwrap(), all, ..Present::default() }
+}
+
+#[test]
+fn entries_of_a_directory_are_people_or_say_what_is_wrong() {
+    let unread = Err(Error::new(Code::BadValue).with("field", "entryUUID").with("expected", "one value"));
+    let people = listed([
+        entry("1", "Ann"),
+        entry("2", "bob@company.example"),
+        entry("3", "c i d"),
+        entry("1", "dan"),
+        entry("5", "ann"),
+        Entry { id: unread, display_name: String::new(), ..entry("", "eve") },
+        Entry { gone: true, ..entry("7", "fay") },
+    ]);
+    let names: Vec<&str> = people.wanted.iter().map(|w| w.name.as_str()).collect();
+    assert_eq!((names, people.gone.len()), (vec!["ann", "bob"], 1));
+    let plan = plan(&people, &school(Vec::new()), Mode::default());
+    let wrong = [(3, "bad-name", "C I D"), (4, "given-twice", "DAN"), (5, "given-twice", "ANN"), (6, "bad-value", "eve")];
+    assert_eq!(errors(&plan), wrong);
+    let arrival = plan.steps[0].arrival.as_ref().unwrap();
+    assert_eq!((arrival.source.as_str(), arrival.external_id.as_str(), arrival.disabled), ("ldap:company", "1", None));
+}
+
+#[test]
+fn whom_a_directory_keeps_out_is_missing_and_who_stands_in_an_error_is_not() {
+    let people = listed([entry("1", "ann"), Entry { gone: true, ..entry("2", "bob") }, entry("3", "not a name")]);
+    let all = |n: u64| (1..=n).map(|n| standing(n, &format!("p{n}"), &n.to_string()));
+    let named =
+        |s: Standing| Standing { name: ["ann", "bob", "cid"][(s.account - 1) as usize].into(), display_name: "ANN".into(), ..s };
+    let mut here: Vec<Standing> = all(3).map(named).collect();
+    here.extend(all(10).skip(3));
+    // Of ten one is kept out there; the seven who are not named are left alone unless it names everybody.
+    let looked = plan(&people, &school(here.clone()), Mode::default());
+    assert_eq!((shown(&looked), &looked.refused), (vec![(0, What::Disable, "bob", 1)], &None));
+    let whole = plan(&people, &school(here.clone()), Mode { everyone: true, disable: None });
+    assert_eq!((whole.count(What::Disable), whole.refused.map(|e| e.code)), (8, Some(Code::TooManyAbsent)));
+    // Who is disabled here by hand stays so; who was missing comes back.
+    let mut back = here.clone();
+    back[0].disabled = true;
+    assert_eq!(plan(&people, &school(back.clone()), Mode::default()).count(What::Change), 0);
+    back[0].absent = true;
+    assert_eq!(plan(&people, &school(back), Mode::default()).count(What::Change), 1);
+}
+
+#[test]
+fn a_directory_gets_no_account_that_administers_for_a_name() {
+    let by_hand = |role: Role| Standing { role, ..standing(1, "ann", "") };
+    for (role, wrong) in [(Role::Member, 0), (Role::Auditor, 1), (Role::Administrator, 1)] {
+        let plan = plan(&listed([entry("1", "ann")]), &school(vec![by_hand(role)]), Mode::default());
+        assert_eq!((plan.errors.len(), plan.count(What::Change)), (wrong, 1 - wrong), "{role:?}");
+    }
 }
