@@ -1,8 +1,8 @@
-//! People from a file: what would change, the change itself, and the links with which they come in.
+//! People from a file or a directory: what would change, the change itself, and the links with which people of a file come in.
 //!
 //! Owns how a plan is carried out: one command a row, so that each is one recorded act and half a list is no harm. Nothing is
-//! kept between looking and doing but in the hands of who looks: the file comes twice, and with it what was shown the first
-//! time. Links are held in memory for an hour and are nowhere else; whoever loses them makes new ones.
+//! kept between looking and doing but in the hands of who looks: the file comes twice, the directory is asked twice, and with it
+//! comes what was shown the first time. Links are held in memory for an hour and are nowhere else; whoever loses them makes new ones.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 
 use super::{
     Backend, Progress,
+    directories::Origin,
     http::ErrorBody,
     jobs::{Job, Outcome},
     people::NewLink,
@@ -47,7 +48,7 @@ pub struct ChangeShown {
 /// What happens to somebody.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StepShown {
-    /// In the file, as a spreadsheet counts; 0: they are not in it.
+    /// In the file, as a spreadsheet counts, or among the entries of a directory; 0: they are not in it.
     pub row: u32,
     /// add, change, disable, or keep: missing, and left alone because they administer.
     pub what: String,
@@ -73,10 +74,10 @@ pub struct RowErrorShown {
     pub zh: String,
 }
 
-/// What a file would change.
+/// What a file or a directory would change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PlanShown {
-    /// To be sent back with the file, if this is what is wanted.
+    /// To be sent back (with the file, if it is one), if this is what is wanted.
     pub digest: String,
     pub added: usize,
     pub changed: usize,
@@ -157,39 +158,43 @@ impl From<Plan> for PlanShown {
     }
 }
 
-fn planned(backend: &Backend, people: &People, mode: Mode) -> Plan {
+fn planned(backend: &Backend, (source, people): &(Source, People), mode: Mode) -> Plan {
     let (store, now_ms) = (&*backend.views.store, clock::now_ms());
     let filler = super::filler(backend);
     let may_power = administration::may(store, backend.by, Area::Node, true, now_ms).is_ok();
     let named: BTreeSet<&str> = people.wanted.iter().flat_map(|w| &w.groups).map(String::as_str).collect();
-    let present = intake::present(store, &Source::file(), filler, &named, may_power, now_ms);
+    let present = intake::present(store, source, filler, &named, may_power, now_ms);
     intake::plan(people, &present, mode)
 }
 
-fn read(bytes: &[u8]) -> Result<People, Error> {
-    intake::people(&intake::read(bytes)?)
+fn read(backend: &Backend, origin: &Origin) -> Result<(Source, People), Error> {
+    match origin {
+        Origin::File(bytes) => Ok((Source::file(), intake::people(&intake::read(bytes)?)?)),
+        Origin::Directory(id) => backend.directories.people(id),
+    }
 }
 
-/// What a file would change.
-pub(super) fn look(backend: &Backend, bytes: &[u8], mode: Mode) -> Result<PlanShown, Error> {
-    Ok(planned(backend, &read(bytes)?, mode).into())
+/// What a file or a directory would change.
+pub(super) fn look(backend: &Backend, origin: &Origin, mode: Mode) -> Result<PlanShown, Error> {
+    Ok(planned(backend, &read(backend, origin)?, mode).into())
 }
 
-/// The plan of a file, if it is the one that was looked at and may be carried out.
-fn agreed(backend: &Backend, bytes: &[u8], mode: Mode, digest: &str) -> Result<Plan, Error> {
-    let mut plan = planned(backend, &read(bytes)?, mode);
+/// The plan, if it is the one that was looked at and may be carried out.
+fn agreed(backend: &Backend, origin: &Origin, mode: Mode, digest: &str) -> Result<(Source, Plan), Error> {
+    let read = read(backend, origin)?;
+    let mut plan = planned(backend, &read, mode);
     if plan.digest != digest {
         return Err(Code::PlanChanged.into());
     }
-    plan.refused.take().map_or(Ok(plan), Err)
+    plan.refused.take().map_or(Ok((read.0, plan)), Err)
 }
 
 /// Carries out what was looked at: a job.
-pub(super) fn begin(backend: &Backend, bytes: &[u8], mode: Mode, digest: &str, days: u32) -> Result<Job, Error> {
-    let plan = agreed(backend, bytes, mode, digest)?;
+pub(super) fn begin(backend: &Backend, origin: &Origin, mode: Mode, digest: &str, days: u32) -> Result<Job, Error> {
+    let (source, plan) = agreed(backend, origin, mode, digest)?;
     check_days(days)?;
     let own = backend.clone();
-    backend.jobs.begin("import", move |progress| carry_out(&own, plan, days, progress).map(outcome))
+    backend.jobs.begin("import", move |progress| carry_out(&own, &source, plan, days, progress).map(outcome))
 }
 
 /// New links for everybody who came from a file and has never signed in: a job. The links before are void.
@@ -208,8 +213,9 @@ pub(super) fn check_days(days: u32) -> Result<(), Error> {
     if good { Ok(()) } else { Err(Error::new(Code::BadValue).with("field", "link_days").with("expected", "1 to 366")) }
 }
 
-/// Row by row. What stops one stops the rest only if it would stop them too; done again, it goes on with the rest.
-fn carry_out(backend: &Backend, plan: Plan, days: u32, progress: &Progress) -> Result<Done, Error> {
+/// Row by row. What stops one stops the rest only if it would stop them too; done again, it goes on with the rest. Who comes
+/// from a directory needs no link: its password lets them in.
+fn carry_out(backend: &Backend, source: &Source, plan: Plan, days: u32, progress: &Progress) -> Result<Done, Error> {
     let (mut done, total) = (Done::default(), plan.steps.len() as u64);
     for (n, step) in (1..).zip(plan.steps) {
         let (row, what, name) = (step.row, step.what, step.name.to_string());
@@ -218,12 +224,14 @@ fn carry_out(backend: &Backend, plan: Plan, days: u32, progress: &Progress) -> R
         let made = match step.arrival {
             Some(arrival) => backend.command(Command::Arrive(Box::new(arrival))),
             None if what == What::Disable => {
-                backend.command(Command::SetAbsent { account: step.account, source: Source::file() })
+                backend.command(Command::SetAbsent { account: step.account, source: source.clone() })
             }
             None => Ok(Answer::Done),
         };
         let made = match made {
-            Ok(Answer::Account { account, .. }) if what == What::Add && !is_out => link(backend, account, days).map(Some),
+            Ok(Answer::Account { account, .. }) if what == What::Add && !is_out && !source.is_directory() => {
+                link(backend, account, days).map(Some)
+            }
             other => other.map(|_| None),
         };
         match made {
@@ -300,23 +308,24 @@ fn csv(links: &[NewLink], language: Language) -> String {
     intake::links(&links.iter().map(row).collect::<Vec<_>>(), language)
 }
 
-/// For the command line: what a file would change, and, unless it is only looked at, what changing it came to.
+/// For the command line: what a file or a directory would change, and, unless it is only looked at, what changing it came to.
 pub(super) fn at_once(
     backend: &Backend,
-    bytes: &[u8],
+    origin: &Origin,
     mode: Mode,
     apply: Option<u32>,
     language: Language,
     progress: &Progress,
 ) -> Result<serde_json::Value, Error> {
-    let plan = planned(backend, &read(bytes)?, mode);
+    let read = read(backend, origin)?;
+    let plan = planned(backend, &read, mode);
     let shown = super::value(PlanShown::from(plan.clone()));
     let Some(days) = apply else { return Ok(serde_json::json!({ "plan": shown })) };
     check_days(days)?;
     if let Some(refused) = plan.refused {
         return Err(refused);
     }
-    let done = carry_out(backend, plan, days, progress)?;
+    let done = carry_out(backend, &read.0, plan, days, progress)?;
     let links = (!done.links.is_empty()).then(|| csv(&done.links, language));
     Ok(serde_json::json!({ "plan": shown, "refused_rows": done.errors, "made": done.links.len(), "links": links }))
 }

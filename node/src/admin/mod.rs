@@ -39,6 +39,7 @@ use startalk_sequencer::Handle;
 use tokio::sync::Notify;
 
 use crate::{clock, compaction};
+pub use intake::LINK_DAYS;
 pub use policies::PolicyChange;
 
 /// One verb of the command line.
@@ -74,9 +75,11 @@ pub enum Request {
         name: String,
         device: u64,
     },
-    /// `file`: CSV or XLSX in base64; without `link_days` it is only looked at.
+    /// `file`: CSV or XLSX in base64, or nothing with a `directory`; without `link_days` it is only looked at.
     UserImport {
         file: String,
+        #[serde(default)]
+        directory: Option<String>,
         everyone: bool,
         disable: Option<usize>,
         link_days: Option<u32>,
@@ -287,11 +290,12 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
         Request::UserRole { name, role } => people::set_role(backend, &name, role.parse()?).map(done),
         Request::UserDevices { name } => people::one(backend, &name).map(|p| json!({ "devices": p.devices })),
         Request::UserSignOut { name, device } => people::sign_out(backend, &name, device).map(done),
-        Request::UserImport { file, everyone, disable, link_days, language } => {
+        Request::UserImport { file, directory, everyone, disable, link_days, language } => {
             let malformed = || Error::new(Code::Malformed).with("expected", "a file in base64");
             let bytes = data_encoding::BASE64.decode(file.as_bytes()).map_err(|_| malformed())?;
             let mode = startalk_intake::Mode { everyone, disable };
-            intake::at_once(backend, &bytes, mode, link_days, Language::of(&language), progress)
+            let origin = directory.map_or(directories::Origin::File(bytes), directories::Origin::Directory);
+            intake::at_once(backend, &origin, mode, link_days, Language::of(&language), progress)
         }
         Request::UserLinks { days, language } => intake::links_at_once(backend, days, Language::of(&language), progress),
         Request::UserLink { name, days } => people::sign_in_link(backend, &name, days).map(value),

@@ -182,13 +182,17 @@ enum User {
     Devices { name: String },
     /// Sign a device out / 登出某个设备
     SignOut { name: String, device: u64 },
-    /// People from a CSV or XLSX file; shows what changes, row by row / 从 CSV 或 XLSX 文件导入，逐行显示更改
+    /// People from a CSV or XLSX file, or a directory; shows what changes, row by row / 从 CSV 或 XLSX 文件或目录导入，逐行显示更改
     Import {
-        file: PathBuf,
+        #[arg(required_unless_present = "directory")]
+        file: Option<PathBuf>,
+        /// The id of an [[ldap]] directory instead of a file / 不用文件，而从此 [[ldap]] 目录导入
+        #[arg(long, value_name = "ID", conflicts_with_all = ["file", "links"])]
+        directory: Option<String>,
         /// Only show what would change / 仅显示将要进行的更改
         #[arg(long)]
         dry_run: bool,
-        /// The file names everybody: who is missing is disabled / 文件包含所有人：缺少的人将被停用
+        /// It names everybody: who is missing is disabled / 其中包含所有人：缺少的人将被停用
         #[arg(long)]
         everyone: bool,
         /// So many are meant to be disabled, although more than 20 % / 确认停用的人数（超过 20 % 时须给出）
@@ -357,9 +361,14 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
         Verb::User(User::Template) => {
             show(&serde_json::json!({ "template": startalk_intake::template(language) }), json, language)
         }
-        Verb::User(User::Import { file, dry_run, everyone, disable, links, link_days }) => {
-            let link_days = (!dry_run).then_some(link_days);
-            let request = people::request(&file, everyone, disable, link_days, language)?;
+        Verb::User(User::Import { file, directory, dry_run, everyone, disable, links, link_days }) => {
+            let request = match directory {
+                Some(directory) => people::from_directory(directory, everyone, disable, !dry_run, language),
+                None => {
+                    let (file, link_days) = (file.unwrap_or_default(), (!dry_run).then_some(link_days));
+                    people::request(&file, everyone, disable, link_days, language)?
+                }
+            };
             with_links(&data, request, links.filter(|_| !dry_run), &progress, json, language)
         }
         Verb::User(User::Links { file, days }) => {

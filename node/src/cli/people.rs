@@ -1,4 +1,4 @@
-//! People from a file, on the command line: the file is read here and goes to the node with the request, so that a node in a
+//! People from a file or a directory, on the command line: a file is read here and goes to the node with the request, so that a node in a
 //! container needs no way to it; links come back and are written here, for their owner alone.
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
@@ -28,7 +28,13 @@ pub fn request(
     }
     let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
     let file = data_encoding::BASE64.encode(&bytes);
-    Ok(Request::UserImport { file, everyone, disable, link_days, language: tag(language).into() })
+    Ok(Request::UserImport { file, directory: None, everyone, disable, link_days, language: tag(language).into() })
+}
+
+/// The request for a directory of the settings of the node that runs.
+pub fn from_directory(directory: String, everyone: bool, disable: Option<usize>, apply: bool, language: Language) -> Request {
+    let (file, link_days) = (String::new(), apply.then_some(crate::admin::LINK_DAYS));
+    Request::UserImport { file, directory: Some(directory), everyone, disable, link_days, language: tag(language).into() }
 }
 
 /// The language for the node.

@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use crate::{Newcomer, Person, name_of};
 use ask::{Connection, Trouble};
 pub use config::{Attributes, DirectoryConfig};
-pub use entry::Listed;
 use entry::Raw;
+pub use entry::{Listed, Unread};
 
 /// Questions to one directory at once; further ones wait, within the time that they have.
 const AT_ONCE_MAX: usize = 16;

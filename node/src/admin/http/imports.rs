@@ -1,15 +1,16 @@
-//! People from a file, over HTTP: looked at, carried out, and the links of who is new.
+//! People from a file or a directory, over HTTP: looked at, carried out, and the links of who is new.
 
 use axum::{Json, extract::DefaultBodyLimit, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use startalk_domain::administration::Area;
 use startalk_intake::{Mode, template};
-use startalk_protocol::{error::Language, limits};
+use startalk_protocol::{Code, Error, error::Language, limits};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Api, Caller, Failures, File, Path, Query, Refusal};
 use crate::admin::{
+    directories::{DirectoryShown, Origin},
     intake::{self, Imported, LINK_DAYS, Links, PlanShown},
     jobs::Job,
 };
@@ -19,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(look))
         .routes(routes!(apply))
         .layer(DefaultBodyLimit::max(limits::INTAKE_BYTES_MAX))
+        .routes(routes!(directories))
         .routes(routes!(links_anew))
         .routes(routes!(one))
         .routes(routes!(links))
@@ -27,12 +29,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
-/// How the file is meant.
+/// What is looked at, and how it is meant.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Meant {
-    /// It names everybody who comes from files: who is missing is disabled.
+    /// The id of a directory, instead of a file.
+    #[serde(default)]
+    #[param(max_length = 32)]
+    directory: Option<String>,
+    /// It names everybody who comes from files, or from that directory: who is missing is disabled.
     #[serde(default)]
     everyone: bool,
     /// So many are meant to be disabled, although they are more than a fifth.
@@ -46,7 +52,11 @@ struct Meant {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Agreed {
-    /// It names everybody who comes from files: who is missing is disabled.
+    /// The id of a directory, instead of a file.
+    #[serde(default)]
+    #[param(max_length = 32)]
+    directory: Option<String>,
+    /// It names everybody who comes from files, or from that directory: who is missing is disabled.
     #[serde(default)]
     everyone: bool,
     /// So many are meant to be disabled, although they are more than a fifth.
@@ -84,6 +94,12 @@ struct Spoken {
     language: String,
 }
 
+/// Directories of the settings.
+#[derive(Debug, Serialize, ToSchema)]
+struct Directories {
+    items: Vec<DirectoryShown>,
+}
+
 /// A file to fill in.
 #[derive(Debug, Serialize, ToSchema)]
 struct Blank {
@@ -94,19 +110,36 @@ fn link_days() -> u32 {
     LINK_DAYS
 }
 
-/// Shows what a CSV or XLSX file of people would change, and what is wrong with its rows. Changes nothing.
+/// Shows what a CSV or XLSX file of people, or a directory, would change, and what is wrong with rows or entries. Changes nothing.
 #[utoipa::path(post, path = "/imports/plan", tag = "imports", params(Meant), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = PlanShown), Failures))]
 async fn look(caller: Caller, Query(meant): Query<Meant>, File(bytes): File) -> Answer<PlanShown> {
     let mode = Mode { everyone: meant.everyone, disable: meant.disable };
-    caller.reads(Area::People, move |b| intake::look(b, &bytes, mode)).await.map(Json)
+    let origin = origin(meant.directory, bytes)?;
+    caller.reads(Area::People, move |b| intake::look(b, &origin, mode)).await.map(Json)
 }
 
-/// Carries out what was shown for the same file: a job. Refused if something else would be done by now.
+/// Carries out what was shown for the same file or directory: a job. Refused if something else would be done by now.
 #[utoipa::path(post, path = "/imports", tag = "imports", params(Agreed), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 202, body = Job), Failures))]
 async fn apply(caller: Caller, Query(agreed): Query<Agreed>, File(bytes): File) -> Result<(StatusCode, Json<Job>), Refusal> {
-    let Agreed { everyone, disable, digest, link_days } = agreed;
-    let work = move |b: &crate::admin::Backend| intake::begin(b, &bytes, Mode { everyone, disable }, &digest, link_days);
+    let Agreed { directory, everyone, disable, digest, link_days } = agreed;
+    let origin = origin(directory, bytes)?;
+    let work = move |b: &crate::admin::Backend| intake::begin(b, &origin, Mode { everyone, disable }, &digest, link_days);
     Ok((StatusCode::ACCEPTED, Json(caller.changes(Area::People, work).await?)))
+}
+
+/// The directories that people can be imported from.
+#[utoipa::path(get, path = "/imports/directories", tag = "imports", responses((status = 200, body = Directories), Failures))]
+async fn directories(caller: Caller) -> Answer<Directories> {
+    caller.reads(Area::People, |b| Ok(Directories { items: b.directories.shown() })).await.map(Json)
+}
+
+/// A directory comes without a file.
+fn origin(directory: Option<String>, bytes: axum::body::Bytes) -> Result<Origin, Error> {
+    match directory {
+        None => Ok(Origin::File(bytes.into())),
+        Some(id) if bytes.is_empty() => Ok(Origin::Directory(id)),
+        Some(_) => Err(Error::new(Code::BadValue).with("field", "directory").with("expected", "an empty body with it")),
+    }
 }
 
 /// Makes new links for everybody who came from a file and has never signed in: a job. Their links before are void.

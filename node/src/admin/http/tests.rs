@@ -146,6 +146,7 @@ fn table() -> Vec<Row> {
         ("post", "/imports/links", "/imports/links", None, people, true),
         ("get", "/imports/{job}", "/imports/9999", None, people, false),
         ("get", "/imports/{job}/links", "/imports/9999/links", None, people, true),
+        ("get", "/imports/directories", "/imports/directories", None, people, false),
         ("get", "/imports/template", "/imports/template?language=zh", None, people, false),
         ("get", "/invitations", "/invitations", None, people, false),
         ("post", "/invitations", "/invitations", Some(json!({ "uses": 2, "hours": 5 })), people, true),
