@@ -15,6 +15,7 @@ use startalk_e2e::{
     Node, Person, World,
     person::PASSWORD,
     slapd::{self, Slapd, somebody, unit},
+    until,
 };
 use startalk_identity::ldap::{Attributes, Directory, DirectoryConfig};
 
@@ -184,6 +185,80 @@ async fn a_directory_that_is_away_keeps_out_nobody_with_a_password_here() -> any
     assert_eq!(finding(&a)?, "bad");
     directory.start()?;
     assert_eq!(refused(&a, "ann", "ann-at-the-directory").await, None);
+    world.done();
+    Ok(())
+}
+
+/// Of an import: new, changed, disabled, and how many errors.
+fn counts(answer: &Value) -> [u64; 4] {
+    let plan = &answer["plan"];
+    let number = |name: &str| plan[name].as_u64().unwrap_or(u64::MAX);
+    [number("added"), number("changed"), number("disabled"), plan["errors"].as_array().map_or(u64::MAX, |all| all.len() as u64)]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_of_a_directory_comes_in_and_goes_with_it() -> anyhow::Result<()> {
+    const PEOPLE: usize = 1200;
+    let world = World::new()?;
+    let many = |n: usize| somebody(&format!("p{n}"), &format!("Person {n}"), &format!("password {n}"), "ou=people,");
+    let entries =
+        unit("people") + &(1..=PEOPLE).map(many).collect::<String>() + &somebody("no-name.", "Nobody", "x", "ou=people,");
+    let mut directory = Slapd::new(world.folder.join("directory"), &entries)?;
+    directory.start()?;
+    let (mut a, _) = node(&world, &directory.settings(&directory.url("ldap"), "")?)?;
+    a.environment.clear(); // so many people say a lot
+    a.start()?;
+    Person::register(&a.first_link, "root").await?;
+    Person::register(a.ask(&["invite"])?["link"].as_str().context("a link")?, "p7").await?;
+    let import = |more: &[&str]| a.ask(&[&["user", "import", "--directory", "company"], more].concat());
+    let people = |a: &Node| anyhow::Ok(users(a)?.len());
+
+    // Looked at: more than the directory gives out at once, p7 who is here already, and an entry that can be nobody.
+    assert_eq!(counts(&import(&["--dry-run", "--everyone"])?), [PEOPLE as u64 - 1, 1, 0, 1]);
+    assert_eq!(people(&a)?, 2);
+    assert_eq!(refused(&a, "p8", "password 8").await, Some(Code::DirectoryUnknown));
+    let done = import(&["--everyone"])?;
+    assert_eq!(
+        (counts(&done), &done["links"], &done["refused_rows"]),
+        ([PEOPLE as u64 - 1, 1, 0, 1], &Value::Null, &serde_json::json!([]))
+    );
+    assert_eq!(people(&a)?, PEOPLE + 1);
+    assert_eq!(counts(&import(&["--everyone"])?), [0, 0, 0, 1], "twice is once");
+
+    // They bind; p7, who is the directory's now, by either password.
+    let eight = Person::sign_in(a.port, "p8", "password 8").await?;
+    assert_eq!(user(&a, "p8")?["display_name"], "Person 8");
+    assert_eq!(refused(&a, "p7", PASSWORD).await, None);
+    assert_eq!(refused(&a, "p7", "password 7").await, None);
+
+    // One has gone, one is locked there for good, one has another name shown.
+    directory.change(&format!(
+        "dn: uid=p8,ou=people,{}\nchangetype: delete\n\ndn: uid=p9,ou=people,{}\nchangetype: modify\nreplace: cn\ncn: 人 9\n",
+        slapd::BASE,
+        slapd::BASE
+    ))?;
+    assert_eq!(refused(&a, "p8", "password 8").await, Some(Code::WrongCredentials));
+    assert_eq!(counts(&import(&["--dry-run"])?), [0, 1, 0, 1], "who is not named is left alone, unless all are");
+    assert_eq!(counts(&import(&["--everyone"])?), [0, 1, 1, 1]);
+    until("p8 to be let out", || std::future::ready((eight.session.status().state != startalk_client::State::Online, 0))).await?;
+    assert_eq!((&user(&a, "p9")?["display_name"], &user(&a, "p8")?["disabled"]), (&"人 9".into(), &true.into()));
+
+    // Half of them gone is a mistake, unless the number is said.
+    let gone: String =
+        (601..=PEOPLE).map(|n| format!("dn: uid=p{n},ou=people,{}\nchangetype: delete\n\n", slapd::BASE)).collect();
+    directory.change(&gone)?;
+    assert!(a.refusal(&["user", "import", "--directory", "company", "--everyone"])?.contains("600"));
+    assert_eq!(counts(&import(&["--everyone", "--disable", "600"])?), [0, 0, 600, 1]);
+    assert_eq!(refused(&a, "p700", "password 700").await, Some(Code::WrongCredentials));
+
+    // Disabled here stays disabled, whatever the directory says.
+    a.ask(&["user", "disable", "p10"])?;
+    assert_eq!(counts(&import(&["--everyone"])?), [0, 0, 0, 1]);
+    assert_eq!(refused(&a, "p10", "password 10").await, Some(Code::AccountDisabled));
+
+    assert!(a.refusal(&["user", "import", "--directory", "school"])?.contains("school"));
+    directory.stop()?;
+    assert!(a.refusal(&["user", "import", "--directory", "company", "--dry-run"])?.contains("Company"));
     world.done();
     Ok(())
 }
