@@ -13,6 +13,9 @@ export interface NewInvitation { readonly link: string; readonly uses: number; r
 export interface SignInLink { readonly user: string; readonly display_name: string; readonly link: string; readonly not_after_ms: number }
 export interface Failed { readonly code: string; readonly params: Readonly<Record<string, string>> }
 export interface RowError { readonly row: number; readonly column: string | null; readonly who: string; readonly error: Failed }
+/** A directory that people can be imported from. */
+export interface Directory { readonly id: string; readonly display_name: string }
+
 export interface PlanStep {
   readonly row: number; readonly what: 'add' | 'change' | 'disable' | 'keep'; readonly name: string; readonly display_name: string
   readonly changes: readonly { readonly column: string; readonly before: string; readonly after: string }[]

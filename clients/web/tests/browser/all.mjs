@@ -14,6 +14,7 @@ import { screens } from './screens.mjs'
 import { shell } from './shell.mjs'
 import { talk } from './talk.mjs'
 import { deeds } from './deeds.mjs'
+import { directory } from './directory.mjs'
 import { own } from './own.mjs'
 import { notices } from './notices.mjs'
 import { requests } from './requests.mjs'
@@ -21,4 +22,4 @@ import { security } from './security.mjs'
 import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

@@ -22,7 +22,7 @@ async function administrator(test, node, options) {
 async function importing(page, node) {
   await page.goto(`https://${node.domain}/admin/people`)
   await page.getByRole('button', { name: 'Import', exact: true }).click()
-  await page.getByRole('heading', { name: 'Import from a file' }).waitFor()
+  await page.getByRole('heading', { name: 'Import people' }).waitFor()
 }
 
 const choose = (page, text, name = 'people.csv') =>
