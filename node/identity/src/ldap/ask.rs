@@ -66,7 +66,12 @@ fn short(text: &str) -> String {
 }
 
 fn refused(what: &'static str, result: &LdapResult) -> Trouble {
-    Trouble::Refused(what, short(&format!("result code {} {}", result.rc, result.text)))
+    let why = match result.rc {
+        SIZE_LIMIT_EXCEEDED => "it gives out fewer entries than there are; raise its limits for bind_dn".to_owned(),
+        code if result.text.is_empty() => format!("result code {code}"),
+        code => format!("result code {code}, {}", result.text),
+    };
+    Trouble::Refused(what, short(&why))
 }
 
 /// A connection on which this node is known.
