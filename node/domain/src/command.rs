@@ -16,7 +16,7 @@ use crate::{
     availability::{AutoReply, Said, Schedule},
     contacts::{Arrangement, Openness},
     governance::NewPolicy,
-    groups::{GroupAct, GroupLink},
+    groups::{GroupAct, GroupLink, GroupTended},
     notify::{self, NewSubscription, Unreached},
     outbox::Restart,
     ways::{Identity, NewPasskey, Newcomer, PasskeyUse},
@@ -400,6 +400,11 @@ pub enum Command {
     MeetPeer {
         record: Box<VerifiedRecord>,
         proof: String,
+    },
+    /// To a group that this domain keeps.
+    TendGroup {
+        conversation: u64,
+        tended: GroupTended,
     },
     SetPeerRule {
         domain: DomainName,

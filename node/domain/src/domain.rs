@@ -147,6 +147,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),
         Command::TellTime => governance::tell_time(tx, ctx),
         Command::MeetPeer { record, proof } => directory::meet(tx, ctx, &record, proof),
+        Command::TendGroup { conversation, tended } => groups::tend(tx, ctx, conversation, tended),
         Command::SetPeerRule { domain, rule, forget_key } => directory::set_rule(tx, ctx, &domain, rule, forget_key),
         Command::BeginPeerEpoch { peer, epoch } => directory::begin_peer(tx, peer, epoch),
         Command::ReceiveItem { peer, epoch, item } => conversations::receive(tx, ctx, peer, epoch, &item),

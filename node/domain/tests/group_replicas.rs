@@ -8,7 +8,7 @@ use startalk_domain::{
     Answer, Command, Event, Recorded,
     conversations::{self},
     directory,
-    groups::{self, GroupAct, GroupLink},
+    groups::{self, GroupAct, GroupLink, GroupTended, Role},
     timeline,
 };
 use startalk_protocol::{Code, limits};
@@ -49,6 +49,35 @@ fn two_domains_see_one_order_and_the_replica_begins_where_its_people_came_in() {
         assert_eq!((single(of_alice).recalled, single(of_alice).reactions.len()), (true, 0));
         assert!(said(node, account, group).contains(&"(gone)".to_owned()));
     }
+}
+
+#[test]
+fn what_the_homes_administration_does_is_seen_elsewhere_as_its_act() {
+    let mut town = Town::new();
+    let bob = town.bob.actor.account;
+    let before = lines(&town.b, bob, town.group_b).len();
+    let tend = |conversation, tended| Command::TendGroup { conversation, tended };
+    let to_bob = || GroupTended::HandedOver(user("bob@b.example"));
+    let owners = |node: &Node, conversation| {
+        let (all, _) = groups::members_from(&node.store, conversation, 0, 100, |m| m.is_in() && m.role == Role::Owner);
+        let owner = groups::group(&node.store, conversation).unwrap().owner;
+        (all.iter().map(|m| m.member).collect::<Vec<_>>(), owner)
+    };
+    assert_eq!(town.b.refused(tend(town.group_b, to_bob())), "group-not-yours");
+    assert_eq!(town.a.refused(tend(town.group_a, GroupTended::Removed(user("bob@b.example")))), "forbidden");
+    town.a.ok(tend(town.group_a, to_bob()));
+    assert_eq!(town.a.refused(tend(town.group_a, to_bob())), "bad-value", "who owns it already");
+    town.a.ok(tend(town.group_a, GroupTended::Named("Bob's".into())));
+    assert_eq!(town.exchange(), []);
+    assert_eq!(lines(&town.b, bob, town.group_b)[before..], ["group-role-by-domain", "group-name-by-domain"]);
+    let of_bob = groups::member_of(&town.b.store, town.group_b, bob).unwrap().member;
+    for (node, conversation) in [(&town.a, town.group_a), (&town.b, town.group_b)] {
+        assert_eq!(owners(node, conversation), (vec![of_bob], of_bob), "one owner, the same everywhere");
+    }
+    // And the owner's own acts are taken from elsewhere.
+    town.b.ok(town.bob.act(town.group_b, GroupAct::Destroy));
+    assert_eq!(town.exchange(), []);
+    assert_eq!(town.a.refused(tend(town.group_a, GroupTended::Named("too late".into()))), "group-over");
 }
 
 #[test]

@@ -33,6 +33,12 @@ const LINES: &[(&str, &str, &str)] = &[
     ("group-destroyed", "{author} closed the group for good", "{author} 解散了此群"),
     ("group-pinned", "{author} pinned a message", "{author} 置顶了一条消息"),
     ("group-unpinned", "{author} unpinned a message", "{author} 取消了一条置顶"),
+    ("group-added-by-domain", "An administrator of {domain} added {who}", "{domain} 的管理员将 {who} 加入此群"),
+    ("group-removed-by-domain", "An administrator of {domain} removed {who}", "{domain} 的管理员将 {who} 移出此群"),
+    ("group-role-by-domain", "An administrator of {domain} made {who} {role}", "{domain} 的管理员将 {who} 设为{role}"),
+    ("group-name-by-domain", "An administrator of {domain} named the group “{text}”", "{domain} 的管理员将群名改为“{text}”"),
+    ("group-notice-by-domain", "An administrator of {domain} put up a notice: {text}", "{domain} 的管理员发布了群公告：{text}"),
+    ("group-destroyed-by-domain", "An administrator of {domain} closed the group for good", "{domain} 的管理员解散了此群"),
     ("group-restored", "The group's server was restored from an earlier copy", "此群的服务器已从较早的备份恢复"),
     ("group-unknown", "Something happened that this version cannot show", "发生了此版本无法显示的事"),
 ];

@@ -35,7 +35,7 @@ export function gathered(lines: readonly Message[], talk: Talk): string {
 
 /** Codes of lines that are gathered over those who did it; of the others the one to whom it was done differs. */
 const BY_AUTHOR: ReadonlySet<string> = new Set(['group-joined', 'group-left'])
-const BY_WHOM: ReadonlySet<string> = new Set(['group-added', 'group-invited', 'group-admitted', 'group-removed'])
+const BY_WHOM: ReadonlySet<string> = new Set(['group-added', 'group-invited', 'group-admitted', 'group-removed', 'group-added-by-domain', 'group-removed-by-domain'])
 
 /** What lines have in common that are one row; undefined: it stands alone. */
 export function gathers(message: Message): string | undefined {

@@ -10,6 +10,7 @@ use crate::{
     accounts::{self, Role},
     command::{Admission, Answer, Command, PasswordBy, PeerRule},
     directory, governance,
+    groups::{self, GroupTended},
     store::Read,
 };
 
@@ -28,6 +29,7 @@ pub fn is_administration(command: &Command) -> bool {
         | Command::MakeSignInLink { .. }
         | Command::RevokeInvitation { .. }
         | Command::SetPeerRule { .. }
+        | Command::TendGroup { .. }
         | Command::MakeToken { .. }
         | Command::RevokeToken { .. }
         | Command::Tend(_) => true,
@@ -45,6 +47,8 @@ pub(super) fn of(read: &impl Read, command: &Command) -> Option<(Area, &'static 
         }
         Command::SetPassword { account, by: PasswordBy::Operator, .. } => (people(is_power(*account)), "password-reset"),
         Command::RevokeDevice { account, .. } => (people(is_power(*account)), "device-signed-out"),
+        Command::UnlinkIdentity { account, .. } => (people(is_power(*account)), "identity-unlinked"),
+        Command::RemovePasskey { account, .. } => (people(is_power(*account)), "passkey-removed"),
         Command::SetDisabled { account, disabled: true } => (people(is_power(*account)), "account-disabled"),
         Command::SetDisabled { account, disabled: false } => (people(is_power(*account)), "account-enabled"),
         Command::DeleteAccount { account } => (people(is_power(*account)), "account-deleted"),
@@ -58,6 +62,16 @@ pub(super) fn of(read: &impl Read, command: &Command) -> Option<(Area, &'static 
         Command::MakeSignInLink { account, .. } => (people(is_power(*account)), "sign-in-link-made"),
         Command::MakeInvitation { administrator, .. } => (people(*administrator), "invitation-made"),
         Command::RevokeInvitation { .. } => (Area::People, "invitation-revoked"),
+        Command::TendGroup { tended, .. } => {
+            let act = match tended {
+                GroupTended::HandedOver(_) => "group-handed-over",
+                GroupTended::Added(_) => "group-member-added",
+                GroupTended::Removed(_) => "group-member-removed",
+                GroupTended::Named(_) => "group-named",
+                GroupTended::Destroyed { .. } => "group-destroyed",
+            };
+            (Area::Node, act)
+        }
         Command::SetPeerRule { .. } => (Area::Domains, "domain-rule-set"),
         Command::SetPolicy(_) => (Area::Policies, "policy-set"),
         Command::MakeToken { .. } => (Area::Node, "token-made"),
@@ -120,6 +134,9 @@ impl Subject {
                 of(*account)
             }
             Command::RevokeDevice { account, device } => Self { item: *device, ..of(*account) },
+            Command::UnlinkIdentity { account, link: item } | Command::RemovePasskey { account, passkey: item } => {
+                Self { item: *item, ..of(*account) }
+            }
             Command::SetRole { account, role } => {
                 let before = accounts::account(read, *account).map(|a| a.role).unwrap_or_default();
                 Self { changes: vec![changed("role", before.as_str(), role.as_str())], ..of(*account) }
@@ -154,6 +171,18 @@ impl Subject {
             Command::RevokeToken { token } => Self { item: *token, ..Self::default() },
             Command::MakeToken { scopes, .. } => {
                 Self { changes: vec![changed("scopes", "", scopes.names().join(" "))], ..Self::default() }
+            }
+            Command::TendGroup { conversation, tended } => {
+                let id = groups::group(read, *conversation).map(|g| g.id.clone()).unwrap_or_default();
+                let about = match tended {
+                    GroupTended::HandedOver(user) | GroupTended::Added(user) | GroupTended::Removed(user) => Some(user),
+                    GroupTended::Named(_) | GroupTended::Destroyed { .. } => None,
+                };
+                // Somebody of another domain has no account: their domain is what the record says.
+                let here = about.filter(|u| directory::domain_of(read, directory::HERE).as_ref() == Some(&u.domain));
+                let account = here.and_then(|u| accounts::by_name(read, &u.name)).map_or(0, |a| a.account);
+                let domain = about.filter(|_| here.is_none()).map(|u| u.domain.clone());
+                Self { domain, changes: vec![changed("group", "", id)], ..of(account) }
             }
             Command::SetPeerRule { domain, rule, forget_key } => {
                 let known = directory::peer_number(read, domain).and_then(|n| directory::peer(read, n));

@@ -259,7 +259,7 @@ fn submission_of(read: &impl Read, group: &Group, act: GroupAct) -> Result<(Acti
     })
 }
 
-fn number_of(read: &impl Read, group: &Group, user: &UserId) -> Option<u64> {
+pub(super) fn number_of(read: &impl Read, group: &Group, user: &UserId) -> Option<u64> {
     let here = directory::domain_of(read, HERE);
     let peer = if here.as_ref() == Some(&user.domain) { HERE } else { directory::peer_number(read, &user.domain)? };
     super::number_of(read, group.conversation, directory::person_number(read, peer, &user.name)?)

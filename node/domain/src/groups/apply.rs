@@ -501,7 +501,9 @@ impl Applied<'_> {
             change_member(tx, conversation, number, |m| (m.role, m.changed) = (role, sequence));
         };
         if role == Role::Owner {
-            set(tx, self.author, Role::Administrator);
+            // By the home's administration: whoever owned it then.
+            let before = if self.author == 0 { views::group(tx, conversation).map_or(0, |g| g.owner) } else { self.author };
+            set(tx, before, Role::Administrator);
             self.with_group(tx, |g| g.owner = number);
         }
         set(tx, number, role);

@@ -8,7 +8,7 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-use super::{Group, Joining, Member, Standing, change_of, member, member_of, number_of, read, rights};
+use super::{Group, Joining, Member, Standing, change_of, member, member_of, number_of, read, rights, tend};
 use crate::{
     accounts, contacts,
     context::Ctx,
@@ -49,6 +49,22 @@ pub(super) fn decide(
     }
     if let Action::Join(_) = action {
         return joins(tx, ctx, group, origin, &person_of(written)?, secret, now_ms);
+    }
+    if submission.author == 0 && origin == HERE {
+        // By the home's administration, which asks for the right to it; nobody else's submission has this author.
+        return match action {
+            Action::Add(_) => {
+                let named = person_of(written)?;
+                if named.domain != ctx.domain.as_str() {
+                    return Err(Code::Forbidden.into());
+                }
+                if group.destroyed {
+                    return Err(Code::GroupOver.into());
+                }
+                adds(tx, ctx, group, &Member::default(), &named)
+            }
+            action => tend::judge(tx, group, action),
+        };
     }
     let me = member(tx, group.conversation, submission.author).filter(|m| m.peer == origin).ok_or(Code::NotMember)?;
     if !sabotage::is(Switch::GroupRightsNotChecked) {

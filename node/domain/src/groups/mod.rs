@@ -25,6 +25,7 @@ mod rights;
 mod say;
 mod serve;
 mod submit;
+mod tend;
 mod told;
 mod views;
 
@@ -46,6 +47,8 @@ pub(crate) use record::behind;
 pub(crate) use say::{edit, erase_authored, recall, send};
 pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;
+pub use tend::GroupTended;
+pub(crate) use tend::tend;
 pub use told::{Told, told};
 pub use views::{
     Members, by_id, change_of, chunk_of, followed_of, group, is_member, local_members, log, member, member_chunks, member_of,

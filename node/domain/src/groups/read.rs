@@ -270,9 +270,35 @@ fn line(read: &impl Read, conversation: u64, f: &pb::GroupRecorded, action: Opti
         Some(Action::NewEpoch(_)) => ("group-restored", vec![]),
         _ => ("group-unknown", vec![]),
     };
+    let by_home = by_home(f, action);
+    let (code, mut params) = (if by_home { by_domain(code) } else { code }, params);
+    if by_home {
+        let home = group(read, conversation).and_then(|g| directory::domain_of(read, g.home));
+        params.push(("domain", home.map(|d| d.to_string()).unwrap_or_default()));
+    }
     let params: BTreeMap<String, String> = params.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     let system = System { code: code.to_owned(), params };
     Content { fallback: String::new(), kind: Some(Kind::System(system)), ..Content::default() }.encode_to_vec().into()
+}
+
+/// Whether the administration of the group's home did it: nobody's act, who is no newcomer.
+fn by_home(f: &pb::GroupRecorded, action: Option<&Action>) -> bool {
+    let author = Submission::decode(f.submission.as_ref()).map_or(0, |s| s.author);
+    let tended =
+        matches!(action, Some(Action::Add(_) | Action::Remove(_) | Action::SetRole(_) | Action::SetText(_) | Action::Destroy(_)));
+    author == 0 && tended
+}
+
+fn by_domain(code: &'static str) -> &'static str {
+    match code {
+        "group-added" => "group-added-by-domain",
+        "group-removed" => "group-removed-by-domain",
+        "group-role" => "group-role-by-domain",
+        "group-name" => "group-name-by-domain",
+        "group-notice" => "group-notice-by-domain",
+        "group-destroyed" => "group-destroyed-by-domain",
+        other => other,
+    }
 }
 
 /// Messages of an account that wait for the group's home: sequence 0, oldest first.
