@@ -329,6 +329,8 @@ impl Node {
         };
         let restart = Arc::new(Notify::new());
         backend.restart = Some(restart.clone());
+        let present = gateway.clone();
+        backend.seen = Arc::new(move |account| present.seen_ms(account));
         backend.listened = listeners.address.to_string();
         let pushed = push.clone();
         backend.pushes = Arc::new(move || Some(pushed.figures()));
@@ -534,6 +536,7 @@ fn backend(
         restart: None,
         listened: String::new(),
         directories: Directories::default(),
+        seen: Arc::new(|_| 0),
         rebuilt: None,
     }
 }

@@ -56,6 +56,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         restart: None,
         listened: String::new(),
         directories: admin::directories::Directories::default(),
+        seen: Arc::new(|_| 0),
         rebuilt: opened.rebuilt,
     };
     let writer = Writer::start(sequencer, handle, Box::new(|_| {}))?;

@@ -154,6 +154,11 @@ impl Gateway {
         self.0.remote_presence(from, to, state);
     }
 
+    /// When an account was last connected, milliseconds since 1970; 0: not since this process began.
+    pub fn seen_ms(&self, account: u64) -> u64 {
+        self.0.seen_ms(account)
+    }
+
     /// Whether the person of this account did something at one of their devices just now, and is still connected there:
     /// they will see what comes.
     pub fn is_active(&self, account: u64) -> bool {

@@ -225,7 +225,7 @@ impl Inner {
     }
 
     /// When an account was last connected, as far as is known since this process began; 0: not.
-    fn seen_ms(&self, account: u64) -> u64 {
+    pub(crate) fn seen_ms(&self, account: u64) -> u64 {
         let Some(account) = accounts::account(&*self.config.views.store, account) else { return 0 };
         let seen = self.seen.lock();
         account.devices.iter().filter_map(|d| seen.get(&d.device).copied()).max().unwrap_or(0)

@@ -1,17 +1,16 @@
-//! Other domains: what was decided about them, how the links stand, and the groups that are shared with them.
+//! Other domains: what was decided about them, and how the links stand.
 
 use serde::Serialize;
 use startalk_domain::{
     Command,
     command::PeerRule,
-    directory::{self, HERE, Peer},
-    governance, groups, outbox,
+    directory::{self, Peer},
+    outbox,
 };
-use startalk_protocol::{Code, DomainName, Error, limits};
+use startalk_protocol::{Code, DomainName, Error};
 use utoipa::ToSchema;
 
 use super::{Backend, Page, links::Link, page_of};
-use crate::clock;
 
 /// Another domain.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -31,25 +30,6 @@ pub struct Domain {
     pub received: u64,
     /// How the link stands; null: the node is stopped, or has had nothing to do with it since it started.
     pub link: Option<Link>,
-}
-
-/// A group that has members here.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Group {
-    /// 26 letters.
-    pub group: String,
-    /// Empty if it was erased.
-    pub name: String,
-    /// The domain that keeps it.
-    pub home: String,
-    pub members: u64,
-    /// Those that are accounts of this domain.
-    pub members_here: u64,
-    /// member name@domain; null: gone.
-    pub owner: Option<String>,
-    pub destroyed: bool,
-    /// Whether who asks may bring people of this domain into it.
-    pub may_add: bool,
 }
 
 fn name(domain: &str) -> Result<DomainName, Error> {
@@ -94,36 +74,4 @@ pub(super) fn one(backend: &Backend, asked: &str) -> Result<Domain, Error> {
 
 pub(super) fn set_rule(backend: &Backend, domain: &str, rule: PeerRule, forget_key: bool) -> Result<(), Error> {
     backend.command(Command::SetPeerRule { domain: name(domain)?, rule, forget_key }).map(drop)
-}
-
-/// Groups with members here, by their number, which is also the cursor.
-pub(super) fn groups(backend: &Backend, search: &str, cursor: u64, limit: usize) -> Page<Group> {
-    let store = &*backend.views.store;
-    let filler = super::filler(backend);
-    let (last, search) = (governance::numbers(store).conversation, search.to_lowercase());
-    let end = last.min(cursor.saturating_add(limits::ADMIN_SCAN_MAX as u64));
-    let (mut items, mut at) = (Vec::new(), cursor);
-    while at < end && items.len() < limit {
-        at += 1;
-        let Some(group) = groups::group(store, at).filter(|g| g.begun && g.name.to_lowercase().contains(&search)) else {
-            continue;
-        };
-        let owner = groups::member(store, at, group.owner).and_then(|m| directory::user_id(store, m.person));
-        items.push(Group {
-            group: group.id.clone(),
-            name: group.name.clone(),
-            home: if group.home == HERE {
-                backend.domain.clone()
-            } else {
-                directory::domain_of(store, group.home).unwrap_or_else(|| backend.domain.clone())
-            }
-            .to_string(),
-            members: group.members,
-            members_here: group.here,
-            owner: owner.map(|o| o.to_string()),
-            destroyed: group.destroyed,
-            may_add: filler.is_some_and(|by| groups::may_bring_in(store, by, at, clock::now_ms())),
-        });
-    }
-    Page { items, next: (at < last).then_some(at) }
 }

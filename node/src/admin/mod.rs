@@ -9,6 +9,7 @@ pub mod control;
 pub mod directories;
 pub mod doctor;
 mod domains;
+mod groups;
 pub mod http;
 mod intake;
 pub mod jobs;
@@ -33,12 +34,14 @@ use startalk_domain::{
     administration::{self, By},
     command::{PeerRule, Tended},
     directory,
+    groups::GroupTended,
 };
 use startalk_protocol::{Code, DomainName, Error, error::Language, limits};
 use startalk_sequencer::Handle;
 use tokio::sync::Notify;
 
 use crate::{clock, compaction};
+pub use audit::Only;
 pub use intake::LINK_DAYS;
 pub use policies::PolicyChange;
 
@@ -69,6 +72,17 @@ pub enum Request {
         role: String,
     },
     UserDevices {
+        name: String,
+    },
+    UserUnlink {
+        name: String,
+        link: u64,
+    },
+    UserPasskeyRemove {
+        name: String,
+        passkey: u64,
+    },
+    UserWays {
         name: String,
     },
     UserSignOut {
@@ -107,9 +121,20 @@ pub enum Request {
         invitation: u64,
     },
     Groups,
+    Group {
+        group: String,
+    },
+    /// `what`: hand-over, add, remove, name or destroy; `value`: whom, the name, or the reason.
+    GroupTend {
+        group: String,
+        what: String,
+        value: String,
+    },
     Audit {
         before: u64,
         limit: usize,
+        #[serde(default)]
+        only: audit::Only,
     },
     Storage,
     Backups,
@@ -198,6 +223,8 @@ pub struct Backend {
     pub listened: String,
     /// Directories of people.
     pub directories: directories::Directories,
+    /// When an account was last connected, milliseconds since 1970; 0: not since this process began.
+    pub seen: Arc<dyn Fn(u64) -> u64 + Send + Sync>,
     /// Why the views had to be made anew just now, for `doctor` on a stopped node.
     pub rebuilt: Option<String>,
 }
@@ -289,6 +316,10 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
         Request::UserResetPassword { name } => people::reset_password(backend, &name).map(|p| json!({ "password": p.password })),
         Request::UserRole { name, role } => people::set_role(backend, &name, role.parse()?).map(done),
         Request::UserDevices { name } => people::one(backend, &name).map(|p| json!({ "devices": p.devices })),
+        Request::UserUnlink { name, link } => people::unlink(backend, &name, link).map(done),
+        Request::UserPasskeyRemove { name, passkey } => people::remove_passkey(backend, &name, passkey).map(done),
+        Request::UserWays { name } => people::one(backend, &name)
+            .map(|p| json!({ "ways": { "password": p.has_password, "seen_ms": p.seen_ms }, "identities": p.identities, "passkeys": p.passkeys })),
         Request::UserSignOut { name, device } => people::sign_out(backend, &name, device).map(done),
         Request::UserImport { file, directory, everyone, disable, link_days, language } => {
             let malformed = || Error::new(Code::Malformed).with("expected", "a file in base64");
@@ -312,13 +343,28 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
         Request::Policy(change) => policies::change(backend, change).map(value),
         Request::Peers => Ok(json!({ "peers": domains::all(backend), "links": (backend.peers)() })),
         Request::Groups => {
-            Ok(json!({ "groups": every(|cursor| Ok(domains::groups(backend, "", cursor, limits::ADMIN_PAGE_MAX)))? }))
+            Ok(json!({ "groups": every(|cursor| Ok(groups::page(backend, "", cursor, limits::ADMIN_PAGE_MAX)))? }))
+        }
+        Request::Group { group } => {
+            let members = every(|cursor| groups::members(backend, &group, cursor, limits::ADMIN_PAGE_MAX))?;
+            Ok(json!({ "one_group": groups::one(backend, &group)?, "members": members }))
+        }
+        Request::GroupTend { group, what, value } => {
+            let user = || groups::user(backend, &value);
+            let tended = match what.as_str() {
+                "hand-over" => GroupTended::HandedOver(user()?),
+                "add" => GroupTended::Added(user()?),
+                "remove" => GroupTended::Removed(user()?),
+                "name" => GroupTended::Named(value.clone()),
+                _ => GroupTended::Destroyed { reason: value.clone() },
+            };
+            groups::tend(backend, &group, tended).map(done)
         }
         Request::TokenAdd { name, scopes, days } => tokens::make(backend, name, &scopes, days).map(value),
         Request::TokenList => Ok(json!({ "tokens": tokens::list(backend) })),
         Request::TokenRevoke { token } => tokens::revoke(backend, token).map(done),
-        Request::Audit { before, limit } => {
-            audit::page(backend, before, limit.min(limits::ADMIN_PAGE_MAX)).map(|p| json!({ "acts": p.items, "next": p.next }))
+        Request::Audit { before, limit, only } => {
+            audit::page(backend, before, limit.min(limits::ADMIN_PAGE_MAX), &only).map(|p| json!({ "acts": p.items, "next": p.next }))
         }
         Request::Storage => Ok(value(storage::measure(backend))),
         Request::Backups => Ok(json!({ "backups": backup::list(backend) })),

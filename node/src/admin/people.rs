@@ -6,7 +6,7 @@ use startalk_domain::{
     Answer, Command,
     accounts::{self, Account, Role},
     command::{Admission, PasswordBy},
-    contacts, directory, governance, groups,
+    contacts, directory, governance, groups, ways,
 };
 use startalk_gateway::{PasswordCost, secrets};
 use startalk_protocol::{AccountName, Code, Error, limits};
@@ -41,11 +41,41 @@ pub struct Device {
     pub added_ms: u64,
 }
 
-/// An account with its devices.
+/// Whom a provider names, and who may so sign in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LinkedIdentity {
+    pub link: u64,
+    /// The provider's id in the node's settings.
+    pub provider: String,
+    /// What people know it by.
+    pub label: String,
+    /// Milliseconds since 1970.
+    pub since_ms: u64,
+}
+
+/// A passkey.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct KnownPasskey {
+    pub passkey: u64,
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub added_ms: u64,
+    /// When it last let somebody in; null: never.
+    pub used_ms: Option<u64>,
+    /// It counted backwards once: there may be a copy of it.
+    pub suspect: bool,
+}
+
+/// An account with its devices and the ways into it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PersonWithDevices {
     pub person: Person,
     pub devices: Vec<Device>,
+    /// When one of its devices was last connected, since this process began; null: not.
+    pub seen_ms: Option<u64>,
+    pub has_password: bool,
+    pub identities: Vec<LinkedIdentity>,
+    pub passkeys: Vec<KnownPasskey>,
 }
 
 /// An account with a password for once, which is shown this once.
@@ -176,14 +206,42 @@ pub(super) fn one(backend: &Backend, name: &str) -> Result<PersonWithDevices, Er
     let missing = || Error::new(Code::NoSuchUser).with("user", name);
     let account = accounts::account(&*backend.views.store, number).ok_or_else(missing)?;
     let device = |d: &accounts::Device| Device { device: d.device, name: d.name.clone(), added_ms: d.added_ms };
+    let known = ways::ways(&*backend.views.store, number);
+    let identity = |i: &ways::Linked| LinkedIdentity {
+        link: i.link,
+        provider: i.provider.clone(),
+        label: i.label.clone(),
+        since_ms: i.since_ms,
+    };
+    let passkey = |p: &ways::Passkey| KnownPasskey {
+        passkey: p.passkey,
+        name: p.name.clone(),
+        added_ms: p.added_ms,
+        used_ms: Some(p.used_ms).filter(|ms| *ms > 0),
+        suspect: p.suspect,
+    };
     Ok(PersonWithDevices {
         person: person(backend, &account).ok_or_else(missing)?,
         devices: account.devices.iter().map(device).collect(),
+        seen_ms: Some((backend.seen)(number)).filter(|ms| *ms > 0),
+        has_password: !account.password.hashes.is_empty(),
+        identities: known.identities.iter().map(identity).collect(),
+        passkeys: known.passkeys.iter().map(passkey).collect(),
     })
 }
 
 pub(super) fn sign_out(backend: &Backend, name: &str, device: u64) -> Result<(), Error> {
     backend.command(Command::RevokeDevice { account: account(backend, name)?, device }).map(drop)
+}
+
+/// Whom a provider names does not come in any more.
+pub(super) fn unlink(backend: &Backend, name: &str, link: u64) -> Result<(), Error> {
+    backend.command(Command::UnlinkIdentity { account: account(backend, name)?, link }).map(drop)
+}
+
+/// A passkey is good for nothing any more.
+pub(super) fn remove_passkey(backend: &Backend, name: &str, passkey: u64) -> Result<(), Error> {
+    backend.command(Command::RemovePasskey { account: account(backend, name)?, passkey }).map(drop)
 }
 
 pub(super) fn set_role(backend: &Backend, name: &str, role: Role) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how answers are shown. `--json` shows them as they are.
 
+mod audit;
 mod people;
 mod restore;
 mod show;
@@ -14,8 +15,8 @@ use serde_json::Value;
 use startalk_protocol::{Error, error::Language};
 
 use crate::{
-    admin::{self, PolicyChange, Progress, Request, backup, control},
-    boot, config,
+    admin::{self, Only, PolicyChange, Progress, Request, backup, control},
+    boot, clock, config,
     folder::{Folder, FolderError},
     keys::Keys,
     offline,
@@ -69,6 +70,9 @@ enum Verb {
     Token(TokenVerb),
     /// Groups with members here / 本域有成员的群
     Groups,
+    /// One group; what is done to it everybody in it sees / 某个群；所做更改群内所有人可见
+    #[command(subcommand)]
+    Group(GroupVerb),
     /// The record of administrative acts, the newest first / 管理操作记录，最新在前
     Audit {
         /// Those before this number / 此编号之前的
@@ -76,6 +80,18 @@ enum Verb {
         before: u64,
         #[arg(long, default_value_t = 50)]
         limit: usize,
+        /// Only this act, such as account-disabled / 仅此类操作
+        #[arg(long)]
+        act: Option<String>,
+        /// Only by: operator, token, or an account / 仅此操作者
+        #[arg(long)]
+        by: Option<String>,
+        /// Only to: an account or a domain / 仅针对此帐号或域
+        #[arg(long)]
+        whom: Option<String>,
+        /// Only of so many days / 仅最近若干天
+        #[arg(long)]
+        days: Option<u64>,
     },
     /// What the domain takes on its disk / 磁盘占用
     Storage,
@@ -182,6 +198,12 @@ enum User {
     Devices { name: String },
     /// Sign a device out / 登出某个设备
     SignOut { name: String, device: u64 },
+    /// How somebody signs in, and when they were last here / 登录方式与最近在线
+    Ways { name: String },
+    /// Take away whom a provider names / 解除第三方登录身份
+    Unlink { name: String, link: u64 },
+    /// Remove a passkey / 移除通行密钥
+    RemovePasskey { name: String, passkey: u64 },
     /// People from a CSV or XLSX file, or a directory; shows what changes, row by row / 从 CSV 或 XLSX 文件或目录导入，逐行显示更改
     Import {
         #[arg(required_unless_present = "directory")]
@@ -240,6 +262,41 @@ enum TokenVerb {
 }
 
 #[derive(Subcommand, Debug)]
+enum GroupVerb {
+    /// Whose it is, and who is in / 群主与成员
+    Show { group: String },
+    /// Give it another owner / 移交给另一成员
+    HandOver { group: String, user: String },
+    /// Bring somebody of this domain in / 加入本域的人
+    Add { group: String, user: String },
+    /// Remove somebody of this domain / 移出本域的人
+    Remove { group: String, user: String },
+    /// Give it another name / 更改群名
+    Name { group: String, name: String },
+    /// End it for good / 永久解散
+    Destroy {
+        group: String,
+        /// For everybody in it / 告知群内所有人的原因
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+}
+
+impl GroupVerb {
+    fn request(&self) -> Request {
+        let (group, what, value) = match self {
+            Self::Show { group } => return Request::Group { group: group.clone() },
+            Self::HandOver { group, user } => (group, "hand-over", user),
+            Self::Add { group, user } => (group, "add", user),
+            Self::Remove { group, user } => (group, "remove", user),
+            Self::Name { group, name } => (group, "name", name),
+            Self::Destroy { group, reason } => (group, "destroy", reason),
+        };
+        Request::GroupTend { group: group.clone(), what: what.into(), value: value.clone() }
+    }
+}
+
+#[derive(Subcommand, Debug)]
 enum Rule {
     /// Talk to it / 允许
     Allow {
@@ -280,6 +337,9 @@ impl Verb {
                 User::Role { name, role } => Request::UserRole { name: name.clone(), role: role.clone() },
                 User::Devices { name } => Request::UserDevices { name: name.clone() },
                 User::SignOut { name, device } => Request::UserSignOut { name: name.clone(), device: *device },
+                User::Ways { name } => Request::UserWays { name: name.clone() },
+                User::Unlink { name, link } => Request::UserUnlink { name: name.clone(), link: *link },
+                User::RemovePasskey { name, passkey } => Request::UserPasskeyRemove { name: name.clone(), passkey: *passkey },
                 User::Link { name, days } => Request::UserLink { name: name.clone(), days: *days },
                 User::Import { .. } | User::Links { .. } | User::Template => return None,
             },
@@ -321,7 +381,12 @@ impl Verb {
             Self::Token(TokenVerb::List) => Request::TokenList,
             Self::Token(TokenVerb::Revoke { token }) => Request::TokenRevoke { token: *token },
             Self::Groups => Request::Groups,
-            Self::Audit { before, limit } => Request::Audit { before: *before, limit: *limit },
+            Self::Group(verb) => verb.request(),
+            Self::Audit { before, limit, act, by, whom, days } => {
+                let from_ms = days.map(|d| clock::now_ms().saturating_sub(d * 86_400_000));
+                let only = Only { act: act.clone(), by: by.clone(), whom: whom.clone(), from_ms, to_ms: None };
+                Request::Audit { before: *before, limit: *limit, only }
+            }
             Self::Storage => Request::Storage,
             Self::Backups { check: None } => Request::Backups,
             Self::Backups { check: Some(backup) } => Request::BackupCheck { backup: copy_named(Path::new(backup)) },

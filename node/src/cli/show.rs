@@ -31,7 +31,18 @@ pub fn in_words(value: &Value, language: Language) -> String {
             }),
         );
     }
-    for list in ["devices", "invitations", "tokens", "groups", "acts", "backups"] {
+    if value["one_group"].is_object() {
+        let members = value["members"].as_array().map(Vec::as_slice).unwrap_or_default();
+        return as_lines(&[value["one_group"]["group"].clone()], language) + &as_lines(members, language);
+    }
+    if let Some(acts) = value["acts"].as_array() {
+        return super::audit::in_words(acts, &value["next"], language);
+    }
+    if value["ways"].is_object() {
+        let lists = ["identities", "passkeys"].map(|list| value[list].as_array().cloned().unwrap_or_default());
+        return as_lines(&[vec![value["ways"].clone()], lists.concat()].concat(), language);
+    }
+    for list in ["devices", "invitations", "tokens", "groups", "backups"] {
         if let Some(rows) = value[list].as_array() {
             return as_lines(rows, language);
         }

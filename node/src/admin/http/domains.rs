@@ -1,4 +1,4 @@
-//! Other domains, policies, groups.
+//! Other domains, policies.
 
 use axum::Json;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Api, Body, Caller, Failures, Listed, Path, Query, Refusal};
 use crate::admin::{
     Page,
-    domains::{self, Domain, Group},
+    domains::{self, Domain},
     policies::{self, Policies, PolicyChange},
 };
 
@@ -18,7 +18,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list))
         .routes(routes!(one))
         .routes(routes!(set_rule))
-        .routes(routes!(groups))
         .routes(routes!(show_policies, change_policies))
 }
 
@@ -68,13 +67,6 @@ async fn set_rule(caller: Caller, Path(domain): Path<String>, Body(rule): Body<R
         domains::one(b, &domain)
     };
     caller.changes(Area::Domains, work).await.map(Json)
-}
-
-/// Groups with members of this domain.
-#[utoipa::path(get, path = "/groups", tag = "groups", params(Listed), responses((status = 200, body = Page<Group>), Failures))]
-async fn groups(caller: Caller, Query(listed): Query<Listed>) -> Answer<Page<Group>> {
-    let listed = listed.checked()?;
-    caller.reads(Area::Node, move |b| Ok(domains::groups(b, &listed.search, listed.cursor, listed.limit))).await.map(Json)
 }
 
 /// What holds for everybody.

@@ -6,6 +6,7 @@
 
 mod caller;
 mod domains;
+mod groups;
 mod imports;
 mod node;
 mod people;
@@ -140,9 +141,15 @@ impl IntoResponse for Refusal {
             Code::NotSignedIn | Code::TokenRevoked => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
             Code::NoSuchUser | Code::NoSuchDevice | Code::NoSuchThing => StatusCode::NOT_FOUND,
-            Code::NameTaken | Code::LastAdministrator | Code::Busy | Code::Conflict | Code::PlanChanged | Code::TooManyAbsent => {
-                StatusCode::CONFLICT
-            }
+            Code::NameTaken
+            | Code::OwnerStays
+            | Code::GroupOver
+            | Code::AlreadyMember
+            | Code::LastAdministrator
+            | Code::Busy
+            | Code::Conflict
+            | Code::PlanChanged
+            | Code::TooManyAbsent => StatusCode::CONFLICT,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::SlowDown => StatusCode::TOO_MANY_REQUESTS,
             Code::DiskFull | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -195,6 +202,7 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(people::routes())
         .merge(imports::routes())
         .merge(domains::routes())
+        .merge(groups::routes())
         .merge(node::routes())
 }
 

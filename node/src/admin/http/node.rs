@@ -4,14 +4,14 @@ use axum::{Json, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use startalk_domain::administration::{self, Area, By, Scopes};
 use startalk_protocol::{Code, Error};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Api, Body, Caller, Failures, Listed, Path, Query, Refusal};
+use super::{Api, Body, Caller, Failures, Listed, Path, Query, Refusal, page_limit};
 use crate::{
     admin::{
         self, Backend, Page,
-        audit::{self, Act},
+        audit::{self, Act, Only},
         backup::{self, Made},
         doctor,
         jobs::{self, Job, Outcome},
@@ -79,6 +79,35 @@ struct WantedToken {
 struct Sure {
     /// The domain's name.
     domain: String,
+}
+
+/// Which acts, and which part of their list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListedActs {
+    /// Where to go on: `next` of the page before.
+    #[serde(default)]
+    cursor: u64,
+    /// Entries at most.
+    #[serde(default = "page_limit")]
+    #[param(minimum = 1, maximum = 200)]
+    limit: usize,
+    /// Only this act, such as account-disabled.
+    #[serde(default)]
+    act: Option<String>,
+    /// Only by: operator, token, or the name of an account.
+    #[serde(default)]
+    by: Option<String>,
+    /// Only to: the name of an account, or a domain.
+    #[serde(default)]
+    whom: Option<String>,
+    /// Not before, milliseconds since 1970.
+    #[serde(default)]
+    from_ms: Option<u64>,
+    /// Not after, milliseconds since 1970.
+    #[serde(default)]
+    to_ms: Option<u64>,
 }
 
 /// Who asks, and what they may.
@@ -231,10 +260,12 @@ async fn rotate(caller: Caller) -> Result<StatusCode, Refusal> {
 }
 
 /// The record of administrative acts, the newest first.
-#[utoipa::path(get, path = "/audit", tag = "node", params(Listed), responses((status = 200, body = Page<Act>), Failures))]
-async fn acts(caller: Caller, Query(listed): Query<Listed>) -> Answer<Page<Act>> {
-    let listed = listed.checked()?;
-    caller.reads(Area::Node, move |b| audit::page(b, listed.cursor, listed.limit)).await.map(Json)
+#[utoipa::path(get, path = "/audit", tag = "node", params(ListedActs), responses((status = 200, body = Page<Act>), Failures))]
+async fn acts(caller: Caller, Query(wanted): Query<ListedActs>) -> Answer<Page<Act>> {
+    let ListedActs { cursor, limit, act, by, whom, from_ms, to_ms } = wanted;
+    let listed = Listed { cursor, limit, search: String::new() }.checked()?;
+    let only = Only { act, by, whom, from_ms, to_ms };
+    caller.reads(Area::Node, move |b| audit::page(b, listed.cursor, listed.limit, &only)).await.map(Json)
 }
 
 /// Tokens that were not revoked.

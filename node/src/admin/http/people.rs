@@ -21,6 +21,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(reset_password))
         .routes(routes!(sign_in_link))
         .routes(routes!(sign_out))
+        .routes(routes!(unlink))
+        .routes(routes!(remove_passkey))
         .routes(routes!(invitations, invite))
         .routes(routes!(revoke_invitation))
 }
@@ -170,6 +172,20 @@ async fn sign_in_link(
 #[utoipa::path(delete, path = "/people/{name}/devices/{device}", tag = "people", params(("name" = String, Path, description = "Before the @"), ("device" = u64, Path)), responses((status = 204), Failures))]
 async fn sign_out(caller: Caller, Path((name, device)): Path<(String, u64)>) -> Result<StatusCode, Refusal> {
     caller.changes(Area::People, move |b| people::sign_out(b, &name, device)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes from whom a provider names the way in.
+#[utoipa::path(delete, path = "/people/{name}/identities/{link}", tag = "people", params(("name" = String, Path, description = "Before the @"), ("link" = u64, Path)), responses((status = 204), Failures))]
+async fn unlink(caller: Caller, Path((name, link)): Path<(String, u64)>) -> Result<StatusCode, Refusal> {
+    caller.changes(Area::People, move |b| people::unlink(b, &name, link)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a passkey.
+#[utoipa::path(delete, path = "/people/{name}/passkeys/{passkey}", tag = "people", params(("name" = String, Path, description = "Before the @"), ("passkey" = u64, Path)), responses((status = 204), Failures))]
+async fn remove_passkey(caller: Caller, Path((name, passkey)): Path<(String, u64)>) -> Result<StatusCode, Refusal> {
+    caller.changes(Area::People, move |b| people::remove_passkey(b, &name, passkey)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

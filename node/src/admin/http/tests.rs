@@ -24,6 +24,7 @@ use tower::ServiceExt as _;
 use super::{Backend, description, router};
 use crate::{folder::Folder, keys::Keys, store, writer::Writer};
 
+mod groups;
 mod imports;
 mod restores;
 
@@ -61,6 +62,7 @@ impl Node {
             endpoints: Arc::new(Vec::new),
             restart: None,
             listened: String::new(),
+            seen: Arc::new(|_| 0),
             rebuilt: None,
         };
         let router = router(backend.clone());
@@ -140,6 +142,8 @@ fn table() -> Vec<Row> {
         ("delete", "/people/{name}", "/people/nobody#", None, people, true),
         ("post", "/people/{name}/password", "/people/bob/password", None, people, true),
         ("delete", "/people/{name}/devices/{device}", "/people/bob/devices/77", None, people, true),
+        ("delete", "/people/{name}/identities/{link}", "/people/bob/identities/77", None, people, true),
+        ("delete", "/people/{name}/passkeys/{passkey}", "/people/bob/passkeys/77", None, people, true),
         ("post", "/people/{name}/link", "/people/bob/link?days=3", None, people, true),
         ("post", "/imports/plan", "/imports/plan?everyone=true", Some(json!("account")), people, false),
         ("post", "/imports", "/imports?digest=00", Some(json!("account")), people, true),
@@ -152,6 +156,12 @@ fn table() -> Vec<Row> {
         ("post", "/invitations", "/invitations", Some(json!({ "uses": 2, "hours": 5 })), people, true),
         ("delete", "/invitations/{invitation}", "/invitations/9999", None, people, true),
         ("get", "/groups", "/groups", None, node, false),
+        ("get", "/groups/{group}", "/groups/none", None, node, false),
+        ("patch", "/groups/{group}", "/groups/none", Some(json!({ "name": "a" })), node, true),
+        ("get", "/groups/{group}/members", "/groups/none/members", None, node, false),
+        ("post", "/groups/{group}/members", "/groups/none/members", Some(json!({ "name": "bob" })), node, true),
+        ("delete", "/groups/{group}/members/{name}", "/groups/none/members/bob", None, node, true),
+        ("post", "/groups/{group}/destroy", "/groups/none/destroy", Some(json!({ "reason": "" })), node, true),
         ("get", "/domains", "/domains", None, domains, false),
         ("get", "/domains/{domain}", "/domains/b.example", None, domains, false),
         ("put", "/domains/{domain}/rule", "/domains/b.example/rule", Some(json!({ "rule": "denied" })), domains, true),
@@ -310,6 +320,27 @@ async fn an_administrators_day() {
     );
     assert!(acts[..6].iter().all(|a| a["by_name"] == "root1@a.example" && a["by_number"] == root_actor.account), "{acts:?}");
     assert_eq!((&acts[1]["domain"], &acts[4]["user"]), (&json!("b.example"), &json!("alice@a.example")));
+
+    // And only those that are wanted.
+    for (only, expected) in [
+        ("act=role-set", vec!["role-set"]),
+        ("whom=alice", vec!["password-reset", "role-set", "account-added"]),
+        ("whom=b.example", vec!["domain-rule-set"]),
+        ("by=operator", vec!["account-added"]),
+        ("by=root1&act=policy-set", vec!["policy-set"]),
+        ("by=token", vec![]),
+        ("to_ms=5", vec![]),
+        ("from_ms=99999999999999", vec![]),
+    ] {
+        let (_, page) = call("GET", &format!("/audit?{only}"), None).await;
+        let names: Vec<&str> = page["items"].as_array().unwrap().iter().map(|a| a["act"].as_str().unwrap()).collect();
+        assert_eq!((names, &page["next"]), (expected, &Value::Null), "{only}");
+    }
+    let (_, first) = call("GET", "/audit?whom=alice&limit=2", None).await;
+    let (_, rest) = call("GET", &format!("/audit?whom=alice&limit=2&cursor={}", first["next"]), None).await;
+    assert_eq!((first["items"].as_array().unwrap().len(), rest["items"].as_array().unwrap().len()), (2, 1));
+    let (status, told) = call("GET", "/audit?whom=nobody", None).await;
+    assert_eq!((status.as_u16(), &told["code"]), (404, &json!("no-such-user")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,7 +67,7 @@ async fn a_backup_is_brought_back_over_http() {
     assert_eq!(second.state, "failed");
 
     let kept = swap::replaced(&node.backend.folder);
-    let told = node.again(crate::admin::Request::Audit { before: 0, limit: 2 });
+    let told = node.again(crate::admin::Request::Audit { before: 0, limit: 2, only: Default::default() });
     let act = &told["acts"][0];
     assert_eq!((&act["act"], &act["by_name"]), (&json!("backup-restored"), &json!("root1@a.example")), "{told}");
     assert_eq!(act["by_number"], root_actor.account);
