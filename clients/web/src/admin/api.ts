@@ -6,7 +6,12 @@ export interface Page<T> { readonly items: readonly T[]; readonly next: number |
 export interface Person { readonly user: string; readonly display_name: string; readonly role: Role; readonly disabled: boolean; readonly devices: number; readonly created_ms: number; readonly conversations: number }
 export type Role = 'member' | 'auditor' | 'administrator'
 export interface Device { readonly device: number; readonly name: string; readonly added_ms: number }
-export interface PersonWithDevices { readonly person: Person; readonly devices: readonly Device[] }
+export interface Identity { readonly link: number; readonly provider: string; readonly label: string; readonly since_ms: number }
+export interface Passkey { readonly passkey: number; readonly name: string; readonly added_ms: number; readonly used_ms: number | null; readonly suspect: boolean }
+export interface PersonWithDevices {
+  readonly person: Person; readonly devices: readonly Device[]; readonly seen_ms: number | null; readonly has_password: boolean
+  readonly identities: readonly Identity[]; readonly passkeys: readonly Passkey[]
+}
 export interface NewPassword { readonly user: string; readonly password: string }
 export interface Invitation { readonly invitation: number; readonly uses: number; readonly not_after_ms: number; readonly administrator: boolean; readonly maker: string | null; readonly groups: readonly string[] }
 export interface NewInvitation { readonly link: string; readonly uses: number; readonly not_after_ms: number }
@@ -27,6 +32,8 @@ export interface Plan {
 export interface Imported { readonly job: Job; readonly links: number; readonly errors: readonly RowError[] }
 export interface Links { readonly items: readonly SignInLink[]; readonly csv: string }
 export interface Group { readonly group: string; readonly name: string; readonly home: string; readonly members: number; readonly members_here: number; readonly owner: string | null; readonly destroyed: boolean; readonly may_add: boolean }
+export interface OneGroup { readonly group: Group; readonly kept_here: boolean; readonly created_ms: number | null; readonly last_ms: number }
+export interface GroupMember { readonly user: string | null; readonly display_name: string; readonly role: 'member' | 'administrator' | 'owner'; readonly here: boolean }
 export interface Said { readonly code: string; readonly en: string; readonly zh: string }
 export interface Link {
   readonly state: string; readonly next_attempt_ms: number | null; readonly lag: number; readonly last_error: (Said & { readonly at_ms: number }) | null
@@ -83,8 +90,8 @@ export class Admin {
   send<T>(path: string, file: Uint8Array): Promise<T> { return this.#node.administer('POST', path, file) as Promise<T> }
   delete<T>(path: string): Promise<T> { return this.#node.administer('DELETE', path) as Promise<T> }
 
-  page<T>(path: string, cursor: number, search = ''): Promise<Page<T>> {
-    const query = new URLSearchParams({ cursor: String(cursor), limit: '50', ...(search ? { search } : {}) })
+  page<T>(path: string, cursor: number, search = '', only: Readonly<Record<string, string>> = {}): Promise<Page<T>> {
+    const query = new URLSearchParams({ cursor: String(cursor), limit: '50', ...(search ? { search } : {}), ...only })
     return this.get(`${path}?${query}`)
   }
 

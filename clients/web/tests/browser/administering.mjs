@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { accessible, PHONE, Window } from '../harness/person.mjs'
-import { message, open, say, signIn, talkIsReady } from '../harness/steps.mjs'
+import { comeIn, composer, message, open, say, signIn, talkIsReady } from '../harness/steps.mjs'
 import { pair } from './talk.mjs'
 
 let number = 0
@@ -23,6 +23,21 @@ async function administrator(test, node, path, options) {
   const page = await signIn(node, await window(test, options), name)
   await page.goto(`https://${node.domain}/admin/${path}`)
   return { page, name }
+}
+
+/** A group of these accounts here. */
+async function begin(page, title, names) {
+  await page.getByRole('button', { name: 'New conversation' }).first().click()
+  await page.getByRole('menuitem', { name: 'New group' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Name', { exact: true }).fill(title)
+  for (const name of names) {
+    await dialog.getByLabel('People', { exact: true }).fill(`${name}@alpha.test`)
+    await dialog.getByLabel('People', { exact: true }).press('Enter')
+  }
+  await dialog.getByRole('button', { name: 'Make the group' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+  await composer(page).waitFor()
 }
 
 export const administering = [
@@ -87,6 +102,40 @@ export const administering = [
       await page.getByText('Replaced domains').waitFor({ state: 'detached' })
       assert.deepEqual((await alpha.ask('replaced')).replaced, [])
       await talkIsReady(anns)
+    },
+  },
+  {
+    name: 'administering: a group is handed over, somebody is removed, it is ended with a reason, and its members see who did it',
+    async run(test) {
+      const { alpha } = test.world
+      const { page } = await administrator(test, alpha, 'groups')
+      const [ann, ben, cat] = [fresh('gann'), fresh('gben'), fresh('gcat')]
+      const anns = await comeIn(alpha, await window(test), ann)
+      for (const name of [ben, cat]) await alpha.account(name)
+      const title = fresh('The circle ')
+      await begin(anns, title, [ben, cat])
+      await page.getByRole('searchbox', { name: 'Search', exact: true }).fill(title)
+      await page.getByRole('button', { name: new RegExp(`^${title}`) }).click()
+      const card = page.getByRole('dialog')
+      await card.getByRole('button', { name: `Make ${ben}@${alpha.domain} the owner` }).waitFor()
+      await accessible(page, 'a group')
+      await card.getByRole('button', { name: `Make ${ben}@${alpha.domain} the owner` }).click()
+      await page.getByRole('dialog').last().getByRole('button', { name: 'Hand over' }).click()
+      const line = (text) => anns.getByRole('log').getByText(text).first().waitFor()
+      await line(new RegExp(`^An administrator of ${alpha.domain} made ${ben}.* the owner`))
+      await card.getByRole('button', { name: `Remove ${cat}@${alpha.domain}` }).click()
+      await page.getByRole('dialog').last().getByRole('button', { name: 'Remove', exact: true }).click()
+      await line(new RegExp(`^An administrator of ${alpha.domain} removed ${cat}`))
+      await card.getByRole('button', { name: 'End the group' }).click()
+      const sure = page.getByRole('dialog').last()
+      await sure.getByLabel('Why').fill('the summer is over')
+      await sure.getByLabel(/^Type /).fill(title)
+      await sure.getByRole('button', { name: 'End the group' }).click()
+      await line('the summer is over')
+      await line(new RegExp(`^An administrator of ${alpha.domain} closed the group`))
+      await card.getByText('over', { exact: true }).waitFor()
+      const acts = (await alpha.ask('audit', '--limit', '3')).acts.map((a) => a.act)
+      assert.deepEqual(acts, ['group-destroyed', 'group-member-removed', 'group-handed-over'])
     },
   },
 ]

@@ -14,7 +14,7 @@ const zh: Translation<typeof en> = {
   running: '{what}：{percent} %', failed: '操作失败。', done: '已完成。',
   addPerson: '添加人员', name: '名字', nameHint: 'a–z、0–9、点和短横线，位于 @ 之前。', displayName: '显示名称', role: '角色', member: '成员', auditor: '审计员', administrator: '管理员', roleHint: '审计员可查看这里的一切，但不能更改。', add: '添加',
   passwordOnce: '{user} 的密码，仅显示这一次。登录后请修改。', copy: '复制', copied: '已复制', ok: '已妥善保存',
-  disabled: '已停用', disable: '停用', enable: '启用', disableText: '{user} 将在所有设备上登出，且无法再登录。已写的内容保留。', resetPassword: '重置密码', resetText: '旧密码作废，设备保持登录。', deletePerson: '删除', deleteTitle: '删除 {user}？', deleteText: '名字、资料、密码和设备将被永久抹去。', eraseToo: '同时抹去其所写的一切', deleteType: '输入 {user} 以继续',
+  disabled: '已停用', disable: '停用', enable: '启用', disableText: '{user} 将在所有设备上登出，且无法再登录。已写的内容保留。', resetPassword: '重置密码', deletePerson: '删除', deleteTitle: '删除 {user}？', deleteText: '名字、资料、密码和设备将被永久抹去。', eraseToo: '同时抹去其所写的一切', deleteType: '输入 {user} 以继续',
   devices: '设备', devicesNone: '没有登录的设备。', signOut: '登出', deviceSince: '自 {date}', since: '自 {date}', setRole: '设为此角色', roleTitle: '将 {user} 设为{role}？',
   invite: '邀请', inviteText: '通过链接或二维码，让人们在此注册帐号。', inviteUses: '可用人数', inviteValid: '有效期', days: { other: '{n} 天' }, inviteAdmin: '注册后成为管理员', inviteMake: '生成链接', inviteQr: '链接的二维码', inviteLeft: { other: '还可供 {n} 人使用' }, until: '至 {date}', madeBy: '由 {user} 生成', operator: '运维者', revoke: '作废', invitationsNone: '目前没有可用的邀请。',
   groupMembers: '{n8} 位成员中 {here} 位在本域', groupHome: '由 {home} 保管', groupsNone: '还没有群。', gone: '已解散', unnamed: '未命名的群',
@@ -40,6 +40,15 @@ const zh: Translation<typeof en> = {
   lossDeletedN: { other: '已删除的 {n} 个帐号会重新出现，请再次删除。' }, lossErasedN: { other: '已抹去的 {n} 段文字会重新出现。' }, lossDomains: '此后有往来的域：{names}', lossKept: '现有的域数据会保留在节点所在机器上，直到你将其删除。', lossSpace: '需要 {needed} 空间，剩余 {free}。', replaced: '被替换的域数据',
   replacedText: '恢复备份之前的域。没有人能读到它；其中有大家写过的内容和密钥。', replacedOn: '{when}被替换', replacedBy: '由 {user} 以 {from} 替换', replacedDelete: '删除被替换的数据？', replacedDeleteText: '将收回 {size}。只存在于其中的内容会永久消失。', actRestoreBegun: '开始恢复备份',
   actBackupRestored: '恢复备份', actReplacedDeleted: '删除被替换的数据', askedBy: '请求者', notInBackup: '备份之后才加入的人',
+  groupOwner: '群主', groupKept: '保管于', groupBegan: '创建于', groupLast: '最近活动', groupSeen: '这里不显示群内所说的内容。你对群所做的更改，群内所有人都能看到。', groupElsewhere: '此群由 {home} 保管，只能在那里更改。',
+  groupAdd: '添加成员', groupAddHint: '本域的名字。', groupRename: '更改群名', groupName: '群名', groupDestroy: '解散此群', groupDestroyTitle: '永久解散“{name}”？',
+  groupDestroyText: '此后无人可在其中发言，已有内容仍可阅读。', groupReason: '原因', groupReasonHint: '将作为最后一条群公告，群内所有人可见。', groupHandOver: '将 {user} 设为群主', groupHandOverText: '现任群主将成为群管理员。', groupHandOverYes: '移交',
+  groupRemove: '移出 {user}', groupRemoveText: '此后无法继续阅读；可以再次加入。', groupRemoveYes: '移出', actGroupHandedOver: '移交群', actGroupMemberAdded: '加入群', actGroupMemberRemoved: '移出群',
+  actGroupNamed: '更改群名', actGroupDestroyed: '解散群', fieldGroup: '群',
+  ways: '登录方式', wayPassword: '有密码', wayNoPassword: '无密码', seen: '最近在线：{since}', seenNot: '节点启动以来未在线', unlink: '解除',
+  unlinkTitle: '解除 {name}？', passkey: '通行密钥', passkeyUsed: '{since}使用', passkeySuspect: '可能存在副本', passkeyRemove: '移除', passkeyRemoveTitle: '移除 {name}？',
+  wayText: '此后无法再用它登录，已登录的设备不受影响。不能移除最后一种登录方式：请先生成登录链接。', resetTextLink: '旧密码作废，新密码会经你之手。更好的办法是登录链接：由本人设置他人不知道的密码。已登录的设备不受影响。', actIdentityUnlinked: '解除登录身份', actPasskeyRemoved: '移除通行密钥', onlyAct: '操作', onlyAll: '全部',
+  onlyBy: '操作者', onlyByHint: '名字、operator 或 token', onlyWhom: '对象', onlyWhomHint: '名字或域', onlyFrom: '从', onlyTo: '到',
 }
 
 export default zh
