@@ -396,6 +396,11 @@ pub enum Command {
     },
     /// Journal time is to go on although nothing happens: somebody waits to know that it is later.
     TellTime,
+    /// A step of erasing what is older than messages are kept for. `clock_ms`: the clock itself, which journal time may be
+    /// ahead of; `More`: there is another step.
+    Retain {
+        clock_ms: u64,
+    },
     // Other domains
     MeetPeer {
         record: Box<VerifiedRecord>,

@@ -17,13 +17,13 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    governance, groups, notify, outbox,
+    governance, groups, notify, outbox, retention,
     store::{Changes, Read, Store, TreeError, Tx},
     timeline, ways,
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 8;
+pub const LAYOUT: u32 = 9;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.
@@ -146,6 +146,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::GroupBehind { peer, group, after } => groups::behind(tx, ctx, peer, &group, after),
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),
         Command::TellTime => governance::tell_time(tx, ctx),
+        Command::Retain { clock_ms } => retention::retain(tx, ctx, clock_ms),
         Command::MeetPeer { record, proof } => directory::meet(tx, ctx, &record, proof),
         Command::TendGroup { conversation, tended } => groups::tend(tx, ctx, conversation, tended),
         Command::SetPeerRule { domain, rule, forget_key } => directory::set_rule(tx, ctx, &domain, rule, forget_key),
@@ -194,6 +195,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     delivery::apply(tx, record);
     outbox::apply(tx, record);
     administration::apply(tx, record);
+    retention::apply(tx, record);
 }
 
 /// A batch that was decided on: to be appended to the journal, then committed to the views.

@@ -232,6 +232,8 @@ events! {
     132 PasskeyAdded pb::PasskeyAddedBody;
     133 PasskeyRemoved Nothing;
     134 PasskeyUsed Nothing;
+    150 RetentionMoved Nothing;
+    151 ClockSeen Nothing;
 }
 
 impl Event {

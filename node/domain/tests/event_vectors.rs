@@ -135,6 +135,8 @@ fn samples() -> Vec<Event> {
         Event::TokenRevoked(pb::TokenRevoked { token: 1 }, None),
         Event::BackupMade(pb::BackupMade { records: 50, bytes: 70_000, verified: true }, salted(pb::BackupMadeBody { place: "/backups/1".into() })),
         Event::Administered(pb::Administered { by: "account".into(), number: 1, device: 1, act: "role-set".into(), account: 1, peer: 1, item: 1, changes: vec![pb::Changed { field: "role".into(), before: "member".into(), after: "auditor".into() }] }, None),
+        Event::RetentionMoved(pb::RetentionMoved { through: 90, direct: true, groups: true, before_ms: TIME_MS, held: vec![pb::HeldBack { position: 60, peer: 1, conversation: 3 }], released: vec![40, 41], quiet: vec![pb::Quiet { conversation: 3, sequence: 7 }], done: true }, None),
+        Event::ClockSeen(pb::ClockSeen { clock_ms: TIME_MS }, None),
     ]
 }
 

@@ -12,6 +12,7 @@ use startalk_domain::{
     contacts::{Arrangement, FirstContact, Openness},
     directory,
     domain::LAYOUT,
+    governance::{NewPolicy, RetentionOf},
     groups::{self, Banned, GroupAct, Role, Text},
     notify::{NewSubscription, Settings, Unreached},
     replay,
@@ -58,7 +59,7 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let conversation = conversations.get(random.below(conversations.len().max(1) as u64) as usize).copied().unwrap_or(1);
     let sequence = random.below(30) + 1;
     let name = format!("p{}@{}", random.below(5), ["a.example", "b.example"][random.below(2) as usize]);
-    let command = match random.below(42) {
+    let command = match random.below(44) {
         20..=22 => Command::Send {
             actor,
             to: Target::Conversation(conversation),
@@ -125,6 +126,14 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
         41 => {
             let reply = AutoReply { text: name, when_dnd: true, when_away: true, when_scheduled: true, position: 0 };
             Command::SetAutoReply { account: actor.account, reply }
+        }
+        42 => {
+            let retention_of = Some([RetentionOf::All, RetentionOf::Direct, RetentionOf::Groups][random.below(3) as usize]);
+            Command::SetPolicy(NewPolicy { retention_days: Some(random.below(3) as u32), retention_of, ..NewPolicy::default() })
+        }
+        43 => {
+            node.now_ms += 6 * 3_600_000;
+            Command::Retain { clock_ms: node.now_ms - random.below(2) * 20 * 3_600_000 }
         }
         19 if sequence % 5 < 4 => {
             node.now_ms += random.below(100_000);
@@ -227,7 +236,7 @@ fn follow_all(home: &Node, follower: &mut Node) {
 
 #[test]
 fn rebuilt_views_are_live_views() {
-    let (mut replicated, mut replied) = (0, 0);
+    let (mut replicated, mut replied, mut erased) = (0, 0, 0);
     for seed in 0..24 {
         let mut random = Seeded(seed);
         let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
@@ -284,9 +293,11 @@ fn rebuilt_views_are_live_views() {
                 assert_eq!(store.meta().position, 0, "seed {seed}: it does not claim to reach anywhere");
             }
         }
+        erased += a.events().iter().chain(&b.events()).filter(|e| **e == "RetentionMoved").count();
         replied += a.events().iter().chain(&b.events()).filter(|e| **e == "AutoReplied").count();
         replicated += a.events().iter().chain(&b.events()).filter(|e| **e == "GroupReplicaBegan").count();
     }
+    assert!(erased > 20, "much was kept no longer: {erased}");
     assert!(replied > 20, "people were answered for: {replied}");
     assert!(replicated > 5, "groups over both domains were part of it: {replicated}");
 }

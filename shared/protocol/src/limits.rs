@@ -232,6 +232,10 @@ pub const FRESH_SIGN_IN_MS: u64 = 10 * 60 * 1000;
 pub const PASSWORD_CHARS_MIN_MAX: u32 = 128;
 /// The longest time in which a domain may let people recall or edit, in milliseconds: a hundred years.
 pub const WINDOW_MS_MAX: i64 = 100 * 366 * 24 * 3600 * 1000;
+/// The longest time for which a domain may say that messages are kept, in days: a hundred years. For ever is 0.
+pub const RETENTION_DAYS_MAX: u32 = 36_600;
+/// The greatest quota: beyond it is no limit meant. JSON's numbers hold it.
+pub const QUOTA_MAX: u64 = 1 << 50;
 /// Entries in one page of what an administrator lists.
 pub const ADMIN_PAGE_MAX: usize = 200;
 /// Entries that are looked at for one page: a search that finds nothing ends, and goes on from there.

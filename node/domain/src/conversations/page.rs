@@ -12,6 +12,7 @@ use crate::{
     directory,
     event::{Event, Recorded},
     groups,
+    retention::{self, Kind},
     store::{Read, Store},
     timeline,
 };
@@ -63,6 +64,8 @@ pub struct Message {
     pub reactions: Vec<Reaction>,
     /// In a group.
     pub pinned: bool,
+    /// What it said is kept no longer, by the domain's policy.
+    pub expired: bool,
 }
 
 /// A stretch of a conversation.
@@ -223,7 +226,8 @@ fn as_it_is_now(
         return Ok(groups::from_record(store, journal, &record, member));
     }
     let change = change_of(store, conversation, record.sequence);
-    let edit = change.as_ref().filter(|c| c.edit != 0 && !c.recalled).map(|c| read_record(journal, c.edit)).transpose()?;
+    let shown = |c: &&Change| c.edit != 0 && !c.recalled && !retention::is_gone(store, Kind::Direct, c.edit);
+    let edit = change.as_ref().filter(shown).map(|c| read_record(journal, c.edit)).transpose()?;
     let edited = edit.and_then(|record| match record.event {
         Event::MessageEdited(_, body) => body.map(|b| b.value.0),
         _ => None,
@@ -240,7 +244,10 @@ fn read_record(journal: &dyn ReadJournal, position: u64) -> Result<Recorded, Err
 pub(crate) fn from_record(read: &impl Read, record: &Recorded, change: Option<Change>, edited: Option<Bytes>) -> Option<Message> {
     let Event::MessageAdded(f, body) = &record.event else { return None };
     let change = change.unwrap_or_default();
-    let written = body.as_ref().map(|b| b.value.0.clone());
+    let gone = |position: u64| retention::is_gone(read, Kind::Direct, position);
+    let written = body.as_ref().map(|b| b.value.0.clone()).filter(|_| !gone(record.position));
+    let content = if change.recalled { None } else { edited.or(written) };
+    let expired = content.is_none() && !change.recalled && gone(record.position.max(change.edit));
     Some(Message {
         sequence: record.sequence,
         id: MessageId::from_slice(&f.id).ok()?,
@@ -248,7 +255,8 @@ pub(crate) fn from_record(read: &impl Read, record: &Recorded, change: Option<Ch
         author_id: directory::user_id(read, f.author),
         time_ms: record.time_ms,
         sent_ms: f.sent_ms,
-        content: if change.recalled { None } else { edited.or(written) },
+        content,
+        expired,
         reply_to: f.reply_to.clone(),
         edited_ms: change.edited_ms,
         recalled: change.recalled,

@@ -5,9 +5,14 @@
 //! TokenMade give.
 //! Invariant: a number is given once, to one thing, and never again.
 
+mod policy;
+
 use serde::{Deserialize, Serialize};
 pub use startalk_protocol::trust::Registration;
 use startalk_protocol::{Code, Error, limits, pb::events as pb};
+
+pub(crate) use policy::{policies, set_policy};
+pub use policy::{GroupCreation, NewPolicy, Openness, Quotas, RetentionOf};
 
 use crate::{
     command::Answer,
@@ -19,7 +24,6 @@ use crate::{
 const PREFIX: u8 = b'g';
 /// How long journal time stands at least before it is told for its own sake.
 const TELL_TIME_MS: u64 = 10_000;
-const PASSWORD_CHARS_MIN: u32 = limits::PASSWORD_CHARS_MIN as u32;
 
 /// The domain as it is now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,63 +56,12 @@ pub struct Realm {
     pub password_chars_min: u32,
     /// With which domains it talks.
     pub federation: Openness,
-}
-
-/// Who may begin groups.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GroupCreation {
-    /// Whoever has an account.
-    #[default]
-    Everybody,
-    /// Administrators of the domain.
-    Administrators,
-}
-
-/// With which domains a domain talks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Openness {
-    /// All that were not denied.
-    #[default]
-    Open,
-    /// Only those that were allowed.
-    Allowed,
-}
-
-macro_rules! words_of_policy {
-    ($name:ident, $expected:literal, $($variant:ident $text:literal),*) => {
-        impl $name {
-            /// As it travels.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = Error;
-            fn from_str(text: &str) -> Result<Self, Error> {
-                match text {
-                    $($text => Ok(Self::$variant),)*
-                    _ => Err(Error::new(Code::BadValue).with("field", stringify!($name)).with("expected", $expected)),
-                }
-            }
-        }
-    };
-}
-words_of_policy!(GroupCreation, "everybody or administrators", Everybody "everybody", Administrators "administrators");
-words_of_policy!(Openness, "open or allowed", Open "open", Allowed "allowed");
-
-/// Policies that are to change; those that are `None` stay.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct NewPolicy {
-    pub registration: Option<Registration>,
-    pub display_name: Option<String>,
-    pub listed: Option<bool>,
-    pub recall_window_ms: Option<i64>,
-    pub edit_window_ms: Option<i64>,
-    pub group_creation: Option<GroupCreation>,
-    pub password_chars_min: Option<u32>,
-    pub federation: Option<Openness>,
+    /// For how many days messages are kept; 0: for ever.
+    pub retention_days: u32,
+    /// In which conversations.
+    pub retention_of: RetentionOf,
+    /// What one account, and all together, may use at most.
+    pub quotas: Quotas,
 }
 
 impl Default for Realm {
@@ -126,8 +79,11 @@ impl Default for Realm {
             display_name: String::new(),
             listed: false,
             group_creation: GroupCreation::default(),
-            password_chars_min: PASSWORD_CHARS_MIN,
+            password_chars_min: policy::PASSWORD_CHARS_MIN,
             federation: Openness::default(),
+            retention_days: 0,
+            retention_of: RetentionOf::default(),
+            quotas: Quotas::default(),
         }
     }
 }
@@ -207,72 +163,6 @@ pub(crate) fn set_own_charter(tx: &mut Tx, charter: bytes::Bytes, sequence: u64)
     Ok(Answer::Done)
 }
 
-pub(crate) fn set_policy(tx: &mut Tx, new: NewPolicy) -> Result<Answer, Error> {
-    let now = realm(tx);
-    check_policy(&new)?;
-    let facts = facts_of(&Realm {
-        registration: new.registration.unwrap_or(now.registration),
-        recall_window_ms: new.recall_window_ms.unwrap_or(now.recall_window_ms),
-        edit_window_ms: new.edit_window_ms.unwrap_or(now.edit_window_ms),
-        display_name: new.display_name.unwrap_or_else(|| now.display_name.clone()),
-        listed: new.listed.unwrap_or(now.listed),
-        group_creation: new.group_creation.unwrap_or(now.group_creation),
-        password_chars_min: new.password_chars_min.unwrap_or(now.password_chars_min),
-        federation: new.federation.unwrap_or(now.federation),
-        ..Realm::default()
-    });
-    if facts != facts_of(&now) {
-        tx.emit(New { conversation: 0, event: Event::PolicySet(facts, None) });
-    }
-    Ok(Answer::Done)
-}
-
-fn check_policy(new: &NewPolicy) -> Result<(), Error> {
-    let bad = |field: &str, expected: String| Err(Error::new(Code::BadValue).with("field", field).with("expected", expected));
-    if let Some(name) = &new.display_name {
-        crate::directory::check_display_name(name, "display_name")?;
-    }
-    for (field, window) in [("recall_window", new.recall_window_ms), ("edit_window", new.edit_window_ms)] {
-        if window.is_some_and(|w| !(0..=limits::WINDOW_MS_MAX).contains(&w)) {
-            return bad(field, format!("0 to {} milliseconds", limits::WINDOW_MS_MAX));
-        }
-    }
-    let allowed = PASSWORD_CHARS_MIN..=limits::PASSWORD_CHARS_MIN_MAX;
-    if new.password_chars_min.is_some_and(|n| !allowed.contains(&n)) {
-        return bad("password_chars_min", format!("{} to {}", allowed.start(), allowed.end()));
-    }
-    Ok(())
-}
-
-/// The policies of a realm as they are recorded; what is as it always was is left out.
-fn facts_of(realm: &Realm) -> pb::PolicySet {
-    let unless_default = |is_default: bool, text: &str| if is_default { String::new() } else { text.to_owned() };
-    pb::PolicySet {
-        registration: realm.registration.as_str().into(),
-        recall_window_ms: realm.recall_window_ms,
-        edit_window_ms: realm.edit_window_ms,
-        display_name: realm.display_name.clone(),
-        listed: realm.listed,
-        group_creation: unless_default(realm.group_creation == GroupCreation::default(), realm.group_creation.as_str()),
-        password_chars_min: if realm.password_chars_min == PASSWORD_CHARS_MIN { 0 } else { realm.password_chars_min },
-        federation: unless_default(realm.federation == Openness::default(), realm.federation.as_str()),
-    }
-}
-
-/// The policies of a realm by name, for saying what was changed.
-pub(crate) fn policies(realm: &Realm) -> Vec<(&'static str, String)> {
-    vec![
-        ("registration", realm.registration.as_str().to_owned()),
-        ("recall_seconds", (realm.recall_window_ms / 1000).to_string()),
-        ("edit_seconds", (realm.edit_window_ms / 1000).to_string()),
-        ("display_name", realm.display_name.clone()),
-        ("listed", realm.listed.to_string()),
-        ("group_creation", realm.group_creation.as_str().to_owned()),
-        ("password_chars_min", realm.password_chars_min.to_string()),
-        ("federation", realm.federation.as_str().to_owned()),
-    ]
-}
-
 pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     match &record.event {
         Event::DomainBegan(f, _) => tx.change(realm_key(), |r: &mut Realm| {
@@ -289,21 +179,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             r.charter = f.charter.to_vec();
             r.charter_sequence = f.sequence;
         }),
-        Event::PolicySet(f, _) => tx.change(realm_key(), |r: &mut Realm| {
-            r.registration = f.registration.parse().unwrap_or(Registration::Closed);
-            r.recall_window_ms = f.recall_window_ms;
-            r.edit_window_ms = f.edit_window_ms;
-            r.display_name.clone_from(&f.display_name);
-            r.listed = f.listed;
-            r.group_creation = if f.group_creation.is_empty() {
-                GroupCreation::default()
-            } else {
-                f.group_creation.parse().unwrap_or(GroupCreation::Administrators)
-            };
-            r.password_chars_min = f.password_chars_min.max(PASSWORD_CHARS_MIN);
-            r.federation =
-                if f.federation.is_empty() { Openness::default() } else { f.federation.parse().unwrap_or(Openness::Allowed) };
-        }),
+        Event::PolicySet(f, _) => tx.change(realm_key(), |r: &mut Realm| policy::learn(r, f)),
         Event::AccountCreated(f, _) => tx.change(numbers_key(), |n: &mut Numbers| {
             n.person = n.person.max(f.account);
             n.conversation = n.conversation.max(f.stream);

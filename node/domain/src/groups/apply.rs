@@ -278,6 +278,18 @@ pub(super) fn body_at(record: &Recorded, f: &pb::GroupRecorded) -> u64 {
     if f.submitted_at == 0 { record.position } else { f.submitted_at }
 }
 
+/// The reactions to a message are kept no longer.
+pub(crate) fn quiet(tx: &mut Tx, conversation: u64, sequence: u64) {
+    if views::change_of(tx, conversation, sequence).is_some() {
+        tx.change(changes_key(conversation, sequence), |all: &mut Changes| {
+            if let Ok(at) = all.list.binary_search_by_key(&sequence, |c| c.0) {
+                all.list[at].1.reactions.clear();
+                all.list[at].1.reactions_at.clear();
+            }
+        });
+    }
+}
+
 /// The home's time of an entry.
 pub(super) fn home_time(record: &Recorded, f: &pb::GroupRecorded) -> i64 {
     if f.time_ms == 0 { i64::try_from(record.time_ms).unwrap_or(i64::MAX) } else { f.time_ms }

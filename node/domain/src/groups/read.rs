@@ -27,6 +27,7 @@ use crate::{
     conversations::{Message, Reaction, record_of},
     delivery, directory,
     event::{Event, Recorded},
+    retention,
     store::{Key, Read, Store, Tx},
     timeline,
 };
@@ -134,6 +135,12 @@ pub(super) fn bodies(tx: &Tx, ctx: &Ctx, conversation: u64, sequence: u64) -> Ve
     all
 }
 
+/// Positions of the bodies of reactions to a message; `None` if nobody ever chose one.
+pub(crate) fn reactions_at(read: &impl Read, conversation: u64, sequence: u64) -> Option<Vec<u64>> {
+    let change = change_of(read, conversation, sequence)?;
+    (!change.reactions.is_empty() || !change.reactions_at.is_empty()).then_some(change.reactions_at)
+}
+
 /// The entry at this record as people see it; `None` if it only changes others.
 ///
 /// `reader`: what they may see of it; `None`: all, for who is in now.
@@ -164,18 +171,22 @@ pub fn from_record(store: &Store, journal: &dyn ReadJournal, record: &Recorded, 
         Some(Action::Message(m)) => {
             message.id = MessageId::from_slice(&m.id).ok()?;
             message.reply_sequence = m.reply_to;
-            message.content = written();
+            let gone = |position: u64| retention::is_gone(store, retention::Kind::Group, position);
+            (message.content, message.expired) = if gone(record.position) { (None, true) } else { (written(), false) };
             let change = change_of(store, conversation, record.sequence).unwrap_or_default();
             // What the message became while the reader was away is no more theirs than what else was said then.
             let seen = |sequence: u64| reader.is_none_or(|m| m.may_read(sequence));
             if let Some((_, position, time_ms)) = change.edits.iter().rev().find(|e| seen(e.0)) {
-                message.content = edited(journal, *position);
+                message.expired = gone(*position);
+                message.content = if message.expired { None } else { edited(journal, *position) };
                 message.edited_ms = *time_ms;
             }
             if change.recalled_by != 0 {
-                (message.content, message.recalled) = (None, true);
+                (message.content, message.recalled, message.expired) = (None, true, false);
             }
-            message.reactions = change.reactions.iter().map(|r| reaction(store, conversation, r)).collect();
+            if !message.expired {
+                message.reactions = change.reactions.iter().map(|r| reaction(store, conversation, r)).collect();
+            }
             message.pinned = group(store, conversation).is_some_and(|g| g.pins.contains(&record.sequence));
         }
         Some(Action::Edit(_) | Action::Recall(_) | Action::React(_)) => return None,

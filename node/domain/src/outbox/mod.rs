@@ -144,6 +144,13 @@ pub(crate) fn waits(read: &impl Read, peer: u64) -> bool {
     outbox.head() > outbox.acked
 }
 
+/// Position of the first item that this peer has not recorded and that was not given up.
+pub(crate) fn first_waiting(read: &impl Read, peer: u64) -> Option<u64> {
+    let outbox = outbox(read, peer);
+    let first = (outbox.skipped + outbox.acked).max(given_up(read, peer)) + 1;
+    positions_ever(read, peer, &outbox, first, first).first().copied()
+}
+
 /// How far a peer's items have taken effect.
 pub fn inbox(read: &impl Read, peer: u64) -> Arc<Inbox> {
     read.get(&inbox_key(peer)).unwrap_or_default()
