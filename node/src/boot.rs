@@ -39,6 +39,7 @@ use crate::{
     listen::{Servers, endpoints_of},
     metrics::{Batches, Metrics},
     push,
+    retention::Retention,
     sign_in::Ways,
     space::wait_for_space,
     store, swap,
@@ -282,7 +283,9 @@ impl Node {
         let push = push::start(&folder, &settings, discovery.names(), &views, &handle, &gateway, push_key);
         let renew = identity.wanted();
         let batches = Arc::new(Batches::default());
+        let retention = Retention::start(handle.clone())?;
         let writer = {
+            let look_for_old = retention.looker();
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
             let push = push.clone();
             let (batches, search) = (batches.clone(), search.clone());
@@ -299,6 +302,9 @@ impl Node {
                     }
                     if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
                         renew.notify_one();
+                    }
+                    if records.iter().any(|r| matches!(r.event, Event::PolicySet(..))) {
+                        look_for_old();
                     }
                 }),
             )?
@@ -385,6 +391,7 @@ impl Node {
         push.stop().await;
         quic.close(0_u32.into(), b"stopping");
         tokio::task::spawn_blocking(move || {
+            drop(retention);
             drop(compactor);
             search.stop();
             writer.stop()

@@ -18,6 +18,7 @@ mod listen;
 mod metrics;
 mod offline;
 mod push;
+mod retention;
 mod sign_in;
 mod space;
 mod store;

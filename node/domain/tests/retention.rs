@@ -23,11 +23,7 @@ const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
 
 fn keep(node: &mut Node, days: u32, of: RetentionOf) {
-    node.ok(Command::SetPolicy(NewPolicy {
-        retention_days: Some(days),
-        retention_of: Some(of),
-        ..NewPolicy::default()
-    }));
+    node.ok(Command::SetPolicy(NewPolicy { retention_days: Some(days), retention_of: Some(of), ..NewPolicy::default() }));
 }
 
 /// One look by this clock, to its end; how many commands that took.
@@ -392,7 +388,11 @@ fn after_any_history_no_older_text_can_be_read_and_every_younger_one_can() {
         let (carol, _) = (b.person("carol"), b.person("dan"));
         let group = alice.create(&mut a, &["bob@a.example"]);
         let days = 1 + random.below(3);
-        keep(&mut a, u32::try_from(days).unwrap(), [RetentionOf::All, RetentionOf::Direct, RetentionOf::Groups][seed as usize % 3]);
+        keep(
+            &mut a,
+            u32::try_from(days).unwrap(),
+            [RetentionOf::All, RetentionOf::Direct, RetentionOf::Groups][seed as usize % 3],
+        );
         let mut checkpoint = Vec::new();
         for step in 0..400 {
             let words = format!("w{step}w");

@@ -7,6 +7,7 @@ use startalk_domain::{
     conversations::{Message, Reaction},
     delivery::Marks,
     directory, governance, groups,
+    retention::{self, Kind},
     store::Read,
     sync::{Overview, View},
 };
@@ -32,6 +33,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "search",
     "own",
     "sign-in",
+    "retention",
 ];
 
 /// The bytes of a frame that answers `reply_to`.
@@ -69,6 +71,19 @@ pub(crate) fn welcome(read: &impl Read, now_ms: u64) -> pb::Welcome {
         time_ms: signed(now_ms),
         recall_window_ms: realm.recall_window_ms,
         edit_window_ms: realm.edit_window_ms,
+        kept: Some(kept(read)),
+    }
+}
+
+/// For how long messages are kept.
+pub(crate) fn kept(read: &impl Read) -> pb::Kept {
+    let ms = |kind| signed(retention::kept_ms(read, kind));
+    let before = |kind| signed(retention::reached(read, kind).before_ms);
+    pb::Kept {
+        direct_ms: ms(Kind::Direct),
+        groups_ms: ms(Kind::Group),
+        direct_before_ms: before(Kind::Direct),
+        groups_before_ms: before(Kind::Group),
     }
 }
 
@@ -95,6 +110,7 @@ pub(crate) fn message(message: Message, reader: u64) -> pb::Message {
         refused: if own { message.refused } else { String::new() },
         reply_sequence: message.reply_sequence,
         pinned: message.pinned,
+        expired: message.expired,
         reactions: message.reactions.into_iter().map(|r| reaction(r, reader)).collect(),
     }
 }

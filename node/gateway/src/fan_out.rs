@@ -150,6 +150,8 @@ impl Inner {
             | Event::ScheduleSet(events::ScheduleSet { account, .. }, _)
             | Event::AutoReplySet(events::AutoReplySet { account, .. }, _)
             | Event::OpennessSet(events::OpennessSet { account, .. }, _) => self.own_changed(*account),
+            Event::PolicySet(..) => self.kept(),
+            Event::RetentionMoved(facts, _) if facts.done => self.kept(),
             Event::NotifySet(facts, _) => self.notify_changed(facts.account),
             Event::PushSubscribed(facts, _) => self.notify_changed(facts.account),
             Event::PushUnsubscribed(facts, _) => self.notify_changed(facts.account),
@@ -166,6 +168,12 @@ impl Inner {
             }
             _ => {}
         }
+    }
+
+    /// To everybody: for how long messages are kept, and what is gone.
+    fn kept(&self) {
+        let frame = convert::frame(0, Frame::Kept(convert::kept(self.store())));
+        self.registry.all(|session| session.push(&frame, self.config.limits.outbox_bytes));
     }
 
     fn added(&self, record: &Recorded, facts: &events::MessageAdded, content: Option<&Bytes>) {

@@ -67,6 +67,13 @@ impl Registry {
         }
     }
 
+    /// Calls `each` with every session; as with [`each`](Self::each).
+    pub(crate) fn all(&self, mut each: impl FnMut(&Arc<Session>)) {
+        for shard in &self.shards {
+            shard.read().values().flatten().for_each(&mut each);
+        }
+    }
+
     /// Another number whenever another set of accounts is connected.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)

@@ -2,7 +2,9 @@
 //! load generators: ten thousand people must not cost ten thousand password hashes.
 //! `cargo run -p startalk-sequencer --example populate -- <data folder> <accounts> [<members of a group>]`
 //! With `<data folder> talk <name> <name> <messages>` instead, two accounts that are there already have said so many
-//! messages to each other, a long conversation for a client to scroll in.
+//! messages to each other, a long conversation for a client to scroll in. With `<data folder> age <days>`, everything that
+//! happened in it happened so many days earlier: the journal is written anew with other times, and the views are made
+//! from it at the next start.
 //!
 //! Everything goes in as commands through the real rules and the real write loop, so that what is measured afterwards is a
 //! folder like any other. Account `n` is called `u0000` and so on, and its only device has the token that [`token`] says:
@@ -26,7 +28,7 @@ use startalk_domain::{
     groups::GroupAct,
     store::Store,
 };
-use startalk_journal::{FolderDisk, Journal, Options, ReadJournal};
+use startalk_journal::{AppendJournal as _, Body, Draft, FolderDisk, Journal, Options, ReadJournal, Record};
 use startalk_protocol::{
     AccountName, DomainName, UserId,
     pb::content::{Block, Content, Inline, Text, content::Kind},
@@ -171,6 +173,41 @@ impl Folder {
     }
 }
 
+/// Writes the journal anew, everything in it so many days earlier. What was erased in it has no body any more.
+fn age(data: &Path, days: u64) -> u64 {
+    let earlier_ms = days * 24 * 3600 * 1000;
+    let (now, aged) = (data.join("journal"), data.join("journal.aged"));
+    let open = |folder: &Path| Arc::new(FolderDisk::new(folder.to_owned()).expect("a journal's folder"));
+    let (old, _) = Journal::open(open(&now), Options::default()).expect("a journal: start the node once");
+    let (reader, head) = (old.reader(), ReadJournal::head(&old.reader()));
+    let mut journal = Journal::create(open(&aged), head.journal_id, Options::default()).expect("creates");
+    let mut next = 1;
+    while next <= head.position {
+        let records = reader.read_from(next, 500, 1 << 20).expect("reads");
+        let draft = |record: &Record| Draft {
+            kind: record.header.kind,
+            version: record.header.version,
+            time_ms: record.header.time_ms - earlier_ms,
+            conversation: record.header.conversation,
+            sequence: record.header.sequence,
+            previous: record.header.previous,
+            facts: record.facts.to_vec(),
+            body: if let Body::Present(body) = &record.body { Some(body.to_vec()) } else { None },
+        };
+        assert!(records.iter().all(|r| r.header.epoch == 1), "a domain that went back in time keeps its epochs");
+        let drafts: Vec<Draft> = records.iter().map(draft).collect();
+        let expected = journal.head();
+        journal.append(&drafts, &expected).expect("appends");
+        next += drafts.len() as u64;
+    }
+    drop((old, reader, journal));
+    fs::remove_dir_all(&now).and_then(|()| fs::rename(&aged, &now)).expect("may write");
+    for derived in ["views", "checkpoints", "search"] {
+        let _ = fs::remove_dir_all(data.join(derived));
+    }
+    head.position
+}
+
 fn text_content(text: &str) -> Bytes {
     let inline = Inline { text: text.to_owned(), ..Inline::default() };
     let block = Block { inlines: vec![inline], ..Block::default() };
@@ -181,6 +218,7 @@ fn text_content(text: &str) -> Bytes {
 enum Wanted {
     Accounts { count: u64, members: u64 },
     Talk { one: String, other: String, messages: u64 },
+    Age { days: u64 },
 }
 
 impl Wanted {
@@ -192,6 +230,7 @@ impl Wanted {
                 let (one, other) = (name(), name());
                 Self::Talk { one, other, messages: number(words.next()) }
             }
+            Some(age) if age == "age" => Self::Age { days: number(words.next()) },
             count => Self::Accounts { count: number(count), members: number(words.next()) },
         }
     }
@@ -199,8 +238,9 @@ impl Wanted {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let data =
-        arguments.next().expect("populate <data folder> <accounts> [<members>], or <data folder> talk <name> <name> <messages>");
+    let data = arguments.next().expect(
+        "populate <data folder> <accounts> [<members>], <data folder> talk <name> <name> <messages>, or <data folder> age <days>",
+    );
     let data = Path::new(&data);
     let wanted = Wanted::of(arguments);
 
@@ -210,6 +250,11 @@ fn main() {
     let clean = data.join("views.clean");
     assert!(clean.exists(), "the node was not stopped cleanly");
     fs::remove_file(&clean).expect("may write");
+    if let Wanted::Age { days } = wanted {
+        let records = age(data, days);
+        println!("{{\"days\":{days},\"records\":{records}}}");
+        return;
+    }
     let (mut folder, domain) = Folder::open(data);
     let told = match wanted {
         Wanted::Accounts { count, members } => {
@@ -222,6 +267,7 @@ fn main() {
             let conversation = folder.talk(&one, &other, &domain, messages);
             format!("\"conversation\":{conversation},\"messages\":{messages}")
         }
+        Wanted::Age { .. } => unreachable!("was done before anything was opened"),
     };
     let records = folder.sequencer.head().position;
     folder.sequencer.close().expect("closes");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use startalk_domain::{administration, governance, notify};
+use startalk_domain::{administration, governance, notify, retention};
 use startalk_identity::ldap::Directory;
 use startalk_protocol::trust::Charter;
 use utoipa::ToSchema;
@@ -20,11 +20,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEY_LEFT_MS_MIN: i64 = 14 * 24 * 3600 * 1000;
 /// A backup older than this is said to be old.
 const BACKUP_AGE_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
+/// A clock that is further behind the newest record is wrong, or was.
+const CLOCK_BEHIND_MS_MAX: u64 = 3600 * 1000;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
-    /// journal, views, keys, root key, push, disk, backup, reachability or directory.
+    /// journal, views, keys, root key, push, disk, backup, clock, reachability or directory.
     pub check: String,
     /// good, warning or bad.
     pub state: String,
@@ -68,7 +70,32 @@ pub(super) fn examine(backend: &Backend, progress: &Progress) -> Vec<Finding> {
 
 /// What is seen at once.
 pub(super) fn glance(backend: &Backend) -> Vec<Finding> {
-    vec![charter(backend), root_key(backend), pushes(backend), disk(backend), last_backup(backend)]
+    let mut all = vec![charter(backend), root_key(backend), pushes(backend), disk(backend), last_backup(backend)];
+    all.extend(time(backend));
+    all
+}
+
+/// What is wrong with the time, if anything is.
+fn time(backend: &Backend) -> Option<Finding> {
+    let now_ms = clock::now_ms();
+    let ahead_ms = backend.views.journal.head().time_ms.saturating_sub(now_ms);
+    if retention::doubted_since(&*backend.views.store, now_ms).is_some() {
+        return Some(Finding::new(
+            "clock",
+            State::Warning,
+            "the clock leapt ahead by more than a day; old messages are not erased before it has gone on for a day from there. Set it if it is wrong",
+            "时钟向前跳了一天以上；在此后正常走满一天之前，不会清除过期消息。若时钟有误，请校正",
+        ));
+    }
+    (ahead_ms > CLOCK_BEHIND_MS_MAX).then(|| {
+        let days = ahead_ms / 86_400_000;
+        Finding::new(
+            "clock",
+            State::Warning,
+            format!("the clock is behind the newest record by {days} days: it was ahead before, or is wrong now. Messages of the meantime bear a time that is too late, and are kept until the clock has passed it"),
+            format!("时钟比最新记录落后 {days} 天：此前曾超前，或现在有误。其间的消息所记时间偏晚，要到时钟走过该时间后才会按期清除"),
+        )
+    })
 }
 
 fn last_backup(backend: &Backend) -> Finding {

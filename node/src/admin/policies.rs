@@ -6,6 +6,7 @@ use startalk_domain::{
     accounts::{self, Role},
     directory,
     governance::{self, NewPolicy},
+    retention,
 };
 use startalk_protocol::Error;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use super::{
     doctor::{self, Finding},
     storage::{self, Storage},
 };
+use crate::clock;
 
 /// Policies as they are, and what the domain is.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -35,6 +37,18 @@ pub struct Policies {
     pub password_chars_min: u32,
     /// open, or allowed: only with domains that were allowed.
     pub federation: String,
+    /// Days for which messages are kept; 0: for ever.
+    pub retention_days: u32,
+    /// Of which conversations: all, direct or groups.
+    pub retention_of: String,
+    /// Accounts at most; 0: no limit.
+    pub accounts_max: u64,
+    /// Messages that an account may send in a day; 0: no limit.
+    pub messages_per_day: u64,
+    /// Bytes of what an account says in a day; 0: no limit.
+    pub bytes_per_day: u64,
+    /// Groups of this domain that an account may own; 0: no limit.
+    pub groups_per_account: u64,
     pub records: u64,
     pub epoch: u32,
     pub url: String,
@@ -58,6 +72,30 @@ pub struct PolicyChange {
     pub password_chars_min: Option<u32>,
     /// open or allowed.
     pub federation: Option<String>,
+    /// Days for which messages are kept; 0: for ever. What is older is erased for good.
+    #[schema(maximum = 36600)]
+    pub retention_days: Option<u32>,
+    /// all, direct or groups.
+    pub retention_of: Option<String>,
+    /// 0: no limit; so are the next ones.
+    pub accounts_max: Option<u64>,
+    pub messages_per_day: Option<u64>,
+    pub bytes_per_day: Option<u64>,
+    pub groups_per_account: Option<u64>,
+}
+
+/// What would be erased at once if messages were kept only for so long.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct WouldGo {
+    /// Messages that are there now.
+    pub messages: u64,
+    /// There are more; so many were counted.
+    pub more: bool,
+}
+
+pub(super) fn would_go(backend: &Backend, days: u32, of: &str) -> Result<WouldGo, Error> {
+    let retention::WouldGo { messages, more } = retention::would_go(&backend.views, of.parse()?, days, clock::now_ms())?;
+    Ok(WouldGo { messages, more })
 }
 
 /// The domain at a glance.
@@ -94,6 +132,12 @@ pub(super) fn show(backend: &Backend) -> Policies {
         group_creation: realm.group_creation.as_str().to_owned(),
         password_chars_min: realm.password_chars_min,
         federation: realm.federation.as_str().to_owned(),
+        retention_days: realm.retention_days,
+        retention_of: realm.retention_of.as_str().to_owned(),
+        accounts_max: realm.quotas.accounts,
+        messages_per_day: realm.quotas.messages_per_day,
+        bytes_per_day: realm.quotas.bytes_per_day,
+        groups_per_account: realm.quotas.groups_per_account,
         records: backend.views.journal.head().position,
         epoch: realm.epoch,
         url: backend.public_url.clone(),
@@ -111,6 +155,12 @@ pub(super) fn change(backend: &Backend, change: PolicyChange) -> Result<Policies
         group_creation: change.group_creation.map(|g| g.parse()).transpose()?,
         password_chars_min: change.password_chars_min,
         federation: change.federation.map(|f| f.parse()).transpose()?,
+        retention_days: change.retention_days,
+        retention_of: change.retention_of.map(|of| of.parse()).transpose()?,
+        accounts_max: change.accounts_max,
+        messages_per_day: change.messages_per_day,
+        bytes_per_day: change.bytes_per_day,
+        groups_per_account: change.groups_per_account,
     };
     backend.command(Command::SetPolicy(new))?;
     Ok(show(backend))

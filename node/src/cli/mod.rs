@@ -136,6 +136,24 @@ enum Verb {
         /// open, or allowed: only with domains that were allowed / 与哪些域通信：open 或 allowed（仅允许的域）
         #[arg(long)]
         federation: Option<String>,
+        /// Days for which messages are kept, then erased for good; 0: for ever / 消息保留天数，过期永久抹去；0 为永久保留
+        #[arg(long)]
+        retention_days: Option<u32>,
+        /// Of which conversations: all, direct or groups / 适用的会话：all 全部、direct 单聊、groups 群聊
+        #[arg(long)]
+        retention_of: Option<String>,
+        /// Accounts at most; 0: no limit / 帐号数上限；0 为不限
+        #[arg(long)]
+        accounts_max: Option<u64>,
+        /// Messages that an account may send in a day; 0: no limit / 每个帐号每天可发的消息数；0 为不限
+        #[arg(long)]
+        messages_per_day: Option<u64>,
+        /// Bytes of what an account says in a day; 0: no limit / 每个帐号每天所发内容的字节数；0 为不限
+        #[arg(long)]
+        bytes_per_day: Option<u64>,
+        /// Groups that an account may own; 0: no limit / 每个帐号可拥有的群数；0 为不限
+        #[arg(long)]
+        groups_per_account: Option<u64>,
     },
     /// Links to other domains: state, lag, last error / 与其他域的链路：状态、延迟、最近错误
     Peers,
@@ -363,6 +381,12 @@ impl Verb {
                 group_creation,
                 password_chars_min,
                 federation,
+                retention_days,
+                retention_of,
+                accounts_max,
+                messages_per_day,
+                bytes_per_day,
+                groups_per_account,
             } => Request::Policy(PolicyChange {
                 registration: registration.clone(),
                 display_name: display_name.clone(),
@@ -372,6 +396,12 @@ impl Verb {
                 group_creation: group_creation.clone(),
                 password_chars_min: *password_chars_min,
                 federation: federation.clone(),
+                retention_days: *retention_days,
+                retention_of: retention_of.clone(),
+                accounts_max: *accounts_max,
+                messages_per_day: *messages_per_day,
+                bytes_per_day: *bytes_per_day,
+                groups_per_account: *groups_per_account,
             }),
             Self::Invitations { revoke: None } => Request::Invitations,
             Self::Invitations { revoke: Some(invitation) } => Request::InvitationRevoke { invitation: *invitation },

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub use startalk_protocol::trust::Registration;
 use startalk_protocol::{Code, Error, limits, pb::events as pb};
 
-pub(crate) use policy::{policies, set_policy};
 pub use policy::{GroupCreation, NewPolicy, Openness, Quotas, RetentionOf};
+pub(crate) use policy::{policies, set_policy};
 
 use crate::{
     command::Answer,

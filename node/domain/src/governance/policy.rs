@@ -225,8 +225,7 @@ pub(super) fn learn(realm: &mut Realm, f: &pb::PolicySet) {
         f.group_creation.parse().unwrap_or(GroupCreation::Administrators)
     };
     r.password_chars_min = f.password_chars_min.max(PASSWORD_CHARS_MIN);
-    r.federation =
-        if f.federation.is_empty() { Openness::default() } else { f.federation.parse().unwrap_or(Openness::Allowed) };
+    r.federation = if f.federation.is_empty() { Openness::default() } else { f.federation.parse().unwrap_or(Openness::Allowed) };
     (r.retention_days, r.retention_of) = match f.retention_of.as_str() {
         "" => (f.retention_days, RetentionOf::All),
         of => of.parse().map_or((0, RetentionOf::All), |of| (f.retention_days, of)), // what is erased does not come back

@@ -91,7 +91,9 @@ impl Says {
         match event {
             Event::MessageAdded(..) | Event::MessageEdited(..) => Some(Self::Direct),
             Event::GroupSubmitted(f, _) => match Submission::decode(f.submission.as_ref()).ok()?.action? {
-                Action::Message(_) | Action::Edit(_) | Action::React(_) => Some(Self::Submission { conversation: f.conversation }),
+                Action::Message(_) | Action::Edit(_) | Action::React(_) => {
+                    Some(Self::Submission { conversation: f.conversation })
+                }
                 _ => None,
             },
             Event::GroupRecorded(f, _) => match Submission::decode(f.submission.as_ref()).ok()?.action? {
@@ -218,8 +220,9 @@ pub fn would_go(views: &Views, of: RetentionOf, days: u32, clock_ms: u64) -> Res
             let event = Recorded::read(record).map_err(|_| Code::Internal)?.event;
             let is_message = match &event {
                 Event::MessageAdded(..) => true,
-                Event::GroupRecorded(f, _) => Submission::decode(f.submission.as_ref())
-                    .is_ok_and(|s| matches!(s.action, Some(Action::Message(_)))),
+                Event::GroupRecorded(f, _) => {
+                    Submission::decode(f.submission.as_ref()).is_ok_and(|s| matches!(s.action, Some(Action::Message(_))))
+                }
                 _ => false,
             };
             let Some(says) = Says::of(&event).filter(|_| is_message && record.body != Body::Erased) else { continue };

@@ -3,14 +3,14 @@
 use axum::Json;
 use serde::Deserialize;
 use startalk_domain::{administration::Area, command::PeerRule};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Api, Body, Caller, Failures, Listed, Path, Query, Refusal};
 use crate::admin::{
     Page,
     domains::{self, Domain},
-    policies::{self, Policies, PolicyChange},
+    policies::{self, Policies, PolicyChange, WouldGo},
 };
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -19,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(one))
         .routes(routes!(set_rule))
         .routes(routes!(show_policies, change_policies))
+        .routes(routes!(would_go))
 }
 
 type Answer<T> = Result<Json<T>, Refusal>;
@@ -73,6 +74,29 @@ async fn set_rule(caller: Caller, Path(domain): Path<String>, Body(rule): Body<R
 #[utoipa::path(get, path = "/policies", tag = "policies", responses((status = 200, body = Policies), Failures))]
 async fn show_policies(caller: Caller) -> Answer<Policies> {
     caller.reads(Area::Policies, |b| Ok(policies::show(b))).await.map(Json)
+}
+
+/// How long messages would be kept.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Keeping {
+    /// 0: for ever.
+    #[param(maximum = 36600)]
+    days: u32,
+    /// all, direct or groups.
+    #[serde(default = "all")]
+    of: String,
+}
+
+fn all() -> String {
+    "all".to_owned()
+}
+
+/// How many messages would be erased at once if they were kept only for so many days.
+#[utoipa::path(get, path = "/policies/retention", tag = "policies", params(Keeping), responses((status = 200, body = WouldGo), Failures))]
+async fn would_go(caller: Caller, Query(keeping): Query<Keeping>) -> Answer<WouldGo> {
+    caller.reads(Area::Policies, move |b| policies::would_go(b, keeping.days, &keeping.of)).await.map(Json)
 }
 
 /// Changes policies.

@@ -167,6 +167,7 @@ fn table() -> Vec<Row> {
         ("put", "/domains/{domain}/rule", "/domains/b.example/rule", Some(json!({ "rule": "denied" })), domains, true),
         ("get", "/policies", "/policies", None, policies, false),
         ("patch", "/policies", "/policies", Some(json!({ "registration": "closed" })), policies, true),
+        ("get", "/policies/retention", "/policies/retention?days=30&of=groups", None, policies, false),
         ("get", "/storage", "/storage", None, node, false),
         ("post", "/storage/compact", "/storage/compact", None, node, true),
         ("get", "/backups", "/backups", None, node, false),
@@ -291,6 +292,11 @@ async fn an_administrators_day() {
     assert_eq!((&told["password_chars_min"], &told["federation"]), (&json!(40), &json!("allowed")));
     let (_, told) = call("POST", "/people/alice/password", None).await;
     assert!(told["password"].as_str().unwrap().len() >= 40, "the domain's own policy holds for its own passwords");
+    let keeping = json!({ "retention_days": 30, "retention_of": "direct" });
+    let (_, told) = call("PATCH", "/policies", Some(keeping)).await;
+    assert_eq!((&told["retention_days"], &told["retention_of"]), (&json!(30), &json!("direct")));
+    let (_, told) = call("GET", "/policies/retention?days=1", None).await;
+    assert_eq!(told, json!({ "messages": 0, "more": false }));
     let (status, _) = call("PUT", "/domains/b.example/rule", Some(json!({ "rule": "denied" }))).await;
     assert_eq!(status.as_u16(), 200);
 
@@ -316,10 +322,19 @@ async fn an_administrators_day() {
     let names: Vec<&str> = acts.iter().map(|a| a["act"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["backup-made", "domain-rule-set", "password-reset", "policy-set", "role-set", "account-added", "account-added"]
+        [
+            "backup-made",
+            "domain-rule-set",
+            "policy-set",
+            "password-reset",
+            "policy-set",
+            "role-set",
+            "account-added",
+            "account-added"
+        ]
     );
-    assert!(acts[..6].iter().all(|a| a["by_name"] == "root1@a.example" && a["by_number"] == root_actor.account), "{acts:?}");
-    assert_eq!((&acts[1]["domain"], &acts[4]["user"]), (&json!("b.example"), &json!("alice@a.example")));
+    assert!(acts[..7].iter().all(|a| a["by_name"] == "root1@a.example" && a["by_number"] == root_actor.account), "{acts:?}");
+    assert_eq!((&acts[1]["domain"], &acts[5]["user"]), (&json!("b.example"), &json!("alice@a.example")));
 
     // And only those that are wanted.
     for (only, expected) in [
@@ -327,7 +342,7 @@ async fn an_administrators_day() {
         ("whom=alice", vec!["password-reset", "role-set", "account-added"]),
         ("whom=b.example", vec!["domain-rule-set"]),
         ("by=operator", vec!["account-added"]),
-        ("by=root1&act=policy-set", vec!["policy-set"]),
+        ("by=root1&act=policy-set", vec!["policy-set", "policy-set"]),
         ("by=token", vec![]),
         ("to_ms=5", vec![]),
         ("from_ms=99999999999999", vec![]),
@@ -362,6 +377,12 @@ async fn what_cannot_be_read_is_refused_in_our_own_form() {
         ("POST", "/invitations", r#"{"uses":1,"hours":4000000000}"#, 400),
         ("PATCH", "/policies", r#"{"recall_seconds":9223372036854775807}"#, 400),
         ("PATCH", "/policies", r#"{"federation":"sometimes"}"#, 400),
+        ("PATCH", "/policies", r#"{"retention_days":40000}"#, 400),
+        ("PATCH", "/policies", r#"{"retention_days":-1}"#, 400),
+        ("PATCH", "/policies", r#"{"retention_of":"some"}"#, 400),
+        ("PATCH", "/policies", r#"{"messages_per_day":18446744073709551615}"#, 400),
+        ("GET", "/policies/retention?days=x", "", 400),
+        ("GET", "/policies/retention?days=1&of=some", "", 400),
         ("PUT", "/people", "", 405),
         ("GET", "/people/bob/", "", 404),
     ] {
