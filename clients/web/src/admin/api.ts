@@ -44,7 +44,10 @@ export type Rule = 'unset' | 'allowed' | 'denied'
 export interface Policies {
   readonly domain: string; readonly display_name: string; readonly registration: string; readonly listed: boolean; readonly recall_seconds: number; readonly edit_seconds: number
   readonly group_creation: string; readonly password_chars_min: number; readonly federation: string
+  readonly retention_days: number; readonly retention_of: string; readonly accounts_max: number; readonly messages_per_day: number; readonly bytes_per_day: number; readonly groups_per_account: number
 }
+/** What would be erased at once. */
+export interface WouldGo { readonly messages: number; readonly more: boolean }
 export interface Finding { readonly check: string; readonly state: 'good' | 'warning' | 'bad'; readonly words: { readonly en: string; readonly zh: string } }
 export interface Storage { readonly journal_bytes: number; readonly views_bytes: number; readonly checkpoints_bytes: number; readonly backups_bytes: number; readonly free_bytes: number }
 export interface Backup { readonly name: string | null; readonly time_ms: number; readonly records: number; readonly bytes: number; readonly verified: boolean | null; readonly place: string }

@@ -61,6 +61,7 @@ export class Account implements Talk {
   readonly outbox: number = $derived(this.row?.outbox ?? 0)
   readonly listed: boolean = $derived((this.row?.synced ?? false) || this.#rows.size > 0)
   readonly editWindowMs: number = $derived(this.row?.welcome?.editWindowMs ?? 0)
+  readonly keeping: Talk['keeping'] = $derived(this.row?.welcome?.kept)
   readonly recallWindowMs: number = $derived(this.row?.welcome?.recallWindowMs ?? 0)
   readonly calls: AccountCalls
   readonly #end: () => void
@@ -191,7 +192,7 @@ export class Account implements Talk {
     const mine = row.author === this.me || row.own !== undefined
     const made: Message = {
       key: row.key, sequence: row.sequence, author: row.author, mine, system: what.kind === 'system', time: row.time, sentTime: row.sentTime, said: what, answers,
-      editedTime: row.editedTime, recalled: row.recalled, state: mine ? stateOf(row, conversation, this.me) : 'none', problem: row.problem, reactions: row.reactions, pinned: row.pinned,
+      editedTime: row.editedTime, recalled: row.recalled, expired: row.expired ?? false, state: mine ? stateOf(row, conversation, this.me) : 'none', problem: row.problem, reactions: row.reactions, pinned: row.pinned,
       callsMe: !mine && what.kind === 'text' && what.blocks.some((block) => block.inlines.some((one) => one.mention === this.me || one.mention === '@all')),
     }
     madeOf.set(made, row)
@@ -561,9 +562,9 @@ class AccountTimeline implements Timeline {
   }
 }
 
-const quoted = (row: MessageRow): Quoted => ({ key: row.key, author: row.author, said: said(row), recalled: row.recalled, sequence: row.sequence })
+const quoted = (row: MessageRow): Quoted => ({ key: row.key, author: row.author, said: said(row), recalled: row.recalled, expired: row.expired ?? false, sequence: row.sequence })
 
 function same(a: Message['answers'], b: Message['answers']): boolean {
   if (a === b) return true
-  return typeof a === 'object' && typeof b === 'object' && a.key === b.key && a.said === b.said && a.recalled === b.recalled
+  return typeof a === 'object' && typeof b === 'object' && a.key === b.key && a.said === b.said && a.recalled === b.recalled && a.expired === b.expired
 }

@@ -8,7 +8,7 @@ export function actionsOf(
   message: Message, conversation: Conversation, talk: Pick<Talk, 'editWindowMs' | 'recallWindowMs'>, now: number,
 ): Set<Action> {
   const out = new Set<Action>()
-  if (message.system || message.recalled) return out
+  if (message.system || message.recalled || message.expired) return out
   const group = conversation.group
   const inside = !group || group.standing === 'member'
   const numbered = message.sequence > 0

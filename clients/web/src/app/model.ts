@@ -19,7 +19,7 @@ export interface Problem { readonly code: string; readonly params: Readonly<Reco
 
 export interface Reaction { readonly emoji: string; readonly count: number; readonly mine: boolean; readonly users: readonly string[] }
 
-export interface Quoted { readonly key: string; readonly author: string; readonly said: Said; readonly recalled: boolean; readonly sequence: number }
+export interface Quoted { readonly key: string; readonly author: string; readonly said: Said; readonly recalled: boolean; readonly expired: boolean; readonly sequence: number }
 
 export interface Message {
   /** The same from the moment it is sent until it is forgotten. */
@@ -38,6 +38,8 @@ export interface Message {
   readonly answers: Quoted | 'gone' | undefined
   readonly editedTime: number
   readonly recalled: boolean
+  /** What it said is kept no longer. */
+  readonly expired: boolean
   readonly state: MessageState
   readonly problem: Problem | undefined
   readonly reactions: readonly Reaction[]
@@ -137,6 +139,8 @@ export interface Talk {
   readonly outbox: number
   readonly editWindowMs: number
   readonly recallWindowMs: number
+  /** For how long messages are kept; undefined: not known. */
+  readonly keeping: { readonly directMs: number; readonly groupsMs: number } | undefined
   readonly conversations: readonly Conversation[]
   /** Into groups of other domains. */
   readonly invitations: readonly Invitation[]

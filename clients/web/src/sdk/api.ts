@@ -46,6 +46,16 @@ export interface Welcome {
   readonly outstandingMax: number
   /** What the node's clock is ahead of this one. */
   readonly aheadMs: number
+  /** For how long it keeps messages; undefined: it has not said. */
+  readonly kept?: KeptRow
+}
+
+/** For how long messages are kept, by kind of conversation, in milliseconds; 0: for ever. And before when everything is gone. */
+export interface KeptRow {
+  readonly directMs: number
+  readonly groupsMs: number
+  readonly directBefore: number
+  readonly groupsBefore: number
 }
 
 export interface AccountRow {
@@ -178,6 +188,8 @@ export interface MessageRow {
   readonly replySequence: number
   readonly editedTime: number
   readonly recalled: boolean
+  /** What it said is kept no longer. */
+  readonly expired?: boolean
   readonly reactions: readonly ReactionRow[]
   readonly pinned: boolean
   /** Of own messages. */

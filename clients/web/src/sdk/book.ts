@@ -3,12 +3,14 @@
 // Everything that is heard goes through here into the store and, as rows, to who listens. A message is named by its
 // conversation and sequence; of two forms the later one is kept (rows.ts). Heads and marks only grow.
 
-import type { ConversationRow, Draft, MessageRow, OwnRow, PersonRow, ProfileRow, Told } from './api'
+import type { ConversationRow, Draft, KeptRow, MessageRow, OwnRow, PersonRow, ProfileRow, Told } from './api'
 import type * as pb from './made/startalk/client_pb'
-import { calls, groupRow, later, messageRow, peerRow } from './rows'
+import { calls, emptied, goes, groupRow, later, messageRow, peerRow } from './rows'
 import type { Kept, Store } from './store'
 import { add, gap, holding, missing, top, type Known } from './stretches'
 
+/** Copies that are looked at together when they go. */
+const GONE_STEP = 500
 /** Unread messages beyond this are not counted one by one. */
 const COUNT_MAX = 500
 
@@ -20,7 +22,7 @@ function fresh(id: string): Kept {
   }
 }
 
-export function shown({ known: _, refused: __, ...row }: Kept): ConversationRow {
+export function shown({ known: _, refused: __, gone: ___, ...row }: Kept): ConversationRow {
   return row
 }
 
@@ -345,6 +347,31 @@ export class Book {
       }
     }
     if (rows.length > 0) this.#later()
+  }
+
+  /** Copies of what the node keeps no longer go, too; answers the ids of messages that went. */
+  async letGo({ directBefore, groupsBefore }: KeptRow): Promise<string[]> {
+    const ids: string[] = []
+    for (const { id } of [...this.#all.values()]) {
+      const before = this.#all.get(id)?.group ? groupsBefore : directBefore
+      const end = Number.MAX_SAFE_INTEGER
+      for (let [from, through] = [this.#all.get(id)?.gone ?? 0, true]; before > 0; ) {
+        await this.settled() // what was heard is in the store, and is not overwritten by what it was before
+        const rows = await this.#store.messages(id, from + 1, end, GONE_STEP)
+        const old = rows.slice(0, rows.findIndex((row) => row.time >= before) >>> 0)
+        const going = old.filter((row) => goes(row, before))
+        this.take(going.map(emptied), false)
+        ids.push(...going.map((row) => row.id))
+        // What was edited since is looked at again another time.
+        const stays = old.find((row) => row.editedTime >= before)
+        from = old.at(-1)?.sequence ?? from
+        if (through && old.length > 0) this.update(id, () => ({ gone: stays ? stays.sequence - 1 : from }))
+        through &&= stays === undefined
+        if (old.length < GONE_STEP) break
+      }
+    }
+    await this.settled()
+    return ids
   }
 
   #later(): void {

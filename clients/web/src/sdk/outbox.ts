@@ -257,6 +257,11 @@ export class Outbox {
     this.#store.clear('said')
   }
 
+  /** Messages that the node keeps no longer are not offered to it again. */
+  letGo(ids: readonly string[]): void {
+    for (const id of ids) if (this.#said.has(id)) this.forgetSaid(id)
+  }
+
   forgetSaid(id: string): void {
     this.#said.delete(id)
     this.#store.remove('said', id)

@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf'
 import type {
-  FoundRow, GroupInvitationRow, GroupMemberRow, GroupRow, MessageRow, NotifyRow, OwnRow, PasskeyBegun, PeerRow, PersonRow, ProfileRow, RangeRow, RightsRow, Role, Standing, WaysRow, Who,
+  FoundRow, GroupInvitationRow, GroupMemberRow, GroupRow, KeptRow, MessageRow, NotifyRow, OwnRow, PasskeyBegun, PeerRow, PersonRow, ProfileRow, RangeRow, RightsRow, Role, Standing, WaysRow, Who,
 } from './api'
 import type * as pb from './made/startalk/client_pb'
 import { ContentSchema } from './made/startalk/content_pb'
@@ -40,12 +40,27 @@ export function messageRow(m: pb.Message, conversation: string, me: string): Mes
     replySequence: Number(m.replySequence),
     editedTime: Number(m.editedMs),
     recalled: m.recalled,
+    ...(m.expired ? { expired: true } : {}),
     reactions: m.reactions.map((r) => ({ emoji: r.emoji, count: Number(r.count), mine: r.mine, users: r.users })),
     pinned: m.pinned,
     own: !mine ? undefined : m.refused !== '' ? 'failed' : m.sequence === 0n ? 'waiting' : 'taken',
     problem: m.refused === '' ? undefined : { code: m.refused, params: {} },
     counter: 0,
   }
+}
+
+export function keptRow(k: pb.Kept | undefined): KeptRow {
+  return { directMs: Number(k?.directMs ?? 0n), groupsMs: Number(k?.groupsMs ?? 0n), directBefore: Number(k?.directBeforeMs ?? 0n), groupsBefore: Number(k?.groupsBeforeMs ?? 0n) }
+}
+
+/** Whether a copy goes, when everything said before this moment is kept no longer. Lines and what was edited since stay. */
+export function goes(row: MessageRow, before: number): boolean {
+  return !row.recalled && row.content.length > 0 && Math.max(row.time, row.editedTime) < before && !calls(row.content, '').line
+}
+
+/** A message without what it said. */
+export function emptied(row: MessageRow): MessageRow {
+  return { ...row, content: new Uint8Array(), reactions: [], expired: true }
 }
 
 /** The later of two forms: recalled over all, then the later edit, then the one that came last; a refusal stays. */

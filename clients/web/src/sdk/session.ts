@@ -3,13 +3,13 @@
 // Invariants: a cursor is given to the store after all that came before it; a command is sent after it is kept; while what
 // a node lost is looked for, the old cursor stays, so that a process that ends in between begins anew.
 
-import { ApiError, type AccountRow, type LinkState, type MessageRow, type Problem, type ProfileRow, type Told, type Welcome } from './api'
+import { ApiError, type AccountRow, type KeptRow, type LinkState, type MessageRow, type Problem, type ProfileRow, type Told, type Welcome } from './api'
 import { Book } from './book'
 import { Calls } from './calls'
 import type * as pb from './made/startalk/client_pb'
 import { Outbox } from './outbox'
 import { offerAgain } from './restored'
-import { invitationRow, messageRow, ownKey, ownRow, personRow, profileRow } from './rows'
+import { invitationRow, keptRow, messageRow, ownKey, ownRow, personRow, profileRow } from './rows'
 import { Socket, hostOf, type OpenWire } from './socket'
 import type { Identity, Store } from './store'
 import { limits, readAsk, tooLarge, type Answer, type Ask } from './wire'
@@ -258,6 +258,16 @@ export class Session {
     if (this.#socket) this.#socket.frameBytesMax = this.outbox.frameBytesMax
     this.store.put('meta', this.#welcome, 'welcome')
     this.#tellAccount()
+    void this.#letGo(this.#welcome.kept).catch(() => undefined)
+  }
+
+  /** What the node keeps no longer is not kept here either. */
+  async #letGo(kept: KeptRow | undefined): Promise<void> {
+    if (!kept) return
+    const done = await this.store.meta<KeptRow>('let-go')
+    if (done && done.directBefore === kept.directBefore && done.groupsBefore === kept.groupsBefore) return
+    this.outbox.letGo(await this.book.letGo(kept))
+    this.store.put('meta', kept, 'let-go')
   }
 
   #sync(socket: Socket, signed: Promise<unknown>): void {
@@ -469,6 +479,13 @@ export class Session {
         this.tell({ kind: 'typing', account: this.me, conversation: String(conversation), user, typing })
         break
       }
+      case 'kept':
+        if (!this.#welcome) break
+        this.#welcome = { ...this.#welcome, kept: keptRow(answer.value) }
+        this.store.put('meta', this.#welcome, 'welcome')
+        this.#tellAccount()
+        void this.#letGo(this.#welcome.kept).catch(() => undefined)
+        break
       case 'presence':
         this.tell({ kind: 'presence', account: this.me, user: answer.value.user, state: answer.value.state, text: answer.value.text })
         break
@@ -677,5 +694,6 @@ export function welcomeRow(w: pb.Welcome, began: number): Welcome {
     frameBytesMax: w.frameBytesMax,
     outstandingMax: w.outstandingMax,
     aheadMs: Number(w.timeMs) - Math.round((began + Date.now()) / 2),
+    kept: keptRow(w.kept),
   }
 }

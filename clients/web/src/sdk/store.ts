@@ -54,6 +54,8 @@ export interface Kept extends ConversationRow {
   readonly known: Known
   /** One has refused the request: it is no conversation, until one writes to them oneself. */
   readonly refused: boolean
+  /** Up to this number there are no copies of what the node keeps no longer. */
+  readonly gone?: number
 }
 
 export interface Identity {

@@ -7,6 +7,7 @@ import { finding } from './finding.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
 import { imports } from './imports.mjs'
+import { keeping } from './keeping.mjs'
 import { push } from './push.mjs'
 import { reading } from './reading.mjs'
 import { rooms } from './rooms.mjs'
@@ -22,4 +23,4 @@ import { security } from './security.mjs'
 import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

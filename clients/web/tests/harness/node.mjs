@@ -99,6 +99,13 @@ export class Node {
     await this.start()
     return JSON.parse(stdout)
   }
+
+  /** Everything here happened so many days earlier; the node is stopped for it. */
+  async aged(days) {
+    await this.stop()
+    await run(this.populate, [this.data, 'age', String(days)])
+    await this.start()
+  }
 }
 
 async function firstLine(child, log) {

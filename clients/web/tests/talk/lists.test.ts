@@ -14,7 +14,7 @@ const talk = (id: string, more: Partial<Conversation> = {}): Conversation => ({
 })
 const group = (more: Partial<GroupFacts> = {}): GroupFacts => ({ id: 'g', home: 'x', members: 3, role: 'member', standing: 'member', notice: '', mayPost: true, mayPin: false, mayCallAll: false, mutedUntil: 0, ...more })
 const message = (more: Partial<Message> = {}): Message => ({
-  key: 'k', sequence: 5, author: 'me', mine: true, system: false, time: 1000, sentTime: 0, said: { kind: 'text', blocks: [] }, answers: undefined, editedTime: 0, recalled: false,
+  key: 'k', sequence: 5, author: 'me', mine: true, system: false, time: 1000, sentTime: 0, said: { kind: 'text', blocks: [] }, answers: undefined, editedTime: 0, recalled: false, expired: false,
   state: 'sent', problem: undefined, reactions: [], pinned: false, callsMe: false, ...more,
 })
 const windows = { editWindowMs: 100_000, recallWindowMs: 10_000 }
