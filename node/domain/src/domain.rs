@@ -17,7 +17,7 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    governance, groups, notify, outbox, retention,
+    governance, groups, notify, outbox, quotas, retention,
     store::{Changes, Read, Store, TreeError, Tx},
     timeline, ways,
 };
@@ -196,6 +196,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     outbox::apply(tx, record);
     administration::apply(tx, record);
     retention::apply(tx, record);
+    quotas::apply(tx, record);
 }
 
 /// A batch that was decided on: to be appended to the journal, then committed to the views.

@@ -26,6 +26,7 @@ pub mod governance;
 pub mod groups;
 pub mod notify;
 pub mod outbox;
+pub mod quotas;
 pub mod retention;
 pub mod store;
 pub mod sync;

@@ -6,7 +6,7 @@ use startalk_domain::{
     Answer, Command,
     accounts::{self, Account, Role},
     command::{Admission, PasswordBy},
-    contacts, directory, governance, groups, ways,
+    contacts, directory, governance, groups, quotas, ways,
 };
 use startalk_gateway::{PasswordCost, secrets};
 use startalk_protocol::{AccountName, Code, Error, limits};
@@ -30,6 +30,9 @@ pub struct Person {
     /// Milliseconds since 1970.
     pub created_ms: u64,
     pub conversations: usize,
+    /// Messages today and bytes of what they say, where there is a quota; 0 where nothing is counted.
+    pub messages_today: u64,
+    pub bytes_today: u64,
 }
 
 /// A signed-in device.
@@ -164,6 +167,8 @@ pub(super) fn add(backend: &Backend, name: &str, display_name: String, role: Rol
 fn person(backend: &Backend, account: &Account) -> Option<Person> {
     let store = &*backend.views.store;
     let person = directory::person(store, account.account)?;
+    let now_ms = backend.views.journal.head().time_ms.max(clock::now_ms());
+    let today = quotas::today(store, account.account, now_ms);
     Some(Person {
         user: format!("{}@{}", person.name, backend.domain),
         display_name: person.profile.display_name.clone(),
@@ -173,6 +178,8 @@ fn person(backend: &Backend, account: &Account) -> Option<Person> {
         devices: account.devices.len(),
         created_ms: account.created_ms,
         conversations: contacts::conversations(store, account.account).len(),
+        messages_today: today.messages,
+        bytes_today: today.bytes,
     })
 }
 

@@ -109,6 +109,8 @@ pub struct Overview {
     /// One more each time the domain was brought back from a copy.
     pub epoch: u32,
     pub people: u64,
+    /// How many there may be; 0: no limit.
+    pub people_max: u64,
     pub administrators: u64,
     pub disabled: u64,
     pub domains: u64,
@@ -182,6 +184,7 @@ pub(super) fn overview(backend: &Backend) -> Overview {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         epoch: realm.epoch,
         people,
+        people_max: realm.quotas.accounts,
         administrators,
         disabled,
         domains: directory::peers(store).len() as u64,

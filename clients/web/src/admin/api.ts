@@ -3,7 +3,7 @@
 import type { Node } from '../rooms/node'
 
 export interface Page<T> { readonly items: readonly T[]; readonly next: number | null }
-export interface Person { readonly user: string; readonly display_name: string; readonly role: Role; readonly disabled: boolean; readonly devices: number; readonly created_ms: number; readonly conversations: number }
+export interface Person { readonly user: string; readonly display_name: string; readonly role: Role; readonly disabled: boolean; readonly devices: number; readonly created_ms: number; readonly conversations: number; readonly messages_today: number; readonly bytes_today: number }
 export type Role = 'member' | 'auditor' | 'administrator'
 export interface Device { readonly device: number; readonly name: string; readonly added_ms: number }
 export interface Identity { readonly link: number; readonly provider: string; readonly label: string; readonly since_ms: number }
@@ -59,7 +59,7 @@ export interface Loss {
 export interface Replaced { readonly name: string; readonly from: string; readonly records: number; readonly replaced_records: number; readonly asked_ms: number; readonly by: string | null; readonly bytes: number; readonly place: string }
 export interface Restores { readonly replaced: readonly Replaced[]; readonly failed: { readonly from: string; readonly asked_ms: number; readonly why: string } | null }
 export interface Overview {
-  readonly domain: string; readonly display_name: string; readonly url: string; readonly version: string; readonly epoch: number; readonly people: number; readonly administrators: number
+  readonly domain: string; readonly display_name: string; readonly url: string; readonly version: string; readonly epoch: number; readonly people: number; readonly people_max: number; readonly administrators: number
   readonly disabled: number; readonly domains: number; readonly connected: number; readonly storage: Storage; readonly last_backup: Backup | null; readonly findings: readonly Finding[]
 }
 export interface Job {

@@ -11,7 +11,7 @@ use crate::{
     directory, erasure,
     event::Event,
     governance::{self, Registration},
-    groups, notify, outbox,
+    groups, notify, outbox, quotas,
     store::{New, Read, Tx},
     ways,
 };
@@ -48,6 +48,7 @@ pub(crate) fn create(tx: &mut Tx, ctx: &mut Ctx, new: NewAccount) -> Result<Answ
     if reserved || by_name(tx, &new.name).is_some() {
         return Err(Error::new(Code::NameTaken).with("name", &new.name));
     }
+    quotas::may_be_made(tx)?;
     let numbers = governance::numbers(tx);
     let (account, stream) = (numbers.person + 1, numbers.conversation + 1);
     let body = pb::AccountCreatedBody { name: new.name.to_string(), display_name: new.display_name };

@@ -15,7 +15,7 @@ use crate::{
     directory::HERE,
     erasure,
     event::{Event, Raw, Recorded},
-    governance, groups, outbox,
+    governance, groups, outbox, quotas,
     store::{New, Tx},
     timeline,
 };
@@ -44,6 +44,7 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
     content::check(&content, if stranger { content::Kinds::TextOnly } else { content::Kinds::All })?;
     may_write(tx, ctx, &direct, actor.account)?;
     let (id, _) = own_message(tx, ctx, actor, which, governance::realm(tx).edit_window_ms)?;
+    let said_bytes = quotas::counted(tx, ctx, actor.account, 0, &content)?;
     let body = ctx.salted(Raw(content));
     let out = (direct.peer != HERE).then(|| {
         let item = outbox::edit_item(tx, &direct, actor.account, id, &body, ctx.now_ms);
@@ -56,6 +57,7 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
         counter: which.counter,
         r#in: None,
         out,
+        said_bytes,
     };
     let record = tx.emit(New { conversation: which.conversation, event: Event::MessageEdited(facts, Some(body)) });
     Ok(Answer::Sent { conversation: which.conversation, sequence: record.sequence, id, time_ms: record.time_ms })

@@ -178,7 +178,7 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
         reply_to: message.reply_to,
         sent_ms: if sent_ms == now { 0 } else { sent_ms },
         r#in: Some(origin.link_in.clone()),
-        out: None,
+        ..pb::MessageAdded::default()
     };
     let heard = message.content.clone();
     let body = ctx.salted(Raw(message.content));
@@ -219,7 +219,7 @@ fn edit(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, edit: &link::Edit) -> Resul
     content::check(&edit.content, kinds)?;
     let body = ctx.salted(Raw(edit.content.clone()));
     let facts =
-        pb::MessageEdited { target, author: direct.b, device: 0, counter: 0, r#in: Some(origin.link_in.clone()), out: None };
+        pb::MessageEdited { target, author: direct.b, r#in: Some(origin.link_in.clone()), ..pb::MessageEdited::default() };
     tx.emit(New { conversation: direct.conversation, event: Event::MessageEdited(facts, Some(body)) });
     Ok(())
 }

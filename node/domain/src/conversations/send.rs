@@ -13,7 +13,7 @@ use crate::{
     delivery::{self, Numbered},
     directory::{self, HERE},
     event::{Event, Raw, Recorded},
-    governance, groups, outbox,
+    governance, groups, outbox, quotas,
     store::{New, Read, Tx},
     timeline,
 };
@@ -51,6 +51,7 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     if let Some(known) = said.known_id {
         check_known_id(&direct, actor.account, known)?;
     }
+    let said_bytes = quotas::counted(tx, ctx, actor.account, 1, &said.content)?;
     let direct = admitted(tx, direct, actor.account, &said.content)?;
     let heard = said.content.clone();
     let id = said.known_id.unwrap_or_else(|| ctx.message_id());
@@ -69,6 +70,7 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
         sent_ms: 0,
         r#in: None,
         out,
+        said_bytes,
     };
     let record = tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
     let answer = Answer::Sent { conversation: direct.conversation, sequence: record.sequence, id, time_ms: record.time_ms };

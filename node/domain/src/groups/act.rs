@@ -26,6 +26,7 @@ use crate::{
     directory::{self, HERE},
     event::{Event, Raw},
     governance::{self, GroupCreation},
+    quotas,
     store::{New, Read, Tx},
 };
 
@@ -118,6 +119,7 @@ pub(crate) fn create(
     if governance::realm(tx).group_creation == GroupCreation::Administrators && !is_administrator {
         return Err(Code::Forbidden.into());
     }
+    quotas::may_own(tx, actor.account)?;
     if members.len() > limits::GROUP_BEGUN_WITH_MAX {
         return Err(rights::too_many("members", limits::GROUP_BEGUN_WITH_MAX as u64));
     }
@@ -222,6 +224,12 @@ pub(crate) fn act(
         return same_again(tx, ctx, position, by, conversation, &action, written.as_deref());
     }
     let me = me(tx, &group, actor)?;
+    if let (Action::SetRole(role), true) = (&action, group.is_home())
+        && Role::of(role.role) == Role::Owner
+        && let Some(next) = super::member(tx, conversation, role.member).filter(|m| m.peer == HERE && m.role != Role::Owner)
+    {
+        quotas::may_own(tx, next.person)?;
+    }
     perform(tx, ctx, &group, Some(&me), by, Deed::new(action, written))
 }
 

@@ -309,8 +309,8 @@ fn take(
         counter: ours.as_ref().map_or(0, |w| w.counter),
         submitted_at: ours.as_ref().map_or(0, |w| w.position),
         proof: 0,
-        r#in: None,
         head: at.map(|head| head.encode_to_vec().into()).unwrap_or_default(),
+        ..pb::GroupRecorded::default()
     };
     let body = if ours.is_some() { None } else { written };
     let emitted = tx.emit(New { conversation: group.conversation, event: Event::GroupRecorded(facts, body) }).sequence;

@@ -18,7 +18,7 @@ use startalk_protocol::{
 
 use super::{
     Group, by_id, group, invitations, member, proof_key,
-    record::{Submitted, record},
+    record::{Said, Submitted, record},
     window_key,
 };
 use crate::{
@@ -124,6 +124,7 @@ pub(crate) fn submission(
         counter: 0,
         link_in: Some(link_in.clone()),
         proof,
+        said: Said::default(),
     };
     match record(tx, ctx, &group, submitted) {
         Ok(_) => Came::Recorded(None),

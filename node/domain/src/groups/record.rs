@@ -43,6 +43,17 @@ pub(super) struct Submitted {
     /// Where it came from on a link, and what proves it.
     pub(super) link_in: Option<pb::LinkIn>,
     pub(super) proof: u64,
+    /// What counts to somebody's day.
+    pub(super) said: Said,
+}
+
+/// What an account here said, if it counts to its day.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) by: u64,
+    /// 0: it does not.
+    pub(super) bytes: u64,
+    pub(super) edit: bool,
 }
 
 impl Submitted {
@@ -58,6 +69,7 @@ impl Submitted {
             counter,
             link_in: None,
             proof: 0,
+            said: Said::default(),
         }
     }
 }
@@ -67,7 +79,7 @@ impl Submitted {
 /// # Errors
 /// Why it may not be; nothing is recorded then.
 pub(super) fn record(tx: &mut Tx, ctx: &mut Ctx, group: &Group, submitted: Submitted) -> Result<Recorded, Error> {
-    let Submitted { origin, bytes, submission, written, secret, device, counter, link_in, proof } = submitted;
+    let Submitted { origin, bytes, submission, written, secret, device, counter, link_in, proof, said } = submitted;
     // The node went back in time since: what comes now is never taken for what was signed before, and lost.
     let (known, now) = (super::log(tx, group.conversation).realm, governance::realm(tx).epoch);
     if known != now && submission.action.is_some() && !matches!(submission.action, Some(Action::Create(_))) {
@@ -94,6 +106,9 @@ pub(super) fn record(tx: &mut Tx, ctx: &mut Ctx, group: &Group, submitted: Submi
         proof,
         r#in: link_in,
         head: Bytes::new(),
+        said_by: if said.bytes == 0 { 0 } else { said.by },
+        said_bytes: said.bytes,
+        said_edit: said.edit,
     };
     let recorded = tx.emit(New { conversation: group.conversation, event: Event::GroupRecorded(facts, written) }).clone();
     erasure::erase(tx, forgotten, "superseded");

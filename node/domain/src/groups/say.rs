@@ -20,7 +20,7 @@ use crate::{
     delivery::{self, Numbered},
     erasure,
     event::{Event, Recorded},
-    governance,
+    governance, quotas,
     store::Tx,
     timeline,
 };
@@ -47,7 +47,9 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, group: &Group, coun
         return Ok(Answer::Sent { conversation, sequence, id: known, time_ms: recorded.time_ms });
     }
     let id = said.known_id.unwrap_or_else(|| ctx.message_id());
-    perform(tx, ctx, group, Some(&me), by, Deed::new(action(id), Some(said.content)))
+    let said_bytes = quotas::counted(tx, ctx, actor.account, 1, &said.content)?;
+    let deed = Deed { said_bytes, ..Deed::new(action(id), Some(said.content)) };
+    perform(tx, ctx, group, Some(&me), by, deed)
 }
 
 /// Another content for an own message.
@@ -62,7 +64,9 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
         return Err(Code::Forbidden.into());
     }
     still_open(tx, ctx, which, governance::realm(tx).edit_window_ms)?;
-    perform(tx, ctx, &group, Some(&me), by, Deed::new(action, Some(content)))
+    let said_bytes = quotas::counted(tx, ctx, actor.account, 0, &content)?;
+    let deed = Deed { said_bytes, ..Deed::new(action, Some(content)) };
+    perform(tx, ctx, &group, Some(&me), by, deed)
 }
 
 /// Takes a message back: one's own within the window, or another's who stands below.

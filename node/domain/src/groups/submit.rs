@@ -12,7 +12,12 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-use super::{Group, Member, number_key, record::Submitted, record::record, rights, views};
+use super::{
+    Group, Member, number_key,
+    record::record,
+    record::{Said, Submitted},
+    rights, views,
+};
 use crate::{
     command::{Actor, Answer},
     context::Ctx,
@@ -43,11 +48,13 @@ pub(super) struct Deed {
     pub(super) secret: Bytes,
     /// The home is asked whatever we know here.
     pub(super) in_any_case: bool,
+    /// Bytes that count to the author's day.
+    pub(super) said_bytes: u64,
 }
 
 impl Deed {
     pub(super) fn new(action: Action, written: Option<Bytes>) -> Self {
-        Self { action, written, secret: Bytes::new(), in_any_case: false }
+        Self { action, written, secret: Bytes::new(), in_any_case: false, said_bytes: 0 }
     }
 
     fn id(&self) -> MessageId {
@@ -71,12 +78,14 @@ pub(super) fn perform(
     deed: Deed,
 ) -> Result<Answer, Error> {
     let (id, author) = (deed.id(), me.map_or(0, |m| m.member));
-    let Deed { action, written, secret, in_any_case } = deed;
+    let Deed { action, written, secret, in_any_case, said_bytes } = deed;
+    let said_edit = said_bytes != 0 && matches!(action, Action::Edit(_));
     if group.is_home() {
         let submission = Submission { author, action: Some(action), ..Submission::default() };
         let written = written.map(|w| ctx.salted(Raw(w)));
         let mut submitted = Submitted::here(submission, written, by.actor.device, by.counter);
         submitted.secret = secret;
+        submitted.said = Said { by: by.actor.account, bytes: said_bytes, edit: said_edit };
         let recorded = record(tx, ctx, group, submitted)?;
         let (conversation, sequence, time_ms) = (group.conversation, recorded.sequence, recorded.time_ms);
         return Ok(Answer::Sent { conversation, sequence, id, time_ms });
@@ -106,6 +115,8 @@ pub(super) fn perform(
         device: by.actor.device,
         counter: by.counter,
         out: Some(outbox::next(tx, group.home, &item)),
+        said_bytes,
+        said_edit,
     };
     tx.emit(New { conversation: 0, event: Event::GroupSubmitted(facts, body) });
     if leaves {
