@@ -263,8 +263,8 @@ async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
         Command::SetProfile { display_name, avatar, signature } => {
             session.set_profile(&display_name, &avatar, &signature).await.map(done)
         }
-        Command::MakeInvitation { uses, valid_ms } => session
-            .make_invitation(uses, valid_ms)
+        Command::MakeInvitation { uses, valid_ms, groups } => session
+            .make_invitation(uses, valid_ms, &groups)
             .await
             .map(|i| json!({ "link": i.link, "not_after_ms": i.not_after_ms, "uses": i.uses })),
         Command::DeleteAccount { password, erase_messages } => session.delete_account(&password, erase_messages).await.map(done),

@@ -362,6 +362,8 @@ pub(super) enum Command {
         uses: u32,
         #[serde(default = "one_day_ms")]
         valid_ms: i64,
+        #[serde(default)]
+        groups: Vec<u64>,
     },
     DeleteAccount {
         password: String,

@@ -171,7 +171,7 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
         Effect::Open(user) => return Some(Input::Opened(session.open_conversation(&user).await)),
         Effect::Decide { conversation, accept } => return Some(Input::Done(session.decide_request(conversation, accept).await)),
         Effect::Block { user, blocked } => return Some(Input::Done(session.block(&user, blocked).await)),
-        Effect::Invite => return Some(Input::Invited(session.make_invitation(1, INVITATION_VALID_MS).await)),
+        Effect::Invite => return Some(Input::Invited(session.make_invitation(1, INVITATION_VALID_MS, &[]).await)),
         Effect::SignOut => return Some(Input::Done(session.sign_out().await)),
         _ => {}
     }

@@ -101,9 +101,9 @@ asks! {
         = Ask::SetProfile(pb::SetProfile { display_name: display_name.to_owned(), avatar: avatar.to_owned(), signature: signature.to_owned() }) => _ => ();
     /// Somebody's profile.
     profile(user: &str) -> Profile = Ask::GetProfile(pb::GetProfile { user: user.to_owned() }) => Answer::Profile(p) => p;
-    /// A link that lets people in, into no group.
-    make_invitation(uses: u32, valid_ms: i64) -> Invitation
-        = Ask::MakeInvitation(pb::MakeInvitation { uses, valid_ms, groups: Vec::new() }) => Answer::Invitation(i) => i;
+    /// A link that lets people in, and into these groups, which this domain keeps.
+    make_invitation(uses: u32, valid_ms: i64, groups: &[u64]) -> Invitation
+        = Ask::MakeInvitation(pb::MakeInvitation { uses, valid_ms, groups: groups.to_vec() }) => Answer::Invitation(i) => i;
     /// Invitations into groups that wait for a decision.
     group_invitations() -> Vec<GroupInvitation>
         = Ask::ListGroupInvitations(pb::ListGroupInvitations {}) => Answer::GroupInvitations(i) => i.invitations;
