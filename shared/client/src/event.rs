@@ -4,7 +4,7 @@
 
 use startalk_protocol::{
     Error, MessageId,
-    pb::client::{Conversation, GroupInvitation, Invitation, Message, Own, PersonKept, Profile},
+    pb::client::{Conversation, GroupInvitation, Invitation, Kept, Message, Own, PersonKept, Profile},
 };
 
 use crate::ClientError;
@@ -157,6 +157,9 @@ pub enum Event {
     Person(PersonKept),
     /// What this account has said of itself, as it is now.
     Own(Own),
+    /// For how long the node keeps messages, and before when they are gone there: copies are to go, too. What was edited since
+    /// stays.
+    Kept(Kept),
     /// Everything that happened while there was no connection has been told.
     SyncDone,
     /// The node was restored from an older copy. Conversations and their numbers are told anew; forget the old ones.

@@ -275,6 +275,16 @@ impl Outbox {
         self.ring.iter().filter(|s| s.sequence == 0 && s.queued.device == self.device)
     }
 
+    /// Own messages that were recorded before this are kept no longer.
+    pub fn let_go(&mut self, before_ms: i64) {
+        let old = |s: &&Said| s.sequence != 0 && s.time_ms < before_ms && s.queued.device == self.device;
+        let counters: Vec<u64> = self.ring.iter().filter(old).map(|s| s.queued.counter).collect();
+        for counter in counters {
+            self.unwritten.push(encoded(What::Forgotten(Forgotten { counter })));
+            self.forget(counter);
+        }
+    }
+
     /// What waits for a group's home waits in this conversation now: the group goes on there.
     pub fn waits_in(&mut self, counter: u64, conversation: u64) {
         let device = self.device;

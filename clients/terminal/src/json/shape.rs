@@ -80,6 +80,7 @@ pub(super) fn message(m: &Message) -> Value {
         "sent_ms": if m.sent_ms == 0 { m.time_ms } else { m.sent_ms },
         "edited_ms": m.edited_ms,
         "recalled": m.recalled,
+        "expired": m.expired,
         "reply_to": hex(&m.reply_to),
         "refused": m.refused,
         "device": m.device,
@@ -285,6 +286,13 @@ pub(super) fn event(event: &Event, command_id: Option<&Value>) -> Value {
         }
         Event::Person(p) => json!({ "event": "person", "person": own::person(p) }),
         Event::Own(o) => json!({ "event": "own", "own": own::own(o) }),
+        Event::Kept(k) => json!({
+            "event": "kept",
+            "direct_ms": k.direct_ms,
+            "groups_ms": k.groups_ms,
+            "direct_before_ms": k.direct_before_ms,
+            "groups_before_ms": k.groups_before_ms,
+        }),
         Event::SyncDone => json!({ "event": "sync_done" }),
         Event::WentBack => json!({ "event": "went_back" }),
         Event::DeviceRevoked { device } => json!({ "event": "device_revoked", "device": device }),

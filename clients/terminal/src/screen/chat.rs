@@ -129,6 +129,18 @@ impl Chat {
         self.info = info;
     }
 
+    /// What was said before this moment, and not edited since, is kept no longer; lines stay.
+    pub fn let_go(&mut self, before_ms: i64) {
+        for message in self.messages.values_mut() {
+            let old = message.time_ms.max(message.edited_ms) < before_ms && !message.recalled;
+            if old && content::system(&message.content).is_none() && !message.content.is_empty() {
+                message.content = bytes::Bytes::new();
+                message.reactions.clear();
+                message.expired = true;
+            }
+        }
+    }
+
     /// A message that was told, or one of mine that was confirmed.
     pub fn add(&mut self, message: Message) {
         if self.low == 0 {

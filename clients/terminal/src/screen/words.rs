@@ -54,6 +54,7 @@ words! {
     Gone "帐号已注销" "account deleted";
     Typing "正在输入…" "typing…";
     Edited "已编辑" "edited";
+    Expired "已超过保留期限" "No longer kept";
     RecalledByYou "你撤回了一条消息" "You took back a message";
     RecalledBy "{} 撤回了一条消息" "{} took back a message";
     RefusedThere "被对方服务器拒绝：{}" "refused by the other server: {}";

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use startalk_protocol::{
     Code, framing,
     pb::client::{
-        ClientFrame, Conversation, Mark, Message, Ping, Pushed, Sent, Sync, Welcome, client_frame::Frame as Ask,
+        ClientFrame, Conversation, Kept, Mark, Message, Ping, Pushed, Sent, Sync, Welcome, client_frame::Frame as Ask,
         server_frame::Frame as Answer,
     },
 };
@@ -240,6 +240,13 @@ impl Engine {
         }
     }
 
+    /// What the node keeps no longer is not offered to it again.
+    pub(super) fn kept(&mut self, kept: Kept) {
+        // Of what kind a conversation is is not known here: what is gone in both kinds is gone.
+        self.outbox.let_go(kept.direct_before_ms.min(kept.groups_before_ms));
+        self.events.push_back(Item::Event(Event::Kept(kept)));
+    }
+
     /// A connection on which this device is signed in.
     pub fn connected(&mut self, next_id: u64, welcome: &Welcome, counter: u64) {
         if counter < self.outbox.confirmed() && self.gone_back.is_none() {
@@ -250,6 +257,9 @@ impl Engine {
         self.outbox.used(counter);
         if welcome.outstanding_max > 0 {
             self.outbox.set_outstanding_max(welcome.outstanding_max as usize);
+        }
+        if let Some(kept) = welcome.kept {
+            self.kept(kept);
         }
         self.out.clear();
         self.synced = false;

@@ -253,6 +253,10 @@ impl Engine {
                 self.tell([Event::Presence { user: p.user, state: p.state, text: p.text, seen_ms: p.seen_ms }]);
                 Ok(())
             }
+            Answer::Kept(kept) => {
+                self.kept(kept);
+                Ok(())
+            }
             Answer::Close(close) => Err(ClientError::Refused(close.error.unwrap_or_default().into())),
             Answer::SyncPage(page) => {
                 self.sync_page(page);

@@ -124,6 +124,9 @@ fn preview(app: &App, chat: &Chat) -> (String, Style) {
     let author = last.map_or("", |m| m.author.as_str());
     let is_line = !waiting && last.is_some_and(|m| startalk_client::content::system(&m.content).is_some());
     let line = last.filter(|_| is_line).map(|m| app.plain(m).replace('\n', " ")).unwrap_or_default();
+    if !waiting && last.is_some_and(|m| m.expired) {
+        return (app.word(Word::Expired).to_owned(), dim());
+    }
     let recalled = !waiting && chat.messages.last_key_value().is_some_and(|(_, m)| m.recalled);
     let text = match (recalled, mine) {
         (true, true) => app.word(Word::RecalledByYou).to_owned(),

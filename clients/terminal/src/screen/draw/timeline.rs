@@ -120,6 +120,10 @@ fn rows_of<'a>(app: &App, chat: &Chat, sequence: u64, message: &Message, width: 
     if new_day {
         rows.push(day_divider(app, &moment, width));
     }
+    if message.expired {
+        rows.push(centred(app.word(Word::Expired), width));
+        return rows;
+    }
     if message.recalled {
         let words = if message.author == app.me {
             app.word(Word::RecalledByYou).to_owned()

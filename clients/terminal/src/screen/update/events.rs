@@ -60,6 +60,12 @@ impl App {
                 (chat.typing_until_ms, chat.typing_user) = (until, user);
             }
             Event::Presence { user, state, .. } => drop(self.presence.insert(user, state)),
+            Event::Kept(kept) => {
+                for chat in self.chats.values_mut() {
+                    let is_group = chat.info.group.is_some();
+                    chat.let_go(if is_group { kept.groups_before_ms } else { kept.direct_before_ms });
+                }
+            }
             Event::SyncDone => {
                 self.synced = true;
                 let mut effects = self.fetch_previews();

@@ -233,7 +233,8 @@ impl App {
     fn reply(&mut self) {
         let me = self.me.clone();
         let Some(chat) = self.chat_mut() else { return };
-        let last_of_other = chat.messages.iter().rev().find(|(_, m)| m.author != me && !m.recalled).map(|(s, _)| *s);
+        let last_of_other =
+            chat.messages.iter().rev().find(|(_, m)| m.author != me && !m.recalled && !m.expired).map(|(s, _)| *s);
         chat.reply_to = chat.chosen.or(last_of_other).or(chat.messages.last_key_value().map(|(s, _)| *s));
         (chat.chosen, chat.editing) = (None, None);
     }
@@ -241,7 +242,7 @@ impl App {
     fn edit_message(&mut self) {
         let (me, language) = (self.me.clone(), self.language);
         let Some(chat) = self.chat_mut() else { return };
-        let mine = |s: &u64| chat.messages.get(s).is_some_and(|m| m.author == me && !m.recalled);
+        let mine = |s: &u64| chat.messages.get(s).is_some_and(|m| m.author == me && !m.recalled && !m.expired);
         match chat.chosen.filter(mine).or(chat.last_of(&me)) {
             Some(sequence) => {
                 let text = chat.messages.get(&sequence).map(|m| editable(&m.content, language)).unwrap_or_default();
@@ -256,7 +257,7 @@ impl App {
         let me = self.me.clone();
         let Some(chat) = self.chat_mut() else { return };
         let above = chat.info.group.as_ref().is_some_and(|g| is_above(&g.role));
-        let mine = |s: &u64| chat.messages.get(s).is_some_and(|m| (m.author == me || above) && !m.recalled);
+        let mine = |s: &u64| chat.messages.get(s).is_some_and(|m| (m.author == me || above) && !m.recalled && !m.expired);
         let conversation = chat.info.conversation;
         match chat.chosen.filter(mine).or(chat.last_of(&me)) {
             Some(sequence) => self.dialog = Some(Dialog::Recall { conversation, sequence }),

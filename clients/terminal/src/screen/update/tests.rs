@@ -5,8 +5,8 @@ use ratatui::{Terminal, backend::TestBackend};
 use startalk_client::{
     ClientError, Code, CommandKind, Error, Event, Language, MessageId, State, content,
     wire_types::{
-        Conversation, Group, GroupInvitation, GroupMember, GroupRights, Invitation, Member, Members, Message, Page, Reaction,
-        act_in_group::Act,
+        Conversation, Group, GroupInvitation, GroupMember, GroupRights, Invitation, Kept, Member, Members, Message, Page,
+        Reaction, act_in_group::Act,
     },
 };
 
@@ -275,6 +275,22 @@ fn editing_recalling_replying() {
         },
     );
     assert!(screen(&mut app, 100, 24).contains("You took back a message"));
+}
+
+#[test]
+fn what_is_kept_no_longer_leaves_the_screen() {
+    let mut app = running(Language::English);
+    open_bob(&mut app);
+    said(&mut app, 1, message(1, BOB, "question?"));
+    said(&mut app, 1, Message { time_ms: NOON, ..message(2, ME, "a younger one") });
+    let shown = screen(&mut app, 100, 24);
+    assert!(shown.contains("question?") && shown.contains("a younger one"), "{shown}");
+    let before = |direct_before_ms, groups_before_ms| Event::Kept(Kept { direct_before_ms, groups_before_ms, ..Kept::default() });
+    tell(&mut app, before(0, NOON));
+    assert!(screen(&mut app, 100, 24).contains("question?"), "of groups alone");
+    tell(&mut app, before(NOON, 0));
+    let shown = screen(&mut app, 100, 24);
+    assert!(shown.contains("No longer kept") && !shown.contains("question?") && shown.contains("a younger one"), "{shown}");
 }
 
 #[test]
