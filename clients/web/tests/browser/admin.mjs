@@ -4,10 +4,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { accessible, PHONE, Window } from '../harness/person.mjs'
-import { message, say, signIn, signUp, talkIsReady, talkTo } from '../harness/steps.mjs'
-
-let number = 0
-const fresh = (name) => `${name}${(number += 1)}`
+import { fresh, message, say, signIn, signUp, talkIsReady, talkTo } from '../harness/steps.mjs'
 
 /** An administrator, in the administration. */
 async function administrator(test, node, options) {

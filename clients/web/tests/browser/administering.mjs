@@ -3,11 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { accessible, PHONE, Window } from '../harness/person.mjs'
-import { comeIn, composer, message, open, say, signIn, talkIsReady } from '../harness/steps.mjs'
+import { comeIn, composer, fresh, message, open, say, signIn, talkIsReady } from '../harness/steps.mjs'
 import { pair } from './talk.mjs'
-
-let number = 0
-const fresh = (name) => `${name}${(number += 1)}`
 
 async function window(test, options) {
   const made = await Window.open(test.browser, options)

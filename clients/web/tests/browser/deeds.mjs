@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { accessible, Window } from '../harness/person.mjs'
-import { act, comeIn, composer, message, open, row, say } from '../harness/steps.mjs'
+import { act, comeIn, composer, fresh, message, open, row, say } from '../harness/steps.mjs'
 import { group } from './groups.mjs'
 
-let number = 0
 const pane = (page) => page.getByRole('region', { name: 'About the group' })
 
 /** A group of ann's (alpha), with ben (beta) and cora (alpha) in it. */
@@ -16,7 +15,7 @@ async function three(test, name) {
   await open(ben.page, name)
   const window = await Window.open(test.browser)
   test.windows.push(window)
-  const cora = { name: `cora${(number += 1)}` }
+  const cora = { name: fresh('cora') }
   cora.page = await comeIn(test.world.alpha, window, cora.name)
   await about(ann.page, 'Add people')
   await pane(ann.page).getByLabel('People', { exact: true }).fill(`${cora.name}@alpha.test`)

@@ -4,14 +4,12 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import jsQR from 'jsqr'
 import { accessible, DESKTOP, PASSWORD, PHONE, Window } from '../harness/person.mjs'
-import { composer, open as openTalk, signIn, talkIsReady } from '../harness/steps.mjs'
-
-let number = 0
+import { composer, fresh, open as openTalk, signIn, talkIsReady } from '../harness/steps.mjs'
 
 async function administrator(test, node, options) {
   const window = await Window.open(test.browser, options)
   test.windows.push(window)
-  const name = `head${(number += 1)}`
+  const name = fresh('head')
   await node.account(name)
   await node.ask('user', 'role', name, 'administrator')
   const page = await signIn(node, window, name)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { accessible, PHONE, Window } from '../harness/person.mjs'
-import { comeIn, composer, message, messages, open, row, say, signIn, talkTo, user } from '../harness/steps.mjs'
+import { comeIn, composer, fresh, message, messages, open, row, say, signIn, talkTo, user } from '../harness/steps.mjs'
 import { pair } from './talk.mjs'
 
 /** The same person at another browser. */
@@ -34,9 +34,6 @@ async function until(page, what, test) {
 }
 
 const settings = (page, where) => page.goto(new URL(`/settings/${where}`, page.url()).href)
-
-let number = 0
-const fresh = (name) => `${name}own${(number += 1)}`
 
 export const own = [
   {

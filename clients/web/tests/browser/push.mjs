@@ -4,10 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { accessible, PHONE, Window } from '../harness/person.mjs'
-import { act, comeIn, composer, say, talkIsReady, talkTo } from '../harness/steps.mjs'
-
-let number = 0
-const fresh = (name) => `${name}${(number += 1)}`
+import { act, comeIn, composer, fresh, say, talkIsReady, talkTo } from '../harness/steps.mjs'
 
 /** A person whose browser has a push service, named by `subscription`. */
 async function reachable(test, name, subscription, options = {}) {

@@ -2,15 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { Window } from '../harness/person.mjs'
-import { comeIn, composer, message, row, say, stateOf, talkTo, user } from '../harness/steps.mjs'
+import { comeIn, composer, fresh, message, row, say, stateOf, talkTo, user } from '../harness/steps.mjs'
 
-let number = 0
-
-async function person(test, node, name) {
+async function person(test, node, kind) {
+  const name = fresh(kind)
   const window = await Window.open(test.browser)
   test.windows.push(window)
-  const page = await comeIn(node, window, `${name}${(number += 1)}`)
-  return { page, name: `${name}${number}`, user: user(`${name}${number}`, node) }
+  const page = await comeIn(node, window, name)
+  return { page, name, user: user(name, node) }
 }
 
 /** Somebody of alpha who has asked somebody of beta. */

@@ -2,10 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { accessible, PASSWORD, PHONE, Window } from '../harness/person.mjs'
-import { comeIn, composer } from '../harness/steps.mjs'
-
-let number = 0
-const fresh = (name) => `${name}${(number += 1)}`
+import { comeIn, composer, fresh } from '../harness/steps.mjs'
 
 async function person(test, node, name, options) {
   const window = await Window.open(test.browser, options)

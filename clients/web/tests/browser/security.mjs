@@ -2,14 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { accessible, Window } from '../harness/person.mjs'
-import { comeIn, composer, message, row, say, signIn, stateOf, talkIsReady, talkTo } from '../harness/steps.mjs'
+import { comeIn, composer, fresh, message, row, say, signIn, stateOf, talkIsReady, talkTo } from '../harness/steps.mjs'
 
-let number = 0
 const NEXT = 'another long password'
 
 async function person(test) {
   const { alpha } = test.world
-  const name = `dev${(number += 1)}`
+  const name = fresh('dev')
   const window = await Window.open(test.browser)
   test.windows.push(window)
   const page = await comeIn(alpha, window, name)

@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { accessible, DESKTOP, PHONE, Window } from '../harness/person.mjs'
-import { act, comeIn, composer, finder, message, open, row, say, signIn, signUp, stateOf, talkIsReady, talkTo, times, user } from '../harness/steps.mjs'
+import { act, comeIn, composer, finder, fresh, message, open, row, say, signIn, signUp, stateOf, talkIsReady, talkTo, times, user } from '../harness/steps.mjs'
 
 /** Names are new in each test: the nodes are the same for all. */
-let number = 0
-const fresh = (name) => `${name}${(number += 1)}`
 
 async function person(test, node, name, options) {
   const window = await Window.open(test.browser, options)

@@ -4,10 +4,7 @@
 import assert from 'node:assert/strict'
 import { signInThere, Login } from '../harness/oidc.mjs'
 import { accessible, Window } from '../harness/person.mjs'
-import { comeIn, row, say, signInAt, stateOf, talkIsReady, talkTo } from '../harness/steps.mjs'
-
-let number = 0
-const fresh = (name) => `${name}${(number += 1)}`
+import { comeIn, fresh, row, say, signInAt, stateOf, talkIsReady, talkTo } from '../harness/steps.mjs'
 
 /** Runs with a provider that alpha knows; afterwards alpha is as it was. */
 async function withProvider(test, more, run) {

@@ -3,14 +3,12 @@
 import assert from 'node:assert/strict'
 import { Proxy } from '../harness/proxy.mjs'
 import { Window } from '../harness/person.mjs'
-import { composer, message, open, say, signInAt, stateOf, talkIsReady, talkTo, times } from '../harness/steps.mjs'
-
-let number = 0
+import { composer, fresh, message, open, say, signInAt, stateOf, talkIsReady, talkTo, times } from '../harness/steps.mjs'
 
 /** Somebody at a front of alpha, in a conversation with themselves. */
 async function alone(test, front, options) {
   const { alpha } = test.world
-  const name = `work${(number += 1)}`
+  const name = fresh('work')
   await alpha.account(name)
   const window = await Window.open(test.browser, options)
   test.windows.push(window)

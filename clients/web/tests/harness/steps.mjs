@@ -2,6 +2,9 @@
 
 import { PASSWORD } from './person.mjs'
 
+let number = 0
+/** A name that nobody else has in this run: the tests share their nodes. */
+export const fresh = (name) => `${name}${(number += 1)}`
 export const user = (name, node) => `${name}@${node.domain}`
 
 /** An account by a one-time link, until the list of conversations can be used. */
