@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -97,6 +97,11 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
         Ended::Stopped => Ok(()),
         Ended::StartsAgain => Err(start_again().into()),
     }
+}
+
+/// From wherever it is asked: the command line says whole paths.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Why a node stopped.
@@ -528,7 +533,7 @@ fn backend(
     Backend {
         by: By::Operator,
         jobs: Arc::default(),
-        backups: backups.map_or_else(|| folder.root().join("backups"), Path::to_path_buf),
+        backups: backups.map_or_else(|| absolute(folder.root().join("backups")), Path::to_path_buf),
         views: views.clone(),
         reader,
         handle: handle.clone(),

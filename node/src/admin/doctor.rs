@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use startalk_domain::{administration, governance, notify, retention};
+use startalk_domain::{governance, notify, retention};
 use startalk_identity::ldap::Directory;
 use startalk_protocol::trust::Charter;
 use utoipa::ToSchema;
@@ -99,8 +99,7 @@ fn time(backend: &Backend) -> Option<Finding> {
 }
 
 fn last_backup(backend: &Backend) -> Finding {
-    let backups = administration::backups(&*backend.views.store);
-    let Some(last) = backups.last() else {
+    let Some(last) = backup::list(backend).into_iter().next() else {
         return Finding::new(
             "backup",
             State::Warning,
@@ -110,7 +109,16 @@ fn last_backup(backend: &Backend) -> Finding {
     };
     let days = clock::now_ms().saturating_sub(last.time_ms) / 86_400_000;
     let (place, records) = (&last.place, last.records);
-    if !last.verified {
+    if last.verified.is_none() {
+        // After a restore its domain does not remember those that were made later.
+        return Finding::new(
+            "backup",
+            State::Warning,
+            format!("made {days} days ago in {place}, {records} records; `startalk backups --check` reads it again"),
+            format!("{days} 天前备份于 {place}，{records} 条记录；可用 `startalk backups --check` 校验"),
+        );
+    }
+    if last.verified == Some(false) {
         return Finding::new(
             "backup",
             State::Bad,

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how answers are shown. `--json` shows them as they are.
 
 mod audit;
+mod fields;
 mod people;
 mod restore;
 mod show;
@@ -169,6 +170,7 @@ enum Verb {
     Backup { to: PathBuf },
     /// Bring a backup back into --data, verified / 校验备份并恢复到 --data
     Restore {
+        /// A backup's folder; with --replace, the name of one in the node's folder for them / 备份所在文件夹；使用 --replace 时为备份的名称
         from: PathBuf,
         /// In place of the domain that is there, also while it runs: its name / 替换 --data 中现有的域（运行中亦可）：其域名
         #[arg(long, value_name = "DOMAIN")]

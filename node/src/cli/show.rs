@@ -3,6 +3,7 @@
 use serde_json::Value;
 use startalk_protocol::error::Language;
 
+use super::fields;
 use crate::words::say;
 
 /// The answer in words.
@@ -117,7 +118,11 @@ pub fn in_words(value: &Value, language: Language) -> String {
     }
     match value.as_object() {
         Some(fields) if fields.is_empty() => format!("{}\n", t("done", "完成")),
-        Some(fields) => fields.iter().map(|(name, v)| format!("{name}: {}\n", text(v))).collect(),
+        Some(fields) => {
+            let line =
+                |name: &str, v: &Value| format!("{}: {}\n", fields::name(name, language), fields::value(name, v, language));
+            fields.iter().map(|(name, v)| line(name, v)).collect()
+        }
         None => format!("{value}\n"),
     }
 }
@@ -179,7 +184,8 @@ fn as_lines(rows: &[Value], language: Language) -> String {
     }
     let line = |row: &Value| {
         let fields = row.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null() && **v != "" && **v != 0);
-        let said: Vec<String> = fields.map(|(name, v)| format!("{name}={}", text(v))).collect();
+        let said: Vec<String> =
+            fields.map(|(name, v)| format!("{}: {}", fields::name(name, language), fields::value(name, v, language))).collect();
         format!("{}\n", said.join("  "))
     };
     rows.iter().map(line).collect()
