@@ -44,19 +44,19 @@ export const directory = [
   {
     name: 'directory: the usual form takes the password of a directory, and says when it is wrong or the directory is away',
     async run(test) {
-      await withDirectory(test, somebody('dora', 'Dora Directory', 'dora-there'), async (slapd, alpha) => {
+      await withDirectory(test, somebody('theodora', 'Dora Directory', 'theodora-there'), async (slapd, alpha) => {
         const page = await (await window(test)).page(`https://${alpha.domain}/`)
         await page.getByText('The password here, or your password of Company').waitFor()
         await accessible(page, 'signing in where there is a directory')
-        await enter(page, 'dora', 'wrong')
+        await enter(page, 'theodora', 'wrong')
         await page.getByText('The name or the password is wrong.').first().waitFor()
         await slapd.stop()
-        await enter(page, 'dora', 'dora-there')
+        await enter(page, 'theodora', 'theodora-there')
         await page.getByText(/the directory Company, which may know it, does not answer now/).first().waitFor()
         await slapd.start()
-        await enter(page, 'dora', 'dora-there')
+        await enter(page, 'theodora', 'theodora-there')
         await talkIsReady(page)
-        const made = (await alpha.ask('user', 'list')).users.find((user) => user.user.startsWith('dora@'))
+        const made = (await alpha.ask('user', 'list')).users.find((user) => user.user.startsWith('theodora@'))
         assert.equal(made.display_name, 'Dora Directory')
       })
     },
