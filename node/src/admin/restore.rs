@@ -82,7 +82,7 @@ pub fn list(backend: &Backend) -> Restores {
         let place = swap::replaced(root).join(&plan.name);
         Replaced {
             bytes: storage::bytes_in(&place),
-            place: place.display().to_string(),
+            place: std::path::absolute(&place).unwrap_or(place).display().to_string(),
             name: plan.name,
             from: plan.from,
             records: plan.records,

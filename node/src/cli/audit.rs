@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use startalk_protocol::error::Language;
 
-use super::show::text;
+use super::{fields, show::text};
 use crate::words::say;
 
 /// Code, English, Chinese.
@@ -42,30 +42,17 @@ const ACTS: Words = &[
     ("group-destroyed", "group ended", "解散群"),
 ];
 
-/// What was changed.
+/// What was changed, where a field is called otherwise than in an answer.
 const FIELDS: Words = &[
-    ("registration", "who may register", "谁可注册"),
-    ("recall_seconds", "recall, seconds", "可撤回秒数"),
-    ("edit_seconds", "edit, seconds", "可编辑秒数"),
-    ("display_name", "name", "名称"),
-    ("listed", "listed by hubs", "由枢纽列出"),
-    ("group_creation", "who may begin groups", "谁可建群"),
-    ("password_chars_min", "characters of a password", "密码最少字符数"),
-    ("federation", "other domains", "其他域"),
-    ("role", "role", "角色"),
-    ("uses", "uses", "可用次数"),
     ("administrator", "administrator", "管理员"),
     ("scopes", "scopes", "权限范围"),
     ("rule", "rule", "规则"),
     ("accept_new_key", "accept a new key", "接受新密钥"),
-    ("records", "records", "记录数"),
     ("bytes", "bytes", "字节数"),
     ("verified", "read again and whole", "已校验"),
     ("source", "from", "来源"),
     ("absent_from", "not named any more in", "不再列于"),
     ("disabled", "disabled", "停用"),
-    ("groups", "groups", "群"),
-    ("group", "group", "群"),
     ("asked_by", "asked for by", "请求者"),
 ];
 
@@ -84,6 +71,9 @@ const VALUES: Words = &[
     ("administrators", "administrators", "管理员"),
     ("true", "yes", "是"),
     ("false", "no", "否"),
+    ("all", "all", "全部"),
+    ("direct", "one-to-one", "单聊"),
+    ("groups", "groups", "群聊"),
     ("file", "a file", "文件"),
     ("not-in-backup", "somebody who came after the backup", "备份之后才加入的人"),
 ];
@@ -130,7 +120,8 @@ fn change(change: &Value, language: Language) -> String {
         if field == "display_name" { value.to_owned() } else { word(VALUES, value, language) }
     };
     let (before, after) = (value("before"), value("after"));
-    let words = word(FIELDS, field, language);
+    let is_here = FIELDS.iter().any(|w| w.0 == field);
+    let words = if is_here { word(FIELDS, field, language) } else { fields::name(field, language).to_owned() };
     if before.is_empty() { format!("{words} {after}") } else { format!("{words} {before} → {after}") }
 }
 

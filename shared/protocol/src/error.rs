@@ -135,7 +135,7 @@ codes! {
     NotATable "not-a-table" retry false en "This cannot be read as a table: expected {expected}." zh "无法按表格读取：应为 {expected}。";
     TooManyAbsent "too-many-absent" retry false en "{count} of {of} people are not in it and would be disabled, more than {percent} %. If that is meant, say so with the number {count}." zh "{of} 人中有 {count} 人不在其中、将被停用，超过 {percent} %。如确有此意，请明确给出数字 {count}。";
     AccountsFull "accounts-full" retry false en "This domain takes no more accounts: it has room for {max}." zh "本域不再接受新帐号：上限为 {max} 个。";
-    DailyLimit "daily-limit" retry false en "Today's limit of {max} {what} is reached. You can write again after 00:00 UTC, in about {hours} hours." zh "已达到每日上限（{max} {what}）。世界协调时 00:00 之后（约 {hours} 小时后）可以继续发送。";
+    DailyLimit "daily-limit" retry false en "You have said as much as this domain allows in a day. You can write again after 00:00 UTC, in about {hours} hours." zh "已达到本域允许的每日发送上限。世界协调时 00:00 之后（约 {hours} 小时后）可以继续发送。";
     TooManyGroups "too-many-groups" retry false en "You own {max} groups, as many as this domain allows." zh "你已拥有 {max} 个群，达到本域的上限。";
     PlanChanged "plan-changed" retry false en "Something has changed since: look once more at what would be done." zh "情况已有变化，请重新查看将要进行的更改。";
     ProviderUnreachable "provider-unreachable" retry true en "{provider} cannot be reached now. Try again later, or sign in another way." zh "现在无法连接 {provider}，请稍后再试，或用其他方式登录。";
