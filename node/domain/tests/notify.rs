@@ -258,11 +258,7 @@ fn a_stranger_of_another_domain_is_told_by_address_alone() {
 
 #[test]
 fn an_invitation_from_elsewhere_is_told_by_who_invites_until_it_is_decided() {
-    let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
-    a.meet(&b);
-    b.meet(&a);
-    let charter = b.charter();
-    b.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
+    let (mut a, mut b) = harness::town::neighbours();
     let (mut alice, mut bob) = (Person::at(&mut a, "alice"), Person::at(&mut b, "bob"));
     let account = bob.actor.account;
     b.ok(subscribe(bob.actor, "https://push.example/1"));

@@ -198,6 +198,23 @@ impl Person {
         self.with(|h| h.from.get(&author.to_string()).cloned().unwrap_or_default())
     }
 
+    /// Waits until this person's node, which went back, has again everything that the two said to each other; how much it is.
+    ///
+    /// # Errors
+    /// If it has not in time.
+    pub async fn has_again(&self, other: &Self) -> anyhow::Result<u64> {
+        let total = self.said_count() + other.said_count();
+        until("everything at a node that went back", || async {
+            let there = match self.conversation(&other.user).await {
+                Ok(_) => self.history(&other.user).await.map_or(0, |h| h.len() as u64),
+                Err(_) => 0,
+            };
+            (there >= total, there)
+        })
+        .await?;
+        Ok(total)
+    }
+
     /// Waits until everything that `author` said has arrived here, and everything said here was answered.
     ///
     /// # Errors

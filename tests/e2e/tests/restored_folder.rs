@@ -87,15 +87,7 @@ async fn check(
     })
     .await?;
     bob.hears_all_of(&alice).await?;
-    let total = alice.said_count() + bob.said_count();
-    until("everything at node a again", || async {
-        let there = match alice.conversation(&bob.user).await {
-            Ok(_) => alice.history(&bob.user).await.map_or(0, |h| h.len() as u64),
-            Err(_) => 0,
-        };
-        (there >= total, there)
-    })
-    .await?;
+    let total = alice.has_again(&bob).await?;
 
     assert_eq!(person::agree(&alice, &bob).await?, total, "messages in the conversation");
     bob.tally(&alice.user).check("at bob", &alice.said.lock().expect("no panic"));

@@ -12,7 +12,6 @@ use std::{
 use startalk_e2e::{
     Node, Person, World, person,
     seed::{Seed, from_environment},
-    until,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,15 +52,7 @@ async fn the_node_starts_again_by_itself_and_nothing_is_lost() -> anyhow::Result
     assert!(a.refusal(&["user", "devices", "late"]).is_ok(), "who came after the backup is not in it");
 
     bob.hears_all_of(&alice).await?;
-    let total = alice.said_count() + bob.said_count();
-    until("everything at node a again", || async {
-        let there = match alice.conversation(&bob.user).await {
-            Ok(_) => alice.history(&bob.user).await.map_or(0, |h| h.len() as u64),
-            Err(_) => 0,
-        };
-        (there >= total, there)
-    })
-    .await?;
+    let total = alice.has_again(&bob).await?;
     assert_eq!(person::agree(&alice, &bob).await?, total, "messages in the conversation");
     bob.tally(&alice.user).check("at bob", &alice.said.lock().expect("no panic"));
 

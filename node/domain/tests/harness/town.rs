@@ -93,13 +93,19 @@ pub struct Town {
     pub id: String,
 }
 
+/// Two domains that know each other; people of the second can be in groups of the first.
+pub fn neighbours() -> (Node, Node) {
+    let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
+    a.meet(&b);
+    b.meet(&a);
+    let charter = b.charter();
+    b.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
+    (a, b)
+}
+
 impl Town {
     pub fn new() -> Self {
-        let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
-        a.meet(&b);
-        b.meet(&a);
-        let charter = b.charter();
-        b.ok(Command::SetOwnCharter { charter: charter.bytes().clone(), sequence: charter.sequence() });
+        let (mut a, mut b) = neighbours();
         let (mut alice, mut bob) = (Person::at(&mut a, "alice"), Person::at(&mut b, "bob"));
         let group_a = alice.create(&mut a, &["bob@b.example"]);
         let id = id_of(&a, group_a);
