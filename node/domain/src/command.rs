@@ -15,6 +15,7 @@ use crate::{
     accounts::{Arrival, Role, Source},
     availability::{AutoReply, Said, Schedule},
     contacts::{Arrangement, Openness},
+    files::NewFile,
     governance::NewPolicy,
     groups::{GroupAct, GroupLink, GroupTended},
     notify::{self, NewSubscription, Unreached},
@@ -333,6 +334,20 @@ pub enum Command {
         account: u64,
         settings: notify::Settings,
     },
+    // Files
+    /// An account has put these into the store (smaller copies before the picture that they are of), and they are there durably.
+    HoldFiles {
+        account: u64,
+        files: Vec<NewFile>,
+    },
+    /// A step of forgetting files that nothing refers to, after this number; `More` says from where to go on.
+    CollectFiles {
+        from: u64,
+    },
+    /// The bytes of these are gone.
+    FilesGone {
+        files: Vec<u64>,
+    },
     // Groups
     CreateGroup {
         actor: Actor,
@@ -521,6 +536,7 @@ impl Command {
                 | Self::SetSchedule { .. }
                 | Self::SetAutoReply { .. }
                 | Self::SetProfile { .. }
+                | Self::HoldFiles { .. }
                 | Self::OpenDirect { .. }
                 | Self::Send { .. }
                 | Self::Edit { .. }

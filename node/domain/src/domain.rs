@@ -17,13 +17,13 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    governance, groups, notify, outbox, quotas, retention,
+    files, governance, groups, notify, outbox, quotas, retention,
     store::{Changes, Read, Store, TreeError, Tx},
     timeline, ways,
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 9;
+pub const LAYOUT: u32 = 10;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.
@@ -156,6 +156,9 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::PeerRefused { peer, epoch, sequence, code } => outbox::refused(tx, ctx, peer, epoch, sequence, &code),
         Command::PeerSilent { peer, since_ms } => directory::silent(tx, peer, since_ms),
         Command::GiveUpPeer { peer, from } => outbox::give_up(tx, ctx, peer, from),
+        Command::HoldFiles { account, files } => files::hold(tx, ctx, account, files),
+        Command::CollectFiles { from } => files::collect(tx, ctx, from),
+        Command::FilesGone { files } => files::gone(tx, &files),
         Command::PeerHeard { peer } => directory::heard(tx, peer),
         Command::RestartLink { peer, shown, restart } => outbox::restart(tx, ctx, peer, shown, &restart),
     }
@@ -197,6 +200,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     administration::apply(tx, record);
     retention::apply(tx, record);
     quotas::apply(tx, record);
+    files::apply(tx, record);
 }
 
 /// A batch that was decided on: to be appended to the journal, then committed to the views.

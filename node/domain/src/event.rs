@@ -103,7 +103,8 @@ message_bodies!(
     pb::AutoReplySetBody,
     pb::OpennessSetBody,
     pb::IdentityLinkedBody,
-    pb::PasskeyAddedBody
+    pb::PasskeyAddedBody,
+    pb::FilesMetBody
 );
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
@@ -234,6 +235,11 @@ events! {
     134 PasskeyUsed Nothing;
     150 RetentionMoved Nothing;
     151 ClockSeen Nothing;
+    160 FilesMet pb::FilesMetBody;
+    161 FilesHeld Nothing;
+    162 FilesReleased Nothing;
+    163 FilesForgotten Nothing;
+    164 FilesGone Nothing;
 }
 
 impl Event {

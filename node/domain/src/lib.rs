@@ -4,7 +4,7 @@
 //! The way of a command: [`domain::handle`] decides in a [`store::Tx`]; the sequencer appends the records to the
 //! journal and then commits the changes; whoever asks reads [`store::Store`]. Each module owns one key prefix and says
 //! so on top of its `mod.rs`: governance `g`, directory `d`, accounts `a`, contacts `b`, timeline `t`, conversations
-//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`, ways `k`. `apply` of a module
+//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`, ways `k`, files `f`. `apply` of a module
 //! reads only its own keys.
 //!
 //! Invariant: views are a function of the journal; rebuilt, they are the same.
@@ -22,6 +22,7 @@ pub mod domain;
 pub mod erasure;
 pub mod event;
 pub mod feed;
+pub mod files;
 pub mod governance;
 pub mod groups;
 pub mod notify;

@@ -4,7 +4,7 @@
 //! Invariant: never more than [`PUSH_PAYLOAD_BYTES_MAX`] bytes.
 
 use serde::Serialize;
-use startalk_domain::notify::{Because, Kind, Notice};
+use startalk_domain::notify::{Because, Notice};
 use startalk_protocol::limits::PUSH_PAYLOAD_BYTES_MAX;
 
 /// What a payload is at least made to look like, and in which steps it grows, in bytes.
@@ -56,11 +56,7 @@ impl<'a> Payload<'a> {
     pub fn show(account: &'a str, conversation: u64, notice: Notice, small: bool) -> Self {
         let hidden = notice.hidden;
         let unless_hidden = |text: String| if hidden { String::new() } else { text };
-        let kind = match notice.kind {
-            Kind::Text => "text",
-            Kind::Code => "code",
-            Kind::Other => "other",
-        };
+        let kind = notice.kind;
         let because = match notice.because {
             Because::Message => "message",
             Because::Called => "called",
@@ -138,7 +134,7 @@ mod tests {
             sender: "Alice".into(),
             group: "G".into(),
             is_group: true,
-            kind: Kind::Text,
+            kind: "text",
             text: text.into(),
             hidden: false,
             badge: 3,

@@ -49,6 +49,16 @@ pub struct Policies {
     pub bytes_per_day: u64,
     /// Groups of this domain that an account may own; 0: no limit.
     pub groups_per_account: u64,
+    /// Bytes of a file at most.
+    pub file_bytes_max: u64,
+    /// Bytes of files that an account may hold; 0: no limit.
+    pub files_bytes_per_account: u64,
+    /// Bytes of copies of other domains' files at most.
+    pub cache_bytes_max: u64,
+    /// Days for which a copy is kept that nobody opens.
+    pub cache_days: u32,
+    /// The node may look at pages that its people link to.
+    pub link_previews: bool,
     pub records: u64,
     pub epoch: u32,
     pub url: String,
@@ -82,6 +92,19 @@ pub struct PolicyChange {
     pub messages_per_day: Option<u64>,
     pub bytes_per_day: Option<u64>,
     pub groups_per_account: Option<u64>,
+    /// Bytes of a file at most.
+    #[schema(minimum = 1)]
+    pub file_bytes_max: Option<u64>,
+    /// Bytes of files that an account may hold; 0: no limit.
+    pub files_bytes_per_account: Option<u64>,
+    /// Bytes of copies of other domains' files at most.
+    #[schema(minimum = 1)]
+    pub cache_bytes_max: Option<u64>,
+    /// Days for which a copy is kept that nobody opens.
+    #[schema(minimum = 1)]
+    pub cache_days: Option<u32>,
+    /// The node may look at pages that its people link to.
+    pub link_previews: Option<bool>,
 }
 
 /// What would be erased at once if messages were kept only for so long.
@@ -140,6 +163,11 @@ pub(super) fn show(backend: &Backend) -> Policies {
         messages_per_day: realm.quotas.messages_per_day,
         bytes_per_day: realm.quotas.bytes_per_day,
         groups_per_account: realm.quotas.groups_per_account,
+        file_bytes_max: realm.files.file_bytes_max,
+        files_bytes_per_account: realm.files.bytes_per_account,
+        cache_bytes_max: realm.files.cache_bytes_max,
+        cache_days: realm.files.cache_days,
+        link_previews: realm.link_previews,
         records: backend.views.journal.head().position,
         epoch: realm.epoch,
         url: backend.public_url.clone(),
@@ -163,6 +191,11 @@ pub(super) fn change(backend: &Backend, change: PolicyChange) -> Result<Policies
         messages_per_day: change.messages_per_day,
         bytes_per_day: change.bytes_per_day,
         groups_per_account: change.groups_per_account,
+        file_bytes_max: change.file_bytes_max,
+        files_bytes_per_account: change.files_bytes_per_account,
+        cache_bytes_max: change.cache_bytes_max,
+        cache_days: change.cache_days,
+        link_previews: change.link_previews,
     };
     backend.command(Command::SetPolicy(new))?;
     Ok(show(backend))

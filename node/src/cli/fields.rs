@@ -14,12 +14,16 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("by", "by", "操作者"),
     ("bytes", "size", "大小"),
     ("bytes_per_day", "said by an account in a day at most", "每个帐号每天所发内容上限"),
+    ("cache_bytes_max", "copies of other domains' files at most", "其他域文件副本上限"),
+    ("cache_days", "days a copy is kept unopened", "副本保留天数"),
     ("device", "device", "设备"),
     ("display_name", "name", "名称"),
     ("domain", "domain", "域"),
     ("edit_seconds", "seconds to edit", "可编辑秒数"),
     ("epoch", "epoch", "纪元"),
     ("federation", "talks to domains", "通信的域"),
+    ("file_bytes_max", "a file at most", "单个文件上限"),
+    ("files_bytes_per_account", "files of an account at most", "每个帐号文件总量上限"),
     ("free_bytes", "free", "剩余"),
     ("from", "from backup", "所用备份"),
     ("group", "group", "群"),
@@ -29,6 +33,7 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("home", "kept by", "保管于"),
     ("invitation", "invitation", "邀请"),
     ("label", "who", "身份"),
+    ("link_previews", "looks at linked pages", "查看链接网页"),
     ("listed", "listed by hubs", "由枢纽列出"),
     ("made_ms", "made", "生成于"),
     ("maker", "made by", "生成者"),
@@ -58,6 +63,9 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("verified", "verified", "已校验"),
 ];
 
+/// Fields that are sizes, although their names do not end so.
+const BYTES: &[&str] = &["bytes_per_day", "cache_bytes_max", "file_bytes_max", "files_bytes_per_account"];
+
 /// What a field is called.
 pub fn name(field: &str, language: Language) -> &str {
     let found = NAMES.iter().find(|(known, ..)| *known == field);
@@ -74,7 +82,7 @@ pub fn value(field: &str, value: &Value, language: Language) -> String {
         return Timestamp::from_millisecond(ms)
             .map_or_else(|_| ms.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
     }
-    if let (Some(bytes), true) = (value.as_u64(), field == "bytes" || field.ends_with("_bytes") || field == "bytes_per_day") {
+    if let (Some(bytes), true) = (value.as_u64(), field == "bytes" || field.ends_with("_bytes") || BYTES.contains(&field)) {
         return size(bytes);
     }
     match (value, language) {

@@ -155,6 +155,21 @@ enum Verb {
         /// Groups that an account may own; 0: no limit / 每个帐号可拥有的群数；0 为不限
         #[arg(long)]
         groups_per_account: Option<u64>,
+        /// Bytes of a file at most / 单个文件的字节数上限
+        #[arg(long)]
+        file_bytes_max: Option<u64>,
+        /// Bytes of files that an account may hold; 0: no limit / 每个帐号的文件总字节数；0 为不限
+        #[arg(long)]
+        files_bytes_per_account: Option<u64>,
+        /// Bytes of copies of other domains' files at most / 其他域文件副本的总字节数上限
+        #[arg(long)]
+        cache_bytes_max: Option<u64>,
+        /// Days for which a copy is kept that nobody opens / 无人打开的副本保留天数
+        #[arg(long)]
+        cache_days: Option<u32>,
+        /// The node may look at pages that its people link to / 允许节点查看成员所发链接的网页
+        #[arg(long)]
+        link_previews: Option<bool>,
     },
     /// Links to other domains: state, lag, last error / 与其他域的链路：状态、延迟、最近错误
     Peers,
@@ -389,6 +404,11 @@ impl Verb {
                 messages_per_day,
                 bytes_per_day,
                 groups_per_account,
+                file_bytes_max,
+                files_bytes_per_account,
+                cache_bytes_max,
+                cache_days,
+                link_previews,
             } => Request::Policy(PolicyChange {
                 registration: registration.clone(),
                 display_name: display_name.clone(),
@@ -404,6 +424,11 @@ impl Verb {
                 messages_per_day: *messages_per_day,
                 bytes_per_day: *bytes_per_day,
                 groups_per_account: *groups_per_account,
+                file_bytes_max: *file_bytes_max,
+                files_bytes_per_account: *files_bytes_per_account,
+                cache_bytes_max: *cache_bytes_max,
+                cache_days: *cache_days,
+                link_previews: *link_previews,
             }),
             Self::Invitations { revoke: None } => Request::Invitations,
             Self::Invitations { revoke: Some(invitation) } => Request::InvitationRevoke { invitation: *invitation },

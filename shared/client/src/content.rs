@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use prost::Message;
 use startalk_protocol::{
+    content::{kind_of, name_of_kind, words_of},
     error::Language,
     pb::content::{self as pb, Block, Content, Inline, Text, block, content::Kind},
 };
@@ -94,6 +95,13 @@ pub enum Shown {
         /// As it was sent.
         source: String,
     },
+    /// Any other kind known here: what it is, and its words: a caption, names of files, what stands on a card.
+    Other {
+        /// As `startalk_protocol::content::kind_of` calls it.
+        kind: &'static str,
+        /// In words: "[Picture] at the sea".
+        words: String,
+    },
     /// A line by the system, in words.
     System(String),
     /// A kind that this version does not know: its fallback, or words that say so.
@@ -108,6 +116,7 @@ impl Shown {
         match self {
             Self::Text(text) | Self::System(text) | Self::Unknown(text) => text,
             Self::Code { source, .. } => source,
+            Self::Other { words, .. } => words,
             Self::Nothing => "",
         }
     }
@@ -117,6 +126,7 @@ impl Shown {
         match self {
             Self::Text(_) => "text",
             Self::Code { .. } => "code",
+            Self::Other { kind, .. } => kind,
             Self::System(_) => "system",
             Self::Unknown(_) => "unknown",
             Self::Nothing => "nothing",
@@ -144,12 +154,18 @@ pub fn show_by(bytes: &[u8], language: Language, author: &str, name: &dyn Fn(&st
     };
     match Content::decode(bytes) {
         Err(_) => unknown(""),
-        Ok(Content { fallback, kind, automatic: _ }) => match kind {
+        Ok(Content { fallback, kind, .. }) => match kind {
             Some(Kind::Text(text)) => Shown::Text(lines(&text).join("\n")),
             Some(Kind::Code(code)) => Shown::Code { language: code.language, source: code.source },
             Some(Kind::System(system)) if fallback.is_empty() => Shown::System(system_words(system, language, author, name)),
             Some(Kind::System(_)) => Shown::System(fallback),
             None => unknown(&fallback),
+            kind => {
+                let content = Content { kind, ..Content::default() };
+                let (kind, said) = (kind_of(&content), words_of(&content));
+                let name = name_of_kind(kind, language);
+                Shown::Other { kind, words: if said.is_empty() { format!("[{name}]") } else { format!("[{name}] {said}") } }
+            }
         },
     }
 }

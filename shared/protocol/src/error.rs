@@ -82,6 +82,10 @@ codes! {
     NoSuchUser "no-such-user" retry false en "There is no user {user} here." zh "这里没有用户 {user}。";
     NoSuchConversation "no-such-conversation" retry false en "There is no such conversation." zh "没有这个会话。";
     NoSuchMessage "no-such-message" retry false en "There is no such message." zh "没有这条消息。";
+    NoSuchFile "no-such-file" retry false en "There is no such file, or it is not yours to read." zh "没有这个文件，或你无权读取。";
+    FileTooLarge "file-too-large" retry false en "The file is too large: this domain takes files of at most {max_mib} MiB." zh "文件过大：本域接受的文件最大为 {max_mib} MiB。";
+    OverFileQuota "over-file-quota" retry false en "Your files take {used_mib} MiB of the {max_mib} MiB that this domain gives you. Take back messages with files that you do not need." zh "你的文件已占用 {used_mib} MiB，本域给你的空间为 {max_mib} MiB。请撤回不再需要的带文件的消息。";
+    FileAway "file-away" retry true en "The file is kept by {domain}, which does not give it now. Try again later." zh "文件保存在 {domain}，目前无法取得，请稍后再试。";
     NoSuchDevice "no-such-device" retry false en "There is no such device." zh "没有这个设备。";
     Forbidden "forbidden" retry false en "You may not do this." zh "你无权这样做。";
     Blocked "blocked" retry false en "{user} does not accept messages from you." zh "{user} 不接收你的消息。";

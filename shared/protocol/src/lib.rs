@@ -3,11 +3,13 @@
 //!
 //! Owns no state and does no I/O. A value of a type from [`ids`] is always well-formed.
 
+pub mod content;
 pub mod error;
 pub mod framing;
 pub mod group;
 pub mod ids;
 pub mod limits;
+pub mod original;
 pub mod sabotage;
 pub mod signing;
 pub mod trust;

@@ -254,3 +254,43 @@ pub const IDENTITY_BYTES_MAX: usize = 1024;
 pub const IDENTITY_LABEL_CHARS_MAX: usize = 128;
 /// Bytes of a credential as a browser says it: those without attestation have about one thousand.
 pub const PASSKEY_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a file at most, whatever a domain allows: a tebibyte, so that sizes of files can be added up.
+pub const FILE_BYTES_LIMIT: u64 = 1 << 40;
+/// Bytes of a file that a domain takes unless it says otherwise (FEATURES §6).
+pub const FILE_BYTES_MAX_DEFAULT: u64 = 200 * 1024 * 1024;
+/// Bytes of files that one account may hold unless the domain says otherwise.
+pub const FILES_PER_ACCOUNT_BYTES_DEFAULT: u64 = 5 * 1024 * 1024 * 1024;
+/// Bytes of copies of other domains' files unless the domain says otherwise.
+pub const CACHE_BYTES_MAX_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
+/// Days for which an unused copy of another domain's file is kept unless the domain says otherwise.
+pub const CACHE_DAYS_DEFAULT: u32 = 30;
+/// Days at most.
+pub const CACHE_DAYS_MAX: u32 = 3650;
+/// Files that one message refers to, copies of pictures and what is forwarded in it included.
+pub const FILES_PER_MESSAGE_MAX: usize = 200;
+/// Pictures of one album.
+pub const ALBUM_PICTURES_MAX: usize = 30;
+/// Bytes of a file's name.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a media type (RFC 6838: two names of at most 127).
+pub const MEDIA_TYPE_BYTES_MAX: usize = 254;
+/// Pixels of a picture's side; no format of ours has more.
+pub const PICTURE_SIDE_MAX: u32 = 65_535;
+/// Bytes of a ThumbHash, with room.
+pub const BLUR_BYTES_MAX: usize = 40;
+/// Bars of a voice message's waveform.
+pub const WAVEFORM_BYTES_MAX: usize = 128;
+/// How long voice or a video may say that it is, in milliseconds: a day.
+pub const DURATION_MS_MAX: u32 = 24 * 3600 * 1000;
+/// Bytes of a sticker's code or its pack's name.
+pub const STICKER_WORD_BYTES_MAX: usize = 64;
+/// Bytes of a line of a card: a place, a title.
+pub const CARD_LINE_BYTES_MAX: usize = 512;
+/// Bytes of the longer text of a card.
+pub const CARD_TEXT_BYTES_MAX: usize = 2048;
+/// Messages forwarded as one.
+pub const TRANSCRIPT_LINES_MAX: usize = 100;
+/// Transcripts in each other.
+pub const TRANSCRIPT_DEPTH_MAX: usize = 3;
+/// How long somebody who made the other person look waits until the next time, in milliseconds.
+pub const SHAKE_GAP_MS: u64 = 5000;

@@ -50,6 +50,7 @@ switches! {
     TicketsForAnybody "tickets-for-anybody" "A provider's ticket is good for whoever has it.";
     ShortListsDisable "short-lists-disable" "A list that lacks many people disables them unasked.";
     PairsApart "pairs-apart" "Two Chinese characters are found only if they are the first and second of a run, the third and fourth and so on.";
+    FilesByHash "files-by-hash" "Whoever knows the hash of a file may read it and send it on.";
     ClaimAnyDomain "claim-any-domain" "The key of a link is not compared with the charter.";
 }
 

@@ -26,6 +26,7 @@ pub const LIST: &[Caught] = &[
         "startalk_protocol",
         "signing::tests::a_signature_is_good_for_one_purpose_one_key_and_one_text",
     ),
+    caught(Switch::FilesByHash, "startalk-domain", "files", "a_hash_that_somebody_knows_gives_nothing"),
     caught(Switch::NoDedupe, "startalk-domain", "one_domain", "a_command_sent_again_is_answered_and_not_executed_again"),
     caught(Switch::ItemsTwice, "startalk-domain", "two_domains", "an_item_takes_effect_once_and_in_its_place"),
     caught(Switch::NoMembershipCheck, "startalk-domain", "one_domain", "two_people_talk_and_both_see_one_order"),

@@ -15,7 +15,7 @@ use crate::{
     directory::HERE,
     erasure,
     event::{Event, Raw, Recorded},
-    governance, groups, outbox, quotas,
+    files, governance, groups, outbox, quotas,
     store::{New, Tx},
     timeline,
 };
@@ -41,9 +41,10 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
     }
     let direct = (*of_member(tx, which.conversation, actor.account)?).clone();
     let stranger = direct.peer == HERE && direct.request && direct.b == actor.account;
-    content::check(&content, if stranger { content::Kinds::TextOnly } else { content::Kinds::All })?;
+    let held = content::check(&content, if stranger { content::Kinds::TextOnly } else { content::Kinds::All })?;
     may_write(tx, ctx, &direct, actor.account)?;
-    let (id, _) = own_message(tx, ctx, actor, which, governance::realm(tx).edit_window_ms)?;
+    let (id, position) = own_message(tx, ctx, actor, which, governance::realm(tx).edit_window_ms)?;
+    files::stay(tx, ctx, position, &held.files)?;
     let said_bytes = quotas::counted(tx, ctx, actor.account, 0, &content)?;
     let body = ctx.salted(Raw(content));
     let out = (direct.peer != HERE).then(|| {

@@ -6,7 +6,7 @@
 //! what was recalled is never shown again.
 
 mod change;
-pub(crate) mod content;
+pub mod content;
 mod locate;
 mod mark;
 mod page;
@@ -67,6 +67,8 @@ pub struct Direct {
     pub decided_at: u64,
     /// Messages by `b` while it is a request.
     pub request_messages: u32,
+    /// When each of the two last made the other look, in milliseconds; 0: never.
+    shaken_ms: [u64; 2],
     /// What is known of the message ids of each of the two.
     ids: [Ids; 2],
 }
@@ -238,6 +240,9 @@ fn apply_event(tx: &mut Tx, record: &Recorded) {
                 ids.breaks.push(record.sequence);
             }
             (ids.last, ids.max) = (id, ids.max.max(id));
+            if f.holds & content::holds::SHAKE != 0 {
+                d.shaken_ms[usize::from(f.author != d.a)] = record.time_ms;
+            }
             if d.request && f.author == d.b {
                 d.request_messages += 1;
             }

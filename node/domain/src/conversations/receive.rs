@@ -16,7 +16,7 @@ use startalk_protocol::{
 
 use super::{
     Direct, between, change, change_of, content, direct, locate, request,
-    send::{begin, record_at, record_of},
+    send::{self, begin, record_at, record_of},
 };
 use crate::{
     accounts, availability,
@@ -25,7 +25,7 @@ use crate::{
     context::Ctx,
     directory, erasure,
     event::{Event, Raw},
-    groups, outbox,
+    files, groups, outbox,
     store::{New, Tx},
     timeline,
 };
@@ -131,7 +131,7 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
     let accepted = existing.as_ref().is_some_and(|d| !d.request && !d.refused);
     // Judged before anything depends on whether the person exists: a stranger is answered alike.
     let kinds = if accepted { content::Kinds::All } else { content::Kinds::TextOnly };
-    content::check(&message.content, kinds)?;
+    let held = content::check(&message.content, kinds)?;
     if !message.reply_to.is_empty() {
         message_id(&message.reply_to)?;
     }
@@ -160,6 +160,9 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
     {
         return Err(Closed::Silently); // sent again after the other side went back: had already
     }
+    if let (Some(existing), Some(from)) = (&existing, known) {
+        send::may_shake(existing, from, &held, ctx.now_ms)?;
+    }
     let from = directory::number_or_meet_person(tx, ctx, origin.peer, &origin.from)?;
     let direct = match existing {
         Some(direct) => (*direct).clone(),
@@ -178,6 +181,8 @@ fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) 
         reply_to: message.reply_to,
         sent_ms: if sent_ms == now { 0 } else { sent_ms },
         r#in: Some(origin.link_in.clone()),
+        files: files::met(tx, ctx, origin.peer, &held.files),
+        holds: held.kinds,
         ..pb::MessageAdded::default()
     };
     let heard = message.content.clone();

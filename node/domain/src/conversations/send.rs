@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 use prost::Message as _;
-use startalk_protocol::{Code, Error, MessageId, UserId, pb::events as pb};
+use startalk_protocol::{Code, Error, MessageId, UserId, limits, pb::events as pb};
 
-use super::{Direct, between, content, direct, locate, of_member, request};
+use super::{
+    Direct, between,
+    content::{self, Holds},
+    direct, locate, of_member, request,
+};
 use crate::{
     accounts, availability,
     command::{Actor, Answer, Target},
@@ -13,7 +17,7 @@ use crate::{
     delivery::{self, Numbered},
     directory::{self, HERE},
     event::{Event, Raw, Recorded},
-    governance, groups, outbox, quotas,
+    files, governance, groups, outbox, quotas,
     store::{New, Read, Tx},
     timeline,
 };
@@ -39,7 +43,7 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, counter)? {
         return same_again(tx, ctx, position, counter, &said.content);
     }
-    content::check(&said.content, content::Kinds::All)?;
+    let held = content::check(&said.content, content::Kinds::All)?;
     let direct = resolve(tx, ctx, actor.account, to)?;
     may_write(tx, ctx, &direct, actor.account)?;
     if let Some(known) = said.known_id
@@ -51,6 +55,8 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     if let Some(known) = said.known_id {
         check_known_id(&direct, actor.account, known)?;
     }
+    may_shake(&direct, actor.account, &held, ctx.now_ms)?;
+    let files = files::to_say(tx, ctx, actor.account, &held.files)?;
     let said_bytes = quotas::counted(tx, ctx, actor.account, 1, &said.content)?;
     let direct = admitted(tx, direct, actor.account, &said.content)?;
     let heard = said.content.clone();
@@ -71,6 +77,8 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
         r#in: None,
         out,
         said_bytes,
+        files,
+        holds: held.kinds,
     };
     let record = tx.emit(New { conversation: direct.conversation, event: Event::MessageAdded(facts, Some(body)) });
     let answer = Answer::Sent { conversation: direct.conversation, sequence: record.sequence, id, time_ms: record.time_ms };
@@ -108,6 +116,13 @@ fn admitted(tx: &mut Tx, direct: Direct, author: u64, content: &[u8]) -> Result<
     }
     content::check(content, content::Kinds::TextOnly)?;
     Ok(direct)
+}
+
+/// Whether the person may make the other look again already.
+pub(super) fn may_shake(direct: &Direct, person: u64, held: &Holds, now_ms: u64) -> Result<(), Error> {
+    let last = direct.shaken_ms[usize::from(person != direct.a)];
+    let too_soon = held.kinds & content::holds::SHAKE != 0 && last != 0 && now_ms < last + limits::SHAKE_GAP_MS;
+    if too_soon { Err(Error::new(Code::SlowDown).with("seconds", limits::SHAKE_GAP_MS / 1000)) } else { Ok(()) }
 }
 
 /// Says a text in the name of an account that is not there; false: it may not write there now. The message has no device and

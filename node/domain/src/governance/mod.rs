@@ -1,8 +1,8 @@
 //! The domain itself: its name and epoch, its charter, its policies, and the numbers given so far.
 //!
 //! Owns prefix `g`. Events: DomainBegan, EpochBegan, OwnCharterSigned, PolicySet, Erased (nothing kept); it also
-//! counts the numbers that AccountCreated, PersonMet, DeviceAdded, DirectOpened, GroupBegan, GroupForked, PeerMet, InvitationMade and
-//! TokenMade give.
+//! counts the numbers that AccountCreated, PersonMet, DeviceAdded, DirectOpened, GroupBegan, GroupForked, PeerMet, InvitationMade,
+//! TokenMade and FilesMet give.
 //! Invariant: a number is given once, to one thing, and never again.
 
 mod policy;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use startalk_protocol::trust::Registration;
 use startalk_protocol::{Code, Error, limits, pb::events as pb};
 
-pub use policy::{GroupCreation, NewPolicy, Openness, Quotas, RetentionOf};
+pub use policy::{FileLimits, GroupCreation, NewPolicy, Openness, Quotas, RetentionOf};
 pub(crate) use policy::{policies, set_policy};
 
 use crate::{
@@ -62,6 +62,10 @@ pub struct Realm {
     pub retention_of: RetentionOf,
     /// What one account, and all together, may use at most.
     pub quotas: Quotas,
+    /// What files may take.
+    pub files: FileLimits,
+    /// Whether the node may look at pages that its people link to.
+    pub link_previews: bool,
 }
 
 impl Default for Realm {
@@ -84,6 +88,8 @@ impl Default for Realm {
             retention_days: 0,
             retention_of: RetentionOf::default(),
             quotas: Quotas::default(),
+            files: FileLimits::default(),
+            link_previews: false,
         }
     }
 }
@@ -103,6 +109,8 @@ pub struct Numbers {
     pub invitation: u64,
     /// Tokens for administration.
     pub token: u64,
+    /// Files, its own and others'.
+    pub file: u64,
 }
 
 fn realm_key() -> Key {
@@ -198,6 +206,10 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
         Event::PeerMet(f, _) => tx.change(numbers_key(), |n: &mut Numbers| n.peer = n.peer.max(f.peer)),
         Event::InvitationMade(f, _) => {
             tx.change(numbers_key(), |n: &mut Numbers| n.invitation = n.invitation.max(f.invitation));
+        }
+        Event::FilesMet(f, _) => {
+            let last = (f.first + f.sizes.len() as u64).saturating_sub(1);
+            tx.change(numbers_key(), |n: &mut Numbers| n.file = n.file.max(last));
         }
         Event::TokenMade(f, _) => tx.change(numbers_key(), |n: &mut Numbers| n.token = n.token.max(f.token)),
         _ => {}

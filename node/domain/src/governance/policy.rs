@@ -69,6 +69,30 @@ pub struct Quotas {
     pub groups_per_account: u64,
 }
 
+/// What files may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileLimits {
+    /// Bytes of one file.
+    pub file_bytes_max: u64,
+    /// Bytes of all that one account holds; 0: as many as it likes.
+    pub bytes_per_account: u64,
+    /// Bytes of copies of other domains' files.
+    pub cache_bytes_max: u64,
+    /// Days for which a copy is kept that nobody opens.
+    pub cache_days: u32,
+}
+
+impl Default for FileLimits {
+    fn default() -> Self {
+        Self {
+            file_bytes_max: limits::FILE_BYTES_MAX_DEFAULT,
+            bytes_per_account: limits::FILES_PER_ACCOUNT_BYTES_DEFAULT,
+            cache_bytes_max: limits::CACHE_BYTES_MAX_DEFAULT,
+            cache_days: limits::CACHE_DAYS_DEFAULT,
+        }
+    }
+}
+
 macro_rules! words_of_policy {
     ($name:ident, $expected:literal, $($variant:ident $text:literal),*) => {
         impl $name {
@@ -111,6 +135,11 @@ pub struct NewPolicy {
     pub messages_per_day: Option<u64>,
     pub bytes_per_day: Option<u64>,
     pub groups_per_account: Option<u64>,
+    pub file_bytes_max: Option<u64>,
+    pub files_bytes_per_account: Option<u64>,
+    pub cache_bytes_max: Option<u64>,
+    pub cache_days: Option<u32>,
+    pub link_previews: Option<bool>,
 }
 
 pub(crate) fn set_policy(tx: &mut Tx, new: NewPolicy) -> Result<Answer, Error> {
@@ -133,6 +162,13 @@ pub(crate) fn set_policy(tx: &mut Tx, new: NewPolicy) -> Result<Answer, Error> {
             bytes_per_day: new.bytes_per_day.unwrap_or(now.quotas.bytes_per_day),
             groups_per_account: new.groups_per_account.unwrap_or(now.quotas.groups_per_account),
         },
+        files: FileLimits {
+            file_bytes_max: new.file_bytes_max.unwrap_or(now.files.file_bytes_max),
+            bytes_per_account: new.files_bytes_per_account.unwrap_or(now.files.bytes_per_account),
+            cache_bytes_max: new.cache_bytes_max.unwrap_or(now.files.cache_bytes_max),
+            cache_days: new.cache_days.unwrap_or(now.files.cache_days),
+        },
+        link_previews: new.link_previews.unwrap_or(now.link_previews),
         ..Realm::default()
     });
     if facts != facts_of(&now) {
@@ -167,11 +203,25 @@ fn check_policy(new: &NewPolicy) -> Result<(), Error> {
     if let Some((field, _)) = quotas.iter().find(|(_, quota)| quota.is_some_and(|n| n > limits::QUOTA_MAX)) {
         return bad(field, format!("0 to {}", limits::QUOTA_MAX));
     }
+    let bytes = 1..=limits::FILE_BYTES_LIMIT;
+    for (field, value) in [("file_bytes_max", new.file_bytes_max), ("cache_bytes_max", new.cache_bytes_max)] {
+        if value.is_some_and(|n| !bytes.contains(&n)) {
+            return bad(field, format!("1 to {}", limits::FILE_BYTES_LIMIT));
+        }
+    }
+    if new.files_bytes_per_account.is_some_and(|n| n > limits::FILE_BYTES_LIMIT) {
+        return bad("files_bytes_per_account", format!("0 to {}", limits::FILE_BYTES_LIMIT));
+    }
+    if new.cache_days.is_some_and(|days| !(1..=limits::CACHE_DAYS_MAX).contains(&days)) {
+        return bad("cache_days", format!("1 to {}", limits::CACHE_DAYS_MAX));
+    }
     Ok(())
 }
 
 /// The policies of a realm as they are recorded; what is as it always was is left out.
 fn facts_of(realm: &Realm) -> pb::PolicySet {
+    let (files, usual) = (realm.files, FileLimits::default());
+    let unless_usual = |value: u64, usual: u64| if value == usual { 0 } else { value };
     let unless_default = |is_default: bool, text: &str| if is_default { String::new() } else { text.to_owned() };
     pb::PolicySet {
         registration: realm.registration.as_str().into(),
@@ -188,6 +238,14 @@ fn facts_of(realm: &Realm) -> pb::PolicySet {
         messages_per_day: realm.quotas.messages_per_day,
         bytes_per_day: realm.quotas.bytes_per_day,
         groups_per_account: realm.quotas.groups_per_account,
+        file_bytes_max: unless_usual(files.file_bytes_max, usual.file_bytes_max),
+        files_bytes_per_account: match files.bytes_per_account {
+            0 => u64::MAX,
+            bytes => unless_usual(bytes, usual.bytes_per_account),
+        },
+        cache_bytes_max: unless_usual(files.cache_bytes_max, usual.cache_bytes_max),
+        cache_days: if files.cache_days == usual.cache_days { 0 } else { files.cache_days },
+        link_previews: realm.link_previews,
     }
 }
 
@@ -208,6 +266,11 @@ pub(crate) fn policies(realm: &Realm) -> Vec<(&'static str, String)> {
         ("messages_per_day", realm.quotas.messages_per_day.to_string()),
         ("bytes_per_day", realm.quotas.bytes_per_day.to_string()),
         ("groups_per_account", realm.quotas.groups_per_account.to_string()),
+        ("file_bytes_max", realm.files.file_bytes_max.to_string()),
+        ("files_bytes_per_account", realm.files.bytes_per_account.to_string()),
+        ("cache_bytes_max", realm.files.cache_bytes_max.to_string()),
+        ("cache_days", realm.files.cache_days.to_string()),
+        ("link_previews", realm.link_previews.to_string()),
     ]
 }
 
@@ -236,4 +299,16 @@ pub(super) fn learn(realm: &mut Realm, f: &pb::PolicySet) {
         bytes_per_day: f.bytes_per_day,
         groups_per_account: f.groups_per_account,
     };
+    let usual = FileLimits::default();
+    let or_usual = |value: u64, usual: u64| if value == 0 { usual } else { value };
+    r.files = FileLimits {
+        file_bytes_max: or_usual(f.file_bytes_max, usual.file_bytes_max),
+        bytes_per_account: match f.files_bytes_per_account {
+            u64::MAX => 0,
+            bytes => or_usual(bytes, usual.bytes_per_account),
+        },
+        cache_bytes_max: or_usual(f.cache_bytes_max, usual.cache_bytes_max),
+        cache_days: if f.cache_days == 0 { usual.cache_days } else { f.cache_days },
+    };
+    r.link_previews = f.link_previews;
 }

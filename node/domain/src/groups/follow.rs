@@ -32,7 +32,7 @@ use crate::{
     directory::{self, HERE},
     erasure,
     event::{Event, Raw, Salted},
-    governance,
+    files, governance,
     store::{New, Read, Tx},
     timeline,
 };
@@ -250,6 +250,30 @@ fn equivocated(tx: &mut Tx, group: &Group, log: &Log, theirs: &Head) -> Result<A
     Ok(Answer::Done)
 }
 
+/// Numbers of the files of an entry, and what it holds. Of what is ours but unknown to us, since this domain was restored from an
+/// older copy, only what is known here.
+fn files_of(
+    tx: &mut Tx,
+    ctx: &mut Ctx,
+    origin: u64,
+    ours: Option<&Waiting>,
+    submission: &Submission,
+    written: Option<&Salted<Raw>>,
+) -> Result<(Vec<u64>, u32), Error> {
+    if let Some(waits) = ours {
+        return Ok(match crate::conversations::record_at(tx, ctx, waits.position).map(|r| r.event) {
+            Some(Event::GroupSubmitted(f, _)) => (f.files, f.holds),
+            _ => (Vec::new(), 0),
+        });
+    }
+    let written = written.map(|w| w.value.0.as_ref());
+    if origin == HERE {
+        let held = written.map(crate::conversations::content::held).unwrap_or_default();
+        return Ok((files::met_here(tx, &held.files), held.kinds));
+    }
+    files::in_group(tx, ctx, origin, 0, submission.action.as_ref(), written)
+}
+
 /// Takes one entry; the epoch and the chain after it.
 #[expect(clippy::too_many_arguments, reason = "one entry, its place and what proves it")]
 fn take(
@@ -297,6 +321,7 @@ fn take(
     believe::check(tx, ctx, &before, &Told { submission: &submission, decided: &decided, origin, person, peer })?;
     note_name(tx, ctx, &submission, person, written.as_ref().map(|w| w.value.0.as_ref()));
     let forgotten = submission.action.as_ref().map(|a| superseded(tx, ctx, &before, a)).unwrap_or_default();
+    let (files, holds) = files_of(tx, ctx, origin, ours.as_ref(), &submission, written.as_ref())?;
     let facts = pb::GroupRecorded {
         submission: entry.submission.clone(),
         decided: entry.decided.clone(),
@@ -310,6 +335,8 @@ fn take(
         submitted_at: ours.as_ref().map_or(0, |w| w.position),
         proof: 0,
         head: at.map(|head| head.encode_to_vec().into()).unwrap_or_default(),
+        files,
+        holds,
         ..pb::GroupRecorded::default()
     };
     let body = if ours.is_some() { None } else { written };

@@ -20,7 +20,7 @@ use crate::{
     directory::{self, HERE},
     erasure,
     event::{Event, Raw, Recorded, Salted},
-    governance, outbox,
+    files, governance, outbox,
     store::{New, Tx},
     timeline,
 };
@@ -88,6 +88,8 @@ pub(super) fn record(tx: &mut Tx, ctx: &mut Ctx, group: &Group, submitted: Submi
     let body = written.as_ref().map(|w| w.value.0.as_ref());
     let ruling = decide(tx, ctx, group, origin, &submission, body, &secret)?;
     let forgotten = submission.action.as_ref().map(|a| superseded(tx, ctx, group, a)).unwrap_or_default();
+    let account = super::member(tx, group.conversation, submission.author).map_or(0, |m| m.person);
+    let (files, holds) = files::in_group(tx, ctx, origin, account, submission.action.as_ref(), body)?;
     if origin != HERE {
         note_name(tx, ctx, &submission, ruling.person, body);
     }
@@ -109,6 +111,8 @@ pub(super) fn record(tx: &mut Tx, ctx: &mut Ctx, group: &Group, submitted: Submi
         said_by: if said.bytes == 0 { 0 } else { said.by },
         said_bytes: said.bytes,
         said_edit: said.edit,
+        files,
+        holds,
     };
     let recorded = tx.emit(New { conversation: group.conversation, event: Event::GroupRecorded(facts, written) }).clone();
     erasure::erase(tx, forgotten, "superseded");

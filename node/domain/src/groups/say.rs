@@ -20,7 +20,7 @@ use crate::{
     delivery::{self, Numbered},
     erasure,
     event::{Event, Recorded},
-    governance, quotas,
+    files, governance, quotas,
     store::Tx,
     timeline,
 };
@@ -64,6 +64,8 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
         return Err(Code::Forbidden.into());
     }
     still_open(tx, ctx, which, governance::realm(tx).edit_window_ms)?;
+    let original = timeline::position(tx, which.conversation, which.sequence).ok_or(Code::NoSuchMessage)?;
+    files::stay(tx, ctx, original, &content::held(&content).files)?;
     let said_bytes = quotas::counted(tx, ctx, actor.account, 0, &content)?;
     let deed = Deed { said_bytes, ..Deed::new(action, Some(content)) };
     perform(tx, ctx, &group, Some(&me), by, deed)

@@ -21,10 +21,10 @@ use super::{
 use crate::{
     command::{Actor, Answer},
     context::Ctx,
-    directory,
+    directory::{self, HERE},
     domain::COMMAND_RECORDS_MAX,
     event::{Event, Raw},
-    outbox,
+    files, outbox,
     store::{New, Read, Tx},
 };
 
@@ -93,6 +93,7 @@ pub(super) fn perform(
     if !in_any_case {
         may_submit(tx, ctx, group, me, &action, written.as_deref())?;
     }
+    let (files, holds) = files::in_group(tx, ctx, HERE, by.actor.account, Some(&action), written.as_deref())?;
     // Who leaves, leaves, and who joins, waits, however long the home is away.
     let patient = matches!(action, Action::Leave(_) | Action::Join(_));
     let leaves = matches!(action, Action::Leave(_));
@@ -117,6 +118,8 @@ pub(super) fn perform(
         out: Some(outbox::next(tx, group.home, &item)),
         said_bytes,
         said_edit,
+        files,
+        holds,
     };
     tx.emit(New { conversation: 0, event: Event::GroupSubmitted(facts, body) });
     if leaves {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use commands::{NewSubscription, Unreached, check};
 pub(crate) use commands::{set, subscribe, unsubscribe};
 pub use heard::{Heard, heard};
-pub use notice::{Kind, Notice, notice, read_up_to};
+pub use notice::{Notice, notice, read_up_to};
 pub use rules::{Because, Called, Moment, Silence, called, judge};
 pub use unread::{unread, unread_in};
 

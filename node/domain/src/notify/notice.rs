@@ -5,11 +5,12 @@ use prost::Message as _;
 use startalk_journal::ReadJournal;
 use startalk_protocol::{
     MessageId, UserId,
-    pb::content::{Content, content},
+    content::{kind_of, words_of},
+    pb::content::Content,
     sabotage::{self, Switch},
 };
 
-use super::{Because, Called, Moment, NO_CONVERSATION, called, judge, rules::plain, settings, unread, unread_in};
+use super::{Because, Called, Moment, NO_CONVERSATION, called, judge, settings, unread, unread_in};
 use crate::{
     accounts, availability, contacts,
     context::Zones,
@@ -21,17 +22,6 @@ use crate::{
 const PREVIEW_CHARS_MAX: usize = 240;
 /// Unread messages that are told apart: what is shown is "99+".
 const UNREAD_MAX: u64 = 100;
-
-/// The kind of what was said; words for it are made where it is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text.
-    Text,
-    /// Code.
-    Code,
-    /// A kind that is not known here; its text is the fallback.
-    Other,
-}
 
 /// What somebody is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +42,8 @@ pub struct Notice {
     pub group: String,
     /// It was said in a group.
     pub is_group: bool,
-    /// The kind of it.
-    pub kind: Kind,
+    /// The kind of it, as [`kind_of`] calls it; words for it are made where it is shown.
+    pub kind: &'static str,
     /// The beginning of its text; of a stranger none.
     pub text: String,
     /// Names and text are not to be told.
@@ -81,12 +71,10 @@ pub fn notice(
     let message = conversations::single_for(store, journal, account, conversation, sequence)?;
     let content = message.content.filter(|_| !message.recalled && message.author != account)?;
     let content_read = Content::decode(content.as_ref()).unwrap_or_default();
-    let kind = match content_read.kind {
-        Some(content::Kind::Text(_)) => Kind::Text,
-        Some(content::Kind::Code(_)) => Kind::Code,
-        Some(content::Kind::System(_)) => return None,
-        None => Kind::Other,
-    };
+    let kind = kind_of(&content_read);
+    if kind == "system" {
+        return None;
+    }
     let settings = settings(store, account);
     let user = directory::user_id(store, account).map(|u| u.to_string()).unwrap_or_default();
     let moment = Moment {
@@ -112,7 +100,7 @@ pub fn notice(
         group: place.group.clone().unwrap_or_default(),
         is_group: place.group.is_some(),
         kind,
-        text: if stranger { String::new() } else { preview(&plain(&content_read)) },
+        text: if stranger { String::new() } else { preview(&words_of(&content_read)) },
         hidden: settings.hidden,
         badge: unread(store, journal, account, now_ms, UNREAD_MAX),
         unread: unread_in(store, journal, account, conversation, UNREAD_MAX),
@@ -143,7 +131,7 @@ fn invitation(
         sender: String::new(),
         group: String::new(),
         is_group: true,
-        kind: Kind::Other,
+        kind: "other",
         text: String::new(),
         hidden: settings.hidden,
         badge: unread(store, journal, account, now_ms, UNREAD_MAX),

@@ -5,7 +5,10 @@
 //! breaks the first where only that is to be told, and the second where the account allows it; @all never breaks the second.
 
 use prost::Message as _;
-use startalk_protocol::pb::content::{Content, content::Kind};
+use startalk_protocol::{
+    content::words_of,
+    pb::content::{Content, content::Kind},
+};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Settings;
@@ -106,7 +109,7 @@ fn holds(content: &Content, keywords: &[String]) -> bool {
     if keywords.is_empty() {
         return false;
     }
-    let text = folded(&plain(content));
+    let text = folded(&words_of(content));
     keywords.iter().any(|word| {
         let word = folded(word);
         !word.is_empty() && text.match_indices(&word).any(|(at, _)| stands_alone(&text, at, &word))
@@ -127,19 +130,6 @@ fn is_spaced(c: char) -> bool {
 
 fn folded(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).collect()
-}
-
-/// What a content says, without marks: blocks on lines of their own.
-pub(super) fn plain(content: &Content) -> String {
-    match &content.kind {
-        Some(Kind::Text(text)) => {
-            let block = |b: &startalk_protocol::pb::content::Block| b.inlines.iter().map(|i| i.text.as_str()).collect::<String>();
-            text.blocks.iter().map(block).collect::<Vec<_>>().join("\n")
-        }
-        Some(Kind::Code(code)) => code.source.clone(),
-        Some(Kind::System(_)) => String::new(),
-        None => content.fallback.clone(),
-    }
 }
 
 #[cfg(test)]

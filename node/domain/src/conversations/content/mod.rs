@@ -1,13 +1,19 @@
-//! What a message may say: limits and shape of content, judged once for local clients and other domains alike.
+//! What a message may say: limits and shape of content, judged once for local clients and other domains alike; and what it
+//! holds besides words.
 //!
-//! The bytes are kept exactly as sent, so that kinds unknown to this version survive. federation-spec/05-content.md
+//! The bytes are kept exactly as sent, so that kinds unknown to this version survive. federation-spec/05-content-and-items.md
+
+mod kinds;
 
 use prost::Message;
 use startalk_protocol::{
     Code, Error, UserId,
+    content::words_of_text,
     limits::{BLOCK_LEVEL_MAX, BLOCKS_MAX, CONTENT_BYTES_MAX, INLINES_MAX, LINK_TEXT_BYTES_MAX, TEXT_BYTES_MAX},
     pb::content::{Block, Code as CodeBlock, Content, Inline, Text, content::Kind},
 };
+
+pub use kinds::{Holds, Referred, holds};
 
 /// All marks that there are: bold, italic, strike, code.
 const MARKS: u32 = 15;
@@ -23,20 +29,32 @@ pub(crate) enum Kinds {
     TextOnly,
 }
 
-/// Judges the bytes of a content by a person.
+/// Judges the bytes of a content by a person, and says what it holds besides words.
 ///
 /// # Errors
 /// `too-large`, `malformed` or `bad-value`, saying what was expected.
-pub(crate) fn check(bytes: &[u8], kinds: Kinds) -> Result<(), Error> {
+pub(crate) fn check(bytes: &[u8], kinds: Kinds) -> Result<Holds, Error> {
     if bytes.len() > CONTENT_BYTES_MAX {
         return Err(too_large("content", bytes.len(), CONTENT_BYTES_MAX));
     }
-    let content = Content::decode(bytes).map_err(|_| Error::new(Code::Malformed).with("expected", "a content"))?;
-    short(&content.fallback, "fallback")?;
+    let content = Content::decode(bytes).map_err(|_| malformed())?;
+    let mut held = Holds::default();
+    check_content(&content, kinds, 0, &mut held)?;
+    Ok(held)
+}
+
+/// What a content holds, if it is one that may be said.
+pub(crate) fn held(bytes: &[u8]) -> Holds {
+    check(bytes, Kinds::All).unwrap_or_default()
+}
+
+fn check_content(content: &Content, kinds: Kinds, depth: usize, held: &mut Holds) -> Result<(), Error> {
+    short(&content.fallback, "fallback", SHORT_BYTES_MAX)?;
     match (&content.kind, kinds) {
-        (Some(Kind::Text(text)), _) => check_text(text),
+        (Some(Kind::Text(text)), _) => check_text(text, held),
         (Some(Kind::Code(code)), Kinds::All) => check_code(code),
         (Some(Kind::System(_)), _) => Err(bad("content", "a kind that people write")),
+        (Some(kind), Kinds::All) => kinds::check(kind, depth, held),
         // A kind of a later version: its fallback is what is shown here.
         (None, Kinds::All) if !content.fallback.is_empty() => Ok(()),
         (None, Kinds::All) => Err(bad("content", "a kind known here, or a fallback text")),
@@ -47,8 +65,7 @@ pub(crate) fn check(bytes: &[u8], kinds: Kinds) -> Result<(), Error> {
 /// The text of a content that is nothing but text: blocks on lines of their own.
 pub(crate) fn text_of(bytes: &[u8]) -> Option<String> {
     let Ok(Content { kind: Some(Kind::Text(text)), .. }) = Content::decode(bytes) else { return None };
-    let block = |b: &Block| b.inlines.iter().map(|i| i.text.as_str()).collect::<String>();
-    Some(text.blocks.iter().map(block).collect::<Vec<_>>().join("\n"))
+    Some(words_of_text(&text))
 }
 
 /// Whether a node said it in somebody's absence. Of what cannot be read, nobody says so.
@@ -60,7 +77,7 @@ pub(crate) fn is_automatic(bytes: &[u8]) -> bool {
 pub(crate) fn automatic(text: &str) -> Content {
     let inline = |line: &str| Inline { text: line.to_owned(), ..Inline::default() };
     let blocks = text.lines().map(|line| Block { inlines: vec![inline(line)], ..Block::default() }).collect();
-    Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })), automatic: true }
+    Content { kind: Some(Kind::Text(Text { blocks })), automatic: true, ..Content::default() }
 }
 
 /// Whether the content calls everybody. Of what cannot be read, nobody is called.
@@ -69,7 +86,7 @@ pub(crate) fn calls_everybody(bytes: &[u8]) -> bool {
     text.blocks.iter().flat_map(|b| &b.inlines).any(|i| i.mention == "@all")
 }
 
-fn check_text(text: &Text) -> Result<(), Error> {
+fn check_text(text: &Text, held: &mut Holds) -> Result<(), Error> {
     if text.blocks.len() > BLOCKS_MAX {
         return Err(too_large("blocks", text.blocks.len(), BLOCKS_MAX));
     }
@@ -83,6 +100,10 @@ fn check_text(text: &Text) -> Result<(), Error> {
     }
     if bytes == 0 {
         return Err(bad("text", "at least one character"));
+    }
+    let linked = |i: &Inline| !i.link.is_empty() || i.text.contains("https://") || i.text.contains("http://");
+    if text.blocks.iter().flat_map(|b| &b.inlines).any(linked) {
+        held.kinds |= holds::LINK;
     }
     text.blocks.iter().try_for_each(check_block)
 }
@@ -102,9 +123,8 @@ fn check_inline(inline: &Inline) -> Result<(), Error> {
         return Err(bad("marks", "a sum of 1, 2, 4 and 8"));
     }
     let scheme = ["https:", "http:", "mailto:"].iter().any(|s| inline.link.starts_with(s));
-    if !inline.link.is_empty()
-        && (!scheme || inline.link.len() > LINK_TEXT_BYTES_MAX || inline.link.chars().any(char::is_control))
-    {
+    let may_stand = inline.link.is_empty() || (scheme && link_is_plain(&inline.link));
+    if !may_stand {
         return Err(bad("link", "https:, http: or mailto:, at most 2048 bytes"));
     }
     let user = || inline.mention.parse::<UserId>().is_ok_and(|u| u.to_string() == inline.mention);
@@ -112,8 +132,12 @@ fn check_inline(inline: &Inline) -> Result<(), Error> {
     if someone { Ok(()) } else { Err(bad("mention", "name@domain in its one form, or @all")) }
 }
 
+fn link_is_plain(link: &str) -> bool {
+    link.len() <= LINK_TEXT_BYTES_MAX && !link.chars().any(char::is_control)
+}
+
 fn check_code(code: &CodeBlock) -> Result<(), Error> {
-    short(&code.language, "language")?;
+    short(&code.language, "language", SHORT_BYTES_MAX)?;
     match code.source.len() {
         0 => Err(bad("source", "at least one character")),
         bytes if bytes > TEXT_BYTES_MAX => Err(too_large("source", bytes, TEXT_BYTES_MAX)),
@@ -121,8 +145,12 @@ fn check_code(code: &CodeBlock) -> Result<(), Error> {
     }
 }
 
-fn short(text: &str, field: &str) -> Result<(), Error> {
-    if text.len() > SHORT_BYTES_MAX { Err(too_large(field, text.len(), SHORT_BYTES_MAX)) } else { Ok(()) }
+fn short(text: &str, field: &str, max: usize) -> Result<(), Error> {
+    if text.len() > max { Err(too_large(field, text.len(), max)) } else { Ok(()) }
+}
+
+fn malformed() -> Error {
+    Error::new(Code::Malformed).with("expected", "a content")
 }
 
 fn too_large(what: &str, got: usize, max: usize) -> Error {
