@@ -18,7 +18,7 @@ use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timi
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
 use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listen, Listeners, ServerTls, WebCertificate, bind};
-use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
+use startalk_protocol::{Code, DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
 use startalk_search::Search;
 use startalk_sequencer::{Handle, Sequencer};
 use tokio::{
@@ -257,6 +257,7 @@ impl Node {
                 timings: timings(),
                 quota: Quota::default(),
                 on_ephemeral: Arc::new(on_ephemeral),
+                read_file: Arc::new(|_, _, _| Box::pin(std::future::ready(Err(Code::NoSuchFile.into())))),
                 on_went_back: Arc::new(
                     |domain: &DomainName| tracing::warn!(%domain, "a peer says to have of us what this node does not know: either this node is an older copy of itself, or the peer lies; what it may lack is sent to it again"),
                 ),

@@ -2,13 +2,13 @@
 //!
 //! The numbers are constants of the program; they are values here only so that tests need not wait for minutes.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use startalk_domain::Views;
+use startalk_domain::{Views, files::Here};
 use startalk_net::{AddressGuard, Discovery, LinkCertificate, Names};
 use startalk_protocol::{
-    AccountName, DomainName, UserId,
+    AccountName, DomainName, Error, UserId,
     limits::{LINK_DEAD_MS, LINK_PING_MS, LINK_PROBE_MS},
     pb::link::ephemeral::Kind,
     signing::SecretKey,
@@ -42,6 +42,14 @@ pub trait Identity: Send + Sync {
 
 /// What a link can do beyond its version: questions and notes about groups, and submissions to them.
 pub const GROUPS: &str = startalk_link::FEATURE_GROUPS;
+
+/// What a link can do beyond its version: questions for bytes of files.
+pub const FILES: &str = startalk_link::FEATURE_FILES;
+
+/// Reads a stretch of a file that is here, or can be had: from this byte on, at most so many.
+pub type ReadFile = Arc<dyn Fn(Here, u64, usize) -> FileBytes + Send + Sync>;
+/// What comes of that.
+pub type FileBytes = Pin<Box<dyn Future<Output = Result<Bytes, Error>> + Send>>;
 
 /// Typing or presence from a person of another domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -217,6 +225,8 @@ pub struct FederationConfig {
     pub quota: Quota,
     /// Takes what comes in and may be lost; must not block.
     pub on_ephemeral: Arc<dyn Fn(EphemeralIn) + Send + Sync>,
+    /// Bytes of files, for peers that have a right to them.
+    pub read_file: ReadFile,
     /// A peer says to have what we do not, and the outbox to it has begun a new epoch; must not block.
     pub on_went_back: Arc<dyn Fn(&DomainName) + Send + Sync>,
 }

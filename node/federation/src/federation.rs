@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use prost::Message as _;
 use startalk_domain::{Event, Recorded, directory, groups, outbox};
 use startalk_net::Accepted;
@@ -17,10 +18,10 @@ use startalk_protocol::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    config::{FederationConfig, QUESTION_WAIT, REFUSED_LOOK_BACK},
+    config::{FILES, FederationConfig, GROUPS, QUESTION_WAIT, REFUSED_LOOK_BACK},
     opening,
     shared::Shared,
-    slot::Question,
+    slot::{Question, Slot},
     status::{PeerStatus, State, Status},
 };
 
@@ -129,17 +130,28 @@ impl Federation {
         let group = groups::group(&*self.0.config.views.store, conversation).ok_or_else(unknown)?;
         let slot = self.0.slot(group.home).ok_or_else(unknown)?;
         let ask = Ask { group: group.id.clone(), ask: Some(ask::Ask::ReadBy(ReadBy { sequence })) };
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        slot.ask(Question { what: ask.encode_to_vec().into(), reply });
-        let late = |why: &str| crate::shared::unreachable(&slot.domain, why);
-        let answer = tokio::time::timeout(QUESTION_WAIT, answer).await.map_err(|_| late("no answer"))?;
-        let answer = answer.map_err(|_| late("the link ended"))??;
-        match Answer::decode(answer).ok().and_then(|a| a.answer) {
+        match asked(&slot, &ask, GROUPS).await? {
             Some(answer::Answer::Readers(readers)) => {
                 let most = usize::try_from(limits::GROUP_READERS_MAX).expect("500");
                 Ok((readers.readers.iter().take(most).map(|r| r.member).collect(), readers.of))
             }
             _ => Err(Error::new(Code::Malformed).with("expected", "who has read")),
+        }
+    }
+
+    /// A stretch of a file of another domain, from this byte on: at most 128 KiB, fewer bytes only at its end. `question`: as the
+    /// domain made it.
+    ///
+    /// # Errors
+    /// `unreachable`; the peer's reason, above all `no-such-file`.
+    pub async fn file_bytes(&self, peer: u64, question: &Ask, offset: u64) -> Result<Bytes, Error> {
+        let slot = self.0.slot(peer).ok_or(Code::NoSuchFile)?;
+        let mut question = question.clone();
+        let Some(ask::Ask::File(range)) = &mut question.ask else { return Err(Code::Internal.into()) };
+        (range.offset, range.length) = (offset, limits::LINK_FILE_BYTES_MAX as u32);
+        match asked(&slot, &question, FILES).await? {
+            Some(answer::Answer::File(file)) if file.bytes.len() <= limits::LINK_FILE_BYTES_MAX => Ok(file.bytes),
+            _ => Err(Error::new(Code::Malformed).with("expected", "bytes of a file")),
         }
     }
 
@@ -225,6 +237,16 @@ impl Federation {
             tracing::warn!("not every link could be ended in time");
         }
     }
+}
+
+/// Asks, and waits for the answer.
+async fn asked(slot: &Slot, ask: &Ask, feature: &'static str) -> Result<Option<answer::Answer>, Error> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    slot.ask(Question { what: ask.encode_to_vec().into(), feature, reply });
+    let late = |why: &str| crate::shared::unreachable(&slot.domain, why);
+    let answer = tokio::time::timeout(QUESTION_WAIT, answer).await.map_err(|_| late("no answer"))?;
+    let answer = answer.map_err(|_| late("the link ended"))??;
+    Ok(Answer::decode(answer).ok().and_then(|a| a.answer))
 }
 
 fn shown(

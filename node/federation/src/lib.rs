@@ -19,6 +19,7 @@ mod backoff;
 mod config;
 mod dial;
 mod federation;
+mod files;
 mod groups;
 mod history;
 mod live;
@@ -35,6 +36,6 @@ mod transport;
 mod trust;
 mod wire;
 
-pub use config::{Clock, EphemeralIn, FederationConfig, FillRandom, Identity, LinkIdentity, Quota, Timings};
+pub use config::{Clock, EphemeralIn, FederationConfig, FileBytes, FillRandom, Identity, LinkIdentity, Quota, ReadFile, Timings};
 pub use federation::Federation;
 pub use status::{Direction, PeerStatus, Refusal, State, Transport};

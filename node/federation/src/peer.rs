@@ -168,7 +168,7 @@ impl Peer {
         }
         let outbox = outbox::outbox(store, number);
         let unacked = outbox.head() > self.acks.up_to(outbox.epoch).unwrap_or(outbox.acked);
-        if !unacked && !self.wanted && !self.slot.has_groups() {
+        if !unacked && !self.wanted && !self.slot.has_groups() && !self.slot.has_questions() {
             return (State::Idle, None);
         }
         let at = self.next_ms.max(self.held_until_ms);

@@ -54,7 +54,19 @@ struct Signals {
 /// Something to be asked of the peer as soon as there is a link, and where the answer goes.
 pub(crate) struct Question {
     pub(crate) what: Bytes,
+    /// The feature that the peer must have.
+    pub(crate) feature: &'static str,
     pub(crate) reply: oneshot::Sender<Result<Bytes, Error>>,
+}
+
+impl Question {
+    /// The peer's program is too old for it: whoever waits hears so. False, for it does not wait any longer.
+    pub(crate) fn cannot_be_asked(&mut self) -> bool {
+        let (gone, _) = oneshot::channel();
+        let reply = std::mem::replace(&mut self.reply, gone);
+        let _ = reply.send(Err(Error::new(Code::NotAllowedHere).with("what", self.feature)));
+        false
+    }
 }
 
 /// How the peer was reached and found last; only to be faster the next time.
@@ -222,6 +234,11 @@ impl Slot {
 
     pub(crate) fn take_question(&self) -> Option<Question> {
         self.signals.lock().questions.pop_front()
+    }
+
+    /// Whether somebody waits for an answer.
+    pub(crate) fn has_questions(&self) -> bool {
+        self.signals.lock().questions.iter().any(|question| !question.reply.is_closed())
     }
 
     /// Whether there is a group to speak of.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What this node can do beyond the version.
-const FEATURES: [&str; 2] = [crate::config::GROUPS, HISTORY];
+const FEATURES: [&str; 3] = [crate::config::GROUPS, crate::config::FILES, HISTORY];
 
 /// A link and its connection.
 pub(crate) struct Wire {

@@ -72,6 +72,8 @@ pub(crate) fn welcome(read: &impl Read, now_ms: u64) -> pb::Welcome {
         recall_window_ms: realm.recall_window_ms,
         edit_window_ms: realm.edit_window_ms,
         kept: Some(kept(read)),
+        file_bytes_max: realm.files.file_bytes_max,
+        link_previews: realm.link_previews,
     }
 }
 

@@ -138,6 +138,8 @@ impl Inner {
             Asked::ListPins(request) => self.list_pins(session, me, id, request.conversation),
             Asked::ListGroupLinks(request) => session.answered(id, self.list_group_links(me, request.conversation)),
             Asked::GetReaders(request) => self.get_readers(session, me, id, request),
+            Asked::ListFiles(request) => self.list_files(session, me, id, request),
+            Asked::GetStorage(_) => session.answer(id, self.storage_of(me)),
             Asked::Search(request) => self.search(session, me, id, request),
             Asked::LookAtInvitation(request) => session.answered(id, self.look_at_invitation(session, &request.invitation)),
             Asked::SetConversation(request) => self.set_conversation(session, me, id, &request),

@@ -24,6 +24,7 @@ mod framing;
 mod gateway;
 mod groups;
 mod guard;
+mod holdings;
 mod marks;
 mod notify;
 mod outbox;

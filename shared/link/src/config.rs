@@ -16,6 +16,9 @@ pub const VERSION_MAX: u32 = 1;
 /// The feature that questions, answers and notes belong to.
 pub const FEATURE_GROUPS: &str = "groups";
 
+/// The feature that questions for bytes of files belong to.
+pub const FEATURE_FILES: &str = "files";
+
 /// Who opened the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {

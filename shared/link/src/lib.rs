@@ -31,7 +31,7 @@ mod session;
 mod stand;
 
 pub use check::check;
-pub use config::{Config, Entry, FEATURE_GROUPS, Role, VERSION_MAX, VERSION_MIN};
+pub use config::{Config, Entry, FEATURE_FILES, FEATURE_GROUPS, Role, VERSION_MAX, VERSION_MIN};
 pub use event::{Event, Incoming, Submissions};
 pub use link::Link;
 pub use position::{Position, item_hash, running_after};

@@ -266,6 +266,8 @@ pub const CACHE_BYTES_MAX_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
 pub const CACHE_DAYS_DEFAULT: u32 = 30;
 /// Days at most.
 pub const CACHE_DAYS_MAX: u32 = 3650;
+/// Bytes of a file in one answer on a link: a small part of what a frame may have, so that messages come in between.
+pub const LINK_FILE_BYTES_MAX: usize = 128 * 1024;
 /// Files that one message refers to, copies of pictures and what is forwarded in it included.
 pub const FILES_PER_MESSAGE_MAX: usize = 200;
 /// Pictures of one album.

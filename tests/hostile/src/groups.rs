@@ -320,7 +320,7 @@ impl Log {
         let answer = match Ask::decode(what.clone()).ok().filter(|a| a.group == self.group)?.ask? {
             ask::Ask::Follow(follow) => answer::Answer::Range(self.range(mallory, follow.after)),
             ask::Ask::Begin(_) => answer::Answer::Beginning(self.beginning(mallory)),
-            ask::Ask::ReadBy(_) => return None,
+            ask::Ask::ReadBy(_) | ask::Ask::File(_) => return None,
         };
         Some(Answer { answer: Some(answer) })
     }

@@ -8,6 +8,7 @@
 mod collect;
 mod list;
 mod model;
+mod peers;
 mod refer;
 mod rights;
 
@@ -16,6 +17,7 @@ use startalk_protocol::{Code, Error, pb::events as pb};
 pub(crate) use collect::{collect, gone};
 pub use list::listed;
 pub use model::{Here, NewFile, Picture, Used};
+pub use peers::{for_peer, question};
 pub(crate) use refer::{in_group, met, met_here, stay, to_say};
 pub use rights::{forgotten, is_pinned, may_read, own, source, through};
 

@@ -60,7 +60,7 @@ pub fn may_read(store: &Store, journal: &dyn ReadJournal, account: u64, hash: &[
     readable(store, &look_in(journal), account, hash)
 }
 
-fn look_in(journal: &dyn ReadJournal) -> impl Fn(u64) -> Option<Recorded> + '_ {
+pub(super) fn look_in(journal: &dyn ReadJournal) -> impl Fn(u64) -> Option<Recorded> + '_ {
     |position| Recorded::read(&journal.read(position).ok()?).ok()
 }
 
@@ -99,14 +99,19 @@ pub fn source(store: &Store, journal: &dyn ReadJournal, number: u64) -> Option<(
     let look = look_in(journal);
     references(store, number).find_map(|position| {
         let record = look(position)?;
-        let came_from = match &record.event {
-            Event::MessageAdded(f, _) => f.r#in.as_ref().map_or(HERE, |link| link.peer),
-            Event::GroupRecorded(f, _) => f.origin,
-            _ => HERE,
-        };
+        let came_from = origin_of(&record.event);
         let is_live = || Reference::of(store, &look, &record).is_some_and(|r| r.is_live);
         (came_from == origin && is_live()).then_some((record.conversation, record.sequence))
     })
+}
+
+/// The domain of whoever said it.
+pub(super) fn origin_of(event: &Event) -> u64 {
+    match event {
+        Event::MessageAdded(f, _) => f.r#in.as_ref().map_or(HERE, |link| link.peer),
+        Event::GroupRecorded(f, _) => f.origin,
+        _ => HERE,
+    }
 }
 
 /// Positions of records that refer to a file, the newest first.

@@ -27,6 +27,13 @@ impl Groups {
             return link.answer(id, Err(Error::new(Code::SlowDown).with("seconds", 1)));
         }
         let (shared, number) = (shared.clone(), self.number);
+        if let ask::Ask::File(range) = asked {
+            self.jobs.spawn(async move {
+                let answer = crate::files::answer(&shared, number, group, range).await;
+                Done::Answer { id, answer, has: None }
+            });
+            return;
+        }
         self.jobs.spawn(async move {
             if let ask::Ask::Follow(follow) = &asked {
                 tell_time(&shared, follow.waits_for_ms).await;
@@ -140,6 +147,7 @@ fn make(shared: &Shared, number: u64, group: &str, asked: ask::Ask) -> Result<Ma
             }
             (answer::Answer::Beginning(beginning), None)
         }
+        ask::Ask::File(_) => return Err(Code::Internal.into()), // answered above
         ask::Ask::ReadBy(read_by) => {
             (answer::Answer::Readers(groups::readers_told(&*views.store, number, group, read_by.sequence)?), None)
         }

@@ -58,6 +58,8 @@ pub(crate) struct Groups {
     ready: bool,
     /// Both sides speak of groups.
     active: bool,
+    /// Features of both sides that somebody here may ask by.
+    features: Vec<String>,
     /// Replicas that may lack something.
     wanted: BTreeSet<u64>,
     /// Replicas of which something was not taken, or not given, for a while: asked for again with the next look.
@@ -92,6 +94,7 @@ impl Groups {
     pub(crate) fn ready(&mut self, shared: &Shared, features: &[String]) {
         self.ready = true;
         self.active = features.iter().any(|f| f == GROUPS);
+        self.features = features.to_vec();
         let store = &*shared.config.views.store;
         for conversation in groups::followed_of(store, self.number).iter() {
             if replica::is_wanted(store, self.number, *conversation) {
@@ -133,6 +136,7 @@ impl Groups {
             return;
         }
         self.look(shared);
+        self.questions.retain_mut(|question| self.features.iter().any(|f| f == question.feature) || question.cannot_be_asked());
         while let Some(question) = self.questions.pop_front() {
             match link.ask(question.what.clone()) {
                 Some(id) => _ = self.asked.insert(id, Asked::Question(question.reply)),

@@ -2,6 +2,7 @@
 //! Each has a runtime of its own, so that it can be killed.
 
 mod exchange;
+mod files;
 mod groups;
 mod node;
 mod refusals;

@@ -63,6 +63,8 @@ pub struct Who {
     pub ahead_ms: Arc<AtomicI64>,
     pub quota: Quota,
     pub timings: Timings,
+    /// Bytes of files by their hashes, as a store would have them.
+    pub files: Arc<Mutex<std::collections::BTreeMap<[u8; 32], Vec<u8>>>>,
 }
 
 pub fn key(n: u8) -> SecretKey {
@@ -104,6 +106,7 @@ impl Who {
             ahead_ms: Arc::default(),
             quota: Quota::default(),
             timings: timings(),
+            files: Arc::default(),
         }
     }
 
@@ -222,6 +225,7 @@ impl Node {
         let handle = Handle::new();
         let (ephemerals, went_back) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
         let (heard, went) = (ephemerals.clone(), went_back.clone());
+        let files = who.files.clone();
         let (ahead_ms, begun) = (who.ahead_ms.clone(), tokio::time::Instant::now());
         let jitter = Mutex::new(SplitMix64::new(seed));
         let federation = Federation::new(FederationConfig {
@@ -240,6 +244,14 @@ impl Node {
             timings: who.timings.clone(),
             quota: who.quota,
             on_ephemeral: Arc::new(move |e| heard.lock().push(e)),
+            read_file: Arc::new(move |here, offset, length| {
+                let offset = usize::try_from(offset).unwrap();
+                let stored = files.lock().get(&here.hash).cloned();
+                Box::pin(async move {
+                    let stored = stored.ok_or(startalk_protocol::Code::NoSuchFile)?;
+                    Ok(Bytes::copy_from_slice(&stored[offset..stored.len().min(offset + length)]))
+                })
+            }),
             on_went_back: Arc::new(move |_| {
                 went.fetch_add(1, Ordering::Relaxed);
             }),

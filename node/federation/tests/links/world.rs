@@ -77,8 +77,13 @@ pub fn person(node: &Node, name: &str) -> Person {
 
 impl Person {
     fn command(&mut self, to: &UserId, words: &str) -> Command {
+        self.sends(to, text(words))
+    }
+
+    /// The command that says this.
+    pub fn sends(&mut self, to: &UserId, content: Bytes) -> Command {
         self.counter += 1;
-        let (to, content) = (Target::User(to.clone()), text(words));
+        let to = Target::User(to.clone());
         Command::Send { actor: self.actor, to, counter: self.counter, content, reply_to: None, reply_sequence: 0, known_id: None }
     }
 

@@ -445,6 +445,7 @@ fn make(world: &World, number: u64, group: &str, asked: ask::Ask) -> Result<Made
             }
             (answer::Answer::Beginning(beginning), None)
         }
+        ask::Ask::File(_) => return Err(Code::NoSuchFile.into()), // no bytes in virtual time: nodes here do not speak of files
         ask::Ask::ReadBy(read_by) => {
             (answer::Answer::Readers(groups::readers_told(store, number, group, read_by.sequence)?), None)
         }
