@@ -42,7 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 pub(super) type Running = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
-fn question(group: &str, ask: ask::Ask) -> Bytes {
+pub(super) fn question(group: &str, ask: ask::Ask) -> Bytes {
     Ask { group: group.to_owned(), ask: Some(ask) }.encode_to_vec().into()
 }
 
@@ -51,7 +51,7 @@ fn follow(group: &str, after: u64) -> Bytes {
 }
 
 /// The code of an answer that is an error; empty if it is none.
-fn code(answer: &Reply) -> &str {
+pub(super) fn code(answer: &Reply) -> &str {
     match answer {
         Reply::Error(error) => &error.code,
         Reply::What(_) => "",

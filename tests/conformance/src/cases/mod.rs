@@ -4,6 +4,7 @@ mod acks;
 mod batches;
 mod changes;
 mod discovery;
+mod files;
 mod floods;
 mod followers;
 mod frames;
@@ -30,7 +31,7 @@ use crate::{Case, Ground};
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 17] = [
+    let files: [fn() -> Vec<Case>; 18] = [
         records::cases,
         succession::cases,
         frames::cases,
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Case> {
         strangers::cases,
         changes::cases,
         groups::cases,
+        files::cases,
         followers::cases,
         homes::cases,
         floods::cases,
