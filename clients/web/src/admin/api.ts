@@ -45,6 +45,7 @@ export interface Policies {
   readonly domain: string; readonly display_name: string; readonly registration: string; readonly listed: boolean; readonly recall_seconds: number; readonly edit_seconds: number
   readonly group_creation: string; readonly password_chars_min: number; readonly federation: string
   readonly retention_days: number; readonly retention_of: string; readonly accounts_max: number; readonly messages_per_day: number; readonly bytes_per_day: number; readonly groups_per_account: number
+  readonly file_bytes_max: number; readonly files_bytes_per_account: number; readonly cache_bytes_max: number; readonly cache_days: number; readonly link_previews: boolean
 }
 /** What would be erased at once. */
 export interface WouldGo { readonly messages: number; readonly more: boolean }
