@@ -7,6 +7,7 @@
 //!
 //! Invariant: every address that a request, or any redirect of it, goes to was allowed by the guard.
 
+pub mod page;
 mod redirect;
 
 use std::{sync::Arc, time::Duration};
