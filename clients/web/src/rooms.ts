@@ -30,5 +30,12 @@ export const open = {
   settings: () => view(['settings', 'people'], () => import('./settings/Settings.svelte')),
   admin: () => view(['admin', 'people', 'groups'], () => import('./admin/Admin.svelte')),
   group: () => view(['groups', 'people'], () => import('./groups/GroupPane.svelte')),
+  /** Messages that are more than words, and what opens out of them. */
+  kind: () => view(['media'], () => import('./kinds/Kind.svelte')),
+  viewer: () => view(['media'], () => import('./viewer/Viewer.svelte')),
+  attach: () => view(['media'], () => import('./attach/AttachSheet.svelte')),
+  recorder: () => view(['media'], () => import('./attach/Recorder.svelte')),
+  forward: () => view(['media'], () => import('./app/Forward.svelte')),
+  files: () => view(['media'], () => import('./files/FilesPanel.svelte')),
   groupEntries: () => view(['groups'], () => import('./groups/Entries.svelte')),
 }

@@ -3,7 +3,8 @@
 
 import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type OwnRow, type PersonRow, type Place, type Problem, type FoundRow, type ProfileRow, type Sdk, type SearchOrder, type Stretch, type Told } from '../sdk/api'
 import type { Said } from './content'
-import type { Conversation, ConversationId, Draft, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
+import type { Answering, Conversation, ConversationId, Draft, FileAccess, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
+import { say } from '../words'
 import { decodeContent, encodeContent } from './wire'
 
 /** How long somebody is shown as writing after the last word of it. */
@@ -48,6 +49,8 @@ export class Account implements Talk {
   readonly #timelines = new Set<AccountTimeline>()
   invitations = $state.raw<readonly Invitation[]>([])
   opened = $state.raw<readonly string[]>([])
+  /** Set by what sends files (attach/uploads.svelte.ts). */
+  going = $state.raw<readonly Message[]>([])
   #looked = false
   #online = false
   /** Who wants to know that there are new ones. */
@@ -78,6 +81,7 @@ export class Account implements Talk {
       else if (told.kind !== 'keeping' && told.account === user) this.hear(told)
       const online = this.row?.link.state === 'online'
       if (online && !this.#looked) this.lookForInvitations()
+      if (this.listed) this.#restoreUploads()
       if (online && !this.#online) {
         for (const timeline of this.#timelines) timeline.online()
         for (const id of this.#pinsRead) void this.#readPins(id)
@@ -87,6 +91,13 @@ export class Account implements Talk {
   }
   get #openedSetting(): string {
     return `opened ${this.me}`
+  }
+  #restored = false
+  /** Files that an earlier page has left on their way. */
+  #restoreUploads(): void {
+    if (this.#restored) return
+    this.#restored = true
+    if (localStorage.getItem('startalk.uploads')) void import('../attach/uploads.svelte').then((it) => it.uploadsOf(this).restore(), () => (this.#restored = false))
   }
   close(): void {
     this.#end()
@@ -170,7 +181,7 @@ export class Account implements Talk {
     const address = group ? group.group : (row.peer?.user ?? '')
     return {
       id: row.id,
-      name: group ? group.name || group.group : address === this.me ? this.name(this.me) : this.#persons.get(address)?.remark || this.#profiles.get(address)?.displayName || row.peer?.displayName || address.split('@')[0] || address,
+      name: group ? group.name || group.group : address === this.me ? say('talk')('fileTransfer') : this.#persons.get(address)?.remark || this.#profiles.get(address)?.displayName || row.peer?.displayName || address.split('@')[0] || address,
       address,
       group: group && {
         id: group.group, home: group.home, members: group.members, role: group.role, standing: group.standing, notice: group.notice,
@@ -257,13 +268,21 @@ export class Account implements Talk {
   }
 
   send(id: ConversationId, what: Said, answers?: Message): void {
-    const row = answers && madeOf.get(answers)
-    const group = this.#rows.get(id)?.group !== undefined
     // Kept in the outbox before anything else; what fails later is told as the message's state.
-    void this.calls.send({
-      ticket: crypto.randomUUID(), conversation: id, content: encodeContent(what),
-      ...(row ? { replyTo: row.id, ...(group ? { replySequence: row.sequence } : {}) } : {}),
-    }).catch((error: unknown) => this.onproblem?.(error))
+    void this.sendOnce(crypto.randomUUID(), id, what, answers && this.answering(id, answers)).catch((error: unknown) => this.onproblem?.(error))
+  }
+  async sendOnce(ticket: string, id: ConversationId, what: Said, answers?: Answering): Promise<void> {
+    await this.calls.send({ ticket, conversation: id, content: encodeContent(what), ...answers })
+  }
+  answering(id: ConversationId, message: Message): Answering | undefined {
+    const row = madeOf.get(message)
+    return row && { replyTo: row.id, ...(this.#rows.get(id)?.group ? { replySequence: row.sequence } : {}) }
+  }
+  fileAccess(): Promise<FileAccess> {
+    return this.calls.fileAccess()
+  }
+  setGoing(all: readonly Message[]): void {
+    this.going = all
   }
   /** Of what has no promise to fail. */
   onproblem: ((error: unknown) => void) | undefined
@@ -419,7 +438,7 @@ class AccountTimeline implements Timeline {
     const conversation = this.talk.rowOf(this.id)
     const bySequence = new Map(this.#rows.map((row) => [row.sequence, row]))
     const byId = conversation?.group ? undefined : new Map(this.#rows.map((row) => [row.id, row]))
-    return this.#rows.map((row) => {
+    const messages = this.#rows.map((row) => {
       const answers = this.#answers(row, bySequence, byId)
       const state = row.own === undefined && row.author !== this.talk.me ? 'none' : stateOf(row, conversation, this.talk.me)
       const known = this.#made.get(row)
@@ -428,6 +447,8 @@ class AccountTimeline implements Timeline {
       this.#made.set(row, { state, answers, message })
       return message
     })
+    const going = this.atEnd ? this.talk.going.filter((one) => one.going?.conversation === this.id) : []
+    return going.length > 0 ? [...messages, ...going] : messages
   })
 
   constructor(private readonly talk: Account, readonly id: ConversationId, at: number | undefined, private readonly onclose: () => void) {

@@ -1,19 +1,22 @@
 // What can be done with a message here and now. Pure; the node has the last word.
 
+import { filesOf, plain } from './content'
 import type { Conversation, Message, Talk } from './model'
 
-export type Action = 'reply' | 'react' | 'edit' | 'recall' | 'pin' | 'unpin' | 'forward' | 'copy' | 'select' | 'readers' | 'retry' | 'discard'
+export type Action = 'save' | 'reply' | 'react' | 'edit' | 'recall' | 'pin' | 'unpin' | 'forward' | 'copy' | 'select' | 'readers' | 'retry' | 'discard'
 
 export function actionsOf(
   message: Message, conversation: Conversation, talk: Pick<Talk, 'editWindowMs' | 'recallWindowMs'>, now: number,
 ): Set<Action> {
   const out = new Set<Action>()
-  if (message.system || message.recalled || message.expired) return out
+  if (message.system || message.recalled || message.expired || message.going) return out
   const group = conversation.group
   const inside = !group || group.standing === 'member'
   const numbered = message.sequence > 0
   const editable = message.said.kind === 'text' || message.said.kind === 'code'
-  out.add('copy')
+  // What burns is not to be kept by anybody.
+  const burns = Boolean(message.said.burnS)
+  if (!burns && plain(message.said) !== '') out.add('copy')
   if (message.state === 'failed' || message.state === 'unconfirmed') {
     if (message.state === 'failed' && !numbered) out.add('discard')
     out.add('retry')
@@ -26,8 +29,11 @@ export function actionsOf(
     if (group.mayPin) out.add(message.pinned ? 'unpin' : 'pin')
     if (message.mine) out.add('readers')
   }
-  out.add('forward')
-  out.add('select')
+  if (!burns) {
+    if (filesOf(message.said).length > 0) out.add('save')
+    out.add('forward')
+    out.add('select')
+  }
   if (message.mine && inside) {
     if (editable && now - message.time < talk.editWindowMs) out.add('edit')
     if (now - message.time < talk.recallWindowMs) out.add('recall')

@@ -21,6 +21,21 @@ export interface Reaction { readonly emoji: string; readonly count: number; read
 
 export interface Quoted { readonly key: string; readonly author: string; readonly said: Said; readonly recalled: boolean; readonly expired: boolean; readonly sequence: number }
 
+/** How far the files of a message are that waits for them. */
+export interface Going {
+  readonly conversation: ConversationId
+  /** `waiting`: for a connection, or its turn; `working`: all bytes are there, the node looks at them. */
+  readonly state: 'waiting' | 'sending' | 'paused' | 'working' | 'failed'
+  /** Bytes. */
+  readonly done: number
+  readonly total: number
+  readonly problem: Problem | undefined
+  pause(): void
+  /** Goes on after a pause, or tries again what failed. */
+  resume(): void
+  cancel(): void
+}
+
 export interface Message {
   /** The same from the moment it is sent until it is forgotten. */
   readonly key: string
@@ -46,7 +61,12 @@ export interface Message {
   readonly pinned: boolean
   /** It calls me, or everybody. */
   readonly callsMe: boolean
+  /** Its files are on their way; it is not sent yet. */
+  readonly going?: Going | undefined
 }
+
+/** What a message answers, as it is sent. */
+export interface Answering { readonly replyTo: string; readonly replySequence?: number | undefined }
 
 export type Standing =
   | 'member' | 'joining' | 'asked' | 'leaving' | 'left' | 'removed' | 'banned' | 'refused' | 'destroyed' | 'suspect' | 'renewed'
@@ -132,6 +152,14 @@ export interface Invitation { readonly group: string; readonly name: string; rea
 
 export interface Readers { readonly count: number; readonly of: number; readonly users: readonly string[] }
 
+/** How an account's files are asked for: where its node is, and what speaks for this device. */
+export interface FileAccess {
+  /** https://host */
+  readonly base: string
+  readonly device: string
+  readonly token: Uint8Array
+}
+
 export interface Talk {
   readonly me: string
   readonly domain: string
@@ -159,6 +187,14 @@ export interface Talk {
   timeline(id: ConversationId, at?: number): Timeline
 
   send(id: ConversationId, said: Said, answers?: Message): void
+  /** Ends when it is kept to be sent; the same ticket again is the same message. */
+  sendOnce(ticket: string, id: ConversationId, said: Said, answers?: Answering): Promise<void>
+  answering(id: ConversationId, message: Message): Answering | undefined
+  /** Error `not-signed-in`. */
+  fileAccess(): Promise<FileAccess>
+  /** Messages of this window whose files are on their way, of all conversations, as they were written. */
+  readonly going: readonly Message[]
+  setGoing(all: readonly Message[]): void
   edit(id: ConversationId, message: Message, said: Said): Promise<void>
   recall(id: ConversationId, message: Message): Promise<void>
   react(id: ConversationId, message: Message, emoji: string, remove: boolean): Promise<void>

@@ -1,6 +1,6 @@
 // A message in one line, in words.
 
-import { oneLine } from './content'
+import { lasting, oneLine, type Said } from './content'
 import type { Message, Quoted, Talk } from './model'
 import { list, say } from '../words'
 import { lineWords } from '../words/lines.svelte'
@@ -12,10 +12,31 @@ export function gist(message: Message | Quoted, talk: Talk): string {
   if (message.expired) return t('expired')
   const said = message.said
   if (said.kind === 'system') return lineWords(said.code, said.params, talk.name(message.author), (user) => talk.name(user))
-  if (said.kind === 'code') return `${t('codePreview')}: ${oneLine(said)}`
-  if (said.kind === 'unknown') return said.fallback || t('unknownKind')
-  return oneLine(said)
+  return saidIn(said)
 }
+
+/** What is said in one line: what kind of thing it is, and what is written with it. */
+export function saidIn(said: Said): string {
+  if (said.burnS) return t('burning')
+  const words = oneLine(said)
+  switch (said.kind) {
+    case 'text': return words
+    case 'code': return what(t('codePreview'), words)
+    case 'unknown': return said.fallback || t('unknownKind')
+    case 'album': return what(said.pictures.length === 1 ? t('picture') : t('pictures', { n: said.pictures.length }), words)
+    case 'voice': return `${t('voice')} ${lasting(said.durationMs)}`
+    case 'video': return what(t('video'), words)
+    case 'attachment': return what(t('file'), words)
+    case 'sticker': return what(t('sticker'), words)
+    case 'location': return what(t('place'), said.name || said.address)
+    case 'contact': return what(t('contactCard'), said.displayName || said.user)
+    case 'link': return what(t('linkCard'), said.title || said.url)
+    case 'transcript': return what(t('transcript'), said.title)
+    case 'shake': return t('shake')
+    case 'system': return ''
+  }
+}
+const what = (kind: string, words: string): string => (words ? `${kind} ${words}` : kind)
 
 /** Names that one line has at most. */
 const NAMES_MAX = 5

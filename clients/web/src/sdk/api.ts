@@ -199,6 +199,9 @@ export interface MessageRow {
   readonly counter: number
 }
 
+/** base: https://host; token: of the device, 32 bytes. */
+export interface FileAccessRow { readonly base: string; readonly device: string; readonly token: Uint8Array }
+
 /** A stretch of a conversation, ascending. */
 export interface Stretch {
   readonly messages: readonly MessageRow[]
@@ -417,6 +420,8 @@ export interface AccountCalls {
   /** A link to the domain; whoever comes with it is brought into these groups, which are kept here. */
   invite(uses: number, validMs: number, groups?: readonly ConversationId[]): Promise<InvitationRow>
   deleteAccount(password: string, erase: boolean): Promise<void>
+  /** How the node's files are asked for over HTTP (docs/client-protocol.md). Error `not-signed-in`. */
+  fileAccess(): Promise<FileAccessRow>
   /** Asks the administration of the domain (docs/admin-api.md); `path` begins after /api/admin/v1. undefined: no content. */
   administer(method: string, path: string, body?: unknown): Promise<unknown>
   /** forget: also what is kept here. */

@@ -2,7 +2,7 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
-  ApiError, type AccountCalls, type Act, type Acted, type AutoReply, type Availability, type CardRow, type ConversationId, type DeviceRow, type Draft, type FoundRow, type FoundSort, type GroupInvitationRow,
+  ApiError, type AccountCalls, type Act, type Acted, type AutoReply, type Availability, type CardRow, type ConversationId, type DeviceRow, type Draft, type FileAccessRow, type FoundRow, type FoundSort, type GroupInvitationRow,
   type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type PasskeyBegun, type Place, type ProfileRow, type ReadersRow,
   type Schedule, type SearchOrder, type SendOrder, type Stretch, type WaysRow,
 } from './api'
@@ -499,6 +499,12 @@ export class Calls implements AccountCalls {
 
   async deleteAccount(password: string, eraseMessages: boolean): Promise<void> {
     await this.#session.leave(() => this.#session.ask({ case: 'deleteAccount', value: { password, eraseMessages } }, 'done'))
+  }
+
+  async fileAccess(): Promise<FileAccessRow> {
+    const { server, device, token } = this.#session.identity
+    if (token.byteLength === 0) throw new ApiError('not-signed-in')
+    return { base: new URL(server.replace(/^ws/, 'http')).origin, device, token }
   }
 
   async administer(method: string, path: string, body?: unknown): Promise<unknown> {

@@ -15,6 +15,7 @@ const chunks = {
   admin: { en: () => import('./admin/en'), zh: () => import('./admin/zh') },
   find: { en: () => import('./find/en'), zh: () => import('./find/zh') },
   groups: { en: () => import('./groups/en'), zh: () => import('./groups/zh') },
+  media: { en: () => import('./media/en'), zh: () => import('./media/zh') },
 }
 
 export type Chunk = keyof typeof chunks

@@ -36,7 +36,7 @@ const STRICT: &[(&str, &str)] = &[
     ("x-frame-options", "DENY"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()"),
+    ("permissions-policy", "camera=(), microphone=(self), geolocation=(self), payment=(), usb=(), serial=(), hid=(), midi=()"),
 ];
 
 /// Puts the strict headers on every answer, and the usual ones where it does not say otherwise.

@@ -32,7 +32,7 @@ const en = {
   notMet: 'Nothing is known of this person yet. You can write to them all the same.',
   you: 'This is you',
   editProfile: 'Edit your profile',
-  notesToSelf: 'Notes to yourself',
+  notesToSelf: 'File transfer',
   online: 'Online',
   away: 'Away',
   busy: 'Busy',

@@ -33,7 +33,7 @@ const zh: Translation<typeof en> = {
   notMet: '还没有此人的资料，但可以直接发消息。',
   you: '这是你',
   editProfile: '编辑个人资料',
-  notesToSelf: '给自己的笔记',
+  notesToSelf: '文件传输助手',
   online: '在线',
   away: '离开',
   busy: '忙碌',

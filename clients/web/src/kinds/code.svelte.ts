@@ -1,7 +1,7 @@
 // How blocks of code are shown: whether long lines are broken, for all of them and kept in this browser; and which of the
 // long ones were opened, as long as the page lives.
 
-import type { Said } from '../content'
+import type { Said } from '../app/content'
 
 const KEPT = 'startalk.wrap'
 
