@@ -278,6 +278,10 @@ export class Account implements Talk {
     const row = madeOf.get(message)
     return row && { replyTo: row.id, ...(this.#rows.get(id)?.group ? { replySequence: row.sequence } : {}) }
   }
+  async filesIn(id: ConversationId, kinds: number, before: number): Promise<{ readonly messages: readonly Message[]; readonly whole: boolean }> {
+    const { messages, whole } = await this.calls.filesIn(id, kinds, before)
+    return { messages: messages.map((row) => this.message(row, this.#rows.get(id), undefined)), whole }
+  }
   fileAccess(): Promise<FileAccess> {
     return this.calls.fileAccess()
   }

@@ -188,6 +188,8 @@ export interface Talk {
 
   send(id: ConversationId, said: Said, answers?: Message): void
   /** Ends when it is kept to be sent; the same ticket again is the same message. */
+  /** What a conversation holds besides words, the newest first, with numbers below `before` (0: all); see files/listed.svelte.ts. */
+  filesIn(id: ConversationId, kinds: number, before: number): Promise<{ readonly messages: readonly Message[]; readonly whole: boolean }>
   sendOnce(ticket: string, id: ConversationId, said: Said, answers?: Answering): Promise<void>
   answering(id: ConversationId, message: Message): Answering | undefined
   /** Error `not-signed-in`. */

@@ -422,6 +422,8 @@ export interface AccountCalls {
   deleteAccount(password: string, erase: boolean): Promise<void>
   /** How the node's files are asked for over HTTP (docs/client-protocol.md). Error `not-signed-in`. */
   fileAccess(): Promise<FileAccessRow>
+  /** Messages of a conversation that hold one of `kinds` (a sum of 1 pictures, 2 videos, 4 voice, 8 files, 16 links), the newest first, with numbers below `before` (0: all). */
+  filesIn(conversation: ConversationId, kinds: number, before: number): Promise<{ readonly messages: readonly MessageRow[]; readonly whole: boolean }>
   /** Asks the administration of the domain (docs/admin-api.md); `path` begins after /api/admin/v1. undefined: no content. */
   administer(method: string, path: string, body?: unknown): Promise<unknown>
   /** forget: also what is kept here. */

@@ -501,6 +501,11 @@ export class Calls implements AccountCalls {
     await this.#session.leave(() => this.#session.ask({ case: 'deleteAccount', value: { password, eraseMessages } }, 'done'))
   }
 
+  async filesIn(conversation: string, kinds: number, before: number): Promise<{ messages: readonly MessageRow[]; whole: boolean }> {
+    const { messages, whole } = await this.#session.ask({ case: 'listFiles', value: { conversation: BigInt(conversation), kinds, before: BigInt(before), limit: 0 } }, 'fileList')
+    return { messages: messages.map((m) => messageRow(m, conversation, this.#session.me)), whole }
+  }
+
   async fileAccess(): Promise<FileAccessRow> {
     const { server, device, token } = this.#session.identity
     if (token.byteLength === 0) throw new ApiError('not-signed-in')

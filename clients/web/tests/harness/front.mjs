@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process'
 import tls from 'node:tls'
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' }
-const NODES = /^\/(v1|api|\.well-known)\//
+const NODES = /^\/(v1|api|files|\.well-known)\//
 
 let made
 /** A certificate for as long as the tests run. */
