@@ -35,6 +35,7 @@ export async function attachMenu(at: HTMLElement, around: Around): Promise<void>
     { words: t('attachContact'), icon: 'card', act: () => around.open(async () => (await import('./ContactDialog.svelte')).default, props) },
     { words: t('attachCode'), icon: 'code-block', act: () => around.open(async () => (await import('./CodeDialog.svelte')).default, { ...props, onfiles: around.files }) },
   ]
+  if (!conversation.group && !conversation.toMyself) items.push({ words: t('shake'), icon: 'bell', act: () => { talk.send(conversation.id, { kind: 'shake' }); around.sent() } })
   if (around.formatting) items.push({ rule: true }, { words: w('showFormatting'), icon: 'text', act: around.formatting })
   menus.open({ label: t('attach'), anchor: at, side: 'top', align: 'start', items })
 }

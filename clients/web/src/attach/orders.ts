@@ -15,6 +15,8 @@ export interface Part {
   readonly width: number
   readonly height: number
   readonly url?: string | undefined
+  /** Bytes that were sent when it was last kept. */
+  readonly sent?: number | undefined
   readonly described?: Described | undefined
 }
 

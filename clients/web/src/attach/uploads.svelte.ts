@@ -36,7 +36,7 @@ class Sending implements Going {
   constructor(private readonly uploads: Uploads, order: Order) {
     this.order = order
     this.total = order.parts.reduce((sum, part) => sum + part.blob.size, 0)
-    this.#sent = order.parts.map((part) => (part.described ? part.blob.size : 0))
+    this.#sent = order.parts.map((part) => (part.described ? part.blob.size : (part.sent ?? 0)))
     order.parts.forEach((part, i) => {
       if (order.kind === 'attachment') return
       keepLocal(standIn(order.id, i), uploads.urlOf(part.blob))
@@ -56,7 +56,7 @@ class Sending implements Going {
     this.state = 'paused'
     this.#end?.abort()
     this.#end = undefined
-    void this.#keep({ ...this.order, paused: true })
+    void this.#keep({ ...this.order, paused: true, parts: this.order.parts.map((part, i) => ({ ...part, sent: this.#sent[i] ?? 0 })) })
   }
   resume(): void {
     this.problem = undefined

@@ -1,7 +1,7 @@
 // Which addresses are views of the client: the same rule as the node's (node/gateway/src/web/client.rs), so that the
 // service worker answers for exactly those. What asks for a page without script goes to the server.
 
-const NOT_PAGES = ['/v1/', '/.well-known/', '/assets/']
+const NOT_PAGES = ['/v1/', '/.well-known/', '/assets/', '/files/']
 const SERVERS_OWN = ['/healthz']
 
 export function isOurPage(url: URL): boolean {

@@ -14,7 +14,7 @@ const talk = (id: string, more: Partial<Conversation> = {}): Conversation => ({
 })
 const group = (more: Partial<GroupFacts> = {}): GroupFacts => ({ id: 'g', home: 'x', members: 3, role: 'member', standing: 'member', notice: '', mayPost: true, mayPin: false, mayCallAll: false, mutedUntil: 0, ...more })
 const message = (more: Partial<Message> = {}): Message => ({
-  key: 'k', sequence: 5, author: 'me', mine: true, system: false, time: 1000, sentTime: 0, said: { kind: 'text', blocks: [] }, answers: undefined, editedTime: 0, recalled: false, expired: false,
+  key: 'k', sequence: 5, author: 'me', mine: true, system: false, time: 1000, sentTime: 0, said: { kind: 'text', blocks: [{ kind: 0, level: 0, inlines: [{ text: 'words', marks: 0, link: '', mention: '' }] }] }, answers: undefined, editedTime: 0, recalled: false, expired: false,
   state: 'sent', problem: undefined, reactions: [], pinned: false, callsMe: false, ...more,
 })
 const windows = { editWindowMs: 100_000, recallWindowMs: 10_000 }
@@ -32,6 +32,9 @@ test('what can be done with a message', () => {
   expect(can({}, { group: group({ mayPin: true }) })).toEqual(['copy', 'edit', 'forward', 'pin', 'react', 'readers', 'recall', 'reply', 'select'])
   expect(can({}, { group: group({ standing: 'left' }) })).toEqual(['copy', 'forward', 'select'])
   expect(can({ mine: false }, { blocked: true })).not.toContain('reply')
+  const file = { hash: new Uint8Array(32), size: 1, type: '', name: '' }
+  expect(can({ mine: false, said: { kind: 'voice', file, durationMs: 1, waveform: new Uint8Array() } })).toEqual(['forward', 'reply', 'save', 'select'])
+  expect(can({ mine: false, said: { kind: 'voice', file, durationMs: 1, waveform: new Uint8Array(), burnS: 9 } })).toEqual(['reply'])
 })
 
 test('why nothing can be written', () => {

@@ -36,25 +36,41 @@ export function boxOf(width: number, height: number): { width: number; height: n
   return { width: fit(w, MEDIA_WIDTH), height: fit(h, MEDIA_HEIGHT) }
 }
 
-/** Rows of an album: as few as look well, each as wide as all; proportions between those of a door and of a window. */
+/** Proportions between those of a door and of a wide window: what is beyond is cut. */
+const NARROWEST = 0.6
+const WIDEST = 2.2
+const ROW_MAX = 5
+/** What another row costs: more of them are higher than one looks at. */
+const ROW_COST = 0.05
+
+/** Of one picture in a mosaic, of what is known of it. */
+export const clamped = (proportion: number): number => Math.min(WIDEST, Math.max(NARROWEST, proportion || 1))
+export const rowProportion = (row: readonly number[], proportions: readonly number[]): number => row.reduce((sum, i) => sum + clamped(proportions[i] ?? 1), 0)
+
+/** Rows of an album, each as wide as all, in their order: those of the heights that look best. The more there are, the lower. */
 export function mosaic(proportions: readonly number[]): number[][] {
-  const all = proportions.map((one) => Math.min(2.2, Math.max(0.6, one || 1)))
-  const rows: number[][] = []
-  const TARGET = 2.3
-  for (let at = 0; at < all.length; ) {
-    const left = all.length - at
-    let take = 1
-    let sum = all[at] as number
-    while (take < left && take < 4 && sum + (all[at + take] as number) / 2 < TARGET) { sum += all[at + take] as number; take++ }
-    // One alone in the last row is higher than all others: it is taken into the row before, or takes one from it.
-    if (left - take === 1 && take < 3) take++
-    rows.push(Array.from({ length: take }, (_, i) => at + i))
-    at += take
+  const n = proportions.length
+  const best = n <= 4 ? 1.9 : n <= 9 ? 2.5 : 3.3
+  const longest = n <= 9 ? ROW_MAX - 1 : ROW_MAX
+  /** The least that the first so many cost, and how long their last row is. */
+  const costs: { cost: number; row: number }[] = [{ cost: 0, row: 0 }]
+  for (let end = 1; end <= n; end++) {
+    let found = { cost: Infinity, row: 1 }
+    for (let row = 1, sum = 0; row <= Math.min(longest, end); row++) {
+      sum += clamped(proportions[end - row] ?? 1)
+      const cost = (costs[end - row]?.cost ?? 0) + Math.log(sum / best) ** 2 + ROW_COST
+      if (cost < found.cost) found = { cost, row }
+    }
+    costs.push(found)
   }
-  return rows.map((row) => row)
+  const rows: number[][] = []
+  for (let end = n; end > 0; ) {
+    const row = costs[end]?.row ?? 1
+    rows.unshift(Array.from({ length: row }, (_, i) => end - row + i))
+    end -= row
+  }
+  return rows
 }
-export const rowProportion = (row: readonly number[], proportions: readonly number[]): number =>
-  row.reduce((sum, i) => sum + Math.min(2.2, Math.max(0.6, proportions[i] || 1)), 0)
 
 /** About how high it will be, in pixels. */
 export function heightOf(said: Said): number {

@@ -57,6 +57,7 @@ const en = {
   attachPlace: 'A place',
   attachContact: 'Contact card',
   attachCode: 'Code',
+  shake: 'Shake their window',
   sendTo: 'Send to {name}',
   chosen: 'What is sent',
   chosenOne: '{name}, {size}, {at} of {of}',
@@ -131,7 +132,7 @@ const en = {
   // Forwarding.
   oneByOne: 'One by one',
   merged: 'As one record',
-  recordTitle: 'Chat with {name}',
+  recordTitle: 'Chat of {me} and {name}',
   recordTitleGroup: 'Chat in {name}',
 } as const
 

@@ -55,6 +55,7 @@ const zh: Translation<typeof en> = {
   attachPlace: '位置',
   attachContact: '名片',
   attachCode: '代码',
+  shake: '窗口抖动',
   sendTo: '发送给 {name}',
   chosen: '待发送的内容',
   chosenOne: '{name}，{size}，第 {at} 个，共 {of} 个',
@@ -125,7 +126,7 @@ const zh: Translation<typeof en> = {
 
   oneByOne: '逐条转发',
   merged: '合并转发',
-  recordTitle: '与 {name} 的聊天记录',
+  recordTitle: '{me} 和 {name} 的聊天记录',
   recordTitleGroup: '{name} 的聊天记录',
 }
 
