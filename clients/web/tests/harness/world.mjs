@@ -44,6 +44,10 @@ export class World {
         '--disable-dev-shm-usage',
         '--disable-gpu',
         '--ignore-certificate-errors',
+        // A microphone that hears a beep each second, and a person who lets the page listen.
+        '--use-fake-device-for-media-stream',
+        '--use-fake-ui-for-media-stream',
+        '--autoplay-policy=no-user-gesture-required',
         `--host-resolver-rules=${rules.join(', ')}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
         ...(options.args ?? []),
       ],
