@@ -77,7 +77,7 @@ export const security = [
       const other = await recover()
       await talkIsReady(other)
       await signedOut(page)
-      await row(other, name).click()
+      await row(other, 'File transfer').click()
       await message(other, 'known to this device').waitFor()
       await (await recover()).getByText('The name or the code is wrong, or the code was used already.').waitFor()
       test.world.alpha.passwords.set(name, NEXT)
