@@ -18,7 +18,7 @@ use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timi
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
 use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listen, Listeners, ServerTls, WebCertificate, bind};
-use startalk_protocol::{Code, DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
+use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
 use startalk_search::Search;
 use startalk_sequencer::{Handle, Sequencer};
 use tokio::{
@@ -37,6 +37,7 @@ use crate::{
     folder::{Folder, write_file},
     keys::{FirstStart, Identity, Keys, Shows},
     listen::{Servers, endpoints_of},
+    media,
     metrics::{Batches, Metrics},
     push,
     retention::Retention,
@@ -231,6 +232,7 @@ impl Node {
         let identity = Identity::new(keys.0, keys.1, &shows(&views, &endpoints, &ways.told))?;
 
         let gateway_slot: Arc<OnceLock<Gateway>> = Arc::default();
+        let files = Arc::default();
         let federation = {
             let gateway = gateway_slot.clone();
             let on_ephemeral = move |e: EphemeralIn| {
@@ -257,12 +259,17 @@ impl Node {
                 timings: timings(),
                 quota: Quota::default(),
                 on_ephemeral: Arc::new(on_ephemeral),
-                read_file: Arc::new(|_, _, _| Box::pin(std::future::ready(Err(Code::NoSuchFile.into())))),
+                read_file: media::reader(&files),
                 on_went_back: Arc::new(
                     |domain: &DomainName| tracing::warn!(%domain, "a peer says to have of us what this node does not know: either this node is an older copy of itself, or the peer lies; what it may lack is sent to it again"),
                 ),
             })
         };
+        let media = media::start(&folder, &settings.files, &views, &handle)?;
+        media.fetches_by(Arc::new(media::OverLinks { federation: federation.clone(), views: views.clone() }));
+        let _ = files.set(media.clone()); // set once
+        let erased: Arc<Notify> = Arc::default();
+        media::collects(&handle, erased.clone());
         let push_key = push::key(&folder, &public_url)?;
         let gateway = {
             let identity = identity.clone();
@@ -278,6 +285,7 @@ impl Node {
             config.zones = zones::offset_min;
             config.push_key = push_key.public().into();
             config.search = Some(search.clone());
+            config.media = Some(media.clone());
             config.providers = ways.providers.clone();
             config.directories.clone_from(&settings.directories);
             config.passkeys = ways.passkeys.clone();
@@ -294,7 +302,7 @@ impl Node {
             let look_for_old = retention.looker();
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
             let push = push.clone();
-            let (batches, search) = (batches.clone(), search.clone());
+            let (batches, search, media) = (batches.clone(), search.clone(), media.clone());
             Writer::start(
                 sequencer,
                 handle.clone(),
@@ -305,6 +313,12 @@ impl Node {
                     push.committed();
                     if let Some(last) = records.last() {
                         search.committed(last.position);
+                    }
+                    if records.iter().any(|r| matches!(r.event, Event::Erased(..))) {
+                        erased.notify_one();
+                    }
+                    if records.iter().any(|r| matches!(r.event, Event::FilesForgotten(..))) {
+                        media.wake();
                     }
                     if records.iter().any(|r| matches!(r.event, Event::PolicySet(..) | Event::OwnCharterSigned(..))) {
                         renew.notify_one();

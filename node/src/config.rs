@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Deserialize;
 use startalk_identity::ldap::Directory;
+use startalk_media::StoreConfig;
 use startalk_net::{HubUrl, Listen, RootCertificate, discovery::Peer};
 use startalk_protocol::{
     DomainName,
@@ -18,7 +19,10 @@ use startalk_protocol::{
     trust::{Fingerprint, Registration, host_is_plausible},
 };
 
-use crate::sign_in::{ProviderSettings, RawDirectory, RawProvider};
+use crate::{
+    media::RawFiles,
+    sign_in::{ProviderSettings, RawDirectory, RawProvider},
+};
 
 /// Ports tried in this order when none is asked for.
 const PORTS: [u16; 2] = [443, 8443];
@@ -82,6 +86,9 @@ pub struct Raw {
     /// Directories; in the file alone.
     #[arg(skip)]
     pub ldap: Vec<RawDirectory>,
+    /// Where files lie; in the file alone.
+    #[arg(skip)]
+    pub files: RawFiles,
 }
 
 impl Raw {
@@ -108,6 +115,7 @@ impl Raw {
             push_roots: self.push_roots.or(file.push_roots),
             oidc: file.oidc,
             ldap: file.ldap,
+            files: file.files,
         }
     }
 
@@ -163,6 +171,7 @@ impl Raw {
             push_allow_private_addresses: self.push_allow_private_addresses.unwrap_or(false),
             push_roots: self.push_roots.as_deref().map(|path| roots("--push-roots", path)).transpose()?.unwrap_or_default(),
             providers: self.oidc.into_iter().map(RawProvider::resolve).collect::<anyhow::Result<_>>()?,
+            files: self.files.resolve()?,
             directories: self.ldap.into_iter().map(RawDirectory::resolve).collect::<anyhow::Result<_>>()?,
         })
     }
@@ -201,6 +210,8 @@ pub struct Settings {
     pub push_roots: Vec<RootCertificate>,
     /// By which people sign in.
     pub providers: Vec<ProviderSettings>,
+    /// Where whole files lie.
+    pub files: StoreConfig,
     /// That know passwords of people, and list them.
     pub directories: Vec<Arc<Directory>>,
 }

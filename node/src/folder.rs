@@ -1,6 +1,6 @@
 //! The data folder: its format, its lock, its paths. One process per folder.
 //!
-//! Layout: `FORMAT` (a number), `LOCK`, `keys/`, `journal/`, `views/` and `search/` (disposable), `views.clean` (present after a clean
+//! Layout: `FORMAT` (a number), `LOCK`, `keys/`, `journal/`, `views/` and `search/` (disposable), `files/` (what media keeps), `views.clean` (present after a clean
 //! stop), `views.doubted` (found damaged by a running node), `control.sock`; what `swap.rs` owns. Folder 0700, keys 0600.
 
 use std::{
@@ -110,6 +110,11 @@ impl Folder {
     /// The search index; may be deleted at any stop.
     pub fn search(&self) -> PathBuf {
         self.root.join("search")
+    }
+
+    /// Bytes of files, uploads under way and copies of other domains' files.
+    pub fn files(&self) -> PathBuf {
+        self.root.join("files")
     }
 
     /// The keys' folder.

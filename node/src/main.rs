@@ -15,6 +15,7 @@ mod config;
 mod folder;
 mod keys;
 mod listen;
+mod media;
 mod metrics;
 mod offline;
 mod push;

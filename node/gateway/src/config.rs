@@ -8,6 +8,7 @@ use startalk_domain::{
     context::{Zones, utc_only},
 };
 use startalk_identity::{ldap::Directory, oidc::Provider, passkey::Passkeys};
+use startalk_media::Media;
 use startalk_protocol::{AccountName, DomainName, UserId};
 use startalk_search::Search;
 use startalk_sequencer::Handle;
@@ -50,6 +51,8 @@ pub struct GatewayConfig {
     pub remote_readers: Option<RemoteReaders>,
     /// The key with which this node shows itself to push services, as browsers are told it; empty: it does not push.
     pub push_key: Bytes,
+    /// Files; `None`: they are refused.
+    pub media: Option<Media>,
     /// Answers searches; `None`: they are refused.
     pub search: Option<Arc<Search>>,
     /// Providers by which people sign in, in the order in which they are shown.
@@ -80,6 +83,7 @@ impl GatewayConfig {
             record: Arc::new(Bytes::new),
             remote_readers: None,
             push_key: Bytes::new(),
+            media: None,
             search: None,
             providers: Vec::new(),
             directories: Vec::new(),

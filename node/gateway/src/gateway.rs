@@ -22,8 +22,9 @@ use tokio::{
 };
 
 use crate::{
-    away::Away, config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, framing::Framing, guard::Guard,
-    marks::Marks, passkeys::Ceremonies, presence::Presences, registry::Registry, session::Session, web, websocket::WebSocket,
+    away::Away, config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, files, framing::Framing,
+    guard::Guard, marks::Marks, passkeys::Ceremonies, presence::Presences, registry::Registry, session::Session, web,
+    websocket::WebSocket,
 };
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.
@@ -66,6 +67,10 @@ pub(crate) struct Inner {
     pub hashing: Semaphore,
     pub reading: Arc<Semaphore>,
     pub searching: Semaphore,
+    /// Requests for files.
+    pub files: files::Counted,
+    /// Seals the cookies with which browsers load files.
+    pub files_seal: files::Seal,
     /// What a password is compared with that nobody has.
     pub nobodys_hash: OnceLock<String>,
     pub router: OnceLock<axum::Router>,
@@ -83,6 +88,7 @@ impl Gateway {
         let pushed = config.views.journal.head().position;
         let inner = Inner {
             cursor_key: CursorKey::new(config.cursor_secret),
+            files_seal: files::Seal::new(&config.cursor_secret),
             guard: Guard::new(&config.limits),
             config,
             registry: Registry::default(),
@@ -98,6 +104,7 @@ impl Gateway {
             hashing: Semaphore::new(HASHING_MAX),
             reading: Arc::new(Semaphore::new(READING_MAX)),
             searching: Semaphore::new(SEARCHING_MAX),
+            files: files::Counted::default(),
             nobodys_hash: OnceLock::new(),
             router: OnceLock::new(),
             below: OnceLock::new(),

@@ -20,6 +20,7 @@ pub mod edge;
 mod enter;
 mod ephemera;
 mod fan_out;
+mod files;
 mod framing;
 mod gateway;
 mod groups;

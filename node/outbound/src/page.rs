@@ -151,7 +151,8 @@ impl Said {
 fn decoded(bytes: &[u8], media_type: &str) -> String {
     let named = |text: &str| {
         let (_, after) = text.split_once("charset=")?;
-        let name: String = after.trim_start_matches(['"', '\'']).chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let name: String =
+            after.trim_start_matches(['"', '\'']).chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         encoding_rs::Encoding::for_label(name.as_bytes())
     };
     let beginning = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).to_ascii_lowercase();

@@ -13,6 +13,10 @@ pub struct Storage {
     pub journal_bytes: u64,
     pub views_bytes: u64,
     pub checkpoints_bytes: u64,
+    /// Files that people here have sent, as far as they lie on this disk, and uploads under way.
+    pub files_bytes: u64,
+    /// Copies of other domains' files.
+    pub cache_bytes: u64,
     /// Backups in the folder where the API puts them.
     pub backups_bytes: u64,
     /// What the disk still takes.
@@ -29,6 +33,8 @@ pub(super) fn measure(backend: &Backend) -> Storage {
         journal_bytes: folder("journal"),
         views_bytes: folder("views"),
         checkpoints_bytes: folder("checkpoints"),
+        files_bytes: folder("files/blobs") + folder("files/uploads"),
+        cache_bytes: folder("files/cache"),
         backups_bytes: bytes_in(&backend.backups),
         free_bytes: free(&backend.folder),
         reserve_bytes: startalk_sequencer::FREE_BYTES_MIN,

@@ -20,7 +20,7 @@ use crate::{
     boot, clock, config,
     folder::{Folder, FolderError},
     keys::Keys,
-    offline,
+    media, offline,
     words::say,
 };
 
@@ -200,6 +200,9 @@ enum Verb {
     Doctor,
     /// Make the views again from the whole journal, without checkpoints (the node must be stopped) / 不用检查点，由完整日志重建视图（须先停止节点）
     Rebuild,
+    /// The process that decodes pictures; the node starts it.
+    #[command(name = media::WORKER, hide = true)]
+    MediaWorker { words: Vec<String> },
 }
 
 #[derive(Subcommand, Debug)]
@@ -456,7 +459,12 @@ impl Verb {
             Self::Backup { to } => Request::Backup { to: std::path::absolute(to).unwrap_or_else(|_| to.clone()) },
             Self::Compact => Request::Compact,
             Self::Doctor => Request::Doctor,
-            Self::Up(_) | Self::Restore { .. } | Self::Rebuild | Self::Key(KeyVerb::Export) | Self::Keys(KeyVerb::Export) => {
+            Self::MediaWorker { .. }
+            | Self::Up(_)
+            | Self::Restore { .. }
+            | Self::Rebuild
+            | Self::Key(KeyVerb::Export)
+            | Self::Keys(KeyVerb::Export) => {
                 return None;
             }
         })
@@ -469,6 +477,9 @@ impl Verb {
 /// For [`words_of`].
 pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
     let Options { data, json, verb, .. } = options;
+    if let Verb::MediaWorker { words } = &verb {
+        return Ok(startalk_media::worker::run(startalk_media::worker::Wanted::read(words))?);
+    }
     let progress = progress_bar(language, json);
     if let Some(request) = verb.request() {
         let value = match control::ask(&data, &request, &progress) {

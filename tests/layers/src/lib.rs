@@ -11,6 +11,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-domain", &["startalk-protocol", "startalk-journal"]),
     ("startalk-sequencer", &["startalk-protocol", "startalk-domain", "startalk-journal"]),
     ("startalk-outbound", &["startalk-net"]),
+    ("startalk-media", &["startalk-protocol", "startalk-domain", "startalk-outbound"]),
     ("startalk-push", &["startalk-protocol", "startalk-domain", "startalk-outbound"]),
     ("startalk-search", &["startalk-protocol", "startalk-domain"]),
     ("startalk-intake", &["startalk-protocol", "startalk-domain"]),
@@ -18,7 +19,15 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
     (
         "startalk-gateway",
-        &["startalk-protocol", "startalk-net", "startalk-domain", "startalk-sequencer", "startalk-search", "startalk-identity"],
+        &[
+            "startalk-protocol",
+            "startalk-net",
+            "startalk-domain",
+            "startalk-sequencer",
+            "startalk-search",
+            "startalk-media",
+            "startalk-identity",
+        ],
     ),
     ("startalk-web", &[]),
     (
@@ -31,6 +40,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "startalk-domain",
             "startalk-sequencer",
             "startalk-outbound",
+            "startalk-media",
             "startalk-push",
             "startalk-search",
             "startalk-intake",

@@ -27,7 +27,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const PAGE: &str = "index.html";
 const HASHED: &str = "assets/";
 /// Addresses that are never the client's, whatever a browser says that it takes.
-const NOT_PAGES: &[&str] = &["v1/", "api/", ".well-known/", HASHED];
+const NOT_PAGES: &[&str] = &["v1/", "api/", "files/", ".well-known/", HASHED];
 
 /// One file of the web client.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,8 @@
 //! attempts are counted by its host too, it makes and recovers no accounts, and a denied domain's page gets nothing.
 //! A page without an origin (a file, a frame in a sandbox) or without TLS may not.
 
+use std::sync::atomic::Ordering;
+
 use axum::{
     Extension,
     extract::Request,
@@ -46,6 +48,7 @@ pub(super) async fn upgrade(Extension(client): Extension<Client>, mut request: R
     let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    client.is_session.store(true, Ordering::Relaxed);
     *client.upgrade.lock() = Some(Upgrade { on: hyper::upgrade::on(&mut request), foreign });
     let upgrade = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
@@ -56,7 +59,7 @@ pub(super) async fn upgrade(Extension(client): Extension<Client>, mut request: R
 }
 
 /// Whether the operator wants nothing to do with the domain whose page asks.
-fn is_denied(client: &Client, host: &str) -> bool {
+pub(crate) fn is_denied(client: &Client, host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let store = &*client.gateway.config.views.store;
     name.parse::<DomainName>().is_ok_and(|domain| domain != client.gateway.config.domain && directory::is_denied(store, &domain))

@@ -70,7 +70,7 @@ pub(super) async fn only_safely(Extension(client): Extension<Client>, request: R
 }
 
 /// Whether a page of this server asks, or no page at all: browsers always say which, for forms and for WebSocket.
-pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or("?"));
     if let Some(site) = text(&HeaderName::from_static("sec-fetch-site")) {
         return site == "same-origin" || site == "none"; // none: the person did it, by a reload
@@ -82,7 +82,7 @@ pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
 
 /// The server whose page asks, `host` or `host:port`, if it is not this one and is reached over TLS. The client that a
 /// server gives out may have accounts of other domains; what anybody else's page could do is in `handshake.rs`.
-pub(super) fn foreign(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn foreign(headers: &HeaderMap) -> Option<&str> {
     let host = headers.get(header::ORIGIN)?.to_str().ok()?.strip_prefix("https://")?;
     let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
     (!host.is_empty() && host.len() <= HOST_BYTES_MAX && host.chars().all(is_host)).then_some(host)

@@ -10,9 +10,14 @@ mod headers;
 mod home;
 mod join;
 mod page;
+mod stall;
 mod words;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use axum::{
     Extension, Router,
@@ -32,10 +37,12 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
-use crate::gateway::Inner;
+use crate::{files, gateway::Inner};
 
 pub use callback::PATH as CALLBACK_PATH;
 pub use client::{WebClient, WebFile};
+pub(crate) use handshake::is_denied;
+pub(crate) use headers::{foreign, is_same_origin};
 
 /// Until a request's head must be whole; also how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -60,6 +67,8 @@ pub(crate) struct Client {
     pub tls: bool,
     /// Where the handshake of a WebSocket leaves the connection.
     upgrade: Arc<Mutex<Option<Upgrade>>>,
+    /// It became a session, which has limits of its own.
+    is_session: Arc<AtomicBool>,
 }
 
 /// A connection on its way to a WebSocket.
@@ -81,8 +90,8 @@ pub(crate) async fn serve<S>(gateway: &Arc<Inner>, stream: S, from: IpAddr, tls:
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let upgrade = Arc::new(Mutex::new(None));
-    let client = Client { gateway: gateway.clone(), from, tls, upgrade: upgrade.clone() };
+    let (upgrade, is_session) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
+    let client = Client { gateway: gateway.clone(), from, tls, upgrade: upgrade.clone(), is_session: is_session.clone() };
     let router = gateway.router.get_or_init(|| routes(gateway.below.get())).clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let (client, router) = (client.clone(), router.clone());
@@ -90,6 +99,10 @@ where
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Asker(from));
             request.extensions_mut().insert(client);
+            // Bytes of files come as long as they come; what stands still ends there.
+            if files::is_body(&request) {
+                return router.oneshot(request).await;
+            }
             match tokio::time::timeout(ANSWER_TIMEOUT, router.oneshot(request)).await {
                 Ok(answer) => answer,
                 Err(_) => Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
@@ -106,7 +119,8 @@ where
         .keep_alive_interval(HEAD_TIMEOUT)
         .keep_alive_timeout(HEAD_TIMEOUT);
     // Boxed, so that its memory goes when the connection becomes a session.
-    let connection = Box::pin(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let connection =
+        Box::pin(builder.serve_connection_with_upgrades(TokioIo::new(stall::Stalling::new(stream, is_session)), service));
     if let Err(error) = connection.await {
         tracing::debug!(%from, %error, "an HTTP connection ended");
     }
@@ -119,7 +133,8 @@ fn routes(below: Option<&(&'static str, Router)>) -> Router {
     if let Some((path, router)) = below {
         all = all.nest(path, router.clone());
     }
-    all.route("/v1/ws", any(handshake::upgrade))
+    all.nest(files::BASE, files::routes())
+        .route("/v1/ws", any(handshake::upgrade))
         .route(callback::PATH, get(callback::come_back))
         .route("/.well-known/startalk/domain", get(record))
         .route("/healthz", get(health))
