@@ -116,9 +116,9 @@ export class Door {
     const access = await this.access().catch(() => undefined)
     if (!access) return false
     if (!this.#own) {
-      let again = false
-      for (const [path, url] of this.#held) if (url === this.#nothing) { this.#held.delete(path); again = true }
-      return again
+      // What failed is asked for anew when it is looked at again; how often is for who looks.
+      for (const [path, url] of this.#held) if (url === this.#nothing) this.#held.delete(path)
+      return false
     }
     if (Date.now() - this.#made < FRESH_MS) return false
     this.#renewing ??= this.#session(access).then(() => true, () => false).finally(() => (this.#renewing = undefined))
