@@ -44,6 +44,7 @@ use crate::{
     sign_in::Ways,
     space::wait_for_space,
     store, swap,
+    timers::Timers,
     told::{Told, url},
     words::say,
     writer::Writer,
@@ -298,8 +299,10 @@ impl Node {
         let renew = identity.wanted();
         let batches = Arc::new(Batches::default());
         let retention = Retention::start(handle.clone())?;
+        let timers = Timers::start(handle.clone(), views.clone())?;
         let writer = {
             let look_for_old = retention.looker();
+            let timed = timers.committed();
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
             let push = push.clone();
             let (batches, search, media) = (batches.clone(), search.clone(), media.clone());
@@ -311,6 +314,7 @@ impl Node {
                     gateway.committed(records);
                     federation.committed(records);
                     push.committed();
+                    timed(records);
                     if let Some(last) = records.last() {
                         search.committed(last.position);
                     }
@@ -412,6 +416,7 @@ impl Node {
         quic.close(0_u32.into(), b"stopping");
         tokio::task::spawn_blocking(move || {
             drop(retention);
+            drop(timers);
             drop(compactor);
             search.stop();
             writer.stop()

@@ -24,6 +24,7 @@ mod sign_in;
 mod space;
 mod store;
 mod swap;
+mod timers;
 mod told;
 mod words;
 mod writer;

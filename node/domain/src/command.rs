@@ -18,8 +18,11 @@ use crate::{
     files::NewFile,
     governance::NewPolicy,
     groups::{GroupAct, GroupLink, GroupTended},
+    kept::PlayedMove,
+    later::{NewReminder, NewScheduled},
     notify::{self, NewSubscription, Unreached},
     outbox::Restart,
+    stickers::StickerChange,
     ways::{Identity, NewPasskey, Newcomer, PasskeyUse},
 };
 
@@ -416,6 +419,65 @@ pub enum Command {
     Retain {
         clock_ms: u64,
     },
+    // Later
+    /// Has something said at a time.
+    Schedule {
+        account: u64,
+        new: NewScheduled,
+    },
+    /// Another time, or other words, for it; `None`: as before.
+    ChangeScheduled {
+        account: u64,
+        number: u64,
+        at_ms: Option<u64>,
+        content: Option<Bytes>,
+    },
+    CancelScheduled {
+        account: u64,
+        number: u64,
+    },
+    SendScheduled {
+        account: u64,
+        number: u64,
+    },
+    SetReminder {
+        account: u64,
+        new: NewReminder,
+    },
+    EndReminder {
+        account: u64,
+        number: u64,
+    },
+    /// The reader has opened a message that burns. `clock_ms`: the clock itself, which journal time may be ahead of.
+    OpenMessage {
+        account: u64,
+        conversation: u64,
+        sequence: u64,
+        clock_ms: u64,
+    },
+    /// Does what is due by this time of the clock; `More`: there is more of it.
+    WorkDue {
+        clock_ms: u64,
+    },
+    // What an account keeps for itself
+    SaveMessage {
+        account: u64,
+        conversation: u64,
+        sequence: u64,
+        note: String,
+    },
+    RemoveSaved {
+        account: u64,
+        number: u64,
+    },
+    ChangeStickers {
+        account: u64,
+        change: StickerChange,
+    },
+    /// What accounts have listened to.
+    MarkPlayed {
+        played: Vec<PlayedMove>,
+    },
     // Other domains
     MeetPeer {
         record: Box<VerifiedRecord>,
@@ -541,6 +603,12 @@ impl Command {
                 | Self::Send { .. }
                 | Self::Edit { .. }
                 | Self::ReceiveItem { .. }
+                | Self::Schedule { .. }
+                | Self::ChangeScheduled { .. }
+                | Self::SendScheduled { .. }
+                | Self::SetReminder { .. }
+                | Self::SaveMessage { .. }
+                | Self::ChangeStickers { .. }
                 | Self::CreateGroup { .. }
                 | Self::ActInGroup { .. }
                 | Self::JoinGroup { .. }
@@ -571,6 +639,8 @@ pub enum Answer {
         device: u64,
     },
     Conversation(u64),
+    /// Of an entry of a list of the account's.
+    Number(u64),
     Peer(u64),
     Invitation {
         invitation: u64,

@@ -17,7 +17,7 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    files, governance, groups, notify, outbox, quotas, retention,
+    files, governance, groups, kept, later, notify, outbox, quotas, retention, stickers,
     store::{Changes, Read, Store, TreeError, Tx},
     timeline, ways,
 };
@@ -147,6 +147,22 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),
         Command::TellTime => governance::tell_time(tx, ctx),
         Command::Retain { clock_ms } => retention::retain(tx, ctx, clock_ms),
+        Command::Schedule { account, new } => later::schedule(tx, ctx, account, new),
+        Command::ChangeScheduled { account, number, at_ms, content } => later::change(tx, ctx, account, number, at_ms, content),
+        Command::CancelScheduled { account, number } => later::cancel(tx, account, number),
+        Command::SendScheduled { account, number } => later::send_now(tx, ctx, account, number),
+        Command::SetReminder { account, new } => later::set_reminder(tx, ctx, account, new),
+        Command::EndReminder { account, number } => later::end_reminder(tx, account, number),
+        Command::OpenMessage { account, conversation, sequence, clock_ms } => {
+            conversations::open_message(tx, ctx, account, conversation, sequence, clock_ms)
+        }
+        Command::WorkDue { clock_ms } => later::work(tx, ctx, clock_ms),
+        Command::SaveMessage { account, conversation, sequence, note } => {
+            kept::save(tx, ctx, account, conversation, sequence, note)
+        }
+        Command::RemoveSaved { account, number } => kept::remove_saved(tx, account, number),
+        Command::ChangeStickers { account, change } => stickers::change(tx, ctx, account, change),
+        Command::MarkPlayed { played } => kept::mark_played(tx, &played),
         Command::MeetPeer { record, proof } => directory::meet(tx, ctx, &record, proof),
         Command::TendGroup { conversation, tended } => groups::tend(tx, ctx, conversation, tended),
         Command::SetPeerRule { domain, rule, forget_key } => directory::set_rule(tx, ctx, &domain, rule, forget_key),
@@ -201,6 +217,8 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     retention::apply(tx, record);
     quotas::apply(tx, record);
     files::apply(tx, record);
+    later::apply(tx, record);
+    kept::apply(tx, record);
 }
 
 /// A batch that was decided on: to be appended to the journal, then committed to the views.

@@ -104,7 +104,11 @@ message_bodies!(
     pb::OpennessSetBody,
     pb::IdentityLinkedBody,
     pb::PasskeyAddedBody,
-    pb::FilesMetBody
+    pb::FilesMetBody,
+    pb::MessageScheduledBody,
+    pb::ReminderSetBody,
+    pb::SavedSetBody,
+    pb::StickersSetBody
 );
 
 fn unsalt<B: BodyBytes>(bytes: Bytes) -> Option<Salted<B>> {
@@ -233,6 +237,11 @@ events! {
     132 PasskeyAdded pb::PasskeyAddedBody;
     133 PasskeyRemoved Nothing;
     134 PasskeyUsed Nothing;
+    140 MessageScheduled pb::MessageScheduledBody;
+    141 ScheduledEnded Nothing;
+    142 ScheduledFailed Nothing;
+    143 ReminderSet pb::ReminderSetBody;
+    144 ReminderMoved Nothing;
     150 RetentionMoved Nothing;
     151 ClockSeen Nothing;
     160 FilesMet pb::FilesMetBody;
@@ -240,6 +249,11 @@ events! {
     162 FilesReleased Nothing;
     163 FilesForgotten Nothing;
     164 FilesGone Nothing;
+    165 MessageOpened Nothing;
+    166 MessageBurnt Nothing;
+    167 SavedSet pb::SavedSetBody;
+    168 StickersSet pb::StickersSetBody;
+    169 PlayedMarked Nothing;
 }
 
 impl Event {
@@ -250,7 +264,15 @@ impl Event {
 
     /// Whether the kind takes a number in its conversation: what is said in it, and changes of that.
     pub fn is_numbered(&self) -> bool {
-        !matches!(self, Self::MarksMoved(..) | Self::MarksSent(..) | Self::Erased(..) | Self::ItemRefused(..))
+        !matches!(
+            self,
+            Self::MarksMoved(..)
+                | Self::MarksSent(..)
+                | Self::Erased(..)
+                | Self::ItemRefused(..)
+                | Self::MessageOpened(..)
+                | Self::MessageBurnt(..)
+        )
     }
 
     /// The one place where kinds and versions of the past become those of today; so far there is nothing to do.
@@ -267,6 +289,7 @@ impl Event {
             | Self::MarksSent(pb::MarksSent { out, .. }, _)
             | Self::ProfileSent(pb::ProfileSent { out, .. }, _)
             | Self::GroupInviteSent(pb::GroupInviteSent { out, .. }, _)
+            | Self::MessageOpened(pb::MessageOpened { out, .. }, _)
             | Self::GroupSubmitted(pb::GroupSubmitted { out, .. }, _) => out.as_slice(),
             Self::ProfileSet(pb::ProfileSet { out, .. }, _) | Self::AccountDeleted(pb::AccountDeleted { out, .. }, _) => out,
             _ => &[],
@@ -283,6 +306,7 @@ impl Event {
             | Self::MessageEdited(pb::MessageEdited { r#in, .. }, _)
             | Self::MessageRecalled(pb::MessageRecalled { r#in, .. }, _)
             | Self::MarksMoved(pb::MarksMoved { r#in, .. }, _)
+            | Self::MessageOpened(pb::MessageOpened { r#in, .. }, _)
             | Self::GroupRecorded(pb::GroupRecorded { r#in, .. }, _)
             | Self::GroupInvited(pb::GroupInvited { r#in, .. }, _)
             | Self::GroupSubmissionRefused(pb::GroupSubmissionRefused { r#in, .. }, _) => r#in.as_ref(),

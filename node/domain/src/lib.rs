@@ -4,7 +4,8 @@
 //! The way of a command: [`domain::handle`] decides in a [`store::Tx`]; the sequencer appends the records to the
 //! journal and then commits the changes; whoever asks reads [`store::Store`]. Each module owns one key prefix and says
 //! so on top of its `mod.rs`: governance `g`, directory `d`, accounts `a`, contacts `b`, timeline `t`, conversations
-//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`, ways `k`, files `f`. `apply` of a module
+//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`, ways `k`, retention `r`,
+//! quotas `q`, files `f`, later `l`, kept `e`. `apply` of a module
 //! reads only its own keys.
 //!
 //! Invariant: views are a function of the journal; rebuilt, they are the same.
@@ -25,6 +26,8 @@ pub mod feed;
 pub mod files;
 pub mod governance;
 pub mod groups;
+pub mod kept;
+pub mod later;
 pub mod notify;
 pub mod outbox;
 pub mod quotas;
@@ -37,3 +40,4 @@ pub mod ways;
 pub use command::{Actor, Answer, Command};
 pub use domain::{Decided, Views, handle, replay};
 pub use event::{Event, Recorded};
+pub use kept::stickers;

@@ -142,6 +142,16 @@ fn samples() -> Vec<Event> {
         Event::FilesReleased(pb::FilesReleased { account: 1, files: vec![2] }, None),
         Event::FilesForgotten(pb::FilesForgotten { files: vec![2] }, None),
         Event::FilesGone(pb::FilesGone { files: vec![2] }, None),
+        Event::MessageScheduled(pb::MessageScheduled { account: 1, number: 2, at_ms: TIME_MS + 60_000, conversation: 3, reply_to: bytes(41, 16), reply_sequence: 4, key: bytes(42, 16), replaces: 5, files: vec![1] }, salted(pb::MessageScheduledBody { to: "bob@b.example".into(), content: bytes(43, 20) })),
+        Event::ScheduledEnded(pb::ScheduledEnded { account: 1, number: 2, said: true, conversation: 3, sequence: 4 }, None),
+        Event::ScheduledFailed(pb::ScheduledFailed { account: 1, number: 2, code: "blocked".into() }, None),
+        Event::ReminderSet(pb::ReminderSet { account: 1, number: 2, at_ms: TIME_MS + 60_000, conversation: 3, sequence: 4, replaces: 5 }, salted(pb::ReminderSetBody { note: "call 小王".into() })),
+        Event::ReminderMoved(pb::ReminderMoved { account: 1, number: 2, due: true }, None),
+        Event::MessageOpened(pb::MessageOpened { target: 4, reader: 2, burn_at_ms: TIME_MS + 10_000, r#in: link_in(20), out: Some(link_out(21)) }, None),
+        Event::MessageBurnt(pb::MessageBurnt { target: 4, burn_at_ms: TIME_MS + 10_000 }, None),
+        Event::SavedSet(pb::SavedSet { account: 1, number: 2, conversation: 3, sequence: 4, replaces: 5, removed: true }, salted(pb::SavedSetBody { note: "soup".into() })),
+        Event::StickersSet(pb::StickersSet { account: 1, number: 2, removed: vec![1], order: vec![2, 3], files: vec![1] }, salted(pb::StickersSetBody { sticker: bytes(44, 40) })),
+        Event::PlayedMarked(pb::PlayedMarked { played: vec![pb::Played { account: 1, conversation: 3, sequences: vec![4, 300] }] }, None),
     ]
 }
 

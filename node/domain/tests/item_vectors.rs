@@ -21,7 +21,10 @@ use startalk_domain::{
 };
 use startalk_protocol::{
     MessageId,
-    pb::link::{Item, Message, item::Kind},
+    pb::{
+        content::Content,
+        link::{Item, Message, item::Kind},
+    },
 };
 
 const EPOCH: [u8; 16] = [0xaa; 16];
@@ -95,11 +98,13 @@ impl Bob {
             "writes" => {
                 self.counter += 1;
                 let id = MessageId::from_slice(&bytes(&step["id"])).unwrap();
+                let burn_s = u32::try_from(step["burn_s"].as_u64().unwrap_or(0)).unwrap();
+                let content = Content { burn_s, ..Content::decode(harness::text("hello")).unwrap() };
                 let send = Command::Send {
                     actor: self.bob,
                     to: Target::User(alice),
                     counter: self.counter,
-                    content: harness::text("hello"),
+                    content: content.encode_to_vec().into(),
                     reply_to: None,
                     reply_sequence: 0,
                     known_id: Some(id),
@@ -122,7 +127,12 @@ impl Bob {
 
 #[test]
 fn every_item_ends_as_its_vector_says() {
-    let vectors = read("items.json");
+    for vectors in [read("items.json"), read("opened.json")] {
+        every_item_of(&vectors);
+    }
+}
+
+fn every_item_of(vectors: &Value) {
     for case in vectors["cases"].as_array().unwrap() {
         let mut bob = Bob::new();
         assert_eq!(bob.node.now_ms, vectors["now_ms"].as_u64().unwrap());

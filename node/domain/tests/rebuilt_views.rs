@@ -3,23 +3,35 @@
 
 mod harness;
 
+use std::collections::HashMap;
+
+use bytes::Bytes;
 use harness::{Node, Seeded, deliver, follow, text, user};
+use prost::Message as _;
 use startalk_domain::{
     Actor, Command,
     accounts::{self, Arrival, Source},
     availability::{AutoReply, Said, Schedule, Span},
     command::{MarkMove, Target},
     contacts::{Arrangement, FirstContact, Openness},
-    directory,
+    conversations, directory,
     domain::LAYOUT,
+    files::NewFile,
     governance::{NewPolicy, RetentionOf},
     groups::{self, Banned, GroupAct, Role, Text},
+    kept::PlayedMove,
+    later::{NewReminder, NewScheduled},
     notify::{NewSubscription, Settings, Unreached},
     replay,
+    stickers::{self, StickerChange},
     store::{Store, checkpoint::Incoming},
     ways::{Identity, NewPasskey},
 };
 use startalk_journal::ReadJournal;
+use startalk_protocol::{
+    UserId,
+    pb::content::{Content, File, Sticker},
+};
 
 fn digest(store: &Store, position: u64) -> u128 {
     store.flush(position, [0; 8], LAYOUT).unwrap();
@@ -59,7 +71,7 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
     let conversation = conversations.get(random.below(conversations.len().max(1) as u64) as usize).copied().unwrap_or(1);
     let sequence = random.below(30) + 1;
     let name = format!("p{}@{}", random.below(5), ["a.example", "b.example"][random.below(2) as usize]);
-    let command = match random.below(44) {
+    let command = match random.below(54) {
         20..=22 => Command::Send {
             actor,
             to: Target::Conversation(conversation),
@@ -135,6 +147,16 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
             node.now_ms += 6 * 3_600_000;
             Command::Retain { clock_ms: node.now_ms - random.below(2) * 20 * 3_600_000 }
         }
+        44..=49 => later(node, random, actor, conversation, user(&name)),
+        50..=53 => Command::Send {
+            actor,
+            to: Target::User(user(&name)),
+            counter,
+            content: burning(),
+            reply_to: None,
+            reply_sequence: 0,
+            known_id: None,
+        },
         19 if sequence % 5 < 4 => {
             node.now_ms += random.below(100_000);
             match arrivals(node, actor.account, sequence) {
@@ -184,6 +206,65 @@ fn act(node: &mut Node, random: &mut Seeded, people: &mut [Person]) {
         }
     };
     let _ = node.run(command); // refusals are part of it
+}
+
+/// A text that burns a minute after it was opened.
+fn burning() -> bytes::Bytes {
+    let content = Content::decode(text("words")).unwrap();
+    Content { burn_s: 60, ..content }.encode_to_vec().into()
+}
+
+/// Something about later, or kept for oneself.
+fn later(node: &mut Node, random: &mut Seeded, actor: Actor, conversation: u64, to: UserId) -> Command {
+    let head = startalk_domain::timeline::head(&*node.store, conversation).sequence;
+    let (account, number, sequence) = (actor.account, random.below(6) + 1, random.below(head.max(1)) + 1);
+    let at_ms = node.now_ms + random.below(400_000);
+    let to = if random.below(2) == 0 { Target::User(to) } else { Target::Conversation(conversation) };
+    match random.below(18) {
+        0 => {
+            let content = if random.below(3) == 0 { burning() } else { text("later") };
+            let key = [random.below(200) as u8; 16];
+            Command::Schedule { account, new: NewScheduled { to, content, reply_to: None, reply_sequence: 0, at_ms, key } }
+        }
+        1 => Command::ChangeScheduled { account, number, at_ms: Some(at_ms), content: None },
+        2 => Command::CancelScheduled { account, number },
+        3 => Command::SendScheduled { account, number },
+        4 => {
+            let number = if random.below(2) == 0 { 0 } else { number };
+            Command::SetReminder { account, new: NewReminder { number, conversation, sequence, at_ms, note: "call".into() } }
+        }
+        5 => Command::EndReminder { account, number },
+        6 | 7 => Command::SaveMessage { account, conversation, sequence, note: number.to_string() },
+        8 => Command::RemoveSaved { account, number },
+        9 | 14 => {
+            let hash = [number as u8 % 2; 32];
+            if random.below(2) == 0 {
+                let file = NewFile { hash, size: 9, media_type: "image/png".into(), picture: None };
+                return Command::HoldFiles { account, files: vec![file] };
+            }
+            let hash = Bytes::copy_from_slice(&hash);
+            let file = File { hash, size: 9, r#type: "image/png".into(), name: "a".into() };
+            let sticker = Sticker { file: Some(file), ..Sticker::default() }.encode_to_vec();
+            Command::ChangeStickers { account, change: StickerChange::Own(sticker.into()) }
+        }
+        10 if random.below(2) == 0 => Command::ChangeStickers { account, change: StickerChange::Remove(number) },
+        10 => {
+            let mut order: Vec<u64> = stickers::stickers(&*node.store, account).entries.iter().map(|s| s.number).collect();
+            order.reverse();
+            Command::ChangeStickers { account, change: StickerChange::Order(order) }
+        }
+        11 => Command::MarkPlayed { played: vec![PlayedMove { account, conversation, sequences: vec![sequence, number] }] },
+        12 | 13 => {
+            let burns = |s: &u64| {
+                let message = conversations::single_for(&node.store, &*node.journal, account, conversation, *s);
+                let content = message.filter(|m| m.author != account && m.burn_at_ms == 0).and_then(|m| m.content);
+                content.is_some_and(|c| Content::decode(c).unwrap().burn_s != 0)
+            };
+            let sequence = (1..=head).rev().take(20).find(burns).unwrap_or(sequence);
+            Command::OpenMessage { account, conversation, sequence, clock_ms: node.now_ms }
+        }
+        _ => Command::WorkDue { clock_ms: node.now_ms },
+    }
 }
 
 /// Somebody comes from a file, is not in it any more, or is given a link.
@@ -237,6 +318,7 @@ fn follow_all(home: &Node, follower: &mut Node) {
 #[test]
 fn rebuilt_views_are_live_views() {
     let (mut replicated, mut replied, mut erased) = (0, 0, 0);
+    let mut happened: HashMap<&str, u32> = HashMap::new();
     for seed in 0..24 {
         let mut random = Seeded(seed);
         let (mut a, mut b) = (Node::new("a.example"), Node::new("b.example"));
@@ -293,9 +375,15 @@ fn rebuilt_views_are_live_views() {
                 assert_eq!(store.meta().position, 0, "seed {seed}: it does not claim to reach anywhere");
             }
         }
+        for name in a.events().into_iter().chain(b.events()) {
+            *happened.entry(name).or_default() += 1;
+        }
         erased += a.events().iter().chain(&b.events()).filter(|e| **e == "RetentionMoved").count();
         replied += a.events().iter().chain(&b.events()).filter(|e| **e == "AutoReplied").count();
         replicated += a.events().iter().chain(&b.events()).filter(|e| **e == "GroupReplicaBegan").count();
+    }
+    for name in ["ScheduledFailed", "ReminderMoved", "MessageBurnt", "SavedSet", "StickersSet", "PlayedMarked"] {
+        assert!(happened.get(name).is_some_and(|times| *times > 3), "{name} was part of it: {happened:?}");
     }
     assert!(erased > 20, "much was kept no longer: {erased}");
     assert!(replied > 20, "people were answered for: {replied}");

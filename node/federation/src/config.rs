@@ -45,6 +45,9 @@ pub const GROUPS: &str = startalk_link::FEATURE_GROUPS;
 
 /// What a link can do beyond its version: questions for bytes of files.
 pub const FILES: &str = startalk_link::FEATURE_FILES;
+/// The name of the feature with which a domain says that messages burn there, and that it takes `opened` items
+/// (federation-spec/05-content-and-items.md). Nothing is kept from a peer without it: it refuses such an item by itself.
+pub const BURN: &str = "burn";
 
 /// Reads a stretch of a file that is here, or can be had: from this byte on, at most so many.
 pub type ReadFile = Arc<dyn Fn(Here, u64, usize) -> FileBytes + Send + Sync>;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What this node can do beyond the version.
-const FEATURES: [&str; 3] = [crate::config::GROUPS, crate::config::FILES, HISTORY];
+const FEATURES: [&str; 4] = [crate::config::GROUPS, crate::config::FILES, crate::config::BURN, HISTORY];
 
 /// A link and its connection.
 pub(crate) struct Wire {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use startalk_domain::{
     Actor, Answer, Command,
-    command::Target,
     contacts::{self, FirstContact},
     conversations, directory,
     sync::view,
@@ -23,12 +22,7 @@ impl Inner {
     /// Says something.
     pub(crate) fn send(&self, session: &Arc<Session>, actor: Actor, id: u64, request: pb::Send) {
         let command = (|| {
-            let to = match (request.conversation, request.to.as_str()) {
-                (0, "") => return Err(bad("conversation", "a conversation, or the person written to")),
-                (number, "") => Target::Conversation(number),
-                (0, user) => Target::User(self.user(user)?),
-                _ => return Err(bad("to", "a conversation or a person, not both")),
-            };
+            let to = self.target(request.conversation, &request.to)?;
             let reply_to = message_id(&request.reply_to, "reply_to")?;
             let known_id = message_id(&request.known_id, "known_id")?;
             let pb::Send { counter, content, reply_sequence, .. } = request;
@@ -187,7 +181,7 @@ pub(crate) fn sent(answer: Answer) -> Frame {
     }
 }
 
-fn message_id(bytes: &[u8], field: &str) -> Result<Option<MessageId>, Error> {
+pub(crate) fn message_id(bytes: &[u8], field: &str) -> Result<Option<MessageId>, Error> {
     if bytes.is_empty() {
         return Ok(None);
     }

@@ -34,6 +34,12 @@ pub(crate) const FEATURES: &[&str] = &[
     "own",
     "sign-in",
     "retention",
+    "scheduled",
+    "reminders",
+    "burn",
+    "saved",
+    "own-stickers",
+    "played",
 ];
 
 /// The bytes of a frame that answers `reply_to`.
@@ -113,6 +119,9 @@ pub(crate) fn message(message: Message, reader: u64) -> pb::Message {
         reply_sequence: message.reply_sequence,
         pinned: message.pinned,
         expired: message.expired,
+        burnt: message.burnt,
+        burn_at_ms: signed(message.burn_at_ms),
+        played: message.played,
         reactions: message.reactions.into_iter().map(|r| reaction(r, reader)).collect(),
     }
 }

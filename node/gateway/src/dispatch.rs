@@ -150,6 +150,21 @@ impl Inner {
             Asked::SetAutoReply(request) => self.set_auto_reply(session, me, id, request),
             Asked::SetOpenness(request) => self.set_openness(session, me, id, request),
             Asked::GetOwn(_) => session.answer(id, Frame::Own(self.own(me.account))),
+            Asked::ScheduleMessage(request) => self.schedule_message(session, me, id, request),
+            Asked::ChangeScheduled(request) => self.change_scheduled(session, me, id, request),
+            Asked::CancelScheduled(request) => self.cancel_scheduled(session, me, id, request.number),
+            Asked::SendScheduled(request) => self.send_scheduled(session, me, id, request.number),
+            Asked::ListScheduled(request) => self.list_scheduled(session, me, id, request.after),
+            Asked::SetReminder(request) => self.set_reminder(session, me, id, request),
+            Asked::EndReminder(request) => self.end_reminder(session, me, id, request.number),
+            Asked::ListReminders(request) => self.list_reminders(session, me, id, request.after),
+            Asked::OpenMessage(request) => self.open_message(session, me, id, &request),
+            Asked::SaveMessage(request) => self.save_message(session, me, id, request),
+            Asked::RemoveSaved(request) => self.remove_saved(session, me, id, request.number),
+            Asked::ListSaved(request) => self.list_saved(session, me, id, request),
+            Asked::ChangeStickers(request) => self.change_stickers(session, me, id, request),
+            Asked::ListStickers(request) => self.list_stickers(session, me, id, request.skip),
+            Asked::MarkPlayed(request) => session.answered(id, self.mark_played(session, identity, &request)),
             Asked::SubscribePush(request) => self.subscribe_push(session, me, id, request),
             Asked::UnsubscribePush(_) => self.unsubscribe_push(session, me, id),
             Asked::GetNotify(_) => session.answer(id, Frame::Notify(self.notify_of(me))),
@@ -175,7 +190,13 @@ fn is_way_in(asked: &Asked) -> bool {
 /// Whether a person did this, and no program by itself: they are there.
 fn by_somebody(asked: &Asked) -> bool {
     match asked {
-        Asked::Send(_) | Asked::Edit(_) | Asked::Recall(_) | Asked::Typing(_) | Asked::ActInGroup(_) => true,
+        Asked::Send(_)
+        | Asked::Edit(_)
+        | Asked::Recall(_)
+        | Asked::Typing(_)
+        | Asked::ActInGroup(_)
+        | Asked::OpenMessage(_)
+        | Asked::MarkPlayed(_) => true,
         Asked::Mark(mark) => mark.read > 0,
         _ => false,
     }

@@ -23,7 +23,8 @@ use tokio::{
 
 use crate::{
     away::Away, config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, files, framing::Framing,
-    guard::Guard, marks::Marks, passkeys::Ceremonies, presence::Presences, registry::Registry, session::Session, web,
+    guard::Guard, kept::PlayedMarks, marks::Marks, passkeys::Ceremonies, presence::Presences, registry::Registry,
+    session::Session, web,
     websocket::WebSocket,
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     pub registry: Registry,
     pub guard: Guard,
     pub marks: Marks,
+    /// What was listened to and is not journaled yet.
+    pub played: PlayedMarks,
     pub presences: Presences,
     pub names: Names,
     pub crowds: Crowds,
@@ -93,6 +96,7 @@ impl Gateway {
             config,
             registry: Registry::default(),
             marks: Marks::default(),
+            played: PlayedMarks::default(),
             presences: Presences::default(),
             names: Names::default(),
             crowds: Crowds::default(),

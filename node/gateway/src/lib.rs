@@ -26,6 +26,8 @@ mod gateway;
 mod groups;
 mod guard;
 mod holdings;
+mod kept;
+mod later;
 mod marks;
 mod notify;
 mod outbox;

@@ -95,6 +95,10 @@ impl Inner {
                 }
             });
         }
+        for command in self.take_played() {
+            // A crash loses a few seconds of these too; a person who listens again marks again.
+            self.config.handle.submit(command, |_| {});
+        }
     }
 
     /// The same, and waits for it.
@@ -102,6 +106,11 @@ impl Inner {
         for marks in self.marks.take().chunks(MARKS_PER_COMMAND) {
             if let Err(error) = self.ask(Command::MoveMarks { marks: marks.to_vec() }).await {
                 tracing::warn!(marks = marks.len(), code = error.code.as_str(), "marks were lost at the stop");
+            }
+        }
+        for command in self.take_played() {
+            if let Err(error) = self.ask(command).await {
+                tracing::warn!(code = error.code.as_str(), "marks of what was listened to were lost at the stop");
             }
         }
     }

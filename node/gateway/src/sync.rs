@@ -141,6 +141,7 @@ impl Inner {
         if std::mem::take(&mut state.first) {
             page.me = Some(convert::profile(store, state.account));
             page.own = Some(self.own(state.account));
+            page.stale = sync::changed_lists(store, state.account, state.after).into_iter().map(str::to_owned).collect();
         }
         let mut bytes = 0;
         while bytes < PAGE_BYTES
@@ -203,7 +204,8 @@ impl Inner {
             let info = convert::conversation(&*views.store, state.account, &synced.view);
             let messages = synced.messages.into_iter().map(|m| convert::message(m, state.account)).collect();
             let waiting = synced.waiting.into_iter().map(|m| convert::message(m, state.account)).collect();
-            let mut piece = pb::ConversationPage { conversation: Some(info.clone()), messages, changed: Vec::new(), waiting };
+            let (changed, played) = (Vec::new(), synced.played);
+            let mut piece = pb::ConversationPage { conversation: Some(info.clone()), messages, changed, waiting, played };
             let mut bytes = piece.encoded_len();
             for message in synced.changed {
                 let message = convert::message(message, state.account);

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use startalk_domain::notify::{Because, Notice};
-use startalk_protocol::limits::PUSH_PAYLOAD_BYTES_MAX;
+use startalk_protocol::{MessageId, limits::PUSH_PAYLOAD_BYTES_MAX};
 
 /// What a payload is at least made to look like, and in which steps it grows, in bytes.
 const STEP_BYTES: usize = 512;
@@ -34,6 +34,9 @@ struct Shown {
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
     because: &'static str,
+    /// The number of a reminder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reminder: Option<u64>,
     unread: u64,
     /// Milliseconds since 1970.
     time: u64,
@@ -64,14 +67,12 @@ impl<'a> Payload<'a> {
             Because::Keyword => "keyword",
             Because::Request => "request",
             Because::Invitation => "invitation",
+            Because::Reminder => "reminder",
         };
         let shown = Shown {
-            message: if notice.because == Because::Invitation {
-                String::new()
-            } else {
-                data_encoding::HEXLOWER.encode(&notice.id.0)
-            },
+            message: if notice.id == MessageId::default() { String::new() } else { data_encoding::HEXLOWER.encode(&notice.id.0) },
             because,
+            reminder: (notice.reminder != 0).then_some(notice.reminder),
             unread: notice.unread,
             time: notice.time_ms,
             in_group: notice.is_group,
@@ -119,13 +120,13 @@ pub fn padded(length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-    use startalk_protocol::MessageId;
-
     use super::*;
+    use serde_json::{Value, json};
 
     fn notice(text: &str) -> Notice {
         Notice {
+            conversation: 12,
+            reminder: 0,
             sequence: 7,
             id: MessageId([0xab; 16]),
             because: Because::Called,

@@ -144,6 +144,13 @@ fn hear(config: &PushConfig, queue: &mut Queue, position: u64, heard: Heard) {
             }
         }
         Heard::Read { account, conversation, sequence } => queue.read(account, conversation, sequence),
+        // Whoever is there has been told by the connection.
+        Heard::Reminded { account, number } if !(config.is_active)(account) => {
+            for target in targets(config, account) {
+                queue.said(target, notify::reminder_place(number), position, now_ms, position);
+            }
+        }
+        Heard::Reminded { .. } => {}
         Heard::Otherwise { account, device } => queue.forget(account, device),
     }
 }
@@ -189,7 +196,7 @@ fn compose(config: &PushConfig, job: &Job, small: bool) -> Option<Message> {
                 .rev()
                 .find_map(|s| notify::notice(store, journal, account, conversation, *s, (now_ms, config.zones)))?;
             let urgency = if notice.is_group && notice.because == Because::Message { "normal" } else { "high" };
-            (Payload::show(&user, conversation, notice, small), urgency)
+            (Payload::show(&user, notice.conversation, notice, small), urgency)
         }
         What::Withdraw(sequence) => {
             let badge = notify::unread(store, journal, account, now_ms, UNREAD_MAX);

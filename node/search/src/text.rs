@@ -32,11 +32,12 @@ pub struct Searched {
     pub kinds: Vec<u64>,
 }
 
-/// What is searched of these bytes; `None` of lines by the system and of what cannot be read.
+/// What is searched of these bytes; `None` of lines by the system, of what burns, and of what cannot be read.
 pub fn of(content: &[u8]) -> Option<Searched> {
     let content = Content::decode(content).ok()?;
     let (kind, text) = (kind_of(&content), words_of(&content));
-    if kind == "system" {
+    // What burns would be seen unopened among the hits.
+    if kind == "system" || content.burn_s != 0 {
         return None;
     }
     let mut kinds: Vec<u64> = KINDS.iter().filter(|k| k.0 == kind).map(|k| k.1).collect();
@@ -47,4 +48,19 @@ pub fn of(content: &[u8]) -> Option<Searched> {
         }
     }
     Some(Searched { text, kinds })
+}
+
+#[cfg(test)]
+mod tests {
+    use startalk_protocol::pb::content::{Code, Content};
+
+    use super::*;
+
+    #[test]
+    fn what_burns_is_not_searched() {
+        let code = Kind::Code(Code { source: "between us".into(), ..Code::default() });
+        let content = Content { kind: Some(code), ..Content::default() };
+        assert_eq!(of(&content.encode_to_vec()).unwrap().text, "between us");
+        assert_eq!(of(&Content { burn_s: 10, ..content }.encode_to_vec()), None);
+    }
 }

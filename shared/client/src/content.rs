@@ -79,6 +79,39 @@ pub fn code(language: &str, source: &str) -> Bytes {
     encoded(Content { fallback: source.chars().take(200).collect(), kind: Some(Kind::Code(code)), ..Content::default() })
 }
 
+/// The same content, which burns so many seconds after it was opened; 0: it stays.
+pub fn burning(bytes: &Bytes, burn_s: u32) -> Bytes {
+    match Content::decode(bytes.clone()) {
+        Ok(content) if content.burn_s != burn_s => encoded(Content { burn_s, ..content }),
+        _ => bytes.clone(),
+    }
+}
+
+/// The seconds after which a message burns once it is opened; 0: it stays.
+pub fn burn_s(bytes: &[u8]) -> u32 {
+    Content::decode(bytes).map_or(0, |content| content.burn_s)
+}
+
+/// What a program shows of a sticker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StickerShown {
+    /// Of its file.
+    pub hash: Bytes,
+    /// Its file's name.
+    pub name: String,
+    /// What it says, in characters.
+    pub code: String,
+    /// The pack that it is of; empty: somebody's own.
+    pub pack: String,
+}
+
+/// Reads content.Sticker's bytes; of what cannot be read, nothing.
+pub fn sticker(bytes: &[u8]) -> StickerShown {
+    let pb::Sticker { file, code, pack, .. } = pb::Sticker::decode(bytes).unwrap_or_default();
+    let file = file.unwrap_or_default();
+    StickerShown { hash: file.hash, name: file.name, code, pack }
+}
+
 fn encoded(content: Content) -> Bytes {
     content.encode_to_vec().into()
 }

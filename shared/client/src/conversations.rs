@@ -369,8 +369,7 @@ mod tests {
         ConversationPage {
             conversation: Some(conversation),
             messages: messages.iter().map(|s| message(*s)).collect(),
-            changed: Vec::new(),
-            waiting: Vec::new(),
+            ..ConversationPage::default()
         }
     }
 

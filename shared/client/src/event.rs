@@ -4,7 +4,10 @@
 
 use startalk_protocol::{
     Error, MessageId,
-    pb::client::{Conversation, GroupInvitation, Invitation, Kept, Message, Own, PersonKept, Profile},
+    pb::client::{
+        Conversation, GroupInvitation, Invitation, Kept, Message, Own, PersonKept, Profile, Reminder, Saved, Scheduled,
+        ScheduledEnded, StickersChanged,
+    },
 };
 
 use crate::ClientError;
@@ -61,7 +64,6 @@ impl CommandKind {
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are messages and conversations; a box for each would cost more")]
 pub enum Event {
     /// The connection.
     State(State),
@@ -157,6 +159,35 @@ pub enum Event {
     Person(PersonKept),
     /// What this account has said of itself, as it is now.
     Own(Own),
+    /// A message that waits to be said at its time, as it is now.
+    Scheduled(Scheduled),
+    /// It waits no longer: it was said, or cancelled.
+    ScheduledEnded(ScheduledEnded),
+    /// Something to be reminded of, as it is now. When `due` is new, the person is to be told.
+    Reminder(Reminder),
+    /// It is done with.
+    ReminderEnded {
+        /// Its number.
+        number: u64,
+    },
+    /// A message that this account keeps for itself, as it is now.
+    Saved(Box<Saved>),
+    /// Not any more.
+    SavedRemoved {
+        /// Its number.
+        number: u64,
+    },
+    /// The account's stickers changed.
+    Stickers(StickersChanged),
+    /// This account has listened to these, at another device.
+    Played {
+        /// Where.
+        conversation: u64,
+        /// Which.
+        sequences: Vec<u64>,
+    },
+    /// These lists ("scheduled", "reminders", "saved", "stickers") changed while there was no connection: ask for them again.
+    Stale(Vec<String>),
     /// For how long the node keeps messages, and before when they are gone there: copies are to go, too. What was edited since
     /// stays.
     Kept(Kept),

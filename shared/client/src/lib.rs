@@ -29,7 +29,7 @@ pub use error::{ClientError, DialError};
 pub use event::{CommandKind, Event, State};
 pub use options::{Backoff, Options, Transport};
 pub use outbox::Outgoing;
-pub use session::{Events, Session, Status, Target};
+pub use session::{Events, Session, Status, Target, new_key};
 pub use startalk_net::{
     HubUrl,
     discovery::{Step, steps_in_words},

@@ -285,6 +285,16 @@ impl Outbox {
         }
     }
 
+    /// An own message has burnt: it is not offered again after a restore either.
+    pub fn burnt(&mut self, conversation: u64, sequence: u64) {
+        let device = self.device;
+        let is_it = |s: &&Said| (s.conversation, s.sequence, s.queued.device) == (conversation, sequence, device);
+        if let Some(counter) = self.ring.iter().find(is_it).map(|s| s.queued.counter) {
+            self.unwritten.push(encoded(What::Forgotten(Forgotten { counter })));
+            self.forget(counter);
+        }
+    }
+
     /// What waits for a group's home waits in this conversation now: the group goes on there.
     pub fn waits_in(&mut self, counter: u64, conversation: u64) {
         let device = self.device;

@@ -296,3 +296,21 @@ pub const TRANSCRIPT_LINES_MAX: usize = 100;
 pub const TRANSCRIPT_DEPTH_MAX: usize = 3;
 /// How long somebody who made the other person look waits until the next time, in milliseconds.
 pub const SHAKE_GAP_MS: u64 = 5000;
+/// How far ahead something may be scheduled, in milliseconds: a year and a day.
+pub const LATER_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
+/// Messages that one account has scheduled at a time.
+pub const SCHEDULED_MAX: usize = 100;
+/// Reminders of one account.
+pub const REMINDERS_MAX: usize = 200;
+/// Characters of a note that somebody makes for themselves.
+pub const NOTE_CHARS_MAX: usize = 1000;
+/// The longest time after which an opened message burns, in seconds: seven days.
+pub const BURN_S_MAX: u32 = 7 * 24 * 3600;
+/// Messages that one account keeps for itself.
+pub const SAVED_MAX: usize = 10_000;
+/// Stickers that one account has.
+pub const STICKERS_MAX: usize = 500;
+/// Bytes of one of them: content.Sticker, with its file's name.
+pub const STICKER_BYTES_MAX: usize = 4096;
+/// Messages in one mark of what somebody has listened to.
+pub const PLAYED_AT_ONCE_MAX: usize = 256;

@@ -51,6 +51,8 @@ switches! {
     ShortListsDisable "short-lists-disable" "A list that lacks many people disables them unasked.";
     PairsApart "pairs-apart" "Two Chinese characters are found only if they are the first and second of a run, the third and fourth and so on.";
     FilesByHash "files-by-hash" "Whoever knows the hash of a file may read it and send it on.";
+    ScheduledTwice "scheduled-twice" "A scheduled message that was said stays due.";
+    BurntShownAgain "burnt-shown-again" "What has burnt is not erased, and shown.";
     ClaimAnyDomain "claim-any-domain" "The key of a link is not compared with the charter.";
 }
 

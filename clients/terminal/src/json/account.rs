@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content, wire_types::NotifySettings};
 
-use super::{Answer, Client, Command, groups, own, search, shape};
+use super::{Answer, Client, Command, groups, later, own, search, shape};
 
 impl Client<'_> {
     /// Goes on as the device in the folder, if there is one.
@@ -160,7 +160,7 @@ impl Client<'_> {
 /// Has the session accept a command; also whether its answer is what became of it.
 async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError>, bool) {
     match command {
-        Command::Send { to, conversation, text, code, language, reply_to, reply_sequence, mentions, wait } => {
+        Command::Send { to, conversation, text, code, language, reply_to, reply_sequence, mentions, burn_s, wait } => {
             let accepted = async {
                 let content = match (text, mentions.is_empty()) {
                     (Some(text), false) if code.is_none() => {
@@ -168,6 +168,7 @@ async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError
                     }
                     (text, _) => content_of(text, code, &language)?,
                 };
+                let content = content::burning(&content, burn_s);
                 let reply_to = unhex(&reply_to)?;
                 if reply_sequence != 0 {
                     return match (to.is_empty(), conversation, reply_to.is_empty()) {
@@ -184,8 +185,8 @@ async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError
             };
             (accepted.await, wait)
         }
-        Command::Edit { conversation, sequence, text, code, language, wait } => match content_of(text, code, &language) {
-            Ok(content) => (session.edit(conversation, sequence, content).await, wait),
+        Command::Edit { conversation, sequence, text, code, language, burn_s, wait } => match content_of(text, code, &language) {
+            Ok(content) => (session.edit(conversation, sequence, content::burning(&content, burn_s)).await, wait),
             Err(e) => (Err(e), wait),
         },
         Command::Recall { conversation, sequence, wait } => (session.recall(conversation, sequence).await, wait),
@@ -193,7 +194,7 @@ async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError
     }
 }
 
-fn content_of(text: Option<String>, code: Option<String>, language: &str) -> Result<bytes::Bytes, ClientError> {
+pub(super) fn content_of(text: Option<String>, code: Option<String>, language: &str) -> Result<bytes::Bytes, ClientError> {
     match (text, code) {
         (Some(text), None) => Ok(content::text(&text)),
         (None, Some(code)) => Ok(content::code(language, &code)),
@@ -208,7 +209,7 @@ pub(super) fn user_of(text: &str, session: &Session) -> Result<startalk_client::
     whole.parse().map_err(|_| ClientError::Input("name@domain".to_owned()))
 }
 
-fn unhex(text: &str) -> Result<bytes::Bytes, ClientError> {
+pub(super) fn unhex(text: &str) -> Result<bytes::Bytes, ClientError> {
     let bad = || ClientError::Input("a message's id of 32 hex digits".to_owned());
     match text.len() {
         0 => Ok(bytes::Bytes::new()),
@@ -222,6 +223,9 @@ fn unhex(text: &str) -> Result<bytes::Bytes, ClientError> {
 
 async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
     if let Some(answer) = own::carry_out(&session, &command).await {
+        return answer;
+    }
+    if let Some(answer) = later::carry_out(&session, &command).await {
         return answer;
     }
     let done = |()| json!({});

@@ -61,6 +61,8 @@ pub(super) enum Command {
         #[serde(default)]
         mentions: BTreeMap<String, String>,
         #[serde(default)]
+        burn_s: u32,
+        #[serde(default)]
         wait: bool,
     },
     Edit {
@@ -70,6 +72,8 @@ pub(super) enum Command {
         code: Option<String>,
         #[serde(default)]
         language: String,
+        #[serde(default)]
+        burn_s: u32,
         #[serde(default)]
         wait: bool,
     },
@@ -300,6 +304,100 @@ pub(super) enum Command {
         last_seen: String,
     },
     Own {},
+    Schedule {
+        #[serde(default)]
+        to: String,
+        #[serde(default)]
+        conversation: u64,
+        text: Option<String>,
+        code: Option<String>,
+        #[serde(default)]
+        language: String,
+        at_ms: i64,
+        #[serde(default)]
+        burn_s: u32,
+        #[serde(default)]
+        reply_to: String,
+        #[serde(default)]
+        reply_sequence: u64,
+        #[serde(default)]
+        key: String,
+    },
+    ChangeScheduled {
+        number: u64,
+        at_ms: Option<i64>,
+        text: Option<String>,
+        code: Option<String>,
+        #[serde(default)]
+        language: String,
+        #[serde(default)]
+        burn_s: u32,
+    },
+    CancelScheduled {
+        number: u64,
+    },
+    SendScheduled {
+        number: u64,
+    },
+    Scheduled {
+        #[serde(default)]
+        after: u64,
+    },
+    SetReminder {
+        #[serde(default)]
+        number: u64,
+        #[serde(default)]
+        conversation: u64,
+        #[serde(default)]
+        sequence: u64,
+        at_ms: i64,
+        #[serde(default)]
+        note: String,
+    },
+    EndReminder {
+        number: u64,
+    },
+    Reminders {
+        #[serde(default)]
+        after: u64,
+    },
+    SaveMessage {
+        conversation: u64,
+        sequence: u64,
+        #[serde(default)]
+        note: String,
+    },
+    RemoveSaved {
+        number: u64,
+    },
+    Saved {
+        #[serde(default)]
+        before: u64,
+        #[serde(default)]
+        limit: u32,
+    },
+    AddSticker {
+        conversation: u64,
+        sequence: u64,
+    },
+    RemoveSticker {
+        number: u64,
+    },
+    OrderStickers {
+        numbers: Vec<u64>,
+    },
+    Stickers {
+        #[serde(default)]
+        skip: u32,
+    },
+    OpenMessage {
+        conversation: u64,
+        sequence: u64,
+    },
+    MarkPlayed {
+        conversation: u64,
+        sequences: Vec<u64>,
+    },
     Mark {
         conversation: u64,
         #[serde(default)]

@@ -7,6 +7,7 @@ mod account;
 mod answer;
 mod command;
 mod groups;
+mod later;
 mod output;
 mod own;
 mod search;

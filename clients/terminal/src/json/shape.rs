@@ -12,7 +12,7 @@ use startalk_client::{
     },
 };
 
-use super::own;
+use super::{later, own};
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -54,7 +54,7 @@ pub(super) fn wire_error(e: &Error) -> Value {
 }
 
 /// What a content says.
-fn content(bytes: &[u8], author: &str, into: &mut Value) {
+pub(super) fn content(bytes: &[u8], author: &str, into: &mut Value) {
     let shown = show_by(bytes, Language::English, author, &str::to_owned);
     if let Some((code, params)) = contents::system(bytes) {
         into["system"] = json!({ "code": code, "params": params });
@@ -81,6 +81,10 @@ pub(super) fn message(m: &Message) -> Value {
         "edited_ms": m.edited_ms,
         "recalled": m.recalled,
         "expired": m.expired,
+        "burnt": m.burnt,
+        "burn_s": contents::burn_s(&m.content),
+        "burn_at_ms": m.burn_at_ms,
+        "played": m.played,
         "reply_to": hex(&m.reply_to),
         "refused": m.refused,
         "device": m.device,
@@ -285,6 +289,17 @@ pub(super) fn event(event: &Event, command_id: Option<&Value>) -> Value {
             json!({ "event": "presence", "user": user, "state": state, "text": text, "seen_ms": seen_ms })
         }
         Event::Person(p) => json!({ "event": "person", "person": own::person(p) }),
+        Event::Scheduled(s) => json!({ "event": "scheduled", "scheduled": later::scheduled(s) }),
+        Event::ScheduledEnded(s) => json!({ "event": "scheduled_ended", "scheduled": later::scheduled_ended(s) }),
+        Event::Reminder(r) => json!({ "event": "reminder", "reminder": later::reminder(r) }),
+        Event::ReminderEnded { number } => json!({ "event": "reminder_ended", "number": number }),
+        Event::Saved(s) => json!({ "event": "saved", "saved": later::saved(s) }),
+        Event::SavedRemoved { number } => json!({ "event": "saved_removed", "number": number }),
+        Event::Stickers(s) => json!({ "event": "stickers", "stickers": later::stickers(s) }),
+        Event::Played { conversation, sequences } => {
+            json!({ "event": "played", "conversation": conversation, "sequences": sequences })
+        }
+        Event::Stale(lists) => json!({ "event": "stale", "lists": lists }),
         Event::Own(o) => json!({ "event": "own", "own": own::own(o) }),
         Event::Kept(k) => json!({
             "event": "kept",

@@ -104,6 +104,12 @@ pub enum Effect {
     Mark { conversation: u64, read: u64 },
     /// Ask for messages before a sequence; 0: the newest.
     History { conversation: u64, before: u64 },
+    /// Have something said so many milliseconds from now.
+    Later { conversation: u64, content: bytes::Bytes, after_ms: i64 },
+    /// Be reminded so many milliseconds from now.
+    Remind { conversation: u64, sequence: u64, note: String, after_ms: i64 },
+    /// Open a message that burns.
+    OpenMessage { conversation: u64, sequence: u64 },
     /// Begin a conversation.
     Open(UserId),
     /// Decide a request.

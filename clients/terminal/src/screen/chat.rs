@@ -298,6 +298,12 @@ pub fn plain(content: &[u8], language: Language) -> String {
     plain_by(content, language, "", &str::to_owned)
 }
 
+/// The seconds after which a message of somebody else burns, if it was not opened yet: until then its words are not shown.
+pub fn covered(message: &Message, me: &str) -> Option<u32> {
+    let burn_s = content::burn_s(&message.content);
+    (burn_s != 0 && message.burn_at_ms == 0 && message.author != me).then_some(burn_s)
+}
+
 /// The same, of a message by `author`, where `name` says how people are called.
 pub fn plain_by(content: &[u8], language: Language, author: &str, name: &dyn Fn(&str) -> String) -> String {
     let text = match show_by(content, language, author, name) {

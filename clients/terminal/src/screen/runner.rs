@@ -4,12 +4,15 @@
 
 use std::path::Path;
 
-use startalk_client::{Events, Session};
+use startalk_client::{
+    Events, Session, new_key,
+    wire_types::{ScheduleMessage, SetReminder},
+};
 use tokio::sync::mpsc;
 
 use super::{
     app::{Effect, Input},
-    way_in,
+    now_ms, way_in,
 };
 use crate::arguments::Arguments;
 
@@ -167,6 +170,19 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
         Effect::Invitations => return Some(Input::Invitations(session.group_invitations().await)),
         Effect::SetConversation { conversation, muted_until_ms, mentions_only } => {
             return Some(Input::Done(session.set_conversation(conversation, muted_until_ms, mentions_only).await));
+        }
+        Effect::Later { conversation, content, after_ms } => {
+            let at_ms = now_ms().saturating_add(after_ms);
+            let message = ScheduleMessage { conversation, content, at_ms, key: new_key(), ..ScheduleMessage::default() };
+            return Some(Input::Done(session.schedule_message(message).await.map(drop)));
+        }
+        Effect::Remind { conversation, sequence, note, after_ms } => {
+            let at_ms = now_ms().saturating_add(after_ms);
+            let reminder = SetReminder { number: 0, conversation, sequence, at_ms, note };
+            return Some(Input::Done(session.set_reminder(reminder).await.map(drop)));
+        }
+        Effect::OpenMessage { conversation, sequence } => {
+            return Some(Input::Done(session.open_message(conversation, sequence).await));
         }
         Effect::Open(user) => return Some(Input::Opened(session.open_conversation(&user).await)),
         Effect::Decide { conversation, accept } => return Some(Input::Done(session.decide_request(conversation, accept).await)),

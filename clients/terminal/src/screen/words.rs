@@ -55,6 +55,18 @@ words! {
     Typing "正在输入…" "typing…";
     Edited "已编辑" "edited";
     Expired "已超过保留期限" "No longer kept";
+    Burnt "消息已焚毁" "This message has burnt";
+    Covered "🔥 {} 秒后焚毁的消息：Ctrl+P 选中，/open 打开" "🔥 Burns {} s after it is opened: choose it with Ctrl+P, /open opens it";
+    BurnsMark "🔥 {} 秒" "🔥 {} s";
+    NothingToOpen "没有可打开的焚毁消息" "There is no message to open";
+    BurnOnlyHere "仅双人会话可发送焚毁消息：/burn 秒数 文字" "Only between two people: /burn SECONDS text";
+    LaterHow "/later 分钟数 文字" "/later MINUTES text";
+    RemindHow "/remind 分钟数 备注" "/remind MINUTES note";
+    ScheduledFor "将于 {} 发送" "It is sent at {}";
+    RemindedAt "将于 {} 提醒" "You are reminded at {}";
+    ReminderDue "⏰ 提醒：{}" "⏰ Reminder: {}";
+    ScheduledFailed "定时消息未能发送：{}" "A scheduled message could not be sent: {}";
+    HelpLater "/later 分钟 文字：定时发送；/remind 分钟 备注：提醒；/burn 秒 文字：阅后即焚；/open：打开" "/later MIN text: send later; /remind MIN note; /burn SEC text: burns after reading; /open opens it";
     RecalledByYou "你撤回了一条消息" "You took back a message";
     RecalledBy "{} 撤回了一条消息" "{} took back a message";
     RefusedThere "被对方服务器拒绝：{}" "refused by the other server: {}";

@@ -11,7 +11,7 @@ use crate::{
     directory, erasure,
     event::Event,
     governance::{self, Registration},
-    groups, notify, outbox, quotas,
+    groups, kept, later, notify, outbox, quotas,
     store::{New, Read, Tx},
     ways,
 };
@@ -254,6 +254,8 @@ fn end(tx: &mut Tx, ctx: &mut Ctx, number: u64) -> Result<Answer, Error> {
     bodies.extend(contacts::bodies(tx, number));
     bodies.extend(availability::bodies(tx, number));
     bodies.extend(ways::bodies(tx, number));
+    bodies.extend(later::bodies(tx, number));
+    bodies.extend(kept::bodies(tx, number));
     let name = directory::person(tx, number).map(|p| p.name.clone()).unwrap_or_default();
     let item = outbox::account_gone_item(&name, ctx.now_ms);
     let out: Vec<_> = contacts::peers_of(tx, number).into_iter().map(|peer| outbox::next(tx, peer, &item)).collect();

@@ -45,6 +45,7 @@ pub(crate) fn edit(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, which: Which, conte
     may_write(tx, ctx, &direct, actor.account)?;
     let (id, position) = own_message(tx, ctx, actor, which, governance::realm(tx).edit_window_ms)?;
     files::stay(tx, ctx, position, &held.files)?;
+    super::burn::check_same(&record_at(tx, ctx, position).ok_or(Code::Internal)?, &content)?;
     let said_bytes = quotas::counted(tx, ctx, actor.account, 0, &content)?;
     let body = ctx.salted(Raw(content));
     let out = (direct.peer != HERE).then(|| {
@@ -109,7 +110,7 @@ fn own_message(tx: &Tx, ctx: &Ctx, actor: Actor, which: Which, window_ms: i64) -
     if facts.author != actor.account {
         return Err(Code::Forbidden.into());
     }
-    if change_of(tx, which.conversation, which.sequence).is_some_and(|c| c.recalled) {
+    if change_of(tx, which.conversation, which.sequence).is_some_and(|c| c.recalled || c.burnt) {
         return Err(Code::Recalled.into());
     }
     in_time(ctx, &record, window_ms)?;

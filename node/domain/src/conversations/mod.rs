@@ -1,10 +1,12 @@
 //! Direct conversations: who is in them, what was said and changed.
 //!
-//! Owns prefix `c`. Events: DirectOpened, MessageAdded, MessageEdited, MessageRecalled, RequestDecided, ItemRefused.
+//! Owns prefix `c`. Events: DirectOpened, MessageAdded, MessageEdited, MessageRecalled, MessageOpened, MessageBurnt,
+//! RequestDecided, ItemRefused.
 //! Between two domains each keeps its own copy, whose sequence is the order of arrival there; across domains a message
 //! is named by its id alone. Invariants: a sequence never changes; an edit or a recall comes after what it refers to;
-//! what was recalled is never shown again.
+//! what was recalled or has burnt is never shown again.
 
+mod burn;
 mod change;
 pub mod content;
 mod locate;
@@ -23,13 +25,15 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
+pub(crate) use burn::{burn, open as open_message};
 pub(crate) use change::{Which, edit, erase_authored, recall, refused};
 pub use locate::locate;
 pub(crate) use mark::{move_group_marks, move_marks};
 pub use page::{Latest, Message, Reaction, Reader, latest, page, reader, single, single_for};
+pub(crate) use page::{check_readable, said_to};
 pub(crate) use receive::receive;
 pub(crate) use request::decide;
-pub(crate) use send::{Said, check_actor, open, record_at, record_of, say_automatically, send};
+pub(crate) use send::{Said, check_actor, open, record_at, record_of, say_automatically, send, send_later};
 pub(crate) use window::in_time;
 
 use crate::{
@@ -142,6 +146,10 @@ pub struct Change {
     pub recalled: bool,
     /// The other domain's error code; empty: none.
     pub refused: String,
+    /// It was opened, and burns then, milliseconds since 1970; 0: not opened, or it does not burn.
+    pub burn_at_ms: u64,
+    /// It has burnt.
+    pub burnt: bool,
     /// Of the last change, for sync.
     pub position: u64,
 }
@@ -254,6 +262,8 @@ fn apply_event(tx: &mut Tx, record: &Recorded) {
             (c.edit, c.edited_ms) = (record.position, record.time_ms);
         }),
         Event::MessageRecalled(f, _) => changed(tx, record, f.target, |c| c.recalled = true),
+        Event::MessageOpened(f, _) => changed(tx, record, f.target, |c| c.burn_at_ms = f.burn_at_ms),
+        Event::MessageBurnt(f, _) => changed(tx, record, f.target, |c| c.burnt = true),
         Event::ItemRefused(f, _) => changed(tx, record, f.target, |c| c.refused.clone_from(&f.code)),
         Event::RequestDecided(f, _) => tx.change(direct_key(f.conversation), |d: &mut Direct| {
             (d.request, d.refused) = (false, !f.accepted);

@@ -7,13 +7,14 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-use super::{Change, change_of, of_member};
+use super::{Change, change_of, of_member, send::record_of};
 use crate::{
+    context::Ctx,
     directory,
     event::{Event, Recorded},
-    groups,
+    groups, kept,
     retention::{self, Kind},
-    store::{Read, Store},
+    store::{Read, Store, Tx},
     timeline,
 };
 
@@ -66,6 +67,12 @@ pub struct Message {
     pub pinned: bool,
     /// What it said is kept no longer, by the domain's policy.
     pub expired: bool,
+    /// It was opened, and its time is over.
+    pub burnt: bool,
+    /// It was opened, and burns then, milliseconds since 1970; 0: not opened, or it does not burn.
+    pub burn_at_ms: u64,
+    /// Whoever reads it has listened to it.
+    pub played: bool,
 }
 
 /// A stretch of a conversation.
@@ -108,14 +115,16 @@ pub fn page(
         sequences.reverse();
     }
     let (mut messages, mut bytes) = (Vec::with_capacity(sequences.len()), 0);
+    let played = kept::played_position(store, person, conversation) != 0;
     let mut reached = if newest_first { to } else { from };
     for (sequence, position) in sequences {
         let readable = position != 0 && reader.may_read(sequence);
-        if readable && let Some(message) = as_it_is_now(store, journal, conversation, position, &reader)? {
+        if readable && let Some(mut message) = as_it_is_now(store, journal, conversation, position, &reader)? {
             bytes += 100 + message.content.as_ref().map_or(0, Bytes::len);
             if bytes > limits::PAGE_BYTES_MAX && !messages.is_empty() {
                 break;
             }
+            message.played = played && kept::has_played(store, person, conversation, sequence);
             messages.push(message);
         }
         reached = sequence;
@@ -168,6 +177,35 @@ pub fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader
     of_member(read, conversation, person).map(|_| Reader::Whole)
 }
 
+/// Whether there is such a message, and this person may read it.
+///
+/// # Errors
+/// `no-such-conversation`, `no-such-message`.
+pub(crate) fn check_readable(read: &impl Read, person: u64, conversation: u64, sequence: u64) -> Result<(), Error> {
+    let readable = reader(read, conversation, person)?.may_read(sequence);
+    let there = readable && timeline::position(read, conversation, sequence).is_some();
+    if there { Ok(()) } else { Err(Code::NoSuchMessage.into()) }
+}
+
+/// The content of a message that this person may read, for a command; of what was edited, nothing.
+///
+/// # Errors
+/// `no-such-conversation`, `no-such-message`.
+pub(crate) fn said_to(tx: &Tx, ctx: &Ctx, person: u64, conversation: u64, sequence: u64) -> Result<Bytes, Error> {
+    check_readable(tx, person, conversation, sequence)?;
+    let record = record_of(tx, ctx, conversation, sequence).ok_or(Code::NoSuchMessage)?;
+    let said = match &record.event {
+        Event::MessageAdded(_, Some(body)) => {
+            let changed = change_of(tx, conversation, sequence).is_some_and(|c| c.recalled || c.burnt || c.edit != 0);
+            let gone = changed || retention::is_gone(tx, Kind::Direct, record.position);
+            (!gone).then(|| body.value.0.clone())
+        }
+        Event::GroupRecorded(..) => groups::said_in(tx, ctx, &record),
+        _ => None,
+    };
+    said.ok_or_else(|| Code::NoSuchMessage.into())
+}
+
 /// One message as it is now, to those who are in the conversation now; `None` if the sequence is none of a message.
 pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Option<Message> {
     let position = timeline::position(store, conversation, sequence)?;
@@ -178,7 +216,8 @@ pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, seque
 pub fn single_for(store: &Store, journal: &dyn ReadJournal, person: u64, conversation: u64, sequence: u64) -> Option<Message> {
     let reader = reader(store, conversation, person).ok().filter(|r| r.may_read(sequence))?;
     let position = timeline::position(store, conversation, sequence)?;
-    as_it_is_now(store, journal, conversation, position, &reader).ok().flatten()
+    let message = as_it_is_now(store, journal, conversation, position, &reader).ok().flatten()?;
+    Some(Message { played: kept::has_played(store, person, conversation, sequence), ..message })
 }
 
 /// A message as who is in the conversation now sees it, and where the words that it says now are.
@@ -226,7 +265,7 @@ fn as_it_is_now(
         return Ok(groups::from_record(store, journal, &record, member));
     }
     let change = change_of(store, conversation, record.sequence);
-    let shown = |c: &&Change| c.edit != 0 && !c.recalled && !retention::is_gone(store, Kind::Direct, c.edit);
+    let shown = |c: &&Change| c.edit != 0 && !c.recalled && !c.burnt && !retention::is_gone(store, Kind::Direct, c.edit);
     let edit = change.as_ref().filter(shown).map(|c| read_record(journal, c.edit)).transpose()?;
     let edited = edit.and_then(|record| match record.event {
         Event::MessageEdited(_, body) => body.map(|b| b.value.0),
@@ -246,8 +285,9 @@ pub(crate) fn from_record(read: &impl Read, record: &Recorded, change: Option<Ch
     let change = change.unwrap_or_default();
     let gone = |position: u64| retention::is_gone(read, Kind::Direct, position);
     let written = body.as_ref().map(|b| b.value.0.clone()).filter(|_| !gone(record.position));
-    let content = if change.recalled { None } else { edited.or(written) };
-    let expired = content.is_none() && !change.recalled && gone(record.position.max(change.edit));
+    let burnt = change.burnt && !sabotage::is(Switch::BurntShownAgain);
+    let content = if change.recalled || burnt { None } else { edited.or(written) };
+    let expired = content.is_none() && !change.recalled && !burnt && gone(record.position.max(change.edit));
     Some(Message {
         sequence: record.sequence,
         id: MessageId::from_slice(&f.id).ok()?,
@@ -261,6 +301,8 @@ pub(crate) fn from_record(read: &impl Read, record: &Recorded, change: Option<Ch
         edited_ms: change.edited_ms,
         recalled: change.recalled,
         refused: change.refused,
+        burnt,
+        burn_at_ms: change.burn_at_ms,
         device: f.device,
         counter: f.counter,
         ..Message::default()

@@ -15,7 +15,7 @@ use startalk_protocol::{
 };
 
 use super::{
-    Direct, between, change, change_of, content, direct, locate, request,
+    Direct, between, burn, change, change_of, content, direct, locate, request,
     send::{self, begin, record_at, record_of},
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// What becomes of an item that has no effect.
-enum Closed {
+pub(super) enum Closed {
     /// Nothing is told.
     Silently,
     /// The sender is told.
@@ -108,18 +108,19 @@ fn effect(tx: &mut Tx, ctx: &mut Ctx, peer: u64, item: &LinkItem, link_in: &pb::
         Some(Kind::Marks(m)) => marks(tx, ctx, &origin, &m),
         Some(Kind::Profile(p)) => profile(tx, ctx, &origin, p),
         Some(Kind::AccountGone(_)) => gone(tx, &origin),
+        Some(Kind::Opened(o)) => burn::opened_elsewhere(tx, ctx, &origin, &o),
         Some(Kind::GroupSubmission(s)) => Err(groups::submission(tx, ctx, peer, &origin.from, link_in, s, proof).into()),
         Some(Kind::GroupInvite(i)) => Err(groups::invite(tx, ctx, peer, &origin.from, &origin.to, link_in, &i).into()),
         None => Err(Error::new(Code::Malformed).with("expected", "a kind of item known here").into()),
     }
 }
 
-struct Origin<'a> {
+pub(super) struct Origin<'a> {
     peer: u64,
     from: AccountName,
     to: String,
-    time_ms: i64,
-    link_in: &'a pb::LinkIn,
+    pub(super) time_ms: i64,
+    pub(super) link_in: &'a pb::LinkIn,
 }
 
 fn message(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, message: link::Message) -> Result<(), Closed> {
@@ -200,14 +201,16 @@ fn theirs(tx: &Tx, ctx: &Ctx, origin: &Origin, id: &Bytes) -> Result<(Direct, u6
     let (direct, author) = conversation(tx, origin)?;
     let sequence = locate(tx, |p| record_at(tx, ctx, p), direct.conversation, author, id).ok_or(Closed::Silently)?;
     let record = record_of(tx, ctx, direct.conversation, sequence).ok_or(Code::Internal)?;
-    if !change::is_message_by(&record, author) || change_of(tx, direct.conversation, sequence).is_some_and(|c| c.recalled) {
+    if !change::is_message_by(&record, author)
+        || change_of(tx, direct.conversation, sequence).is_some_and(|c| c.recalled || c.burnt)
+    {
         return Err(Closed::Silently);
     }
     Ok((direct, sequence, record.position))
 }
 
 /// The conversation between the sender and the one addressed, and the sender's number.
-fn conversation(tx: &Tx, origin: &Origin) -> Result<(Direct, u64), Closed> {
+pub(super) fn conversation(tx: &Tx, origin: &Origin) -> Result<(Direct, u64), Closed> {
     let to = account(&origin.to).ok_or(Closed::Silently)?;
     let account = directory::person_number(tx, directory::HERE, &to).ok_or(Closed::Silently)?;
     let from = directory::person_number(tx, origin.peer, &origin.from).ok_or(Closed::Silently)?;
@@ -216,12 +219,13 @@ fn conversation(tx: &Tx, origin: &Origin) -> Result<(Direct, u64), Closed> {
 }
 
 fn edit(tx: &mut Tx, ctx: &mut Ctx, origin: &Origin, edit: &link::Edit) -> Result<(), Closed> {
-    let (direct, target, _) = theirs(tx, ctx, origin, &edit.id)?;
+    let (direct, target, position) = theirs(tx, ctx, origin, &edit.id)?;
     if contacts::blocks(tx, direct.a, direct.b, direct.peer) {
         return Err(Closed::Silently);
     }
     let kinds = if direct.request { content::Kinds::TextOnly } else { content::Kinds::All };
     content::check(&edit.content, kinds)?;
+    burn::check_same(&record_at(tx, ctx, position).ok_or(Code::Internal)?, &edit.content)?;
     let body = ctx.salted(Raw(edit.content.clone()));
     let facts =
         pb::MessageEdited { target, author: direct.b, r#in: Some(origin.link_in.clone()), ..pb::MessageEdited::default() };
@@ -295,6 +299,6 @@ fn account(text: &str) -> Option<AccountName> {
     text.parse().ok().filter(|name: &AccountName| name.as_str() == text)
 }
 
-fn message_id(bytes: &Bytes) -> Result<MessageId, Closed> {
+pub(super) fn message_id(bytes: &Bytes) -> Result<MessageId, Closed> {
     Ok(MessageId::from_slice(bytes).map_err(|_| Error::new(Code::Malformed).with("expected", "a message id of 16 bytes"))?)
 }

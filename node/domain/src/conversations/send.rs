@@ -43,6 +43,29 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counte
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, counter)? {
         return same_again(tx, ctx, position, counter, &said.content);
     }
+    say(tx, ctx, actor, to, counter, said)
+}
+
+/// Says what an account has scheduled, under the entry's number: by no device, so that every device of the account hears of it.
+pub(crate) fn send_later(
+    tx: &mut Tx,
+    ctx: &mut Ctx,
+    account: u64,
+    to: &Target,
+    number: u64,
+    said: Said,
+) -> Result<Answer, Error> {
+    let actor = Actor { account, device: 0 };
+    if let Target::Conversation(conversation) = to
+        && groups::group(tx, *conversation).is_some()
+    {
+        let group = groups::of_reader(tx, *conversation, account)?.0;
+        return groups::say(tx, ctx, actor, &group, number, said);
+    }
+    say(tx, ctx, actor, to, number, said)
+}
+
+fn say(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, to: &Target, counter: u64, said: Said) -> Result<Answer, Error> {
     let held = content::check(&said.content, content::Kinds::All)?;
     let direct = resolve(tx, ctx, actor.account, to)?;
     may_write(tx, ctx, &direct, actor.account)?;

@@ -1,7 +1,7 @@
 //! Files: which the domain knows, who holds them, which records refer to them; and who may read one (decision 0025).
 //!
 //! Owns prefix `f`. Events: FilesMet, FilesHeld, FilesReleased, FilesForgotten, FilesGone; it also reads which files
-//! MessageAdded, GroupRecorded and GroupSubmitted refer to. Bytes are not here: `node/media` has them.
+//! MessageAdded, GroupRecorded, GroupSubmitted, MessageScheduled and StickersSet refer to. Bytes are not here: `node/media` has them.
 //! Invariant: a file is read through a message that its reader may read as it is now, or by who holds it; a file is known for
 //! each domain that it came from, so that knowing a hash gives nothing.
 
@@ -209,6 +209,8 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
             list::add(tx, record.conversation, record.sequence, f.holds);
         }
         Event::GroupSubmitted(f, _) => referred(tx, record, &f.files, true),
+        Event::MessageScheduled(f, _) => referred(tx, record, &f.files, true),
+        Event::StickersSet(f, _) => referred(tx, record, &f.files, true),
         _ => {}
     }
 }

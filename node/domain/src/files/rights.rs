@@ -15,6 +15,7 @@ use crate::{
     event::{Event, Recorded},
     groups,
     retention::{self, Kind},
+    stickers,
     store::{Read, Store},
     timeline,
 };
@@ -49,10 +50,11 @@ pub fn through(
     files.iter().filter_map(|n| file(store, *n)).find(|f| f.hash == *hash).ok_or_else(none)
 }
 
-/// The file with this hash that the account holds.
+/// The file with this hash that the account holds, or that is one of its stickers.
 pub fn own(read: &impl Read, account: u64, hash: &[u8; 32]) -> Option<Here> {
     let numbers = by_hash(read, hash);
-    numbers.iter().map(|f| f.1).find(|n| holding(read, account, *n).is_some()).and_then(|n| file(read, n))
+    let held = numbers.iter().map(|f| f.1).find(|n| holding(read, account, *n).is_some());
+    held.or_else(|| stickers::file_of(read, account, hash)).and_then(|n| file(read, n))
 }
 
 /// The file with this hash, if the account holds it or may read a message that refers to it.
@@ -130,6 +132,8 @@ pub(super) fn files_of(event: &Event) -> &[u64] {
         Event::MessageAdded(f, _) => &f.files,
         Event::GroupRecorded(f, _) => &f.files,
         Event::GroupSubmitted(f, _) => &f.files,
+        Event::MessageScheduled(f, _) => &f.files,
+        Event::StickersSet(f, _) => &f.files,
         _ => &[],
     }
 }
@@ -141,7 +145,7 @@ pub(super) struct Reference {
     /// The person who says it.
     pub author: u64,
     conversation: u64,
-    /// 0: on its way to the home of a group.
+    /// 0: on its way to the home of a group, or for its author alone.
     sequence: u64,
 }
 
@@ -173,6 +177,13 @@ impl Reference {
             Event::GroupSubmitted(f, body) => {
                 let is_live = body.is_some() && is_kept(Kind::Group, record.position);
                 Some(Self { is_live, author: f.account, conversation: f.conversation, sequence: 0 })
+            }
+            // For oneself: the body goes with the entry.
+            Event::MessageScheduled(f, body) => {
+                Some(Self { is_live: body.is_some(), author: f.account, conversation: 0, sequence: 0 })
+            }
+            Event::StickersSet(f, body) => {
+                Some(Self { is_live: body.is_some(), author: f.account, conversation: 0, sequence: 0 })
             }
             _ => None,
         }

@@ -45,7 +45,7 @@ pub(crate) use read::reactions_at;
 pub use read::{Overview, changed_since, from_record, overview, pins, readers, waiting_message, waiting_messages, word_of};
 pub(crate) use receive::{Came, invite, submission};
 pub(crate) use record::behind;
-pub(crate) use say::{edit, erase_authored, recall, send};
+pub(crate) use say::{edit, erase_authored, recall, said_in, say, send};
 pub use serve::{Following, beginning, following, hints, range, readers_told};
 pub(crate) use submit::refused;
 pub use tend::GroupTended;

@@ -137,10 +137,7 @@ pub(super) fn check_written(action: &Action, written: Option<&[u8]>) -> Result<(
         _ => bad(field, format!("at most {max} bytes of plain text")),
     };
     match (action, written) {
-        (Action::Message(_) | Action::Edit(_), Some(written)) => content::check(written, content::Kinds::All).and_then(|held| {
-            let shakes = held.kinds & content::holds::SHAKE != 0;
-            if shakes { bad("content", "a shake between two people only".to_owned()) } else { Ok(()) }
-        }),
+        (Action::Message(_) | Action::Edit(_), Some(written)) => content::check_in_group(written).map(drop),
         (Action::React(_), Some([])) => bad("emoji", "one emoji".to_owned()),
         (Action::React(_), Some(_)) => text(limits::REACTION_BYTES_MAX, "emoji"),
         (Action::SetText(t), Some(written)) => match t.text() {

@@ -20,7 +20,7 @@ use crate::{
     delivery::{self, Numbered},
     erasure,
     event::{Event, Recorded},
-    files, governance, quotas,
+    files, governance, quotas, retention,
     store::Tx,
     timeline,
 };
@@ -33,12 +33,21 @@ const ERASE_STEP: u64 = 2000;
 /// A message.
 pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, group: &Group, counter: u64, said: Said) -> Result<Answer, Error> {
     let by = By { actor, counter };
-    let reply_to = said.reply_sequence;
-    let at_all = content::calls_everybody(&said.content);
-    let action = |id: MessageId| Action::Message(Message { id: Bytes::copy_from_slice(&id.0), reply_to, at_all });
+    let action = said_as(&said, MessageId([0; 16]));
     if let Numbered::Executed(position) = delivery::look_up(tx, actor.device, counter)? {
-        return same_again(tx, ctx, position, by, group.conversation, &action(MessageId([0; 16])), Some(&said.content));
+        return same_again(tx, ctx, position, by, group.conversation, &action, Some(&said.content));
     }
+    say(tx, ctx, actor, group, counter, said)
+}
+
+fn said_as(said: &Said, id: MessageId) -> Action {
+    let (reply_to, at_all) = (said.reply_sequence, content::calls_everybody(&said.content));
+    Action::Message(Message { id: Bytes::copy_from_slice(&id.0), reply_to, at_all })
+}
+
+/// The same, by a number that was not used before; device 0: none, what was scheduled is said.
+pub(crate) fn say(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, group: &Group, counter: u64, said: Said) -> Result<Answer, Error> {
+    let by = By { actor, counter };
     let me = me(tx, group, actor)?;
     if let Some(known) = said.known_id
         && let Some(recorded) = known_message(tx, ctx, group, &me, known)
@@ -48,8 +57,26 @@ pub(crate) fn send(tx: &mut Tx, ctx: &mut Ctx, actor: Actor, group: &Group, coun
     }
     let id = said.known_id.unwrap_or_else(|| ctx.message_id());
     let said_bytes = quotas::counted(tx, ctx, actor.account, 1, &said.content)?;
-    let deed = Deed { said_bytes, ..Deed::new(action(id), Some(said.content)) };
+    let deed = Deed { said_bytes, ..Deed::new(said_as(&said, id), Some(said.content)) };
     perform(tx, ctx, group, Some(&me), by, deed)
+}
+
+/// What a record of a group's log says, if it is a message that was neither changed nor taken back.
+pub(crate) fn said_in(tx: &Tx, ctx: &Ctx, record: &Recorded) -> Option<Bytes> {
+    let Event::GroupRecorded(f, body) = &record.event else { return None };
+    let submission = Submission::decode(f.submission.as_ref()).ok()?;
+    let changed = change_of(tx, record.conversation, record.sequence).is_some_and(|c| c.recalled_by != 0 || !c.edits.is_empty());
+    let gone = changed || retention::is_gone(tx, retention::Kind::Group, record.position);
+    if gone || !matches!(submission.action, Some(Action::Message(_))) {
+        return None;
+    }
+    if f.submitted_at == 0 {
+        return body.as_ref().map(|b| b.value.0.clone());
+    }
+    match record_at(tx, ctx, f.submitted_at)?.event {
+        Event::GroupSubmitted(_, Some(body)) => Some(body.value.written),
+        _ => None,
+    }
 }
 
 /// Another content for an own message.

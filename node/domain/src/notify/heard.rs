@@ -7,7 +7,7 @@ use startalk_protocol::pb::{
     group::{Submission, submission::Action},
 };
 
-use super::{NO_CONVERSATION, is_reached};
+use super::{NO_CONVERSATION, is_reached, reminder_place};
 use crate::{
     conversations,
     event::{Event, Recorded},
@@ -45,6 +45,13 @@ pub enum Heard {
         /// Up to which number.
         sequence: u64,
     },
+    /// The time of a reminder has come.
+    Reminded {
+        /// Whose.
+        account: u64,
+        /// Its number.
+        number: u64,
+    },
     /// A device is not reached any more, or by another way.
     Otherwise {
         /// Whose.
@@ -66,6 +73,10 @@ pub fn heard(read: &impl Read, record: &Recorded) -> Vec<Heard> {
             let accounts = of_direct(read, conversation, f.author);
             said(Heard::Recalled { conversation, sequence: f.target, accounts })
         }
+        Event::MessageBurnt(f, _) => {
+            let accounts = of_direct(read, conversation, 0);
+            said(Heard::Recalled { conversation, sequence: f.target, accounts })
+        }
         Event::GroupRecorded(f, _) => of_group(read, record, f),
         Event::GroupInvited(f, _) => {
             let accounts = [f.account].into_iter().filter(|account| is_reached(read, *account)).collect();
@@ -78,6 +89,11 @@ pub fn heard(read: &impl Read, record: &Recorded) -> Vec<Heard> {
         }
         Event::MarksMoved(f, _) => f.marks.iter().filter_map(|mark| seen(read, mark)).collect(),
         Event::MarksSent(f, _) => f.mark.iter().filter_map(|mark| seen(read, mark)).collect(),
+        Event::ReminderMoved(f, _) if is_reached(read, f.account) => {
+            let (account, number) = (f.account, f.number);
+            let ended = Heard::Read { account, conversation: reminder_place(number), sequence: record.position };
+            vec![if f.due { Heard::Reminded { account, number } } else { ended }]
+        }
         Event::PushSubscribed(pb::PushSubscribed { account, device, .. }, _)
         | Event::PushUnsubscribed(pb::PushUnsubscribed { account, device, .. }, _)
         | Event::DeviceRevoked(pb::DeviceRevoked { account, device }, _) => {

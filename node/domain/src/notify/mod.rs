@@ -29,6 +29,8 @@ use crate::{
 const PREFIX: u8 = b'n';
 /// In a conversation's place, of what is told before there is one: invitations into groups.
 pub const NO_CONVERSATION: u64 = 0;
+/// The bit of what stands in a conversation's place for a reminder; the others are its number.
+const REMINDER: u64 = 1 << 63;
 /// Accounts whose having subscriptions shares one value.
 const CHUNK: u64 = 256;
 
@@ -66,6 +68,11 @@ pub struct Settings {
     pub keywords: Vec<String>,
     /// Of the record that says so; 0: never said.
     pub position: u64,
+}
+
+/// In a conversation's place, of a reminder: each is told by itself.
+pub fn reminder_place(number: u64) -> u64 {
+    REMINDER | number
 }
 
 fn subscriptions_key(account: u64) -> Key {

@@ -10,11 +10,11 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-use super::{Because, Called, Moment, NO_CONVERSATION, called, judge, settings, unread, unread_in};
+use super::{Because, Called, Moment, NO_CONVERSATION, REMINDER, called, judge, settings, unread, unread_in};
 use crate::{
     accounts, availability, contacts,
     context::Zones,
-    conversations, delivery, directory, groups,
+    conversations, delivery, directory, groups, later,
     store::{Read, Store},
 };
 
@@ -26,6 +26,10 @@ const UNREAD_MAX: u64 = 100;
 /// What somebody is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// Where it was said; 0: nowhere.
+    pub conversation: u64,
+    /// Of a reminder: its number; else 0.
+    pub reminder: u64,
     /// The message's number in its conversation.
     pub sequence: u64,
     /// Its name.
@@ -64,6 +68,9 @@ pub fn notice(
     (now_ms, zones): (u64, Zones),
 ) -> Option<Notice> {
     accounts::account(store, account).filter(|a| a.is_live())?;
+    if conversation & REMINDER != 0 {
+        return reminder(store, journal, account, conversation ^ REMINDER, sequence, now_ms);
+    }
     if conversation == NO_CONVERSATION {
         return invitation(store, journal, account, sequence, (now_ms, zones));
     }
@@ -91,7 +98,9 @@ pub fn notice(
     let name = remark.unwrap_or_else(own);
     let stranger = place.request;
     Some(Notice {
+        conversation,
         sequence,
+        reminder: 0,
         id: message.id,
         because,
         time_ms: message.time_ms,
@@ -100,7 +109,7 @@ pub fn notice(
         group: place.group.clone().unwrap_or_default(),
         is_group: place.group.is_some(),
         kind,
-        text: if stranger { String::new() } else { preview(&words_of(&content_read)) },
+        text: if stranger || content_read.burn_s != 0 { String::new() } else { preview(&words_of(&content_read)) },
         hidden: settings.hidden,
         badge: unread(store, journal, account, now_ms, UNREAD_MAX),
         unread: unread_in(store, journal, account, conversation, UNREAD_MAX),
@@ -123,7 +132,9 @@ fn invitation(
     let (hearing, called) = (contacts::Hearing::default(), Called::default());
     judge(&Moment { now_ms, hearing, settings: &settings, dnd, called, request: true }).ok()?;
     Some(Notice {
+        conversation: NO_CONVERSATION,
         sequence: position,
+        reminder: 0,
         id: MessageId::default(),
         because: Because::Invitation,
         time_ms: invited.time_ms,
@@ -136,6 +147,38 @@ fn invitation(
         hidden: settings.hidden,
         badge: unread(store, journal, account, now_ms, UNREAD_MAX),
         unread: all.len() as u64,
+    })
+}
+
+/// A reminder whose time came with the record at this position. Whoever asked to be reminded at a time is, whatever else
+/// they want to hear then.
+fn reminder(store: &Store, journal: &dyn ReadJournal, account: u64, number: u64, position: u64, now_ms: u64) -> Option<Notice> {
+    let all = later::reminders(store, account);
+    let reminder = all.entries.iter().find(|r| r.number == number && r.due_at == position)?;
+    let (conversation, sequence) = (reminder.conversation, reminder.sequence);
+    let message = (conversation != 0)
+        .then(|| conversations::single_for(store, journal, account, conversation, sequence))
+        .flatten()
+        .unwrap_or_default();
+    let content = Content::decode(message.content.unwrap_or_default()).unwrap_or_default();
+    let note = later::note(journal, reminder);
+    let about = if content.burn_s == 0 { words_of(&content) } else { String::new() };
+    Some(Notice {
+        conversation,
+        sequence,
+        reminder: number,
+        id: message.id,
+        because: Because::Reminder,
+        time_ms: reminder.at_ms,
+        from: message.author_id,
+        sender: String::new(),
+        group: String::new(),
+        is_group: groups::group(store, conversation).is_some(),
+        kind: if note.is_empty() { kind_of(&content) } else { "text" },
+        text: preview(if note.is_empty() { &about } else { &note }),
+        hidden: settings(store, account).hidden,
+        badge: unread(store, journal, account, now_ms, UNREAD_MAX),
+        unread: 0,
     })
 }
 

@@ -57,6 +57,8 @@ pub enum Because {
     Request,
     /// Somebody of another domain invites into a group.
     Invitation,
+    /// They wanted to be reminded.
+    Reminder,
 }
 
 /// Why not.

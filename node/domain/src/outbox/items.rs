@@ -63,6 +63,11 @@ pub(crate) fn recall_item(read: &impl Read, direct: &Direct, author: u64, id: Me
     item(&[], name(read, author), name(read, direct.b), time_ms, Kind::Recall(recall))
 }
 
+pub(crate) fn opened_item(read: &impl Read, direct: &Direct, reader: u64, id: MessageId, time_ms: u64) -> Bytes {
+    let opened = link::Opened { id: Bytes::copy_from_slice(&id.0) };
+    item(&[], name(read, reader), name(read, direct.b), time_ms, Kind::Opened(opened))
+}
+
 pub(crate) fn marks_item(read: &impl Read, direct: &Direct, person: u64, delivered: &Bytes, seen: &Bytes, time_ms: u64) -> Bytes {
     let marks = link::Marks { delivered: delivered.clone(), read: seen.clone() };
     item(&[], name(read, person), name(read, direct.b), time_ms, Kind::Marks(marks))
@@ -143,6 +148,7 @@ pub(super) fn encode(read: &impl Read, journal: &dyn ReadJournal, record: &Recor
     let target = match &record.event {
         Event::MessageEdited(f, _) => id_of(read, journal, record.conversation, f.target)?,
         Event::MessageRecalled(f, _) => id_of(read, journal, record.conversation, f.target)?,
+        Event::MessageOpened(f, _) => id_of(read, journal, record.conversation, f.target)?,
         _ => None,
     };
     let from = match &record.event {
@@ -175,6 +181,7 @@ fn made(read: &impl Read, record: &Recorded, peer: u64, target: Option<MessageId
         }
         Event::MessageEdited(f, Some(body)) => Some(edit_item(read, &*direct()?, f.author, target?, body, time_ms)),
         Event::MessageRecalled(f, _) => Some(recall_item(read, &*direct()?, f.author, target?, time_ms)),
+        Event::MessageOpened(f, _) => Some(opened_item(read, &*direct()?, f.reader, target?, time_ms)),
         Event::MarksSent(f, _) => Some(marks_item(read, &*direct()?, f.mark?.person, &f.delivered, &f.read, time_ms)),
         Event::ProfileSet(f, Some(body)) => Some(profile_item(read, f.person, f.revision, body, time_ms)),
         Event::AccountDeleted(_, Some(body)) => Some(account_gone_item(&body.value.name, time_ms)),

@@ -23,8 +23,8 @@ pub(crate) use epochs::{is_half_begun, restart, restart_all};
 pub(crate) use give_up::give_up;
 pub use give_up::given_up;
 pub(crate) use items::{
-    account_gone_item, edit_item, group_invite_item, group_submission_item, introduce, marks_item, message_item, profile_item,
-    recall_item,
+    account_gone_item, edit_item, group_invite_item, group_submission_item, introduce, marks_item, message_item, opened_item,
+    profile_item, recall_item,
 };
 pub use known::known;
 

@@ -26,7 +26,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use key::Key;
-pub use tx::{Changes, New, Tx};
+pub use tx::{Changes, New, Savepoint, Tx};
 
 /// Bytes of pages that sled keeps in memory; what is hot is in the maps above it.
 const TREE_CACHE_BYTES: u64 = 4 * 1024 * 1024;

@@ -18,6 +18,12 @@ pub struct New {
     pub event: Event,
 }
 
+/// A place in the command being decided.
+pub struct Savepoint {
+    undo: usize,
+    records: usize,
+}
+
 /// The batch being made.
 pub struct Tx<'a> {
     store: &'a Store,
@@ -50,6 +56,24 @@ impl<'a> Tx<'a> {
             };
         }
         self.records.truncate(self.begun_records);
+    }
+
+    /// Where the command is, to go back to if a part of it fails.
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint { undo: self.undo.len(), records: self.records.len() }
+    }
+
+    /// What the command wrote since then is undone.
+    pub fn undo_to(&mut self, before: Savepoint) {
+        while self.undo.len() > before.undo
+            && let Some((key, slot)) = self.undo.pop()
+        {
+            match slot {
+                Some(slot) => self.overlay.insert(key, slot),
+                None => self.overlay.remove(&key),
+            };
+        }
+        self.records.truncate(before.records);
     }
 
     /// Writes a value.

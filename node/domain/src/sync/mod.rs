@@ -18,7 +18,7 @@ use crate::{
     conversations::{self, Message, direct},
     delivery, directory,
     event::{Event, Recorded},
-    governance, groups,
+    governance, groups, kept, later, stickers,
     store::{Read, Store},
     timeline,
 };
@@ -226,6 +226,8 @@ pub struct Synced {
     pub changed: Vec<Message>,
     /// The account's own that wait for the group's home.
     pub waiting: Vec<Message>,
+    /// Listened to beyond the cursor.
+    pub played: Vec<u64>,
 }
 
 /// Numbers of an account's conversations with anything beyond `after`, and the position that this holds for.
@@ -253,7 +255,21 @@ pub fn changed_conversations(store: &Store, account: u64, after: u64) -> Vec<u64
 
 /// Where the account last said how it wants to hear of a conversation, or how it stands in its list.
 fn set_at(read: &impl Read, account: u64, conversation: u64) -> u64 {
-    contacts::hearing(read, account, conversation).position.max(contacts::arranged(read, account, conversation).position)
+    contacts::hearing(read, account, conversation)
+        .position
+        .max(contacts::arranged(read, account, conversation).position)
+        .max(kept::played_position(read, account, conversation))
+}
+
+/// Which lists of an account changed after a position: "scheduled", "reminders", "saved", "stickers".
+pub fn changed_lists(read: &impl Read, account: u64, after: u64) -> Vec<&'static str> {
+    let all = [
+        ("scheduled", later::scheduled(read, account).position),
+        ("reminders", later::reminders(read, account).position),
+        ("saved", kept::saved_position(read, account)),
+        ("stickers", stickers::stickers(read, account).position),
+    ];
+    all.into_iter().filter(|(_, position)| *position > after).map(|(list, _)| list).collect()
 }
 
 /// What an account keeps about persons, as far as that changed after a position; from the beginning without what was taken
@@ -321,7 +337,8 @@ pub fn conversation(store: &Store, journal: &dyn ReadJournal, account: u64, numb
         .filter_map(|s| conversations::single_for(store, journal, account, number, s))
         .collect();
     let waiting = groups::waiting_messages(store, journal, number, account);
-    Ok(Synced { view, messages, changed, waiting })
+    let played = if after == 0 { Vec::new() } else { kept::played_since(store, account, number, head, after) };
+    Ok(Synced { view, messages, changed, waiting, played })
 }
 
 /// Whether an account may still sync.

@@ -6,14 +6,14 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use startalk_protocol::pb::{
     content::{self, Block, Code, Content, Inline, System, Text},
-    link::{AccountGone, Edit, Item, Marks, Message, Profile, Recall, item::Kind},
+    link::{AccountGone, Edit, Item, Marks, Message, Opened, Profile, Recall, item::Kind},
 };
 
 const NOW: u64 = 1_800_000_000_000;
 
 /// Every file with its content.
 pub fn all() -> Vec<(&'static str, Value)> {
-    vec![("items.json", items()), ("content.json", contents())]
+    vec![("items.json", items()), ("opened.json", opened()), ("content.json", contents())]
 }
 
 /// An id of `n` seconds before now, for n up to 999; of messages by alice below 500.
@@ -101,6 +101,33 @@ fn bob(does: &str) -> Value {
 
 fn bob_writes(n: u16) -> Value {
     json!({ "bob": "writes", "id": hex(&id(n)) })
+}
+
+/// A message that burns ten seconds after alice has opened it.
+fn bob_writes_burning(n: u16) -> Value {
+    json!({ "bob": "writes", "id": hex(&id(n)), "burn_s": 10 })
+}
+
+/// Feature `burn`.
+fn opened() -> Value {
+    let case = |name: &str, steps: Vec<Value>| json!({ "name": name, "steps": steps });
+    let opens = |becomes: &str, id: &[u8]| step(becomes, Kind::Opened(Opened { id: Bytes::copy_from_slice(id) }));
+    let (first, second) = (id(500), id(501));
+    let cases = vec![
+        case("opened, and again", vec![bob_writes_burning(500), opens("effect", &first), opens("closed", &first)]),
+        case("what does not burn", vec![bob_writes(500), opens("closed", &first)]),
+        case("one of two", vec![bob_writes_burning(500), bob_writes_burning(501), opens("effect", &second)]),
+        case("nothing of that id", vec![bob_writes_burning(500), opens("closed", &id(400))]),
+        case("what alice wrote", vec![bob_writes(500), step("effect", message(1)), opens("closed", &id(1))]),
+        case("without a conversation", vec![opens("closed", &first)]),
+        case("an id of 15 bytes", vec![bob_writes_burning(500), opens("malformed", &[1; 15])]),
+        case("an id of 15 bytes without a conversation", vec![opens("malformed", &[1; 15])]),
+    ];
+    json!({
+        "about": "federation-spec/05-content-and-items.md 5.6a, feature `burn`; as items.json. `burn_s` of what bob writes: the field of its content",
+        "now_ms": NOW,
+        "cases": cases,
+    })
 }
 
 fn items() -> Value {

@@ -407,6 +407,13 @@ async fn open(
         .unwrap_or_else(|_| Err(ClientError::Dial(DialError::Closed("no answer in time".to_owned()))))
 }
 
+/// Sixteen random bytes: what is asked for with them again is the same.
+#[expect(clippy::disallowed_methods, reason = "the edge: a name that nobody else chooses")]
+pub fn new_key() -> bytes::Bytes {
+    use rand::RngExt;
+    rand::rng().random::<[u8; 16]>().to_vec().into()
+}
+
 #[expect(clippy::disallowed_methods, reason = "the edge: jitter between attempts")]
 fn random() -> f64 {
     use rand::RngExt;

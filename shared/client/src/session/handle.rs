@@ -138,6 +138,40 @@ asks! {
     set_openness(openness: pb::Openness) -> () = Ask::SetOpenness(pb::SetOpenness { openness: Some(openness) }) => _ => ();
     /// All that one has said of oneself.
     own() -> pb::Own = Ask::GetOwn(pb::GetOwn {}) => Answer::Own(own) => own;
+    /// Has something said at a time, as if it were sent then. Asked for again with the same key, it is scheduled once.
+    schedule_message(message: pb::ScheduleMessage) -> pb::Scheduled = Ask::ScheduleMessage(message) => Answer::Scheduled(s) => s;
+    /// Another time, or other words; what is `None` stays as it is.
+    change_scheduled(change: pb::ChangeScheduled) -> pb::Scheduled = Ask::ChangeScheduled(change) => Answer::Scheduled(s) => s;
+    /// It is not said.
+    cancel_scheduled(number: u64) -> () = Ask::CancelScheduled(pb::CancelScheduled { number }) => Answer::Done(_) => ();
+    /// It is said now.
+    send_scheduled(number: u64) -> pb::Sent = Ask::SendScheduled(pb::SendScheduled { number }) => Answer::Sent(s) => s;
+    /// What waits to be said, with numbers above `after`: a page, and where the next begins (0: there is none).
+    scheduled(after: u64) -> pb::ScheduledList = Ask::ListScheduled(pb::ListScheduled { after }) => Answer::ScheduledList(l) => l;
+    /// Sets a reminder, of a message or of what its note says.
+    set_reminder(reminder: pb::SetReminder) -> pb::Reminder = Ask::SetReminder(reminder) => Answer::Reminder(r) => r;
+    /// It is done with.
+    end_reminder(number: u64) -> () = Ask::EndReminder(pb::EndReminder { number }) => Answer::Done(_) => ();
+    /// Reminders with numbers above `after`: a page, and where the next begins (0: there is none).
+    reminders(after: u64) -> pb::Reminders = Ask::ListReminders(pb::ListReminders { after }) => Answer::Reminders(r) => r;
+    /// Keeps a message for oneself; one that is kept already gets this note.
+    save_message(conversation: u64, sequence: u64, note: &str) -> pb::Saved
+        = Ask::SaveMessage(pb::SaveMessage { conversation, sequence, note: note.to_owned() }) => Answer::Saved(s) => s;
+    /// Not any more.
+    remove_saved(number: u64) -> () = Ask::RemoveSaved(pb::RemoveSaved { number }) => Answer::Done(_) => ();
+    /// Saved messages with numbers below `before` (0: from the newest), the newest first.
+    saved(before: u64, limit: u32) -> pb::SavedPage = Ask::ListSaved(pb::ListSaved { before, limit }) => Answer::SavedPage(p) => p;
+    /// Adds, takes away or orders stickers.
+    change_stickers(change: pb::change_stickers::Change) -> ()
+        = Ask::ChangeStickers(pb::ChangeStickers { change: Some(change) }) => Answer::Done(_) => ();
+    /// The account's stickers after the first so many: a page, and where the next begins (0: there is none).
+    stickers(skip: u32) -> pb::Stickers = Ask::ListStickers(pb::ListStickers { skip }) => Answer::Stickers(s) => s;
+    /// The person has opened a message that burns: its time runs from now on.
+    open_message(conversation: u64, sequence: u64) -> ()
+        = Ask::OpenMessage(pb::OpenMessage { conversation, sequence }) => Answer::Done(_) => ();
+    /// The person has listened to these messages.
+    mark_played(conversation: u64, sequences: &[u64]) -> ()
+        = Ask::MarkPlayed(pb::MarkPlayed { conversation, sequences: sequences.to_vec() }) => Answer::Done(_) => ();
     /// Has a push service reach this device from now on (RFC 8030, 8291): its URL, and the device's keys for it.
     subscribe_push(endpoint: &str, p256dh: Bytes, auth: Bytes) -> ()
         = Ask::SubscribePush(pb::SubscribePush { endpoint: endpoint.to_owned(), p256dh, auth }) => _ => ();

@@ -135,13 +135,18 @@ impl Engine {
         let mut events = Vec::new();
         for mut conversation in page.conversations {
             let waiting = std::mem::take(&mut conversation.waiting);
+            let played = std::mem::take(&mut conversation.played);
             let number = conversation.conversation.as_ref().map_or(0, |c| c.conversation);
             self.book.synced(conversation, &mut events);
             self.still_waiting(number, waiting, &mut events);
+            if !played.is_empty() {
+                events.push(Event::Played { conversation: number, sequences: played });
+            }
         }
         events.extend(page.me.map(Event::Profile));
         events.extend(page.own.map(Event::Own));
         events.extend(page.people.into_iter().map(Event::Person));
+        events.extend((!page.stale.is_empty()).then_some(Event::Stale(page.stale)));
         self.tell(events);
         if page.last {
             self.account_for();
@@ -274,6 +279,9 @@ impl Engine {
                 if pushed.record != 0 {
                     self.book.note(conversation, pushed.record, 0); // a number that is no message's
                 }
+                if message.burnt {
+                    self.outbox.burnt(conversation, message.sequence);
+                }
                 events.push(Event::Changed { conversation, message });
             }
             Some(PushedWhat::Marks(marks)) => {
@@ -296,6 +304,16 @@ impl Engine {
             Some(PushedWhat::GroupInvitation(invitation)) => events.push(Event::GroupInvitation(invitation)),
             Some(PushedWhat::Person(kept)) => events.push(Event::Person(kept)),
             Some(PushedWhat::Own(own)) => events.push(Event::Own(own)),
+            Some(PushedWhat::Scheduled(entry)) => events.push(Event::Scheduled(entry)),
+            Some(PushedWhat::ScheduledEnded(ended)) => events.push(Event::ScheduledEnded(ended)),
+            Some(PushedWhat::Reminder(reminder)) => events.push(Event::Reminder(reminder)),
+            Some(PushedWhat::ReminderEnded(number)) => events.push(Event::ReminderEnded { number }),
+            Some(PushedWhat::Saved(saved)) => events.push(Event::Saved(Box::new(saved))),
+            Some(PushedWhat::SavedRemoved(number)) => events.push(Event::SavedRemoved { number }),
+            Some(PushedWhat::Stickers(changed)) => events.push(Event::Stickers(changed)),
+            Some(PushedWhat::Played(played)) => {
+                events.push(Event::Played { conversation, sequences: played.sequences });
+            }
             // Nothing of it is kept: who wants to know asks.
             Some(PushedWhat::Notify(_)) | None => {}
         }

@@ -16,6 +16,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+pub use driver::new_key;
 pub use handle::{Session, Target};
 use startalk_protocol::pb::client::Welcome;
 use tokio::sync::{mpsc, watch};

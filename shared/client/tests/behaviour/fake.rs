@@ -565,7 +565,7 @@ impl State {
             let from = (talk.head() + 1).saturating_sub(news.clamp(0, 10));
             let messages = talk.between(from, talk.head());
             let waiting = if talk.peer == GROUP { self.waiting.clone() } else { Vec::new() };
-            let page = ConversationPage { conversation: Some(talk.overview()), messages, changed: Vec::new(), waiting };
+            let page = ConversationPage { conversation: Some(talk.overview()), messages, waiting, ..ConversationPage::default() };
             pages.push(SyncPage { conversations: vec![page], went_back, ..SyncPage::default() });
         }
         pages.push(SyncPage { last: true, cursor: self.cursor(), went_back, ..SyncPage::default() });

@@ -20,6 +20,7 @@ const HELP: &[Word] = &[
     Word::HelpOpen,
     Word::HelpNew,
     Word::HelpFind,
+    Word::HelpLater,
     Word::HelpSend,
     Word::HelpEdit,
     Word::HelpChoose,

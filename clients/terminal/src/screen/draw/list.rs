@@ -124,6 +124,12 @@ fn preview(app: &App, chat: &Chat) -> (String, Style) {
     let author = last.map_or("", |m| m.author.as_str());
     let is_line = !waiting && last.is_some_and(|m| startalk_client::content::system(&m.content).is_some());
     let line = last.filter(|_| is_line).map(|m| app.plain(m).replace('\n', " ")).unwrap_or_default();
+    if !waiting && last.is_some_and(|m| m.burnt) {
+        return (app.word(Word::Burnt).to_owned(), dim());
+    }
+    if let Some(burn_s) = last.filter(|_| !waiting).and_then(|m| crate::screen::chat::covered(m, &app.me)) {
+        return (app.with(Word::BurnsMark, &[&burn_s.to_string()]), dim());
+    }
     if !waiting && last.is_some_and(|m| m.expired) {
         return (app.word(Word::Expired).to_owned(), dim());
     }

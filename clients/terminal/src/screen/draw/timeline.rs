@@ -124,6 +124,10 @@ fn rows_of<'a>(app: &App, chat: &Chat, sequence: u64, message: &Message, width: 
         rows.push(centred(app.word(Word::Expired), width));
         return rows;
     }
+    if message.burnt {
+        rows.push(centred(app.word(Word::Burnt), width));
+        return rows;
+    }
     if message.recalled {
         let words = if message.author == app.me {
             app.word(Word::RecalledByYou).to_owned()
@@ -153,13 +157,25 @@ fn rows_of<'a>(app: &App, chat: &Chat, sequence: u64, message: &Message, width: 
     if message.pinned {
         tail.push(Span::styled(" 📌", accent()));
     }
+    match startalk_client::content::burn_s(&message.content) {
+        0 => {}
+        burn_s => tail.push(Span::styled(format!(" {}", app.with(Word::BurnsMark, &[&burn_s.to_string()])), dim())),
+    }
     if message.edited_ms != 0 {
         tail.push(Span::styled(format!(" ({})", app.word(Word::Edited)), dim()));
     }
     if message.author == app.me {
         tail.extend(state(app, chat, message));
     }
-    rows.extend(body(app, &message.content, gutter, tail, width));
+    match super::super::chat::covered(message, &app.me) {
+        Some(burn_s) => {
+            let cover = app.with(Word::Covered, &[&burn_s.to_string()]);
+            rows.extend(
+                wrap(&cover, width.saturating_sub(2)).into_iter().map(|r| Line::styled(format!("{gutter}{r}"), accent())),
+            );
+        }
+        None => rows.extend(body(app, &message.content, gutter, tail, width)),
+    }
     if !message.reactions.is_empty() {
         rows.push(reactions(message, gutter, width));
     }

@@ -92,6 +92,27 @@ impl App {
             Event::WentBack => self.on_went_back(),
             // The screen shows people as they call themselves, and has no settings of its own.
             Event::DeviceRevoked { .. } | Event::Person(_) | Event::Own(_) => {}
+            Event::Scheduled(entry) if !entry.failed.is_empty() => {
+                let words = entry
+                    .failed
+                    .parse()
+                    .map_or(entry.failed, |code: startalk_client::Code| startalk_client::Error::new(code).words(self.language));
+                self.say(self.with(Word::ScheduledFailed, &[&words]));
+            }
+            Event::Reminder(reminder) if reminder.due => {
+                let about = reminder.message.as_ref().map(|m| self.plain(m)).unwrap_or_default();
+                let words = if reminder.note.is_empty() { about } else { reminder.note };
+                self.say(self.with(Word::ReminderDue, &[&super::super::wrap::harmless(&words)]));
+            }
+            Event::Scheduled(_)
+            | Event::ScheduledEnded(_)
+            | Event::Reminder(_)
+            | Event::ReminderEnded { .. }
+            | Event::Saved(_)
+            | Event::SavedRemoved { .. }
+            | Event::Stickers(_)
+            | Event::Played { .. }
+            | Event::Stale(_) => {}
             sent @ (Event::Sent { .. } | Event::Failed { .. }) => self.on_outcome(sent),
             Event::SignedOut(error) => self.on_signed_out(error.map(|e| e.words(self.language))),
         }

@@ -3,7 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use startalk_client::content;
 
-use super::form_keys::edit;
+use super::{
+    form_keys::edit,
+    later::{Slash, slash},
+};
 use crate::screen::{
     app::{App, Dialog, Effect, Focus},
     chat::{Anchor, Mine, plain},
@@ -159,7 +162,15 @@ impl App {
             effects.extend(self.find(words.trim(), None));
             return effects;
         }
-        let content = content_of(&text, &std::mem::take(&mut chat.calls));
+        let editing = chat.editing.is_some();
+        let (text, burn_s) = match slash(&text).filter(|_| !editing) {
+            None => (text, 0),
+            Some(Slash::Burn(burn_s, words)) if chat.info.group.is_none() => (words, burn_s),
+            Some(Slash::Burn(..)) => return self.on_slash(Slash::How(Word::BurnOnlyHere)),
+            Some(slash) => return self.on_slash(slash),
+        };
+        let burn_s = chat.editing.and_then(|s| chat.messages.get(&s)).map_or(burn_s, |m| content::burn_s(&m.content));
+        let content = content::burning(&content_of(&text, &std::mem::take(&mut chat.calls)), burn_s);
         if let Some(sequence) = chat.editing.take() {
             return vec![Effect::Edit { local, conversation, sequence, content }];
         }

@@ -10,6 +10,7 @@ mod find_tests;
 mod form_keys;
 mod groups;
 mod keys;
+mod later;
 #[cfg(test)]
 mod tests;
 

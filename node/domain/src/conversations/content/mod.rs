@@ -9,7 +9,7 @@ use prost::Message;
 use startalk_protocol::{
     Code, Error, UserId,
     content::words_of_text,
-    limits::{BLOCK_LEVEL_MAX, BLOCKS_MAX, CONTENT_BYTES_MAX, INLINES_MAX, LINK_TEXT_BYTES_MAX, TEXT_BYTES_MAX},
+    limits::{self, BLOCK_LEVEL_MAX, BLOCKS_MAX, CONTENT_BYTES_MAX, INLINES_MAX, LINK_TEXT_BYTES_MAX, TEXT_BYTES_MAX},
     pb::content::{Block, Code as CodeBlock, Content, Inline, Text, content::Kind},
 };
 
@@ -38,8 +38,28 @@ pub(crate) fn check(bytes: &[u8], kinds: Kinds) -> Result<Holds, Error> {
         return Err(too_large("content", bytes.len(), CONTENT_BYTES_MAX));
     }
     let content = Content::decode(bytes).map_err(|_| malformed())?;
+    match (content.burn_s, kinds) {
+        (0, _) | (1..=limits::BURN_S_MAX, Kinds::All) => {}
+        (_, Kinds::All) => return Err(bad("burn_s", "at most seven days, in seconds")),
+        (_, Kinds::TextOnly) => return Err(bad("burn_s", "0, until the other person accepts")),
+    }
     let mut held = Holds::default();
     check_content(&content, kinds, 0, &mut held)?;
+    Ok(held)
+}
+
+/// The same for a group, where nobody is made to look and nothing burns.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_in_group(bytes: &[u8]) -> Result<Holds, Error> {
+    let held = check(bytes, Kinds::All)?;
+    if held.kinds & holds::SHAKE != 0 {
+        return Err(bad("content", "a shake between two people only"));
+    }
+    if burn_s(bytes) != 0 {
+        return Err(bad("burn_s", "0 in a group: only between two people a message burns"));
+    }
     Ok(held)
 }
 
@@ -66,6 +86,11 @@ fn check_content(content: &Content, kinds: Kinds, depth: usize, held: &mut Holds
 pub(crate) fn text_of(bytes: &[u8]) -> Option<String> {
     let Ok(Content { kind: Some(Kind::Text(text)), .. }) = Content::decode(bytes) else { return None };
     Some(words_of_text(&text))
+}
+
+/// The seconds after which it burns once it is opened; 0: it stays. Of what cannot be read, nothing burns.
+pub(crate) fn burn_s(bytes: &[u8]) -> u32 {
+    Content::decode(bytes).map_or(0, |content| content.burn_s)
 }
 
 /// Whether a node said it in somebody's absence. Of what cannot be read, nobody says so.
