@@ -38,6 +38,8 @@ pub struct Heard {
     pub gaps: Vec<(u64, u64)>,
     /// Messages that the other domain refused.
     pub refused: Vec<String>,
+    /// Reminders as they were told, by number: whether it was due then; `None`: it was ended.
+    pub reminders: Vec<(u64, Option<bool>)>,
 }
 
 /// Texts that a person's devices have accepted, in order.
@@ -360,6 +362,8 @@ async fn hear(session: Session, mut events: Events, heard: Arc<Mutex<Heard>>, ar
                 // Numbers mean something else now, and what is there is told anew.
                 heard.from.clear();
             }
+            Event::Reminder(reminder) => heard.reminders.push((reminder.number, Some(reminder.due))),
+            Event::ReminderEnded { number } => heard.reminders.push((number, None)),
             Event::Gap { after, before, .. } => heard.gaps.push((after, before)),
             _ => {}
         }

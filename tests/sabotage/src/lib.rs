@@ -110,6 +110,8 @@ pub const LIST: &[Caught] = &[
         "plans",
         "who_is_missing_is_disabled_only_if_the_list_is_everybody_and_never_too_many_unasked",
     ),
+    caught(Switch::ScheduledTwice, "startalk-domain", "later", "a_scheduled_message_is_said_at_its_time_once_and_by_its_author"),
+    caught(Switch::BurntShownAgain, "startalk-domain", "burning", "what_was_opened_is_gone_after_its_time_and_never_shown_again"),
     // The simulation notices by what it compares, whatever the cause; those that need more seeds than a few are in its own test.
     caught(Switch::AcknowledgeBeforeSync, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::NoDedupe, "startalk-simulation", "seeds", "a_few_seeds_hold"),

@@ -1,0 +1,3 @@
+//! Kinds of messages, and what happens to them by themselves, over real nodes.
+
+mod later;
