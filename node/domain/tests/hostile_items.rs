@@ -131,5 +131,6 @@ fn no_bytes_make_the_judge_of_content_panic() {
     for _ in 0..6000 {
         let bytes = mutated(&mut random, &corpus);
         conversations::check(&bytes);
+        startalk_domain::stickers::check_bytes(&bytes);
     }
 }

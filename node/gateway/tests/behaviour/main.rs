@@ -5,6 +5,7 @@ mod entry;
 mod ephemera;
 mod groups;
 mod hostile;
+mod later;
 mod notify;
 mod own;
 mod support;
