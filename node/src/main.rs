@@ -6,6 +6,7 @@
 mod adapters;
 mod admin;
 mod announce;
+mod blobs;
 mod boot;
 mod checkpoints;
 mod cli;

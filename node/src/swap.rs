@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::folder::{FORMAT, FolderError, io_error, write_file};
 
 /// Of the old domain: kept, in this order; the journal last, for who has it has the domain.
-const KEPT: [&str; 3] = ["BACKUP", "keys", "journal"];
+const KEPT: [&str; 4] = ["BACKUP", "keys", "files", "journal"];
 /// What a domain can make anew: deleted with the old one, taken from the new one if it is there.
 const DISPOSABLE: [&str; 5] = ["views", "search", "checkpoints", "views.clean", "views.doubted"];
 /// In the folder of a replaced domain: how it came to be there.
@@ -208,6 +208,11 @@ fn give_up(root: &Path, kept: &Path, plan: &Plan, why: &io::Error) -> io::Result
             remove(&keys)?
         }
         fs::rename(&away, &keys)?;
+    }
+    let (files, away) = (root.join("files"), kept.join("files"));
+    if away.exists() {
+        remove(&files)?;
+        fs::rename(&away, &files)?;
     }
     if kept.join("BACKUP").exists() {
         fs::rename(kept.join("BACKUP"), root.join("BACKUP"))?;

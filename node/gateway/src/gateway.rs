@@ -24,8 +24,7 @@ use tokio::{
 use crate::{
     away::Away, config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, files, framing::Framing,
     guard::Guard, kept::PlayedMarks, marks::Marks, passkeys::Ceremonies, presence::Presences, registry::Registry,
-    session::Session, web,
-    websocket::WebSocket,
+    session::Session, web, websocket::WebSocket,
 };
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.

@@ -1,6 +1,6 @@
 //! Copying a domain away while it runs, and bringing a copy back.
 //!
-//! A backup is a data folder without views: keys, the journal up to its durable head, and in `BACKUP` where that was: the
+//! A backup is a data folder without views: keys, whole files (of the disk; a bucket is not copied), the journal up to its durable head, and in `BACKUP` where that was: the
 //! end of a copy that is damaged looks like a batch that nobody was told of. Bringing it back verifies every record and
 //! begins a new epoch, so that no number is ever used twice unnoticed.
 
@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::{Backend, Progress};
 use crate::{
+    blobs,
     folder::{FORMAT, Folder, write_file},
     store, swap,
 };
@@ -123,6 +124,7 @@ pub(super) fn backup(backend: &Backend, to: &Path, progress: &Progress) -> anyho
     let target = Folder::create(to)?;
     let head = backend.reader.copy_to(&FolderDisk::new(target.journal())?, &mut |done, total| progress(done, total))?;
     copy_keys(&backend.folder.join("keys"), &target.keys())?;
+    blobs::take_along(&backend.folder.join("files"), &target.files())?;
     store::write_reach(&target, &head)?;
     let whole = reread(&target, progress);
     let tended = Tended::BackedUp {
@@ -180,6 +182,7 @@ pub fn restore(from: &Path, to: &Path, progress: &Progress) -> anyhow::Result<u6
         fs::copy(entry.path(), target.journal().join(entry.file_name())).with_context(|| entry.path().display().to_string())?;
     }
     copy_keys(&source.keys(), &target.keys())?;
+    blobs::take_along(&source.files(), &target.files())?;
     let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
     store::reaches(&source, &journal.reader())?;
     let records = journal.reader().head().position;

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use super::{Backend, Progress, backup, failed, storage};
 use crate::{
-    clock,
+    blobs, clock,
     folder::{FORMAT, Folder, write_file},
     keys::Keys,
     store,
@@ -175,6 +175,7 @@ fn stage(backend: &Backend, source: &Path, progress: &Progress) -> anyhow::Resul
     let target = Folder::create(&swap::clear_stage(root)?)?;
     copy(source, &target, size, &part(0))?;
     merge_keys(&source.join("keys"), &root.join("keys"), &target.keys())?;
+    blobs::take_along(&source.join("files"), &target.files())?;
     backup::reread(&target, &part(1))?;
     let records = open(backend, &target, &part(2))?;
     fs::remove_file(target.backup_mark()).or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;

@@ -45,6 +45,8 @@ fn prepared(root: &Path) {
         &[
             ("journal/1", "old journal"),
             ("keys/node.secret", "old key"),
+            ("files/blobs/aa/1", "old file"),
+            ("files/cache/7", "a copy of another domain's file"),
             ("views/db", "old views"),
             ("search/index", "old search"),
             ("checkpoints/9.checkpoint", "old checkpoint"),
@@ -54,6 +56,7 @@ fn prepared(root: &Path) {
             ("backups/a-1/journal/1", "a backup"),
             ("restoring/journal/1", "new journal"),
             ("restoring/keys/node.secret", "new key"),
+            ("restoring/files/blobs/bb/2", "new file"),
             ("restoring/views/db", "new views"),
             ("restoring/views.clean", ""),
             ("restoring/FORMAT", "1\n"),
@@ -69,6 +72,7 @@ fn new_domain() -> BTreeMap<String, String> {
         ("backups/a-1/journal/1", "a backup"),
         ("journal/1", "new journal"),
         ("keys/node.secret", "new key"),
+        ("files/blobs/bb/2", "new file"),
         ("views/db", "new views"),
         ("views.clean", ""),
         ("replaced/then/FORMAT", "1\n"),
@@ -76,6 +80,8 @@ fn new_domain() -> BTreeMap<String, String> {
         ("replaced/then/REPLACED", &told),
         ("replaced/then/journal/1", "old journal"),
         ("replaced/then/keys/node.secret", "old key"),
+        ("replaced/then/files/blobs/aa/1", "old file"),
+        ("replaced/then/files/cache/7", "a copy of another domain's file"),
     ];
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
