@@ -3,11 +3,13 @@
 import { accounts } from './accounts.mjs'
 import { admin } from './admin.mjs'
 import { administering } from './administering.mjs'
+import { files } from './files.mjs'
 import { finding } from './finding.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
 import { imports } from './imports.mjs'
 import { keeping } from './keeping.mjs'
+import { kinds } from './kinds.mjs'
 import { push } from './push.mjs'
 import { reading } from './reading.mjs'
 import { rooms } from './rooms.mjs'
@@ -23,4 +25,4 @@ import { security } from './security.mjs'
 import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...kinds, ...files, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

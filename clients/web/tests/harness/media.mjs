@@ -78,3 +78,23 @@ export async function drop(page, selector, files, how = 'drop') {
     else for (const type of ['dragenter', 'dragover', 'drop']) to.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }))
   }, { selector, given, how })
 }
+
+/** Somebody who hums: 16 bits, 16,000 a second, louder and softer. */
+export function wav(seconds) {
+  const rate = 16_000
+  const out = Buffer.alloc(44 + seconds * rate * 2)
+  out.write('RIFF', 0, 'latin1')
+  out.writeUInt32LE(out.length - 8, 4)
+  out.write('WAVEfmt ', 8, 'latin1')
+  out.writeUInt32LE(16, 16)
+  out.writeUInt16LE(1, 20)
+  out.writeUInt16LE(1, 22)
+  out.writeUInt32LE(rate, 24)
+  out.writeUInt32LE(rate * 2, 28)
+  out.writeUInt16LE(2, 32)
+  out.writeUInt16LE(16, 34)
+  out.write('data', 36, 'latin1')
+  out.writeUInt32LE(out.length - 44, 40)
+  for (let i = 0; i < seconds * rate; i++) out.writeInt16LE(Math.round(9000 * Math.sin(i / 11) * Math.sin(i / 2300) ** 2), 44 + i * 2)
+  return out
+}

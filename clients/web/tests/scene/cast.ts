@@ -1,6 +1,7 @@
 // The people of a scene, each with a client of their own: the SDK in Node, on real nodes.
 
 import type { ConversationRow, GroupInvitationRow, MessageRow } from '../../src/sdk/api'
+import type { Said } from '../../src/app/content'
 import { toContent } from '../../src/app/composer/markup'
 import { encodeContent } from '../../src/app/wire'
 import { Person } from '../sdk/people'
@@ -59,6 +60,13 @@ export class Actor extends Person {
     if (typed.includes('@所有人')) mentions.set('@所有人', '@all')
     const said = toContent(typed, mentions)
     if (!said) throw new Error('nothing is said')
+    return this.#send(id, said, typed, whom, answers)
+  }
+  /** What is more than words. */
+  async show(group: string, said: Said): Promise<MessageRow> {
+    return this.#send((await this.find(group)).id, said, said.kind, group)
+  }
+  async #send(id: string, said: Said, typed: string, whom: Actor | string, answers?: Answered): Promise<MessageRow> {
     const order = answers ? (typeof whom === 'string' ? { replySequence: answers.sequence } : { replyTo: answers.id }) : {}
     const sent = await this.calls.send({ ticket: crypto.randomUUID(), conversation: id, content: encodeContent(said), ...order })
     return this.until(`“${typed.slice(0, 20)}” being taken`, async () => {

@@ -4,6 +4,7 @@
 // Seen by Lin Xia (`lin`). What only a browser has (a draft, a message without a connection) is done in `sheets.mjs`.
 
 import { Actor, type Home } from './cast'
+import { things } from './things'
 
 export interface Clock {
   at(daysBefore: number, clock: string): void
@@ -145,6 +146,7 @@ export async function play(harbour: Home, northwind: Home, clock: Clock): Promis
   await sofia.say('Saturday hike 🥾', 'I am in. Bringing the good cheese.')
   await yuki.say('Saturday hike 🥾', 'Me too! ☀️')
   await wang.say('Saturday hike 🥾', '算我一个，我带茶。')
+  await things('Saturday hike 🥾', { tom, sofia, yuki, lin, wang }, Date.now())
   at(0, '09:02')
   const plan = await zhao.say('产品周会', '今天周会的议题：\n1. 春季版本的发布节奏\n2. 新的会话列表\n3. 与北风（northwind.example）的联合测试')
   await mei.say('产品周会', '第二版的细节补充在这里：https://harbour.example/design/list-v2，重点看深色模式。')

@@ -1,7 +1,11 @@
 // Every screen of the scene: where it is and what is done there. Found by role and structure, not by words: each is shown in
 // two languages. `at` are the scene's paths; `phone: false` where a screen is of a wide window alone.
 
+import { drop, picture } from '../harness/media.mjs'
+
 const menu = (page) => page.locator('.startalk-menu').first().waitFor()
+/** The pictures that are seen have come. */
+const pictured = (page) => page.waitForFunction(() => [...document.querySelectorAll('article .picture')].every((one) => one.classList.contains('there')))
 const composer = (page) => page.locator('.composer textarea')
 const message = (page, text) => page.getByRole('log').getByRole('article').filter({ hasText: text }).last()
 
@@ -56,6 +60,35 @@ export const INSIDE = {
   'direct code': { path: (at) => at.ada },
   'direct zh': { path: (at) => at.mei },
   'direct details': { path: (at) => `${at.priya}/details` },
+  kinds: { path: (at) => at.hike, then: (page) => pictured(page) },
+  'kinds above': { path: (at) => at.hike, async then(page) {
+    await pictured(page)
+    await page.locator('[role=log]').evaluate((log) => log.scrollBy(0, -820))
+    await page.waitForTimeout(500)
+    await pictured(page)
+  } },
+  'in full': { path: (at) => at.hike, async then(page) {
+    await page.locator('[role=log]').evaluate((log) => log.scrollBy(0, -1100))
+    await page.locator('.media button.one').first().click()
+    await page.locator('dialog .lies img:not(.under)').waitFor()
+    await page.waitForTimeout(600)
+  } },
+  'a record': { path: (at) => at.hike, async then(page) {
+    await page.locator('button.transcript').last().click()
+    await page.locator('dialog .picture.there').first().waitFor()
+  } },
+  'what is sent': { path: (at) => at.hike, async then(page) {
+    await drop(page, 'main.conversation', [picture('one.png', 640, 480, 30), picture('two.png', 480, 640, 120), picture('three.png', 640, 400, 220)])
+    await page.locator('dialog[open] li').nth(2).waitFor()
+  } },
+  'files of a conversation': { path: (at) => `${at.hike}/details`, async then(page) {
+    await page.locator('aside.details .find button').first().click()
+    await page.locator('dialog[open] .picture.there').first().waitFor()
+  } },
+  'what can be attached': { path: (at) => at.hike, async then(page) {
+    await page.locator('.composer .box button').first().click()
+    await menu(page)
+  } },
   'only administrators': { path: (at) => at.news },
   'hardly anything said': { path: (at) => at.empty },
   myself: { path: (at) => at.myself },
@@ -84,7 +117,8 @@ export const INSIDE = {
   'editing with tools': {
     path: (at) => at.launch,
     async then(page) {
-      await page.locator('.composer .box button').first().click()
+      const tools = page.locator('.composer .format button')
+      if (await tools.isVisible()) await tools.click()
       await message(page, 'Then I will write').focus()
       await page.keyboard.press('e')
     },
