@@ -102,7 +102,7 @@ export const security = [
       await page.getByLabel('Password', { exact: true }).fill(test.world.alpha.passwords.get(name))
       await page.getByRole('button', { name: 'Sign in', exact: true }).click()
       await talkIsReady(page)
-      await row(page, name).click()
+      await row(page, 'File transfer').click()
       await message(page, 'known to this device').waitFor()
     },
   },
@@ -117,7 +117,7 @@ export const security = [
       for (const other of others) await signedOut(other)
       await page.getByRole('button', { name: 'Sign out all others' }).waitFor({ state: 'hidden' })
       assert.equal(await page.getByRole('button', { name: /^Sign out: / }).count(), 0)
-      await row(page, name).click()
+      await row(page, 'File transfer').click()
       await say(page, 'still in')
       await stateOf(page, 'still in', 'Sent')
     },
@@ -146,7 +146,7 @@ export const security = [
       await other.getByLabel('Password', { exact: true }).fill(NEXT)
       await other.getByRole('button', { name: 'Sign in', exact: true }).click()
       await talkIsReady(other)
-      await row(page, name).click()
+      await row(page, 'File transfer').click()
       await say(page, 'still in')
       await message(other, 'still in').or(row(other, 'still in')).first().waitFor()
     },
