@@ -2,6 +2,8 @@
 //!
 //! Pure. Unknown kinds show their fallback; nothing is ever dropped silently.
 
+mod kinds;
+
 use bytes::Bytes;
 use prost::Message;
 use startalk_protocol::{
@@ -10,17 +12,24 @@ use startalk_protocol::{
     pb::content::{self as pb, Block, Content, Inline, Text, block, content::Kind},
 };
 
+pub use self::kinds::{
+    LineShown, Quoted, TRANSCRIPT_LINES_MAX, album, attachment, contact_card, forwarded, lines_of, link_card, location, of,
+    shake, sticker, transcript, video, voice,
+};
 use crate::lines;
 
 /// A text of paragraphs, one per line; tabs are kept, other control characters left out.
 pub fn text(plain: &str) -> Bytes {
+    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(text_of(plain))), ..Content::default() })
+}
+
+fn text_of(plain: &str) -> Text {
     let block = |line: &str| {
         let text: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
         let inlines = if text.is_empty() { Vec::new() } else { vec![Inline { text, ..Inline::default() }] };
         Block { inlines, ..Block::default() }
     };
-    let text = Text { blocks: plain.lines().map(block).collect() };
-    encoded(Content { fallback: String::new(), kind: Some(Kind::Text(text)), ..Content::default() })
+    Text { blocks: plain.lines().map(block).collect() }
 }
 
 /// As [`text`], in which these words call somebody: each a word of the text such as `@Ann`, and whom it means,
@@ -117,7 +126,7 @@ fn encoded(content: Content) -> Bytes {
 }
 
 /// A content, as a program may show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Shown {
     /// Lines of text; quotes, lists and headings carry the usual signs.
     Text(String),
@@ -134,6 +143,8 @@ pub enum Shown {
         kind: &'static str,
         /// In words: "[Picture] at the sea".
         words: String,
+        /// All that it has.
+        what: Box<Kind>,
     },
     /// A line by the system, in words.
     System(String),
@@ -193,11 +204,11 @@ pub fn show_by(bytes: &[u8], language: Language, author: &str, name: &dyn Fn(&st
             Some(Kind::System(system)) if fallback.is_empty() => Shown::System(system_words(system, language, author, name)),
             Some(Kind::System(_)) => Shown::System(fallback),
             None => unknown(&fallback),
-            kind => {
-                let content = Content { kind, ..Content::default() };
-                let (kind, said) = (kind_of(&content), words_of(&content));
-                let name = name_of_kind(kind, language);
-                Shown::Other { kind, words: if said.is_empty() { format!("[{name}]") } else { format!("[{name}] {said}") } }
+            Some(kind) => {
+                let content = Content { kind: Some(kind.clone()), ..Content::default() };
+                let (named, said) = (kind_of(&content), words_of(&content));
+                let words = format!("[{}] {said}", name_of_kind(named, language)).trim_end().to_owned();
+                Shown::Other { kind: named, words, what: Box::new(kind) }
             }
         },
     }

@@ -4,10 +4,18 @@
 //! real one. Rule of trust: what was pinned before; else a proof (see `startalk_net::discovery`); else, only where a
 //! person gave the address itself, the first key seen there, which is pinned from then on. A hub's word is never enough.
 
-use std::{collections::BTreeSet, future::Future, pin::Pin, task, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task,
+    time::Duration,
+};
 
 use startalk_net::{
-    ALPN_CLIENT, AddressGuard, Connect, ConnectError, Discovery, DiscoveryConfig, Names, Verify, connect_quic, connect_tls,
+    ALPN_CLIENT, ALPN_CLIENT_HTTP, AddressGuard, Connect, ConnectError, Discovery, DiscoveryConfig, Names, Verify, connect_quic,
+    connect_tls,
     discovery::{Evidence, RootText, Verdict, judge},
     http::{HttpClient, HttpRequest, PlainHttp, StatusCode},
     listen::client_endpoint,
@@ -19,7 +27,7 @@ use startalk_protocol::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{DialError, Home, Options, Server, Transport, store::KnownHome};
+use crate::{ClientError, DialError, Home, Options, Server, Transport, store::KnownHome};
 
 /// Where a domain's record is served.
 pub const RECORD_URL_PATH: &str = startalk_protocol::trust::WELL_KNOWN_PATH;
@@ -40,8 +48,19 @@ pub struct Dialled {
     pub home: Option<KnownHome>,
 }
 
+/// Opens connections for HTTP to the node that a [`Dial`] has found, under the same rule of trust.
+pub trait DialHttp: Send + Sync {
+    /// Opens one; `offline` if no node was found yet.
+    fn dial_http(&self, now_ms: i64) -> Pin<Box<dyn Future<Output = Result<Duplex, ClientError>> + Send + '_>>;
+}
+
 /// Opens connections to the domain.
 pub trait Dial: Send {
+    /// The same way for HTTP, if there is one.
+    fn http(&self) -> Option<Arc<dyn DialHttp>> {
+        None
+    }
+
     /// Opens one; `known` is what was kept from the last time.
     fn dial<'a>(
         &'a mut self,
@@ -55,6 +74,21 @@ pub struct NetDial {
     options: Options,
     names: Names,
     discovery: Discovery,
+    found: Arc<Mutex<Option<Found>>>,
+}
+
+/// Where the last connection led.
+#[derive(Clone)]
+struct Found {
+    record: VerifiedRecord,
+    endpoints: Vec<Endpoint>,
+}
+
+/// HTTP to where the last connection of a session led. Always TLS: on QUIC there is none.
+struct NetHttp {
+    names: Names,
+    timeout: Duration,
+    found: Arc<Mutex<Option<Found>>>,
 }
 
 impl NetDial {
@@ -75,7 +109,7 @@ impl NetDial {
         let discovery = Discovery::new(config).map_err(|reason| {
             DialError::Connect(ConnectError { attempts: vec![startalk_net::Attempt { what: "DNS".to_owned(), reason }] })
         })?;
-        Ok(Self { options: options.clone(), names: Names::system(), discovery })
+        Ok(Self { options: options.clone(), names: Names::system(), discovery, found: Arc::default() })
     }
 
     async fn connected(&mut self, known: Option<&KnownHome>, now_ms: i64) -> Result<Dialled, DialError> {
@@ -84,11 +118,18 @@ impl NetDial {
             && let Ok(record) = DomainRecord::decode_signed(&known.record, now_ms)
             && let Ok(stream) = self.open(&record, &known.endpoints(), KNOWN_TIMEOUT, now_ms).await
         {
+            self.keep(&record, &known.endpoints());
             return Ok(Dialled { stream, home: None });
         }
         let (record, endpoints) = self.locate(known, now_ms).await?;
         let stream = self.open(&record, &endpoints, self.options.timeout, now_ms).await?;
+        self.keep(&record, &endpoints);
         Ok(Dialled { stream, home: Some(KnownHome::of(&record, &endpoints)) })
+    }
+
+    fn keep(&self, record: &VerifiedRecord, endpoints: &[Endpoint]) {
+        let found = Found { record: record.clone(), endpoints: endpoints.to_vec() };
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
     }
 
     /// Whether the known place is one that a person means now: a server that they give goes before it.
@@ -195,17 +236,7 @@ impl NetDial {
         timeout: Duration,
         now_ms: i64,
     ) -> Result<Duplex, DialError> {
-        let keys: BTreeSet<[u8; 32]> = record.charter().link_keys().iter().filter(|k| k.valid(now_ms)).map(|k| k.key).collect();
-        let what = Connect {
-            endpoints,
-            server_name: record.domain().as_str(),
-            verify: Verify::Pinned(keys),
-            alpn: &[ALPN_CLIENT],
-            certificate: None,
-            guard: AddressGuard::AllowPrivate,
-            names: &self.names,
-            timeout,
-        };
+        let what = pinned(record, endpoints, &[ALPN_CLIENT], &self.names, timeout, now_ms);
         match self.options.transport {
             Transport::Tls => over_tls(&what).await,
             Transport::Quic => over_quic(&what).await,
@@ -217,7 +248,45 @@ impl NetDial {
     }
 }
 
+/// A connection to one of the places that shows a link key of the record's charter.
+fn pinned<'a>(
+    record: &'a VerifiedRecord,
+    endpoints: &'a [Endpoint],
+    alpn: &'a [&'a [u8]],
+    names: &'a Names,
+    timeout: Duration,
+    now_ms: i64,
+) -> Connect<'a> {
+    let keys: BTreeSet<[u8; 32]> = record.charter().link_keys().iter().filter(|k| k.valid(now_ms)).map(|k| k.key).collect();
+    Connect {
+        endpoints,
+        server_name: record.domain().as_str(),
+        verify: Verify::Pinned(keys),
+        alpn,
+        certificate: None,
+        guard: AddressGuard::AllowPrivate,
+        names,
+        timeout,
+    }
+}
+
+impl DialHttp for NetHttp {
+    fn dial_http(&self, now_ms: i64) -> Pin<Box<dyn Future<Output = Result<Duplex, ClientError>> + Send + '_>> {
+        Box::pin(async move {
+            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Found { record, endpoints } = found.ok_or(ClientError::Offline)?;
+            let what = pinned(&record, &endpoints, &[ALPN_CLIENT_HTTP], &self.names, self.timeout, now_ms);
+            Ok(over_tls(&what).await?)
+        })
+    }
+}
+
 impl Dial for NetDial {
+    fn http(&self) -> Option<Arc<dyn DialHttp>> {
+        let http = NetHttp { names: self.names.clone(), timeout: self.options.timeout, found: self.found.clone() };
+        Some(Arc::new(http))
+    }
+
     fn dial<'a>(
         &'a mut self,
         known: Option<&'a KnownHome>,

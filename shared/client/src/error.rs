@@ -24,6 +24,15 @@ pub enum ClientError {
     Protocol(String),
     /// What was asked cannot be: says what was expected.
     Input(String),
+    /// A file of this machine cannot be read or written.
+    File {
+        /// Which.
+        path: String,
+        /// What the system says.
+        why: String,
+    },
+    /// What came is not the file that the message names, or what was sent is not what arrived.
+    WrongBytes,
 }
 
 impl ClientError {
@@ -37,6 +46,8 @@ impl ClientError {
             Self::Dial(e) => e.code(),
             Self::Protocol(_) => "protocol",
             Self::Input(_) => "input",
+            Self::File { .. } => "file",
+            Self::WrongBytes => "wrong-bytes",
         }
     }
 
@@ -48,7 +59,8 @@ impl ClientError {
             Self::Dial(e) => one("why", e.words(Language::English)),
             Self::Store(why) | Self::Protocol(why) => one("why", why.clone()),
             Self::Input(expected) => one("expected", expected.clone()),
-            Self::Offline | Self::Ended => std::collections::BTreeMap::new(),
+            Self::File { path, why } => [("path", path), ("why", why)].map(|(k, v)| (k.to_owned(), v.clone())).into(),
+            Self::Offline | Self::Ended | Self::WrongBytes => std::collections::BTreeMap::new(),
         }
     }
 
@@ -81,7 +93,24 @@ impl ClientError {
                     format!("Not understood: expected {expected}")
                 }
             }
+            Self::File { path, why } => {
+                if zh {
+                    format!("无法读写文件 {path}：{why}")
+                } else {
+                    format!("The file {path} cannot be used: {why}")
+                }
+            }
+            Self::WrongBytes => if zh {
+                "收到的内容与消息中的文件不符，已丢弃。"
+            } else {
+                "What came is not the file that the message names; it was thrown away."
+            }
+            .to_owned(),
         }
+    }
+
+    pub(crate) fn file(path: &std::path::Path, error: &io::Error) -> Self {
+        Self::File { path: path.display().to_string(), why: error.to_string() }
     }
 
     pub(crate) fn store(error: &io::Error) -> Self {

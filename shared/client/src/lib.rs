@@ -15,6 +15,7 @@ mod conversations;
 mod dial;
 mod error;
 mod event;
+pub mod files;
 mod lines;
 mod options;
 mod outbox;
@@ -24,7 +25,7 @@ mod wire;
 
 pub use address::{Home, JoinLink, Server};
 pub use client::{Client, Recovery};
-pub use dial::{Dial, Dialled, Duplex, NetDial, RECORD_URL_PATH};
+pub use dial::{Dial, DialHttp, Dialled, Duplex, NetDial, RECORD_URL_PATH};
 pub use error::{ClientError, DialError};
 pub use event::{CommandKind, Event, State};
 pub use options::{Backoff, Options, Transport};
@@ -35,5 +36,10 @@ pub use startalk_net::{
     discovery::{Step, steps_in_words},
     install_crypto,
 };
-pub use startalk_protocol::{Code, Error, MessageId, UserId, error::Language, pb::client as wire_types};
+pub use startalk_protocol::{
+    Code, Error, MessageId, UserId,
+    content::{files_of, kind_of, size_words},
+    error::Language,
+    pb::{client as wire_types, content as wire_content},
+};
 pub use store::{Account, FileStore, MemoryStore, Store};

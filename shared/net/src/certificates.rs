@@ -18,7 +18,7 @@ use rustls::{
 };
 use startalk_protocol::signing::SecretKey;
 
-use crate::{ALPN_CLIENT, ALPN_LINK};
+use crate::{ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_LINK};
 
 /// How long a self-made web certificate is valid: browsers refuse more than 825 days even when they are told to trust.
 const WEB_VALID: Duration = Duration::from_secs(397 * 24 * 3600);
@@ -197,5 +197,5 @@ impl ResolvesServerCert for CertResolver {
 
 /// Whether the client offers one of Startalk's own protocols; they go before HTTP in every server's order.
 pub(crate) fn asks_for_startalk(hello: &ClientHello<'_>) -> bool {
-    hello.alpn().is_some_and(|mut offered| offered.any(|p| p == ALPN_LINK || p == ALPN_CLIENT))
+    hello.alpn().is_some_and(|mut offered| offered.any(|p| [ALPN_LINK, ALPN_CLIENT, ALPN_CLIENT_HTTP].contains(&p)))
 }

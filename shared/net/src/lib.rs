@@ -38,6 +38,9 @@ pub use verify::{Verify, peer_key, quic_peer_key};
 pub const ALPN_CLIENT: &[u8] = b"startalk/1";
 /// ALPN of links between domains.
 pub const ALPN_LINK: &[u8] = b"startalk-link/1";
+/// ALPN of HTTP/1.1 for Startalk's own programs: the other side shows its link certificate, so that it is known by the same key
+/// as on [`ALPN_CLIENT`]. TLS only.
+pub const ALPN_CLIENT_HTTP: &[u8] = b"startalk-http/1";
 /// ALPN of HTTP/1.1, and so of WebSocket.
 pub const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// ALPN of HTTP/2.

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
-    ALPN_CLIENT, ALPN_HTTP1, ALPN_HTTP2, ALPN_LINK, CertResolver,
+    ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_HTTP1, ALPN_HTTP2, ALPN_LINK, CertResolver,
     certificates::asks_for_startalk,
     provider,
     reason::Reason,
@@ -59,7 +59,7 @@ pub enum Protocol {
     Client,
     /// HTTP/2.
     Http2,
-    /// HTTP/1.1, or no ALPN at all.
+    /// HTTP/1.1 (of Startalk's own programs, `startalk-http/1`, too), or no ALPN at all.
     Http1,
 }
 
@@ -116,7 +116,7 @@ impl ServerTls {
             .with_cert_resolver(resolver.clone());
         web.alpn_protocols = if http2 { vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()] } else { vec![ALPN_HTTP1.to_vec()] };
         Ok(Self {
-            startalk: Arc::new(native(&[ALPN_LINK, ALPN_CLIENT])?),
+            startalk: Arc::new(native(&[ALPN_LINK, ALPN_CLIENT, ALPN_CLIENT_HTTP])?),
             web: Arc::new(web),
             quic: Arc::new(native(&[ALPN_LINK, ALPN_CLIENT])?),
         })

@@ -133,6 +133,11 @@ async fn a_link_over_tls_knows_both_keys() {
     let captured = try_tls(&to, Verify::Capture, ALPN_CLIENT, None).await.unwrap();
     assert_eq!(captured.peer_key, Some(key(1).public()));
     assert_eq!(seen(&mut server).await, (Protocol::Client, None));
+    // HTTP with the link key in place of a web certificate, for programs that know the domain by its key.
+    let http = try_tls(&to, pinned(1), ALPN_CLIENT_HTTP, None).await.unwrap();
+    assert_eq!(http.peer_key, Some(key(1).public()));
+    assert_eq!(seen(&mut server).await, (Protocol::Http1, None));
+    assert!(try_tls(&to, pinned(7), ALPN_CLIENT_HTTP, None).await.is_err());
 }
 
 #[tokio::test]

@@ -415,7 +415,7 @@ pub fn new_key() -> bytes::Bytes {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: jitter between attempts")]
-fn random() -> f64 {
+pub(crate) fn random() -> f64 {
     use rand::RngExt;
     rand::rng().random()
 }

@@ -17,6 +17,7 @@ use super::{Status, engine::Command};
 use crate::{
     Account, ClientError,
     event::CommandKind,
+    files::Transfers,
     outbox::{Outgoing, number_of},
     store::Queued,
 };
@@ -50,6 +51,7 @@ pub struct Session {
     outbox: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
     account: Account,
+    files: Transfers,
 }
 
 macro_rules! asks {
@@ -120,6 +122,12 @@ asks! {
         = Ask::GetReaders(pb::GetReaders { conversation, sequence }) => Answer::Readers(r) => r;
     /// People, groups and messages, as far as they are this account's to see.
     search(question: pb::Search) -> pb::Found = Ask::Search(question) => Answer::Found(f) => f;
+    /// Messages of a conversation that refer to files or pages, the newest first, before a sequence (0: from the end). `kinds`: a sum
+    /// of 1 pictures, 2 videos, 4 voice, 8 files, 16 links; `limit` at most 100, 0: 50.
+    list_files(conversation: u64, kinds: u32, before: u64, limit: u32) -> pb::FileList
+        = Ask::ListFiles(pb::ListFiles { conversation, kinds, before, limit }) => Answer::FileList(list) => list;
+    /// How many files the account holds, how many bytes they are, and how many it may (0: any).
+    storage() -> pb::Storage = Ask::GetStorage(pb::GetStorage {}) => Answer::Storage(s) => s;
     /// Sets how one wants to hear of a conversation.
     set_conversation(conversation: u64, muted_until_ms: i64, mentions_only: bool) -> ()
         = Ask::SetConversation(pb::SetConversation { conversation, muted_until_ms, mentions_only }) => _ => ();
@@ -192,8 +200,14 @@ impl Session {
         outbox: mpsc::Sender<Command>,
         status: watch::Receiver<Status>,
         account: Account,
+        files: Transfers,
     ) -> Self {
-        Self { commands, outbox, status, account }
+        Self { commands, outbox, status, account, files }
+    }
+
+    /// Files: uploads and downloads, over HTTP beside the session's connection.
+    pub fn files(&self) -> &Transfers {
+        &self.files
     }
 
     /// Who this is.

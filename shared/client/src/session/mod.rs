@@ -16,6 +16,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+pub(crate) use driver::random;
 pub use driver::new_key;
 pub use handle::{Session, Target};
 use startalk_protocol::pb::client::Welcome;
@@ -24,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     Account, ClientError, Event, Options, State,
     dial::Dial,
+    files::Transfers,
     outbox::Outbox,
     session::{
         driver::{Driver, Queues},
@@ -129,10 +131,11 @@ impl Start {
         let status = Status { state: State::Connecting, pending: engine.pending(), synced: false, ended: false, welcome: None };
         let (status, watched) = watch::channel(status);
         let taken = Arc::new(AtomicU64::new(0));
+        let files = Transfers::new(self.dial.http(), &self.options, &self.account);
         let queues = Queues { commands: command_queue, outbox: outbox_queue, events: Some(events), status };
         let driver = Driver::new(self.options, self.dial, engine, queues, taken.clone());
         tokio::spawn(driver.run(self.connection));
-        Ok((Session::new(commands, outbox, watched, self.account), Events { items, given: None, taken }))
+        Ok((Session::new(commands, outbox, watched, self.account, files), Events { items, given: None, taken }))
     }
 }
 

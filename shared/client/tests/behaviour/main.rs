@@ -7,3 +7,4 @@ mod files;
 mod groups;
 mod requests;
 mod restores;
+mod transfers;
