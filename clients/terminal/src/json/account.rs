@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use startalk_client::{Client as Connection, ClientError, Home, JoinLink, Session, Target, content, wire_types::NotifySettings};
 
-use super::{Answer, Client, Command, groups, later, own, search, shape};
+use super::{Answer, Client, Command, files, groups, kinds, later, own, search, shape};
 
 impl Client<'_> {
     /// Goes on as the device in the folder, if there is one.
@@ -124,6 +124,31 @@ impl Client<'_> {
                 let (accepted, wait) = accept(&session, command).await;
                 self.accepted(id, accepted, wait).await
             }
+            Command::Upload { .. } | Command::Download { .. } => {
+                self.transfers.begin(session, id, command, self.output.clone()).await
+            }
+            Command::StopTransfer { transfer, forget } => {
+                let (output, transfers) = (self.output.clone(), self.transfers.clone());
+                tokio::spawn(async move {
+                    let answer = Answer::from(transfers.stop(&transfer, forget).await);
+                    let _ = output.write(answer.line(&id)).await;
+                });
+                Ok(())
+            }
+            Command::Forward { ref to, conversation, wait, .. } | Command::ForwardMerged { ref to, conversation, wait, .. } => {
+                // Fetched before anything is marked as under way: outcomes of others do not wait for it.
+                match files::said_again(&session, &command).await {
+                    Err(e) => self.output.write(Answer::from(e).line(&id)).await,
+                    Ok(content) => {
+                        self.numbers.lock().await.in_flight = true;
+                        let accepted = match target(to, conversation, &session) {
+                            Ok(target) => session.send(target, content, bytes::Bytes::new()).await,
+                            Err(e) => Err(e),
+                        };
+                        self.accepted(id, accepted, wait).await
+                    }
+                }
+            }
             command if command.is_numbered() => {
                 self.numbers.lock().await.in_flight = true;
                 match groups::accept(&session, command).await {
@@ -160,13 +185,13 @@ impl Client<'_> {
 /// Has the session accept a command; also whether its answer is what became of it.
 async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError>, bool) {
     match command {
-        Command::Send { to, conversation, text, code, language, reply_to, reply_sequence, mentions, burn_s, wait } => {
+        Command::Send { to, conversation, text, code, language, reply_to, reply_sequence, mentions, content, burn_s, wait } => {
             let accepted = async {
                 let content = match (text, mentions.is_empty()) {
-                    (Some(text), false) if code.is_none() => {
+                    (Some(text), false) if code.is_none() && content.is_none() => {
                         content::text_with_mentions(&text, &mentions.into_iter().collect::<Vec<_>>())
                     }
-                    (text, _) => content_of(text, code, &language)?,
+                    (text, _) => content_of(text, code, &language, content)?,
                 };
                 let content = content::burning(&content, burn_s);
                 let reply_to = unhex(&reply_to)?;
@@ -176,29 +201,41 @@ async fn accept(session: &Session, command: Command) -> (Result<u64, ClientError
                         _ => Err(ClientError::Input("`reply_sequence` with `conversation` alone".to_owned())),
                     };
                 }
-                let target = match (to.is_empty(), conversation) {
-                    (false, 0) => Target::User(user_of(&to, session)?),
-                    (true, 1..) => Target::Conversation(conversation),
-                    _ => return Err(ClientError::Input("either `to` or `conversation`".to_owned())),
-                };
-                session.send(target, content, reply_to).await
+                session.send(target(&to, conversation, session)?, content, reply_to).await
             };
             (accepted.await, wait)
         }
-        Command::Edit { conversation, sequence, text, code, language, burn_s, wait } => match content_of(text, code, &language) {
-            Ok(content) => (session.edit(conversation, sequence, content::burning(&content, burn_s)).await, wait),
-            Err(e) => (Err(e), wait),
-        },
+        Command::Edit { conversation, sequence, text, code, language, content, burn_s, wait } => {
+            match content_of(text, code, &language, content) {
+                Ok(content) => (session.edit(conversation, sequence, content::burning(&content, burn_s)).await, wait),
+                Err(e) => (Err(e), wait),
+            }
+        }
         Command::Recall { conversation, sequence, wait } => (session.recall(conversation, sequence).await, wait),
         _ => (Err(ClientError::Input("send, edit or recall".to_owned())), false),
     }
 }
 
-pub(super) fn content_of(text: Option<String>, code: Option<String>, language: &str) -> Result<bytes::Bytes, ClientError> {
-    match (text, code) {
-        (Some(text), None) => Ok(content::text(&text)),
-        (None, Some(code)) => Ok(content::code(language, &code)),
-        _ => Err(ClientError::Input("either `text` or `code`".to_owned())),
+pub(super) fn content_of(
+    text: Option<String>,
+    code: Option<String>,
+    language: &str,
+    said: Option<Box<kinds::Said>>,
+) -> Result<bytes::Bytes, ClientError> {
+    match (text, code, said) {
+        (Some(text), None, None) => Ok(content::text(&text)),
+        (None, Some(code), None) => Ok(content::code(language, &code)),
+        (None, None, Some(said)) => said.content(),
+        _ => Err(ClientError::Input("one of `text`, `code` and `content`".to_owned())),
+    }
+}
+
+/// Where a message is to go.
+fn target(to: &str, conversation: u64, session: &Session) -> Result<Target, ClientError> {
+    match (to.is_empty(), conversation) {
+        (false, 0) => Ok(Target::User(user_of(to, session)?)),
+        (true, 1..) => Ok(Target::Conversation(conversation)),
+        _ => Err(ClientError::Input("either `to` or `conversation`".to_owned())),
     }
 }
 
@@ -307,6 +344,14 @@ async fn ask(session: Session, command: Command) -> Result<Value, ClientError> {
         Command::SetNotify { hidden, quiet, quiet_from_min, quiet_until_min, offset_min, quiet_calls, keywords } => {
             let settings = NotifySettings { hidden, quiet, quiet_from_min, quiet_until_min, offset_min, quiet_calls, keywords };
             session.set_notify(settings).await.map(done)
+        }
+        Command::ListFiles { conversation, kinds, before, limit } => {
+            let list = session.list_files(conversation, files::kinds_asked(&kinds)?, before, limit).await?;
+            let messages: Vec<Value> = list.messages.iter().map(shape::message).collect();
+            Ok(json!({ "conversation": list.conversation, "messages": messages, "whole": list.whole }))
+        }
+        Command::Storage {} => {
+            session.storage().await.map(|s| json!({ "files": s.files, "bytes": s.bytes, "bytes_max": s.bytes_max }))
         }
         Command::WaitSynced {} => {
             session.synced().await;

@@ -60,6 +60,7 @@ pub(super) enum Command {
         reply_sequence: u64,
         #[serde(default)]
         mentions: BTreeMap<String, String>,
+        content: Option<Box<super::kinds::Said>>,
         #[serde(default)]
         burn_s: u32,
         #[serde(default)]
@@ -70,6 +71,7 @@ pub(super) enum Command {
         sequence: u64,
         text: Option<String>,
         code: Option<String>,
+        content: Option<Box<super::kinds::Said>>,
         #[serde(default)]
         language: String,
         #[serde(default)]
@@ -482,6 +484,62 @@ pub(super) enum Command {
     Quit {
         wait: Option<bool>,
     },
+    Upload {
+        path: String,
+        #[serde(default = "file")]
+        purpose: String,
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        url: String,
+    },
+    Download {
+        #[serde(default)]
+        conversation: u64,
+        #[serde(default)]
+        sequence: u64,
+        file: Option<Box<super::kinds::FileShown>>,
+        #[serde(default)]
+        index: usize,
+        path: String,
+    },
+    StopTransfer {
+        transfer: Value,
+        #[serde(default)]
+        forget: bool,
+    },
+    ListFiles {
+        conversation: u64,
+        #[serde(default)]
+        kinds: Vec<String>,
+        #[serde(default)]
+        before: u64,
+        #[serde(default)]
+        limit: u32,
+    },
+    Storage {},
+    Forward {
+        from: u64,
+        sequence: u64,
+        #[serde(default)]
+        to: String,
+        #[serde(default)]
+        conversation: u64,
+        #[serde(default)]
+        wait: bool,
+    },
+    ForwardMerged {
+        from: u64,
+        sequences: Vec<u64>,
+        #[serde(default)]
+        title: String,
+        #[serde(default)]
+        to: String,
+        #[serde(default)]
+        conversation: u64,
+        #[serde(default)]
+        wait: bool,
+    },
 }
 
 impl Command {
@@ -508,6 +566,10 @@ impl Command {
                 | Self::DecideGroupInvitation { .. }
         )
     }
+}
+
+fn file() -> String {
+    "file".to_owned()
 }
 
 fn one() -> u32 {

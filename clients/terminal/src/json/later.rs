@@ -22,7 +22,7 @@ pub(super) async fn carry_out(session: &Session, command: &Command) -> Option<Re
         Command::Schedule { to, conversation, text, code, language, at_ms, burn_s, reply_to, reply_sequence, key } => {
             let message = (|| {
                 let to = if to.is_empty() { String::new() } else { user_of(&to, session)?.to_string() };
-                let content = content::burning(&content_of(text, code, &language)?, burn_s);
+                let content = content::burning(&content_of(text, code, &language, None)?, burn_s);
                 let key = if key.is_empty() { startalk_client::new_key() } else { unhex(&key)? };
                 let reply_to = unhex(&reply_to)?;
                 Ok(ScheduleMessage { conversation, to, content, reply_to, reply_sequence, at_ms, key })
@@ -35,7 +35,7 @@ pub(super) async fn carry_out(session: &Session, command: &Command) -> Option<Re
         Command::ChangeScheduled { number, at_ms, text, code, language, burn_s } => {
             let content = match (&text, &code) {
                 (None, None) => Ok(None),
-                _ => content_of(text, code, &language).map(|c| Some(content::burning(&c, burn_s))),
+                _ => content_of(text, code, &language, None).map(|c| Some(content::burning(&c, burn_s))),
             };
             match content {
                 Ok(content) => session.change_scheduled(ChangeScheduled { number, at_ms, content }).await.map(|s| scheduled(&s)),

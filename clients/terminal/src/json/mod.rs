@@ -6,7 +6,9 @@
 mod account;
 mod answer;
 mod command;
+mod files;
 mod groups;
+mod kinds;
 mod later;
 mod output;
 mod own;
@@ -48,6 +50,7 @@ struct Client<'a> {
     output: Output,
     session: Option<Session>,
     numbers: Arc<Mutex<Numbers>>,
+    transfers: files::Running,
     /// Tells when events of a session came to an end.
     ended: mpsc::Sender<()>,
 }
@@ -59,7 +62,8 @@ struct Client<'a> {
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (output, writer) = Output::start();
     let (ended, mut over) = mpsc::channel(1);
-    let mut client = Client { arguments, output, session: None, numbers: Arc::default(), ended };
+    let mut client =
+        Client { arguments, output, session: None, numbers: Arc::default(), transfers: files::Running::default(), ended };
     client.resume().await.map_err(anyhow::Error::from)?;
     let mut wait = !arguments.no_wait;
     let mut input = BufReader::with_capacity(64 * 1024, tokio::io::stdin());
@@ -118,6 +122,9 @@ impl Client<'_> {
     async fn finish(&mut self, wait: bool) {
         let Some(session) = self.session.take() else { return };
         if wait {
+            while !self.transfers.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             session.drained().await;
             // What became of the last ones is on its way to standard output.
             let numbers = self.numbers.clone();

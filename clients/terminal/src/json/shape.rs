@@ -12,7 +12,7 @@ use startalk_client::{
     },
 };
 
-use super::{later, own};
+use super::{kinds, later, own};
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -66,8 +66,13 @@ pub(super) fn content(bytes: &[u8], author: &str, into: &mut Value) {
     }
     into["kind"] = shown.kind().into();
     into["text"] = shown.plain().into();
-    if let Shown::Code { language, .. } = shown {
-        into["language"] = language.into();
+    match shown {
+        Shown::Code { language, .. } => into["language"] = language.into(),
+        Shown::Other { what, .. } => {
+            into["content"] = kinds::content(&what);
+            into["files"] = json!(kinds::files(&what));
+        }
+        _ => {}
     }
 }
 

@@ -7,6 +7,7 @@
 mod clock;
 mod driver;
 mod engine;
+mod forward;
 mod handle;
 mod hear;
 mod went_back;
