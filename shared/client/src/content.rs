@@ -13,8 +13,8 @@ use startalk_protocol::{
 };
 
 pub use self::kinds::{
-    LineShown, Quoted, TRANSCRIPT_LINES_MAX, album, attachment, contact_card, forwarded, lines_of, link_card, location, of,
-    shake, sticker, transcript, video, voice,
+    LineShown, Quoted, TRANSCRIPT_LINES_MAX, album, attachment, contact_card, forwarded, lines_of, link_card, location,
+    new_sticker, of, shake, transcript, video, voice,
 };
 use crate::lines;
 

@@ -214,7 +214,7 @@ impl Said {
                 contents::video(about, caption)
             }
             Self::File { file, caption } => contents::attachment(file.file()?, caption),
-            Self::Sticker { file, width, height, code, pack } => contents::sticker(pb::Sticker {
+            Self::Sticker { file, width, height, code, pack } => contents::new_sticker(pb::Sticker {
                 file: Some(file.file()?),
                 width: *width,
                 height: *height,

@@ -60,7 +60,7 @@ pub fn video(about: pb::Video, words: &str) -> Bytes {
 }
 
 /// A picture that stands for a word.
-pub fn sticker(about: pb::Sticker) -> Bytes {
+pub fn new_sticker(about: pb::Sticker) -> Bytes {
     of(Kind::Sticker(about))
 }
 
@@ -211,7 +211,7 @@ mod tests {
         let about = pb::Video { file: Some(file("c.mp4")), duration_ms: 9, ..pb::Video::default() };
         assert_eq!(shown(&video(about, "look")).1, "[Video] look\nc.mp4");
         let about = pb::Sticker { file: Some(file("s.webp")), code: ":wave:".to_owned(), ..pb::Sticker::default() };
-        assert_eq!(shown(&sticker(about)).1, "[Sticker] :wave:");
+        assert_eq!(shown(&new_sticker(about)).1, "[Sticker] :wave:");
         let (kind, _, Kind::Location(place)) = shown(&location(31.2, 121.5, "外滩", "").unwrap()) else { panic!() };
         assert_eq!((kind, place.latitude, place.longitude), ("location", 31.2, 121.5));
         assert!(location(91.0, 0.0, "", "").is_err() && location(0.0, f64::NAN, "", "").is_err());

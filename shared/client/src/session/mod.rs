@@ -17,8 +17,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-pub(crate) use driver::random;
 pub use driver::new_key;
+pub(crate) use driver::random;
 pub use handle::{Session, Target};
 use startalk_protocol::pb::client::Welcome;
 use tokio::sync::{mpsc, watch};
