@@ -6,7 +6,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::Path,
 };
 
@@ -41,11 +41,29 @@ pub fn take_along(from: &Path, to: &Path) -> io::Result<u64> {
     Ok(count)
 }
 
+/// Bytes that this would take on the disk of the folder `near`, which is there: none where second names will do.
+///
+/// # Errors
+/// The disk's.
+pub fn needed_bytes(from: &Path, near: &Path) -> io::Result<u64> {
+    let blobs = from.join(BLOBS);
+    if !blobs.exists() || fs::metadata(&blobs)?.dev() == fs::metadata(near)?.dev() {
+        return Ok(0);
+    }
+    let mut bytes = 0;
+    for part in read(&blobs)? {
+        let part = blobs.join(part);
+        let sizes = read(&part)?.into_iter().filter_map(|name| fs::metadata(part.join(name)).ok()).map(|m| m.len());
+        bytes += sizes.sum::<u64>();
+    }
+    Ok(bytes)
+}
+
 /// Names in a folder; none if it is not there.
 fn read(folder: &Path) -> io::Result<Vec<String>> {
     match fs::read_dir(folder) {
         Ok(entries) => Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
@@ -87,6 +105,7 @@ mod tests {
         assert!(!to.join("uploads").exists() && !to.join("blobs/ab/half.new").exists());
         fs::remove_file(from.join("blobs/ab").join(&name)).unwrap();
         assert!(to.join("blobs/ab").join(&name).exists(), "what is forgotten here stays there");
+        assert_eq!(needed_bytes(&from, place.path()).unwrap(), 0, "on one disk it takes nothing");
         assert_eq!(take_along(&place.path().join("nothing"), &place.path().join("empty")).unwrap(), 0);
         assert!(place.path().join("empty/blobs").is_dir());
     }

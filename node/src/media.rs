@@ -22,7 +22,7 @@ use startalk_protocol::{Code, Error, limits::LINK_FILE_BYTES_MAX};
 use startalk_sequencer::{FREE_BYTES_MIN, Handle};
 use tokio::sync::{Notify, oneshot};
 
-use crate::{clock, folder::Folder};
+use crate::{clock, folder::Folder, swap};
 
 /// The hidden verb that is the worker.
 pub const WORKER: &str = "media-worker";
@@ -114,6 +114,8 @@ pub fn start(folder: &Folder, store: &StoreConfig, views: &Views, handle: &Handl
         clock: Arc::new(clock::now_ms),
         random: Arc::new(|out: &mut [u8]| clock::System.fill(out)),
         reserve_bytes: FREE_BYTES_MIN,
+        // In a folder of its own a replaced domain has taken its files with it; in a bucket they lie among these.
+        sweeps: matches!(store, StoreConfig::Disk) || swap::list(folder.root()).is_empty(),
     });
     media.with_context(|| folder.files().display().to_string())
 }

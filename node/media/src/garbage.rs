@@ -78,10 +78,11 @@ impl Inner {
     }
 }
 
-/// Sweeps once and then deletes what is forgotten, as long as media lives.
-pub async fn run(inner: std::sync::Weak<Inner>) {
+/// Sweeps once, if it is to, and then deletes what is forgotten, as long as media lives.
+pub async fn run(inner: std::sync::Weak<Inner>, sweeps: bool) {
     let Some(media) = inner.upgrade().map(Media) else { return };
-    match media.sweep().await {
+    let swept = if sweeps { media.sweep().await } else { Ok((0, 0)) };
+    match swept {
         Ok((0, _)) => {}
         Ok((files, bytes)) => tracing::info!(files, bytes, "bytes of files were deleted that nothing refers to"),
         Err(error) => tracing::warn!(%error, "the store of files could not be walked through"),

@@ -69,6 +69,9 @@ pub struct MediaConfig {
     pub random: Randomness,
     /// Bytes of the disk that uploads leave free, for the journal.
     pub reserve_bytes: u64,
+    /// Whether what lies in the store and the domain does not know is deleted at the start. Not where another domain may need it: one
+    /// that was replaced, in the same bucket.
+    pub sweeps: bool,
 }
 
 /// Files of a domain. Cheap to clone.
@@ -96,7 +99,7 @@ impl Media {
     /// # Errors
     /// The disk's, or what is wrong with the store's settings.
     pub fn start(config: MediaConfig) -> std::io::Result<Self> {
-        let MediaConfig { folder, store, ledger, worker, clock, random, reserve_bytes } = config;
+        let MediaConfig { folder, store, ledger, worker, clock, random, reserve_bytes, sweeps } = config;
         keep::make_folder(&folder)?;
         let store = store::Store::open(&folder, store)?;
         let uploads = upload::Uploads::open(&folder.join("uploads"), clock())?;
@@ -110,7 +113,7 @@ impl Media {
         }
         tokio::spawn(upload::expire(Arc::downgrade(&media.0)));
         tokio::spawn(cache::run(Arc::downgrade(&media.0)));
-        tokio::spawn(garbage::run(Arc::downgrade(&media.0)));
+        tokio::spawn(garbage::run(Arc::downgrade(&media.0), sweeps));
         Ok(media)
     }
 

@@ -158,7 +158,8 @@ fn name_of(backend: &Backend) -> String {
 fn stage(backend: &Backend, source: &Path, progress: &Progress) -> anyhow::Result<u64> {
     let root = &backend.folder;
     let size = storage::bytes_in(&source.join("journal"));
-    let (needed, free) = (needed_bytes(size), storage::free(root));
+    let files = blobs::needed_bytes(&source.join("files"), root)?;
+    let (needed, free) = (needed_bytes(size) + files, storage::free(root));
     if free < needed {
         bail!(
             "{} MB are needed and {} MB are free / 需要 {} MB，剩余 {} MB",

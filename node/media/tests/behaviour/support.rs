@@ -169,6 +169,7 @@ impl Place {
                 out.copy_from_slice(&hash.as_bytes()[..out.len()]);
             }),
             reserve_bytes: self.reserve_bytes,
+            sweeps: true,
         })
         .unwrap()
     }
