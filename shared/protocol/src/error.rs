@@ -86,6 +86,10 @@ codes! {
     FileTooLarge "file-too-large" retry false en "The file is too large: this domain takes files of at most {max_mib} MiB." zh "文件过大：本域接受的文件最大为 {max_mib} MiB。";
     OverFileQuota "over-file-quota" retry false en "Your files take {used_mib} MiB of the {max_mib} MiB that this domain gives you. Take back messages with files that you do not need." zh "你的文件已占用 {used_mib} MiB，本域给你的空间为 {max_mib} MiB。请撤回不再需要的带文件的消息。";
     FileAway "file-away" retry true en "The file is kept by {domain}, which does not give it now. Try again later." zh "文件保存在 {domain}，目前无法取得，请稍后再试。";
+    FileComing "file-coming" retry true en "This file is on its way from another domain: {percent} %." zh "此文件正从另一个域传来：{percent} %。";
+    UploadGone "upload-gone" retry false en "This upload has expired or was ended. Begin it again." zh "此上传已过期或已被终止，请重新开始。";
+    WrongOffset "wrong-offset" retry true en "The upload stands at {expected} bytes; go on from there." zh "上传已到 {expected} 字节，请从该处继续。";
+    NotAPicture "not-a-picture" retry false en "This cannot be read as a picture; it can be sent as a file. ({why})" zh "无法作为图片读取，可以作为文件发送。（{why}）";
     NoSuchDevice "no-such-device" retry false en "There is no such device." zh "没有这个设备。";
     Forbidden "forbidden" retry false en "You may not do this." zh "你无权这样做。";
     Blocked "blocked" retry false en "{user} does not accept messages from you." zh "{user} 不接收你的消息。";
@@ -158,10 +162,6 @@ codes! {
     SignInAgain "sign-in-again" retry false en "Sign out and in again, and do this within {minutes} minutes after: so it is known that it is you." zh "请先退出并重新登录，并在登录后 {minutes} 分钟内操作，以确认是你本人。";
     PasskeyRefused "passkey-refused" retry false en "This passkey is not known here, was removed, or did not prove itself." zh "此通行密钥在这里不存在、已被移除，或未能通过验证。";
     PasskeyCopied "passkey-copied" retry false en "This passkey counts backwards, as a copy of it would. Sign in another way, and remove it in the settings." zh "此通行密钥的计数倒退了，可能存在它的副本。请用其他方式登录，并在设置中移除它。";
-    FileComing "file-coming" retry true en "This file is on its way from another domain: {percent} %." zh "此文件正从另一个域传来：{percent} %。";
-    UploadGone "upload-gone" retry false en "This upload has expired or was ended. Begin it again." zh "此上传已过期或已被终止，请重新开始。";
-    WrongOffset "wrong-offset" retry true en "The upload stands at {expected} bytes; go on from there." zh "上传已到 {expected} 字节，请从该处继续。";
-    NotAPicture "not-a-picture" retry false en "This cannot be read as a picture; it can be sent as a file. ({why})" zh "无法作为图片读取，可以作为文件发送。（{why}）";
     Busy "busy" retry true en "The same is under way already." zh "同样的操作正在进行。";
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use bytes::Bytes;
-use startalk_client::Event;
+use startalk_client::{Event, content};
+use startalk_e2e::until;
 use startalk_hostile::{
     Mallory,
     items::{bytes, edits, gone, item, marks, message_of, new_id, profile, recalls, says, text, text_of},
@@ -29,6 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("change-by-who-is-not-the-author", &["changes.by-author"], not_the_author).needs(Needs::Person),
         case("change-long-after-it-was-written", &["changes.no-window"], late).needs(Needs::Person),
         case("change-after-a-recall", &["changes.recall"], recalled).needs(Needs::Person),
+        case("message-that-burns", &["burn.edit", "burn.gone"], burns).needs(Needs::Person),
         case("marks-only-grow", &["marks.grow", "marks.known"], marks_grow).needs(Needs::Person),
         case("profile-by-its-revision", &["profile.revision"], profiles).needs(Needs::Person),
         case("profile-not-acceptable", &["profile.contents"], bad_profiles).needs(Needs::Person),
@@ -106,6 +108,33 @@ async fn recalled(g: Arc<Ground>) -> anyhow::Result<()> {
     check("the same message again", &line.give(message_of("mallory", alice.name(), id, text("secret four"))).await?, "")?;
     let all = alice.messages(&user).await?;
     ensure!(all.len() == 2 && all[1].recalled && all[1].content.is_empty(), "{all:?}");
+    Ok(())
+}
+
+/// It stays until it is opened, and then it is gone, whatever comes after.
+async fn burns(g: Arc<Ground>) -> anyhow::Result<()> {
+    let mut line = acquainted(&g, Mallory::stranger(), "mallory").await?;
+    let (alice, id) = (g.alice(), new_id());
+    let user = format!("mallory@{}", line.mallory.domain);
+    let burning = |words: &str, seconds: u32| content::burning(&text(words), seconds);
+    let edit = |content: Bytes| edits("mallory", alice.name(), id, content);
+    let forever = message_of("mallory", alice.name(), new_id(), burning("for ever", 604_801));
+    check("one that burns too slowly", &line.give(forever).await?, "bad-value")?;
+    check("one that burns", &line.give(message_of("mallory", alice.name(), id, burning("secret one", 1))).await?, "")?;
+    check("an edit that does not burn", &line.give(edit(text("kept"))).await?, "bad-value")?;
+    check("an edit that burns later", &line.give(edit(burning("kept", 600))).await?, "bad-value")?;
+    check("an edit that burns as it", &line.give(edit(burning("secret two", 1))).await?, "")?;
+    let (conversation, all) = (alice.conversation_told(&user).await?.conversation, alice.messages(&user).await?);
+    let sequence = all.last().map_or(0, |m| m.sequence);
+    alice.session.open_message(conversation, sequence).await?;
+    let is_burnt = async || {
+        let all = alice.messages(&user).await.unwrap_or_default();
+        all.iter().any(|m| m.sequence == sequence && m.burnt && m.content.is_empty())
+    };
+    until("it to burn", async || (is_burnt().await, 0)).await?;
+    check("an edit after it", &line.give(edit(burning("secret three", 1))).await?, "")?;
+    check("a recall after it", &line.give(recalls("mallory", alice.name(), id)).await?, "")?;
+    ensure!(is_burnt().await, "it came back");
     Ok(())
 }
 
