@@ -5,6 +5,9 @@ import { Proxy } from '../harness/proxy.mjs'
 import { Window } from '../harness/person.mjs'
 import { composer, fresh, message, open, say, signInAt, stateOf, talkIsReady, talkTo, times } from '../harness/steps.mjs'
 
+/** What the list calls the conversation with oneself. */
+const ONESELF = 'File transfer'
+
 /** Somebody at a front of alpha, in a conversation with themselves. */
 async function alone(test, front, options) {
   const { alpha } = test.world
@@ -15,7 +18,7 @@ async function alone(test, front, options) {
   const page = await window.page(front?.address ?? 'https://alpha.test/')
   await signInAt(page, alpha, name)
   await talkTo(page, `${name}@alpha.test`)
-  return { window, page, name }
+  return { window, page }
 }
 
 async function behind(test, run) {
@@ -34,11 +37,11 @@ export const workers = [
   {
     name: 'a new version taken in one tab is soon that of the others, and what waits is sent once',
     run: (test) => behind(test, async (front) => {
-      const { window, page, name } = await alone(test, front)
+      const { window, page } = await alone(test, front)
       await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
       const other = await window.page(front.address)
       await talkIsReady(other)
-      await open(other, name)
+      await open(other, ONESELF)
       front.cut()
       await say(page, 'said before the change')
       await stateOf(page, 'said before the change', 'Sending')
@@ -67,13 +70,13 @@ export const workers = [
     run: (test) => behind(test, async (front) => {
       let refused = 0
       front.lacks = ({ path, dest }) => dest === 'sharedworker' && path.includes('/worker-') && (refused += 1) > 0
-      const { window, page, name } = await alone(test, front)
+      const { window, page } = await alone(test, front)
       assert.ok(refused > 0, 'it was asked for, and refused')
       await say(page, 'without a shared worker')
       await stateOf(page, 'without a shared worker', 'Sent')
       const other = await window.page(front.address)
       await talkIsReady(other)
-      await open(other, name)
+      await open(other, ONESELF)
       await say(other, 'in a second tab')
       await message(page, 'in a second tab').waitFor()
     }),
@@ -81,12 +84,12 @@ export const workers = [
   {
     name: 'a leading tab that the browser put to sleep is followed by another, and goes on when it wakes',
     async run(test) {
-      const { window, page, name } = await alone(test, undefined, { without: ['SharedWorker'] })
+      const { window, page } = await alone(test, undefined, { without: ['SharedWorker'] })
       await say(page, 'said by the leader')
       await stateOf(page, 'said by the leader', 'Sent')
       const other = await window.page('https://alpha.test/')
       await talkIsReady(other)
-      await open(other, name)
+      await open(other, ONESELF)
       const session = await page.context().newCDPSession(page)
       // Its worker, too: Chromium leaves that awake as long as it is only told so.
       const [asleep] = page.workers()
@@ -118,12 +121,12 @@ export const workers = [
       const first = await window.page(front.address)
       await first.getByText(/This browser keeps nothing/).waitFor()
       await first.close()
-      const { window: again, page, name } = await alone(test, front)
+      const { window: again, page } = await alone(test, front)
       await page.getByText(/This browser keeps nothing/).waitFor()
       await say(page, 'kept by nobody but the server')
       await stateOf(page, 'kept by nobody but the server', 'Sent')
       const second = await again.page(front.address)
-      await open(second, name)
+      await open(second, ONESELF)
       await message(second, 'kept by nobody but the server').waitFor()
       assert.deepEqual(await page.evaluate(async () => (await indexedDB.databases()).map((d) => d.name)), [])
     }),

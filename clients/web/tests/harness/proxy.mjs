@@ -4,11 +4,12 @@
 import http from 'node:http'
 import net from 'node:net'
 
-/** Files whose names are in the page and in the service worker, with their content's hash. */
-const NAMED = /assets\/(index|worker)-[\w-]+\.js/g
+/** Scripts have their content's hash in their names. Of another version all have others: one that kept its name would come
+ * from the browser's cache as it was, with what it imports of the version before. */
+const NAMED = /(assets\/|\.\/)([\w.-]+)\.js/g
 
 export class Proxy {
-  /** The files are those of the version after: the page, the worker and the service worker under new names. */
+  /** The files are those of the version after: the scripts under new names. */
   isNext = false
   /** No connection to the node's WebSocket. */
   isCut = false
@@ -54,7 +55,7 @@ export class Proxy {
       let body = Buffer.concat(parts)
       if (/javascript|html/.test(came.headers['content-type'] ?? '')) {
         let text = body.toString()
-        if (this.isNext) text = text.replace(/"version":"[0-9a-f]+"/, '"version":"0123456789abcdef"').replace(NAMED, (name) => name.replace(/\.js$/, '-later.js')).replace(/\.\/(index-[\w-]+)\.js/g, './$1-later.js')
+        if (this.isNext) text = text.replace(/"version":"[0-9a-f]+"/, '"version":"0123456789abcdef"').replace(NAMED, '$1$2-later.js')
         if (/assets\/worker-/.test(path)) text = this.prelude + text
         body = Buffer.from(text)
       }
