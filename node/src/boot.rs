@@ -266,7 +266,7 @@ impl Node {
                 ),
             })
         };
-        let media = media::start(&folder, &settings.files, &views, &handle)?;
+        let media = media::start(&folder, &settings, discovery.names(), &views, &handle)?;
         media.fetches_by(Arc::new(media::OverLinks { federation: federation.clone(), views: views.clone() }));
         let _ = files.set(media.clone()); // set once
         let erased: Arc<Notify> = Arc::default();

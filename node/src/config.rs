@@ -80,6 +80,12 @@ pub struct Raw {
     /// Root certificates (PEM) to trust besides the web's, for push services of one's own / 推送服务另行信任的根证书（PEM）
     #[arg(long, env = "STARTALK_PUSH_ROOTS", value_name = "FILE")]
     pub push_roots: Option<PathBuf>,
+    /// Let previews of links go to private and loopback addresses: pages of one's own company / 允许为内网页面生成链接预览
+    #[arg(long, env = "STARTALK_PREVIEW_ALLOW_PRIVATE_ADDRESSES", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub preview_allow_private_addresses: Option<bool>,
+    /// Root certificates (PEM) to trust besides the web's, for previews of links / 链接预览另行信任的根证书（PEM）
+    #[arg(long, env = "STARTALK_PREVIEW_ROOTS", value_name = "FILE")]
+    pub preview_roots: Option<PathBuf>,
     /// OpenID Connect providers; in the file alone.
     #[arg(skip)]
     pub oidc: Vec<RawProvider>,
@@ -113,6 +119,8 @@ impl Raw {
             allow_private_addresses: self.allow_private_addresses.or(file.allow_private_addresses),
             push_allow_private_addresses: self.push_allow_private_addresses.or(file.push_allow_private_addresses),
             push_roots: self.push_roots.or(file.push_roots),
+            preview_allow_private_addresses: self.preview_allow_private_addresses.or(file.preview_allow_private_addresses),
+            preview_roots: self.preview_roots.or(file.preview_roots),
             oidc: file.oidc,
             ldap: file.ldap,
             files: file.files,
@@ -170,6 +178,13 @@ impl Raw {
             allow_private_addresses: self.allow_private_addresses.unwrap_or(false),
             push_allow_private_addresses: self.push_allow_private_addresses.unwrap_or(false),
             push_roots: self.push_roots.as_deref().map(|path| roots("--push-roots", path)).transpose()?.unwrap_or_default(),
+            preview_allow_private_addresses: self.preview_allow_private_addresses.unwrap_or(false),
+            preview_roots: self
+                .preview_roots
+                .as_deref()
+                .map(|path| roots("--preview-roots", path))
+                .transpose()?
+                .unwrap_or_default(),
             providers: self.oidc.into_iter().map(RawProvider::resolve).collect::<anyhow::Result<_>>()?,
             files: self.files.resolve()?,
             directories: self.ldap.into_iter().map(RawDirectory::resolve).collect::<anyhow::Result<_>>()?,
@@ -208,6 +223,10 @@ pub struct Settings {
     pub push_allow_private_addresses: bool,
     /// Trusted besides the web's, for pushes.
     pub push_roots: Vec<RootCertificate>,
+    /// Previews of links may go there.
+    pub preview_allow_private_addresses: bool,
+    /// Trusted besides the web's, for previews.
+    pub preview_roots: Vec<RootCertificate>,
     /// By which people sign in.
     pub providers: Vec<ProviderSettings>,
     /// Where whole files lie.

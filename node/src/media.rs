@@ -18,11 +18,13 @@ use startalk_domain::{
 };
 use startalk_federation::{Federation, ReadFile};
 use startalk_media::{Domain, Fetch, Fetched, Later, Media, MediaConfig, S3Config, StoreConfig, WorkerProgram};
+use startalk_net::{Names, Verify};
+use startalk_outbound::{OutboundClient, OutboundConfig};
 use startalk_protocol::{Code, Error, limits::LINK_FILE_BYTES_MAX};
 use startalk_sequencer::{FREE_BYTES_MIN, Handle};
 use tokio::sync::{Notify, oneshot};
 
-use crate::{clock, folder::Folder, swap};
+use crate::{clock, config::Settings, folder::Folder, swap};
 
 /// The hidden verb that is the worker.
 pub const WORKER: &str = "media-worker";
@@ -99,7 +101,13 @@ fn read_secret(path: &Path) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// The disk's, or what is wrong with the store's settings.
-pub fn start(folder: &Folder, store: &StoreConfig, views: &Views, handle: &Handle) -> anyhow::Result<Media> {
+pub fn start(folder: &Folder, settings: &Settings, names: &Names, views: &Views, handle: &Handle) -> anyhow::Result<Media> {
+    let outbound = OutboundClient::new(OutboundConfig {
+        allow_private_addresses: settings.preview_allow_private_addresses,
+        verify: Verify::Web { extra_roots: settings.preview_roots.clone() },
+        names: names.clone(),
+        ..OutboundConfig::default()
+    });
     let handle = handle.clone();
     let submit = move |command: Command| -> startalk_media::Later<_> {
         let (reply, answer) = oneshot::channel();
@@ -108,14 +116,15 @@ pub fn start(folder: &Folder, store: &StoreConfig, views: &Views, handle: &Handl
     };
     let media = Media::start(MediaConfig {
         folder: folder.files(),
-        store: store.clone(),
+        store: settings.files.clone(),
         ledger: Arc::new(Domain { views: views.clone(), submit: Arc::new(submit) }),
         worker: worker()?,
         clock: Arc::new(clock::now_ms),
         random: Arc::new(|out: &mut [u8]| clock::System.fill(out)),
+        outbound: Some(outbound),
         reserve_bytes: FREE_BYTES_MIN,
         // In a folder of its own a replaced domain has taken its files with it; in a bucket they lie among these.
-        sweeps: matches!(store, StoreConfig::Disk) || swap::list(folder.root()).is_empty(),
+        sweeps: matches!(settings.files, StoreConfig::Disk) || swap::list(folder.root()).is_empty(),
     });
     media.with_context(|| folder.files().display().to_string())
 }

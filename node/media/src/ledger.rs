@@ -46,6 +46,8 @@ pub trait Ledger: Send + Sync + 'static {
     fn is_pinned(&self, number: u64) -> bool;
     /// The name of another domain, by its number.
     fn domain_of(&self, peer: u64) -> String;
+    /// Whether pages that people link to are looked at.
+    fn makes_previews(&self) -> bool;
     /// What files may take.
     fn limits(&self) -> FileLimits;
 }
@@ -101,6 +103,9 @@ impl Ledger for Domain {
     }
     fn domain_of(&self, peer: u64) -> String {
         directory::domain_of(&*self.views.store, peer).map(|d| d.to_string()).unwrap_or_default()
+    }
+    fn makes_previews(&self) -> bool {
+        governance::realm(&*self.views.store).link_previews
     }
     fn limits(&self) -> FileLimits {
         governance::realm(&*self.views.store).files

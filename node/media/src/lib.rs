@@ -17,6 +17,7 @@ mod images;
 mod keep;
 mod ledger;
 pub mod metadata;
+mod preview;
 pub mod range;
 mod receive;
 mod s3;
@@ -31,6 +32,7 @@ use std::{path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use futures_util::Stream;
 use startalk_domain::files::Here;
+use startalk_outbound::OutboundClient;
 use startalk_protocol::{Code, Error};
 use tokio::sync::Notify;
 
@@ -39,6 +41,7 @@ pub use describe::{Description, FileShown, PictureShown};
 pub use images::WorkerProgram;
 pub use ledger::{Domain, Later, Ledger, Submit};
 pub use metadata::Purpose;
+pub use preview::Card;
 pub use receive::Receiving;
 pub use s3::S3Config;
 pub use store::{Found, StoreConfig};
@@ -67,6 +70,8 @@ pub struct MediaConfig {
     pub clock: Clock,
     /// For names of uploads.
     pub random: Randomness,
+    /// Opens pages that people link to; `None`: none are opened.
+    pub outbound: Option<OutboundClient>,
     /// Bytes of the disk that uploads leave free, for the journal.
     pub reserve_bytes: u64,
     /// Whether what lies in the store and the domain does not know is deleted at the start. Not where another domain may need it: one
@@ -90,6 +95,7 @@ pub(crate) struct Inner {
     pub stripes: stripes::Stripes,
     pub clock: Clock,
     pub random: Randomness,
+    pub outbound: Option<OutboundClient>,
     pub reserve_bytes: u64,
 }
 
@@ -99,14 +105,15 @@ impl Media {
     /// # Errors
     /// The disk's, or what is wrong with the store's settings.
     pub fn start(config: MediaConfig) -> std::io::Result<Self> {
-        let MediaConfig { folder, store, ledger, worker, clock, random, reserve_bytes, sweeps } = config;
+        let MediaConfig { folder, store, ledger, worker, clock, random, outbound, reserve_bytes, sweeps } = config;
         keep::make_folder(&folder)?;
         let store = store::Store::open(&folder, store)?;
         let uploads = upload::Uploads::open(&folder.join("uploads"), clock())?;
         let images = images::Images::new(worker);
         let cache = cache::Cache::open(&folder.join("cache"))?;
         let (stripes, forgotten) = (stripes::Stripes::default(), Arc::default());
-        let inner = Inner { folder, store, ledger, images, uploads, cache, forgotten, stripes, clock, random, reserve_bytes };
+        let inner =
+            Inner { folder, store, ledger, images, uploads, cache, forgotten, stripes, clock, random, outbound, reserve_bytes };
         let media = Self(Arc::new(inner));
         for upload in media.0.uploads.all() {
             finish::begin_if_whole(&media.0, &upload);

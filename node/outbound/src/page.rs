@@ -15,9 +15,13 @@ use crate::{HeaderMap, OutboundClient, OutboundError, Uri, header};
 pub const PAGE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of a page that are taken at all; one that is larger shows no card.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a picture that are taken.
+const PICTURE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of memory that reading may take. The reader goes over a page once and builds nothing of it: one that builds a tree takes time
 /// that grows with the square of how deep its elements are.
 const MEMORY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// As what the node shows itself to servers of pages.
+const CALLED: &str = "Startalk link preview";
 /// Characters of a title or a site's name.
 const LINE_CHARS_MAX: usize = 160;
 /// Characters of a description.
@@ -46,7 +50,7 @@ impl OutboundClient {
     pub async fn page(&self, url: &str) -> Result<Page, OutboundError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, header::HeaderValue::from_static("text/html, application/xhtml+xml"));
-        headers.insert(header::USER_AGENT, header::HeaderValue::from_static("Startalk link preview"));
+        headers.insert(header::USER_AGENT, header::HeaderValue::from_static(CALLED));
         let fetched = self.get(url, headers, ANSWER_BYTES_MAX).await?;
         let media_type = fetched.headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default().to_owned();
         let is_page = fetched.status.is_success() && media_type.to_ascii_lowercase().contains("html");
@@ -57,6 +61,18 @@ impl OutboundClient {
         // Reading takes milliseconds, of a page that means no good some hundred.
         let read = tokio::task::spawn_blocking(move || read(&fetched.body, &media_type, &at)).await;
         Ok(read.unwrap_or_default())
+    }
+
+    /// The picture that a page names; empty if there is none at that address. What the bytes are is not looked at.
+    ///
+    /// # Errors
+    /// Why nothing came back.
+    pub async fn picture(&self, url: &str) -> Result<Bytes, OutboundError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, header::HeaderValue::from_static("image/*"));
+        headers.insert(header::USER_AGENT, header::HeaderValue::from_static(CALLED));
+        let fetched = self.get(url, headers, PICTURE_BYTES_MAX).await?;
+        Ok(if fetched.status.is_success() { fetched.body } else { Bytes::new() })
     }
 }
 

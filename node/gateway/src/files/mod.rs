@@ -9,6 +9,7 @@ mod asker;
 mod cross;
 mod download;
 mod places;
+mod preview;
 mod upload;
 
 use std::time::Duration;
@@ -38,6 +39,8 @@ const UPLOADS_AT_ONCE_MAX: usize = 8;
 const DOWNLOADS_AT_ONCE_MAX: usize = 64;
 /// Questions whether a file is here: each may read a thousand records.
 const HAVE_RATE: Rate = Rate { burst: 100, refill: Duration::from_millis(500) };
+/// Pages looked at: each is a request to a server that a person chose.
+const PREVIEW_RATE: Rate = Rate { burst: 20, refill: Duration::from_secs(3) };
 /// Uploads begun.
 const BEGIN_RATE: Rate = Rate { burst: 200, refill: Duration::from_millis(500) };
 
@@ -47,6 +50,7 @@ pub struct Counted {
     pub downloads: Places,
     pub have: Buckets<u64>,
     pub begun: Buckets<u64>,
+    pub previews: Buckets<u64>,
 }
 
 impl Default for Counted {
@@ -56,6 +60,7 @@ impl Default for Counted {
             downloads: Places::new(DOWNLOADS_AT_ONCE_MAX),
             have: Buckets::new(HAVE_RATE),
             begun: Buckets::new(BEGIN_RATE),
+            previews: Buckets::new(PREVIEW_RATE),
         }
     }
 }
@@ -67,6 +72,7 @@ pub fn routes() -> Router {
         .route("/uploads", any(upload::uploads))
         .route("/uploads/{id}", any(upload::one))
         .route("/have", post(upload::have))
+        .route("/preview", post(preview::preview))
         .route("/{device}/own/{hash}/{name}", any(download::own))
         .route("/{device}/{conversation}/{sequence}/{hash}/{name}", any(download::through))
         .fallback(nothing)

@@ -4,6 +4,7 @@ mod cache;
 mod garbage;
 mod hostile;
 mod pictures;
+mod previews;
 mod s3;
 mod support;
 mod uploads;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +20,7 @@ use startalk_domain::{
 use startalk_media::{
     Description, Hash, Later, Ledger, Media, MediaConfig, NewUpload, Progress, Purpose, StoreConfig, Upload, WorkerProgram,
 };
+use startalk_outbound::OutboundClient;
 use startalk_protocol::{Code, Error};
 
 pub const ALICE: u64 = 1;
@@ -35,6 +36,7 @@ pub struct Table {
     pub limits: Mutex<FileLimits>,
     /// What the next holds are answered with.
     pub refuses: Mutex<Vec<Error>>,
+    pub makes_previews: AtomicBool,
 }
 
 impl Table {
@@ -119,6 +121,9 @@ impl Ledger for Domain {
     fn domain_of(&self, peer: u64) -> String {
         format!("{peer}.example")
     }
+    fn makes_previews(&self) -> bool {
+        self.0.makes_previews.load(Ordering::Relaxed)
+    }
     fn limits(&self) -> FileLimits {
         *self.0.limits.lock()
     }
@@ -132,6 +137,7 @@ pub struct Place {
     pub store: StoreConfig,
     pub reserve_bytes: u64,
     pub worker: WorkerProgram,
+    pub outbound: Option<OutboundClient>,
 }
 
 impl Place {
@@ -148,6 +154,7 @@ impl Place {
             store: StoreConfig::Disk,
             reserve_bytes: 0,
             worker,
+            outbound: None,
         }
     }
 
@@ -168,6 +175,7 @@ impl Place {
                 let hash = blake3::hash(&counter.fetch_add(1, Ordering::Relaxed).to_be_bytes());
                 out.copy_from_slice(&hash.as_bytes()[..out.len()]);
             }),
+            outbound: self.outbound.clone(),
             reserve_bytes: self.reserve_bytes,
             sweeps: true,
         })
