@@ -41,6 +41,31 @@ pub fn take_along(from: &Path, to: &Path) -> io::Result<u64> {
     Ok(count)
 }
 
+/// Reads every whole file of the folder `files` again, and returns the names of those whose bytes are others. `progress` hears how
+/// many were read, of how many.
+///
+/// # Errors
+/// The disk's.
+pub fn damaged(files: &Path, progress: &dyn Fn(u64, u64)) -> io::Result<Vec<String>> {
+    let blobs = files.join(BLOBS);
+    let mut all = Vec::new();
+    for part in read(&blobs)? {
+        let part = blobs.join(part);
+        all.extend(read(&part)?.into_iter().filter(|name| is_hash(name)).map(|name| (part.join(&name), name)));
+    }
+    let (mut damaged, total) = (Vec::new(), all.len() as u64);
+    for (done, (path, name)) in all.into_iter().enumerate() {
+        progress(done as u64, total);
+        // The whole file goes by, a piece at a time.
+        let hash = blake3::Hasher::new().update_reader(File::open(&path)?)?.finalize();
+        if hash.to_hex().as_str() != name {
+            damaged.push(name);
+        }
+    }
+    damaged.sort_unstable();
+    Ok(damaged)
+}
+
 /// Bytes that this would take on the disk of the folder `near`, which is there: none where second names will do.
 ///
 /// # Errors
@@ -102,6 +127,7 @@ mod tests {
         assert_eq!(take_along(&from, &to).unwrap(), 1);
         assert_eq!(take_along(&from, &to).unwrap(), 1, "again: what is there stays");
         assert_eq!(fs::read(to.join("blobs/ab").join(&name)).unwrap(), b"bytes");
+        assert_eq!(damaged(&to, &|_, _| {}).unwrap(), [name.clone()], "these bytes have another hash");
         assert!(!to.join("uploads").exists() && !to.join("blobs/ab/half.new").exists());
         fs::remove_file(from.join("blobs/ab").join(&name)).unwrap();
         assert!(to.join("blobs/ab").join(&name).exists(), "what is forgotten here stays there");

@@ -67,7 +67,7 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
     let settings = where_it_was(settings, &folder);
     let (keys, first_start) = Keys::open(&folder)?;
     let name = settings.domain.clone().unwrap_or_else(|| DomainName::of_key(&keys.first_root));
-    let bar = progress_bar(language, json_output);
+    let bar = progress_bar(json_output);
     let begin = Some((&name, keys.first_root));
     let open = || store::open(&folder, begin, false, &mut |d, t| bar(d, t));
     let (mut sequencer, domain, opened) = wait_for_space(language, open)?;
@@ -348,6 +348,7 @@ impl Node {
             &resolver,
             backups,
         );
+        let media_seen = media.clone();
         let (gateway_seen, links_seen) = (gateway.clone(), federation.clone());
         let seen = Metrics {
             views: views.clone(),
@@ -356,6 +357,7 @@ impl Node {
             gateway: gateway_seen,
             federation: links_seen,
             push: push.clone(),
+            media: media_seen.clone(),
         };
         let restart = Arc::new(Notify::new());
         backend.restart = Some(restart.clone());
@@ -365,6 +367,8 @@ impl Node {
         let pushed = push.clone();
         backend.pushes = Arc::new(move || Some(pushed.figures()));
         backend.directories = Directories::new(&settings.directories, tokio::runtime::Handle::current());
+        let runtime = tokio::runtime::Handle::current();
+        backend.files = Arc::new(move || Some(runtime.block_on(media_seen.examine())));
         backend.metrics = Arc::new(move || Some(seen.page()));
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
         gateway.serve_below(admin::http::BASE, admin::http::router(backend.clone()));
@@ -564,6 +568,7 @@ fn backend(
         peers: Arc::new(peers),
         metrics: Arc::new(|| None),
         pushes: Arc::new(|| None),
+        files: Arc::new(|| None),
         endpoints: Arc::new(move || addresses.clone()),
         restart: None,
         listened: String::new(),

@@ -14,6 +14,7 @@ use std::{
 use startalk_domain::{Views, governance, notify};
 use startalk_federation::{Federation, PeerStatus};
 use startalk_gateway::Gateway;
+use startalk_media::Media;
 use startalk_push::Push;
 use startalk_sequencer::Handle;
 
@@ -56,6 +57,8 @@ pub struct Metrics {
     pub federation: Federation,
     /// Pushes.
     pub push: Arc<Push>,
+    /// Files.
+    pub media: Media,
 }
 
 impl Metrics {
@@ -73,6 +76,7 @@ impl Metrics {
         page.one("connections", "Clients' connections.", self.gateway.connections());
         self.batches(&mut page);
         self.pushes(&mut page);
+        self.files(&mut page);
         page.peers(self.federation.peers());
         page.0
     }
@@ -92,6 +96,21 @@ impl Metrics {
         ];
         for (became, count) in all {
             page.line("pushes_total", &[("became", became)], count);
+        }
+    }
+
+    fn files(&self, page: &mut Page) {
+        let figures = self.media.figures();
+        page.one("uploads_receiving", "Uploads that are not whole yet.", figures.receiving);
+        page.one("uploads_missing_bytes", "Bytes that those still lack.", figures.missing_bytes);
+        for (name, help, good, bad) in [
+            ("uploads_total", "Uploads that were whole, by whether they became files.", figures.stored, figures.failed),
+            ("pictures_total", "Pictures, by whether copies could be made.", figures.pictures, figures.not_pictures),
+            ("fetches_total", "Files of other domains, by whether they came.", figures.fetched, figures.not_fetched),
+        ] {
+            page.head(name, "counter", help);
+            page.line(name, &[("became", "done")], good);
+            page.line(name, &[("became", "failed")], bad);
         }
     }
 

@@ -52,6 +52,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         peers: Arc::new(Vec::new),
         metrics: Arc::new(|| None),
         pushes: Arc::new(|| None),
+        files: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),
         restart: None,
         listened: String::new(),

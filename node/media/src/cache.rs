@@ -22,7 +22,7 @@ use startalk_domain::files::Here;
 use startalk_protocol::{Code, Error};
 use tokio::sync::{Semaphore, watch};
 
-use crate::{Chunks, Inner, Ledger, disk, keep, ledger::Later, store::blocking};
+use crate::{Chunks, Inner, Ledger, disk, figures::Counted, keep, ledger::Later, store::blocking};
 
 /// How long who asks for a file waits for it.
 const WAIT: Duration = Duration::from_secs(25);
@@ -158,8 +158,12 @@ impl Inner {
         let (inner, here) = (self.clone(), here.clone());
         tokio::spawn(async move {
             let became = match get(&inner, &*fetch, &here, &tell).await {
-                Ok(()) => Coming::Here,
+                Ok(()) => {
+                    Counted::add(&inner.counted.fetched);
+                    Coming::Here
+                }
                 Err(error) => {
+                    Counted::add(&inner.counted.not_fetched);
                     tracing::info!(file = here.file, %error, "a file of another domain could not be fetched");
                     Coming::Not(error)
                 }

@@ -17,6 +17,7 @@ use startalk_protocol::{Code, Error};
 use crate::{
     Hash, Inner,
     describe::{Description, FileShown, PictureShown, copy_name},
+    figures::Counted,
     keep,
     sniff::{self, HEAD_BYTES},
     store::{blocking, hex},
@@ -44,8 +45,14 @@ pub fn begin_if_whole(inner: &Arc<Inner>, upload: &Arc<Upload>) {
         let (inner, upload) = (inner.clone(), upload.clone());
         tokio::spawn(async move {
             let became = match finish(&inner, &upload).await {
-                Ok(description) => Progress::Ready(Box::new(description)),
-                Err(error) => Progress::Failed(error),
+                Ok(description) => {
+                    Counted::add(&inner.counted.stored);
+                    Progress::Ready(Box::new(description))
+                }
+                Err(error) => {
+                    Counted::add(&inner.counted.failed);
+                    Progress::Failed(error)
+                }
             };
             upload.progress.send_replace(became);
         });
@@ -168,8 +175,12 @@ async fn copies(inner: &Arc<Inner>, upload: &Arc<Upload>, whole: &Staged) -> Res
         Error::from(Code::Internal)
     })?;
     match made {
-        Ok(made) => Ok(Some(made)),
+        Ok(made) => {
+            Counted::add(&inner.counted.pictures);
+            Ok(Some(made))
+        }
         Err(why) => {
+            Counted::add(&inner.counted.not_pictures);
             tracing::info!(%why, bytes = whole.size, "no copies of a picture could be made");
             refused(why.to_string())
         }

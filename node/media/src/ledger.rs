@@ -42,6 +42,8 @@ pub trait Ledger: Send + Sync + 'static {
     fn gone(&self, files: Vec<u64>) -> Later<Result<(), Error>>;
     /// What is known of this file, if it is still known.
     fn file(&self, number: u64) -> Option<Here>;
+    /// Files after this number, and where to go on.
+    fn after(&self, number: u64, limit: u64) -> (Vec<Here>, Option<u64>);
     /// Whether a copy of another domain's file is to stay although nobody opens it.
     fn is_pinned(&self, number: u64) -> bool;
     /// The name of another domain, by its number.
@@ -97,6 +99,9 @@ impl Ledger for Domain {
     }
     fn file(&self, number: u64) -> Option<Here> {
         files::file(&*self.views.store, number)
+    }
+    fn after(&self, number: u64, limit: u64) -> (Vec<Here>, Option<u64>) {
+        files::after(&*self.views.store, number, limit)
     }
     fn is_pinned(&self, number: u64) -> bool {
         files::is_pinned(&*self.views.store, number)

@@ -11,6 +11,8 @@
 mod cache;
 mod describe;
 mod disk;
+mod examine;
+mod figures;
 mod finish;
 mod garbage;
 mod images;
@@ -38,6 +40,8 @@ use tokio::sync::Notify;
 
 pub use cache::{Fetch, Fetched};
 pub use describe::{Description, FileShown, PictureShown};
+pub use examine::Examined;
+pub use figures::Figures;
 pub use images::WorkerProgram;
 pub use ledger::{Domain, Later, Ledger, Submit};
 pub use metadata::Purpose;
@@ -97,6 +101,7 @@ pub(crate) struct Inner {
     pub random: Randomness,
     pub outbound: Option<OutboundClient>,
     pub reserve_bytes: u64,
+    pub counted: figures::Counted,
 }
 
 impl Media {
@@ -111,9 +116,21 @@ impl Media {
         let uploads = upload::Uploads::open(&folder.join("uploads"), clock())?;
         let images = images::Images::new(worker);
         let cache = cache::Cache::open(&folder.join("cache"))?;
-        let (stripes, forgotten) = (stripes::Stripes::default(), Arc::default());
-        let inner =
-            Inner { folder, store, ledger, images, uploads, cache, forgotten, stripes, clock, random, outbound, reserve_bytes };
+        let inner = Inner {
+            folder,
+            store,
+            ledger,
+            images,
+            uploads,
+            cache,
+            forgotten: Arc::default(),
+            stripes: stripes::Stripes::default(),
+            clock,
+            random,
+            outbound,
+            reserve_bytes,
+            counted: figures::Counted::default(),
+        };
         let media = Self(Arc::new(inner));
         for upload in media.0.uploads.all() {
             finish::begin_if_whole(&media.0, &upload);

@@ -113,7 +113,16 @@ fn check_in(scratch: &Path, source: &Path, progress: &Progress) -> anyhow::Resul
     let (journal, _) = Journal::open(Arc::new(FolderDisk::new(target.journal())?), Options::default())?;
     let records = journal.head().position;
     drop(journal);
-    reread(&target, progress).map(|()| records)
+    reread(&target, progress)?;
+    let damaged = blobs::damaged(&source.join("files"), &**progress)?;
+    match damaged.first() {
+        None => Ok(records),
+        Some(first) => bail!(
+            "its records are whole, but {} of its files are damaged, first: {first} / 记录完整，但有 {} 个文件已损坏，首先是：{first}",
+            damaged.len(),
+            damaged.len()
+        ),
+    }
 }
 
 /// Copies the domain to an empty folder, reads the copy again, and records that. Returns the number of records.

@@ -26,7 +26,7 @@ const CLOCK_BEHIND_MS_MAX: u64 = 3600 * 1000;
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
-    /// journal, views, keys, root key, push, disk, backup, clock, reachability or directory.
+    /// journal, views, keys, root key, push, disk, files, backup, clock, reachability or directory.
     pub check: String,
     /// good, warning or bad.
     pub state: String,
@@ -63,6 +63,7 @@ impl Finding {
 pub(super) fn examine(backend: &Backend, progress: &Progress) -> Vec<Finding> {
     let mut all = vec![journal(backend, progress), views(backend)];
     all.extend(glance(backend));
+    all.extend(files(backend));
     all.extend((backend.endpoints)().iter().map(|e| endpoint(e)));
     all.extend(backend.directories.all().iter().map(|d| directory(backend, d)));
     all
@@ -289,6 +290,41 @@ fn disk(backend: &Backend) -> Finding {
     } else {
         Finding::new("disk", State::Good, format!("{megabytes} MB free"), format!("剩余 {megabytes} MB"))
     }
+}
+
+/// Whether what people have sent lies where it should; nothing is said of it while the node is stopped.
+fn files(backend: &Backend) -> Option<Finding> {
+    let finding = match (backend.files)()? {
+        Err(error) => Finding::new(
+            "files",
+            State::Bad,
+            format!("the store of files cannot be looked through: {error}. Files cannot be opened or sent until it can"),
+            format!("无法查看文件存储：{error}。在恢复之前，文件无法打开或发送"),
+        ),
+        Ok(found) if found.missing == 0 => Finding::new(
+            "files",
+            State::Good,
+            format!("{} files with {} MB, all in their place", found.files, found.bytes.div_ceil(1_000_000)),
+            format!("{} 个文件，共 {} MB，全部在位", found.files, found.bytes.div_ceil(1_000_000)),
+        ),
+        Ok(found) => {
+            let names: Vec<String> = found.named.iter().map(|hash| blake3::Hash::from(*hash).to_hex().to_string()).collect();
+            let (of, names) = (found.files, names.join(", "));
+            Finding::new(
+                "files",
+                State::Bad,
+                format!(
+                    "{} of {of} files are missing or have another size, among them {names}. Bring files/blobs back from a backup: files that are there stay",
+                    found.missing
+                ),
+                format!(
+                    "{of} 个文件中有 {} 个缺失或大小不符，其中有 {names}。请从备份中恢复 files/blobs：已有的文件不受影响",
+                    found.missing
+                ),
+            )
+        }
+    };
+    Some(finding)
 }
 
 fn directory(backend: &Backend, directory: &Directory) -> Finding {

@@ -215,6 +215,8 @@ pub struct Backend {
     pub metrics: MetricsPage,
     /// What pushing has done; `None` when the node is stopped.
     pub pushes: Arc<dyn Fn() -> Option<startalk_push::Figures> + Send + Sync>,
+    /// Compares files that the domain holds with what lies in the store; `None` when the node is stopped. Not for async tasks.
+    pub files: Arc<dyn Fn() -> Option<std::io::Result<startalk_media::Examined>> + Send + Sync>,
     /// Endpoints that the record names, for `doctor`.
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Stops the node and starts it again; `None` when it is stopped.

@@ -21,7 +21,6 @@ use crate::{
     folder::{Folder, FolderError},
     keys::Keys,
     media, offline,
-    words::say,
 };
 
 /// Startalk: instant messaging that anyone can run at home or in a company / 星语：人人可自建的即时通讯
@@ -480,7 +479,7 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
     if let Verb::MediaWorker { words } = &verb {
         return Ok(startalk_media::worker::run(startalk_media::worker::Wanted::read(words))?);
     }
-    let progress = progress_bar(language, json);
+    let progress = progress_bar(json);
     if let Some(request) = verb.request() {
         let value = match control::ask(&data, &request, &progress) {
             Some(result) => result?,
@@ -585,7 +584,7 @@ pub fn words_of(error: &anyhow::Error, language: Language) -> String {
 }
 
 /// Draws a bar on standard error, if that is a terminal.
-pub fn progress_bar(language: Language, json: bool) -> Progress {
+pub fn progress_bar(json: bool) -> Progress {
     use std::io::IsTerminal as _;
     if json || !std::io::stderr().is_terminal() {
         return Arc::new(|_, _| {});
@@ -599,8 +598,7 @@ pub fn progress_bar(language: Language, json: bool) -> Progress {
             return;
         }
         let filled = usize::try_from(percent / 4).unwrap_or(25);
-        let records = say(language, "records", "条记录");
-        eprint!("\r[{}{}] {percent:3} %  {done}/{total} {records} ", "█".repeat(filled), "░".repeat(25 - filled.min(25)));
+        eprint!("\r[{}{}] {percent:3} %  {done}/{total} ", "█".repeat(filled), "░".repeat(25 - filled.min(25)));
         if done >= total {
             eprintln!();
         }

@@ -115,6 +115,11 @@ impl Ledger for Domain {
     fn file(&self, number: u64) -> Option<Here> {
         self.0.files.lock().iter().find(|f| f.file == number && f.size != u64::MAX).cloned()
     }
+    fn after(&self, number: u64, _: u64) -> (Vec<Here>, Option<u64>) {
+        let gone = self.0.forgotten.lock().clone();
+        let there = |f: &&Here| f.file > number && f.size != u64::MAX && !gone.contains(&f.file);
+        (self.0.files.lock().iter().filter(there).cloned().collect(), None)
+    }
     fn is_pinned(&self, number: u64) -> bool {
         self.0.pinned.lock().contains(&number)
     }

@@ -59,6 +59,7 @@ impl Node {
             peers: Arc::new(Vec::new),
             metrics: Arc::new(|| None),
             pushes: Arc::new(|| None),
+            files: Arc::new(|| None),
             endpoints: Arc::new(Vec::new),
             restart: None,
             listened: String::new(),

@@ -148,16 +148,40 @@ async fn a_backup_has_the_files_and_a_restore_brings_them_back() -> anyhow::Resu
     let file = send(&alice, ours, &world.folder.join("kept.bin"), &bytes).await?;
     let here = place(&alice, ours, &file).await?;
     let copy = world.folder.join("copy");
-    a.ask(&["backup", &copy.display().to_string()])?;
+    let copied = copy.display().to_string();
+    a.ask(&["backup", &copied])?;
+    assert!(
+        a.ask(&["doctor"])?["findings"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|f| f["check"] == "files" && f["state"] == "good"))
+    );
+    a.ask(&["backups", "--check", &copied])?;
+    let name = blake3::hash(&bytes).to_hex().to_string();
+    let (ours_lies, its_copy) =
+        (a.data.join("files/blobs").join(&name[..2]).join(&name), copy.join("files/blobs").join(&name[..2]).join(&name));
+    // Written to another file, for the copy is a second name of the domain's own.
+    let mut rotten = std::fs::read(&its_copy)?;
+    rotten[5000] ^= 1;
+    std::fs::remove_file(&its_copy)?;
+    std::fs::write(&its_copy, &rotten)?;
+    assert!(a.refusal(&["backups", "--check", &copied])?.contains(&name), "the damaged file is named");
+    std::fs::remove_file(&its_copy)?;
+    std::fs::hard_link(&ours_lies, &its_copy)?;
     a.stop()?;
     std::fs::rename(&a.data, world.folder.join("lost"))?;
-    let restored = a.verb(&["restore", &copy.display().to_string()])?;
+    let restored = a.verb(&["restore", &copied])?;
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     std::fs::remove_dir_all(world.folder.join("lost"))?;
     a.start()?;
     until("alice to be there again", async || (alice.session.status().synced, 0)).await?;
     let from = Source::Message { conversation: ours, sequence: here };
     assert!(download(&alice, from, &file, &world.folder.join("got")).await? == bytes);
+    // A file that is lost is told of.
+    std::fs::remove_file(&ours_lies)?;
+    let found = a.ask(&["doctor"])?;
+    let about =
+        found["findings"].as_array().and_then(|all| all.iter().find(|f| f["check"] == "files")).cloned().unwrap_or_default();
+    assert!(about["state"] == "bad" && about["words"]["en"].as_str().is_some_and(|t| t.contains(&name)), "{about}");
     world.done();
     Ok(())
 }
