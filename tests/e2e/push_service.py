@@ -25,6 +25,7 @@ import struct
 import sys
 import threading
 import time
+import zlib
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -91,6 +92,21 @@ def token_is_good(header, origin):
         raise ValueError("a token that is over, or good for too long, or says nobody to ask")
 
 
+PAGE = """<!doctype html><title>Other</title><meta property="og:title" content="Stars over the sea 星空">
+<meta property="og:site_name" content="Night Sky"><meta property="og:description" content="How to find the Plough."><meta property="og:image" content="stars.png">"""
+
+
+def picture(width, height):
+    """A PNG of one colour that is another in each row."""
+    rows = b"".join(b"\0" + bytes([30, 40 + y // 2, 120]) * width for y in range(height))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
 class Service:
     def __init__(self):
         self.lock, self.known, self.answers, self.next = threading.Lock(), {}, {}, 0
@@ -153,6 +169,17 @@ def handler(service, origin):
                 self.send_header(name, value)
             self.end_headers()
             tell({"push": {"endpoint": origin + self.path, "status": status, **told}})
+
+        def do_GET(self):
+            # A page and its picture, for cards of links.
+            pages = {"/stars": ("text/html; charset=utf-8", PAGE.encode()), "/stars.png": ("image/png", picture(320, 200))}
+            media_type, body = pages.get(self.path, ("text/plain", b""))
+            self.send_response(200 if self.path in pages else 404)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            tell({"page": origin + self.path})
 
         def log_message(self, *_):
             pass

@@ -32,6 +32,9 @@ export const open = {
   group: () => view(['groups', 'people'], () => import('./groups/GroupPane.svelte')),
   /** Messages that are more than words, and what opens out of them. */
   kind: () => view(['media'], () => import('./kinds/Kind.svelte')),
+  burns: () => view(['media'], () => import('./attach/Burns.svelte')),
+  pick: () => view(['media'], () => import('./stickers/Pick.svelte')),
+  card: () => view(['media'], () => import('./attach/Card.svelte')),
   viewer: () => view(['media'], () => import('./viewer/Viewer.svelte')),
   attach: () => view(['media'], () => import('./attach/AttachSheet.svelte')),
   recorder: () => view(['media'], () => import('./attach/Recorder.svelte')),

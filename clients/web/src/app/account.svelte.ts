@@ -2,10 +2,10 @@
 // browser. Nothing is decided here and nothing is kept: the worker does both.
 
 import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type OwnRow, type PersonRow, type Place, type Problem, type FoundRow, type ProfileRow, type Sdk, type SearchOrder, type Stretch, type Told } from '../sdk/api'
-import type { Said } from './content'
-import type { Answering, Conversation, ConversationId, Draft, FileAccess, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Talk, Timeline } from './model'
+import type { Said, SaidOf } from './content'
+import type { Answering, Conversation, ConversationId, Draft, FileAccess, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Sticker, Talk, Timeline } from './model'
 import { say } from '../words'
-import { decodeContent, encodeContent } from './wire'
+import { decodeContent, decodeSticker, encodeContent, encodeSticker } from './wire'
 
 /** How long somebody is shown as writing after the last word of it. */
 const TYPING_MS = 6000
@@ -19,7 +19,7 @@ const MEMBERS_MAX = 2000
 const OPENED_MAX = 20
 
 type Of<K extends Told['kind']> = Extract<Told, { kind: K }>
-type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'presence' | 'invitation' | 'persons' | 'own'>
+type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'stickers' | 'presence' | 'invitation' | 'persons' | 'own'>
 
 /** What each message on the screen was made of. */
 const madeOf = new WeakMap<Message, MessageRow>()
@@ -137,6 +137,9 @@ export class Account implements Talk {
           this.#timers.set(`${told.conversation} ${told.user}`, setTimeout(() => this.#stops(told.conversation, told.user), TYPING_MS))
         }
         return
+      case 'stickers':
+        if (this.stickers) void this.readStickers().catch(() => undefined)
+        return
       case 'presence':
         this.#presence = { ...this.#presence, [told.user]: { state: told.state, text: told.text } }
         return
@@ -203,7 +206,7 @@ export class Account implements Talk {
     const mine = row.author === this.me || row.own !== undefined
     const made: Message = {
       key: row.key, sequence: row.sequence, author: row.author, mine, system: what.kind === 'system', time: row.time, sentTime: row.sentTime, said: what, answers,
-      editedTime: row.editedTime, recalled: row.recalled, expired: row.expired ?? false, state: mine ? stateOf(row, conversation, this.me) : 'none', problem: row.problem, reactions: row.reactions, pinned: row.pinned,
+      editedTime: row.editedTime, recalled: row.recalled, expired: row.expired ?? false, burnt: row.burnt, burnAt: row.burnAt, played: row.played, state: mine ? stateOf(row, conversation, this.me) : 'none', problem: row.problem, reactions: row.reactions, pinned: row.pinned,
       callsMe: !mine && what.kind === 'text' && what.blocks.some((block) => block.inlines.some((one) => one.mention === this.me || one.mention === '@all')),
     }
     madeOf.set(made, row)
@@ -269,10 +272,55 @@ export class Account implements Talk {
 
   send(id: ConversationId, what: Said, answers?: Message): void {
     // Kept in the outbox before anything else; what fails later is told as the message's state.
-    void this.sendOnce(crypto.randomUUID(), id, what, answers && this.answering(id, answers)).catch((error: unknown) => this.onproblem?.(error))
+    const burnS = what.kind === 'shake' ? 0 : this.burning(id)
+    void this.sendOnce(crypto.randomUUID(), id, burnS ? { ...what, burnS } : what, answers && this.answering(id, answers)).catch((error: unknown) => this.onproblem?.(error))
   }
   async sendOnce(ticket: string, id: ConversationId, what: Said, answers?: Answering): Promise<void> {
     await this.calls.send({ ticket, conversation: id, content: encodeContent(what), ...answers })
+  }
+  #burning = $state.raw<Readonly<Record<string, number>>>({})
+  burning(id: ConversationId): number {
+    const conversation = this.conversation(id)
+    return conversation && !conversation.group && !conversation.toMyself ? (this.#burning[conversation.address] ?? 0) : 0
+  }
+  setBurning(id: ConversationId, seconds: number): void {
+    const address = this.conversation(id)?.address
+    if (address) this.#burning = { ...this.#burning, [address]: seconds }
+  }
+  openBurning(id: ConversationId, message: Message): Promise<void> {
+    return this.calls.openBurning(id, message.sequence)
+  }
+  markPlayed(id: ConversationId, message: Message): void {
+    // Without a connection it is said the next time that it is played.
+    if (!message.played && message.sequence > 0) this.calls.markPlayed(id, [message.sequence]).catch(() => undefined)
+  }
+  get nodeNow(): number {
+    return Date.now() + (this.row?.welcome?.aheadMs ?? 0)
+  }
+  stickers = $state.raw<readonly Sticker[]>()
+  async readStickers(): Promise<void> {
+    const rows = await this.calls.stickers()
+    this.stickers = rows.flatMap(({ number, content }) => {
+      const what = decodeSticker(content)
+      return what ? [{ number, said: what }] : []
+    })
+  }
+  async changeStickers(change: Parameters<Talk['changeStickers']>[0]): Promise<void> {
+    if ('add' in change) await this.calls.changeStickers({ change: 'add', content: encodeSticker(change.add) })
+    else if ('of' in change) await this.calls.changeStickers({ change: 'message', conversation: change.of, sequence: change.message.sequence })
+    else await this.calls.changeStickers({ change: 'remove', number: change.remove })
+    await this.readStickers()
+  }
+  get previews(): boolean {
+    return this.row?.welcome?.previews ?? false
+  }
+  async preview(url: string): Promise<SaidOf<'link'> | undefined> {
+    const row = await this.calls.preview(url)
+    if (!row) return undefined
+    const { described } = await import('../attach/orders')
+    const shown = row.shown ? described(row.shown, '') : undefined
+    const picture = shown?.picture && { ...shown.picture, file: shown.file }
+    return { kind: 'link', url: row.url, title: row.title, description: row.description, site: row.site, ...(picture ? { picture } : {}) }
   }
   answering(id: ConversationId, message: Message): Answering | undefined {
     const row = madeOf.get(message)
@@ -587,7 +635,7 @@ class AccountTimeline implements Timeline {
   }
 }
 
-const quoted = (row: MessageRow): Quoted => ({ key: row.key, author: row.author, said: said(row), recalled: row.recalled, expired: row.expired ?? false, sequence: row.sequence })
+const quoted = (row: MessageRow): Quoted => ({ key: row.key, author: row.author, said: said(row), recalled: row.recalled, expired: row.expired ?? row.burnt ?? false, sequence: row.sequence })
 
 function same(a: Message['answers'], b: Message['answers']): boolean {
   if (a === b) return true

@@ -3,13 +3,13 @@
 import { filesOf, plain } from './content'
 import type { Conversation, Message, Talk } from './model'
 
-export type Action = 'save' | 'reply' | 'react' | 'edit' | 'recall' | 'pin' | 'unpin' | 'forward' | 'copy' | 'select' | 'readers' | 'retry' | 'discard'
+export type Action = 'save' | 'sticker' | 'reply' | 'react' | 'edit' | 'recall' | 'pin' | 'unpin' | 'forward' | 'copy' | 'select' | 'readers' | 'retry' | 'discard'
 
 export function actionsOf(
   message: Message, conversation: Conversation, talk: Pick<Talk, 'editWindowMs' | 'recallWindowMs'>, now: number,
 ): Set<Action> {
   const out = new Set<Action>()
-  if (message.system || message.recalled || message.expired || message.going) return out
+  if (message.system || message.recalled || message.expired || message.burnt || message.going) return out
   const group = conversation.group
   const inside = !group || group.standing === 'member'
   const numbered = message.sequence > 0
@@ -31,6 +31,7 @@ export function actionsOf(
   }
   if (!burns) {
     if (filesOf(message.said).length > 0) out.add('save')
+    if (message.said.kind === 'sticker') out.add('sticker')
     out.add('forward')
     out.add('select')
   }

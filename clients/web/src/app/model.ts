@@ -4,7 +4,7 @@
 // Nothing here decides what is allowed: the node does. `actions.ts` only leaves out what it would refuse.
 
 import type { FoundRow as Found, SearchOrder } from '../sdk/api'
-import type { Said } from './content'
+import type { Said, SaidOf } from './content'
 
 export type {
   FoundGroupRow as FoundGroup, FoundKind, FoundMessageRow as FoundMessage, FoundPersonRow as FoundPerson, FoundRow as Found, RangeRow as Range, SearchOrder,
@@ -55,6 +55,12 @@ export interface Message {
   readonly recalled: boolean
   /** What it said is kept no longer. */
   readonly expired: boolean
+  /** It was opened, and its time is over. */
+  readonly burnt?: boolean | undefined
+  /** It was opened, and burns then, by the node's clock. */
+  readonly burnAt?: number | undefined
+  /** One has listened to it, on whichever device. */
+  readonly played?: boolean | undefined
   readonly state: MessageState
   readonly problem: Problem | undefined
   readonly reactions: readonly Reaction[]
@@ -64,6 +70,9 @@ export interface Message {
   /** Its files are on their way; it is not sent yet. */
   readonly going?: Going | undefined
 }
+
+/** One's own. */
+export interface Sticker { readonly number: string; readonly said: SaidOf<'sticker'> }
 
 /** What a message answers, as it is sent. */
 export interface Answering { readonly replyTo: string; readonly replySequence?: number | undefined }
@@ -191,6 +200,23 @@ export interface Talk {
   /** What a conversation holds besides words, the newest first, with numbers below `before` (0: all); see files/listed.svelte.ts. */
   filesIn(id: ConversationId, kinds: number, before: number): Promise<{ readonly messages: readonly Message[]; readonly whole: boolean }>
   sendOnce(ticket: string, id: ConversationId, said: Said, answers?: Answering): Promise<void>
+  /** After so many seconds burns what one says there from now on; 0: it stays. As long as this window is open. */
+  burning(id: ConversationId): number
+  setBurning(id: ConversationId, seconds: number): void
+  /** One wants to see what burns. */
+  openBurning(id: ConversationId, message: Message): Promise<void>
+  /** One has listened to it. */
+  markPlayed(id: ConversationId, message: Message): void
+  /** The node's clock. */
+  readonly nodeNow: number
+  /** One's own stickers as they are now; undefined until they came. */
+  readonly stickers: readonly Sticker[] | undefined
+  readStickers(): Promise<void>
+  changeStickers(change: { readonly add: Said } | { readonly of: ConversationId; readonly message: Message } | { readonly remove: string }): Promise<void>
+  /** Whether links can have cards. */
+  readonly previews: boolean
+  /** The card of a page, looked at by one's own node; undefined: there is none. */
+  preview(url: string): Promise<SaidOf<'link'> | undefined>
   answering(id: ConversationId, message: Message): Answering | undefined
   /** Error `not-signed-in`. */
   fileAccess(): Promise<FileAccess>

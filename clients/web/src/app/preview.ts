@@ -9,6 +9,7 @@ const t = say('talk')
 
 export function gist(message: Message | Quoted, talk: Talk): string {
   if (message.recalled) return t('recalledPreview')
+  if ('burnt' in message && message.burnt) return t('burnt')
   if (message.expired) return t('expired')
   const said = message.said
   if (said.kind === 'system') return lineWords(said.code, said.params, talk.name(message.author), (user) => talk.name(user))

@@ -2,7 +2,7 @@
 // message the page has its own, so that the generated code is not loaded twice: a table of its fields, and what reads and
 // writes by a table. A test holds the two to each other.
 
-import { lasting, type Block, type FileRef, type Picture, type Said } from './content'
+import { lasting, type Block, type FileRef, type Picture, type Said, type SaidOf } from './content'
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
@@ -205,6 +205,19 @@ function fallbackOf(said: Said): string {
     case 'shake': return '👋'
     default: return ''
   }
+}
+
+/** content.Sticker alone, as it is kept among one's own; undefined: it cannot be read. */
+export function decodeSticker(bytes: Uint8Array): SaidOf<'sticker'> | undefined {
+  try {
+    const [kind, shape] = KINDS[9]!
+    return made(kind, read(bytes, shape)) as SaidOf<'sticker'>
+  } catch {
+    return undefined
+  }
+}
+export function encodeSticker(said: Said): Uint8Array {
+  return joined([written(said as unknown as Made, KINDS[9]![1])])
 }
 
 export function encodeContent(said: Said): Uint8Array {

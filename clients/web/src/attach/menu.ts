@@ -4,6 +4,7 @@ import type { Component } from 'svelte'
 import type { Conversation, Message, Talk } from '../app/model'
 import { menus, type MenuItem } from '../parts/menus.svelte'
 import { load, say } from '../words'
+import { BURN_CHOICES, inShort } from '../kinds/burning'
 import { pickFiles } from './pick'
 
 export interface Around {
@@ -36,6 +37,12 @@ export async function attachMenu(at: HTMLElement, around: Around): Promise<void>
     { words: t('attachCode'), icon: 'code-block', act: () => around.open(async () => (await import('./CodeDialog.svelte')).default, { ...props, onfiles: around.files }) },
   ]
   if (!conversation.group && !conversation.toMyself) items.push({ words: t('shake'), icon: 'bell', act: () => { talk.send(conversation.id, { kind: 'shake' }); around.sent() } })
+  if (!conversation.group && !conversation.toMyself) {
+    const now = talk.burning(conversation.id)
+    items.push({ words: t('burnOffer'), icon: 'flame', items: [0, ...BURN_CHOICES].map((seconds) => ({
+      words: seconds === 0 ? t('burnOff') : inShort(seconds).trim(), checked: seconds === now, act: () => talk.setBurning(conversation.id, seconds),
+    })) })
+  }
   if (around.formatting) items.push({ rule: true }, { words: w('showFormatting'), icon: 'text', act: around.formatting })
   menus.open({ label: t('attach'), anchor: at, side: 'top', align: 'start', items })
 }

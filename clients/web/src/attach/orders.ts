@@ -37,6 +37,8 @@ export interface Order {
   readonly parts: readonly Part[]
   readonly answers?: Answering | undefined
   readonly paused?: boolean | undefined
+  /** Seconds after which it burns once it is opened. */
+  readonly burnS?: number | undefined
 }
 
 /** What the node says of an upload. */
@@ -78,6 +80,10 @@ export const standIn = (id: string, at: number): Uint8Array => {
 
 /** The message as it will be; with what stands for a file where it is not there yet. */
 export function saidOf(order: Order): Said {
+  const said = unburnt(order)
+  return order.burnS ? { ...said, burnS: order.burnS } : said
+}
+function unburnt(order: Order): Said {
   const files = order.parts.map((part, i): Described => part.described ?? { file: { hash: standIn(order.id, i), size: part.blob.size, type: part.blob.type, name: part.name } })
   const [first] = files
   const [part] = order.parts

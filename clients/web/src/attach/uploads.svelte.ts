@@ -178,7 +178,7 @@ export class Uploads {
   async add(conversation: { readonly id: string; readonly address: string }, wanted: Wanted, answers?: Message): Promise<void> {
     const order: Order = {
       id: crypto.randomUUID(), account: this.talk.me, conversation: conversation.id, address: conversation.address, time: Date.now(), caption: [], durationMs: 0, waveform: new Uint8Array(),
-      ...wanted, answers: answers && this.talk.answering(conversation.id, answers),
+      ...wanted, burnS: this.talk.burning(conversation.id) || undefined, answers: answers && this.talk.answering(conversation.id, answers),
     }
     await kept.keep(order, true)
     void this.#work(order.id, order)

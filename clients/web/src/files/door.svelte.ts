@@ -11,6 +11,9 @@ import type { FileAccess, Problem, Talk } from '../app/model'
 /** The message through which a file is read. sequence 0: none yet; then it is one's own. */
 export interface Place { readonly conversation: string; readonly sequence: number }
 
+/** What one holds oneself. */
+export const OWN: Place = { conversation: '', sequence: 0 }
+
 export class FileError extends Error implements Problem {
   constructor(readonly code: string, readonly params: Readonly<Record<string, string>> = {}, readonly status = 0) {
     super(code)

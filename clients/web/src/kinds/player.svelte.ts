@@ -82,6 +82,7 @@ class Player {
       audio.onended = () => this.#ended()
       await audio.play()
       this.#note(what.key)
+      if (what.message && !what.message.mine) what.talk.markPlayed(what.place.conversation, what.message)
       this.#follow()
     } catch (error) {
       if (wanted === this.#wanted) this.#failed(error)
@@ -110,7 +111,7 @@ class Player {
     this.at = 0
     const all = before?.among?.() ?? []
     const from = all.findIndex((one) => one.key === before?.message?.key)
-    const next = before && from >= 0 ? all.slice(from + 1).find((one) => one.said.kind === 'voice' && !one.mine && !one.said.burnS && !one.recalled && !one.expired && !this.heard(keyOf(before.talk, { conversation: before.place.conversation, sequence: one.sequence }, one))) : undefined
+    const next = before && from >= 0 ? all.slice(from + 1).find((one) => one.said.kind === 'voice' && !one.mine && !one.said.burnS && !one.recalled && !one.expired && !one.played && !this.heard(keyOf(before.talk, { conversation: before.place.conversation, sequence: one.sequence }, one))) : undefined
     if (!before || !next || next.said.kind !== 'voice') {
       this.stop()
       return

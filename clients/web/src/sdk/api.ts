@@ -48,6 +48,8 @@ export interface Welcome {
   readonly aheadMs: number
   /** For how long it keeps messages; undefined: it has not said. */
   readonly kept?: KeptRow
+  /** The node may look at pages that one links to, and make cards of them. */
+  readonly previews?: boolean
 }
 
 /** For how long messages are kept, by kind of conversation, in milliseconds; 0: for ever. And before when everything is gone. */
@@ -190,6 +192,12 @@ export interface MessageRow {
   readonly recalled: boolean
   /** What it said is kept no longer. */
   readonly expired?: boolean
+  /** It was opened, and its time is over. */
+  readonly burnt?: boolean
+  /** It was opened, and burns then, by the node's clock; missing: it was not, or does not burn. */
+  readonly burnAt?: number
+  /** This account has listened to it. */
+  readonly played?: boolean
   readonly reactions: readonly ReactionRow[]
   readonly pinned: boolean
   /** Of own messages. */
@@ -201,6 +209,17 @@ export interface MessageRow {
 
 /** base: https://host; token: of the device, 32 bytes. */
 export interface FileAccessRow { readonly base: string; readonly device: string; readonly token: Uint8Array }
+
+/** A sticker of one's own; content: content.Sticker. */
+export interface StickerRow { readonly number: string; readonly content: Uint8Array }
+/** Out of a message, of a file of one's own (content.Sticker), or away. */
+export type StickerChange =
+  | { readonly change: 'message'; readonly conversation: ConversationId; readonly sequence: number }
+  | { readonly change: 'add'; readonly content: Uint8Array }
+  | { readonly change: 'remove'; readonly number: string }
+
+/** As the node tells it (docs/client-protocol.md): `shown` is what it says of the picture, as of an upload. */
+export interface PreviewRow { readonly url: string; readonly title: string; readonly description: string; readonly site: string; readonly shown: unknown }
 
 /** A stretch of a conversation, ascending. */
 export interface Stretch {
@@ -424,6 +443,15 @@ export interface AccountCalls {
   fileAccess(): Promise<FileAccessRow>
   /** Messages of a conversation that hold one of `kinds` (a sum of 1 pictures, 2 videos, 4 voice, 8 files, 16 links), the newest first, with numbers below `before` (0: all). */
   filesIn(conversation: ConversationId, kinds: number, before: number): Promise<{ readonly messages: readonly MessageRow[]; readonly whole: boolean }>
+  /** One has opened a message that burns: its time runs from now on. */
+  openBurning(conversation: ConversationId, sequence: number): Promise<void>
+  /** One has listened to these; told to one's own devices alone. */
+  markPlayed(conversation: ConversationId, sequences: readonly number[]): Promise<void>
+  /** One's own stickers, in their order. */
+  stickers(): Promise<readonly StickerRow[]>
+  changeStickers(change: StickerChange): Promise<void>
+  /** What a page says of itself, looked at by the node; undefined: no card can be made of it, or the domain does not allow it. */
+  preview(url: string): Promise<PreviewRow | undefined>
   /** Asks the administration of the domain (docs/admin-api.md); `path` begins after /api/admin/v1. undefined: no content. */
   administer(method: string, path: string, body?: unknown): Promise<unknown>
   /** forget: also what is kept here. */
@@ -480,6 +508,8 @@ export type Told =
   /** The node went back in time, or more came than was told: what is shown has to be asked for again. */
   | { readonly kind: 'again'; readonly account: User; readonly conversation: ConversationId | undefined }
   | { readonly kind: 'profiles'; readonly account: User; readonly rows: readonly ProfileRow[] }
+  /** One's own stickers are others now. */
+  | { readonly kind: 'stickers'; readonly account: User }
   | { readonly kind: 'typing'; readonly account: User; readonly conversation: ConversationId; readonly user: User; readonly typing: boolean }
   | { readonly kind: 'presence'; readonly account: User; readonly user: User; readonly state: string; readonly text: string }
   /** `whole`: about anybody else nothing is kept. */

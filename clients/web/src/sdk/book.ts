@@ -248,6 +248,7 @@ export class Book {
     this.update(id, (old) => ({ known: add(old.known, whole ? Math.min(covered + 1, first) : first, head) }))
     this.take(rows, true)
     this.take(page.changed.map((m) => messageRow(m, id, this.me)), false)
+    if (page.played.length > 0) void this.played(id, page.played.map(Number))
     if (c.head > 0) this.#recount.add(id)
   }
 
@@ -290,6 +291,13 @@ export class Book {
     const follows = top(old?.known ?? []) + 1 === record
     this.update(id, (c) => ({ known: add(c.known, record, record), head: Math.max(c.head, record) }))
     return !follows
+  }
+
+  /** Messages that were listened to on one of the devices. */
+  async played(id: string, sequences: readonly number[]): Promise<void> {
+    await this.settled()
+    const rows = await Promise.all(sequences.map((sequence) => this.#store.message(id, sequence)))
+    this.take(rows.flatMap((row) => (row && !row.played ? [{ ...row, played: true }] : [])), false)
   }
 
   /** An own message that got its place. */

@@ -4,7 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
   ApiError, type AccountCalls, type Act, type Acted, type AutoReply, type Availability, type CardRow, type ConversationId, type DeviceRow, type Draft, type FileAccessRow, type FoundRow, type FoundSort, type GroupInvitationRow,
   type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type PasskeyBegun, type Place, type ProfileRow, type ReadersRow,
-  type Schedule, type SearchOrder, type SendOrder, type Stretch, type WaysRow,
+  type PreviewRow, type Schedule, type StickerChange, type StickerRow, type SearchOrder, type SendOrder, type Stretch, type WaysRow,
 } from './api'
 import type { ActInGroupSchema, SearchSchema } from './made/startalk/client_pb'
 import { foundRow, invitationRow, memberRow, messageRow, notifyRow, passkeyBegun, profileRow, unhex, waysRow } from './rows'
@@ -510,6 +510,44 @@ export class Calls implements AccountCalls {
     const { server, device, token } = this.#session.identity
     if (token.byteLength === 0) throw new ApiError('not-signed-in')
     return { base: new URL(server.replace(/^ws/, 'http')).origin, device, token }
+  }
+
+  async openBurning(conversation: string, sequence: number): Promise<void> {
+    await this.#session.ask({ case: 'openMessage', value: { conversation: BigInt(conversation), sequence: BigInt(sequence) } }, 'done')
+  }
+
+  async markPlayed(conversation: string, sequences: readonly number[]): Promise<void> {
+    void this.#session.book.played(conversation, sequences)
+    await this.#session.ask({ case: 'markPlayed', value: { conversation: BigInt(conversation), sequences: sequences.map(BigInt) } }, 'done')
+  }
+
+  async stickers(): Promise<readonly StickerRow[]> {
+    const out: StickerRow[] = []
+    for (let skip = 0; ; ) {
+      const page = await this.#session.ask({ case: 'listStickers', value: { skip } }, 'stickers')
+      out.push(...page.stickers.map((one) => ({ number: String(one.number), content: one.sticker })))
+      if (page.next <= skip) return out
+      skip = page.next
+    }
+  }
+
+  async changeStickers(change: StickerChange): Promise<void> {
+    const what = change.change === 'message'
+      ? { case: 'fromMessage' as const, value: { conversation: BigInt(change.conversation), sequence: BigInt(change.sequence) } }
+      : change.change === 'add' ? { case: 'sticker' as const, value: change.content } : { case: 'remove' as const, value: BigInt(change.number) }
+    await this.#session.ask({ case: 'changeStickers', value: { change: what } }, 'done')
+  }
+
+  async preview(url: string): Promise<PreviewRow | undefined> {
+    const { base, token } = await this.fileAccess()
+    const bearer = btoa(String.fromCharCode(...token)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
+    const answer = await fetch(`${base}/files/preview`, {
+      method: 'POST', credentials: 'omit', cache: 'no-store', headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }, body: JSON.stringify({ url }),
+    }).catch(() => undefined)
+    if (!answer?.ok) return undefined
+    const told = (await answer.json()) as Partial<Record<'url' | 'title' | 'description' | 'site', string>> & { file?: unknown }
+    if (!told.title) return undefined
+    return { url, title: told.title, description: told.description ?? '', site: told.site ?? '', shown: told.file ? told : undefined }
   }
 
   async administer(method: string, path: string, body?: unknown): Promise<unknown> {

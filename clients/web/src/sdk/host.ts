@@ -4,8 +4,6 @@
 // others. Invariant: a device that a node has made is in the registry before anybody is told of it.
 
 import { ApiError, type AccountCalls, type Entered, type Step, type Told, type Way } from './api'
-import { askPasskey, beginSignIn, enter, lookAtInvitation } from './enter'
-import { house } from './find'
 import { ENDABLE, thrown, type Down, type Up } from './ports'
 import { Session } from './session'
 import { Registry, Store, forget, type Identity } from './store'
@@ -27,6 +25,9 @@ interface Tab {
   /** Of calls that can be ended. */
   readonly ends: Map<number, AbortController>
 }
+/** The ways in: loaded when somebody comes in, which one rarely does. */
+const ways = () => import('./enter')
+
 
 export class Host {
   readonly #world: World
@@ -152,15 +153,15 @@ export class Host {
   async #call(up: Extract<Up, { k: 'call' }>, onstep: (step: Step) => void, signal?: AbortSignal): Promise<unknown> {
     switch (up.name) {
       case 'house': {
-        const { domain, displayName, registration, signIn } = await house(this.#world)
+        const { domain, displayName, registration, signIn } = await (await import('./find')).house(this.#world)
         return { domain, displayName, registration, signIn }
       }
       case 'invitation':
-        return lookAtInvitation(this.#world, String(up.args[0]))
+        return (await ways()).lookAtInvitation(this.#world, String(up.args[0]))
       case 'beginSignIn':
-        return beginSignIn(this.#world, String(up.args[0]), up.args[1] as Uint8Array<ArrayBuffer>)
+        return (await ways()).beginSignIn(this.#world, String(up.args[0]), up.args[1] as Uint8Array<ArrayBuffer>)
       case 'askPasskey':
-        return askPasskey(this.#world)
+        return (await ways()).askPasskey(this.#world)
       case 'enter':
         return this.enter(up.args[0] as Way, onstep)
       case 'setting':
@@ -206,7 +207,7 @@ export class Host {
   /** Signs in, registers or recovers, and begins. An account that is here already goes on as the new device. */
   async enter(way: Way, onstep: (step: Step) => void): Promise<Entered> {
     if (this.#accounts.size >= ACCOUNTS_MAX) throw new ApiError('too-many', { what: 'accounts', max: String(ACCOUNTS_MAX) })
-    const { identity, recoveryCodes } = await enter(this.#world, way, onstep)
+    const { identity, recoveryCodes } = await (await ways()).enter(this.#world, way, onstep)
     await this.#registry.keep(identity)
     const there = this.#accounts.get(identity.user)
     if (there) await there.session.renew(identity)

@@ -41,6 +41,9 @@ export function messageRow(m: pb.Message, conversation: string, me: string): Mes
     editedTime: Number(m.editedMs),
     recalled: m.recalled,
     ...(m.expired ? { expired: true } : {}),
+    ...(m.burnt ? { burnt: true } : {}),
+    ...(m.burnAtMs !== 0n ? { burnAt: Number(m.burnAtMs) } : {}),
+    ...(m.played ? { played: true } : {}),
     reactions: m.reactions.map((r) => ({ emoji: r.emoji, count: Number(r.count), mine: r.mine, users: r.users })),
     pinned: m.pinned,
     own: !mine ? undefined : m.refused !== '' ? 'failed' : m.sequence === 0n ? 'waiting' : 'taken',
@@ -66,10 +69,17 @@ export function emptied(row: MessageRow): MessageRow {
 /** The later of two forms: recalled over all, then the later edit, then the one that came last; a refusal stays. */
 export function later(old: MessageRow | undefined, next: MessageRow): MessageRow {
   if (!old) return next
-  const stale = (old.recalled && !next.recalled) || (old.recalled === next.recalled && old.editedTime > next.editedTime)
-  const row = stale ? old : next
+  const stale = (old.recalled && !next.recalled) || (old.burnt && !next.burnt) || (old.recalled === next.recalled && old.editedTime > next.editedTime)
+  const row = stale ? carried(old, next) : carried(next, old)
   const refused = old.problem && old.own === 'failed' ? old : undefined
   return refused && row.own !== 'failed' ? { ...row, own: refused.own, problem: refused.problem } : row
+}
+
+/** What is known once stays: not every form of a message says it. */
+function carried(row: MessageRow, other: MessageRow): MessageRow {
+  const played = !row.played && other.played ? { played: true } : undefined
+  const burnAt = !row.burnAt && other.burnAt ? { burnAt: other.burnAt } : undefined
+  return played || burnAt ? { ...row, ...played, ...burnAt } : row
 }
 
 export function notifyRow(m: pb.Notify): NotifyRow {

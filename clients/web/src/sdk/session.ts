@@ -8,7 +8,6 @@ import { Book } from './book'
 import { Calls } from './calls'
 import type * as pb from './made/startalk/client_pb'
 import { Outbox } from './outbox'
-import { offerAgain } from './restored'
 import { invitationRow, keptRow, messageRow, ownKey, ownRow, personRow, profileRow } from './rows'
 import { Socket, hostOf, type OpenWire } from './socket'
 import type { Identity, Store } from './store'
@@ -400,6 +399,7 @@ export class Session {
     await this.book.settled()
     if (this.#wentBack) {
       try {
+        const { offerAgain } = await import('./restored') // rarely needed
         const shown = await offerAgain({ book: this.book, outbox: this.outbox, ask: this.askNow, blank: (id, content) => this.calls.blank(id, content) })
         for (const row of shown) this.show(row)
       } catch (error) {
@@ -532,6 +532,12 @@ export class Session {
         }
         break
       }
+      case 'played':
+        void this.book.played(id, what.value.sequences.map(Number))
+        break
+      case 'stickers':
+        this.tell({ kind: 'stickers', account: this.me })
+        break
       case 'person':
         this.book.takePersons([personRow(what.value)])
         break
@@ -695,5 +701,6 @@ export function welcomeRow(w: pb.Welcome, began: number): Welcome {
     outstandingMax: w.outstandingMax,
     aheadMs: Number(w.timeMs) - Math.round((began + Date.now()) / 2),
     kept: keptRow(w.kept),
+    previews: w.linkPreviews,
   }
 }

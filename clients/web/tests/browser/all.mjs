@@ -4,6 +4,7 @@ import { accounts } from './accounts.mjs'
 import { admin } from './admin.mjs'
 import { administering } from './administering.mjs'
 import { files } from './files.mjs'
+import { fleeting } from './fleeting.mjs'
 import { finding } from './finding.mjs'
 import { groups } from './groups.mjs'
 import { history } from './history.mjs'
@@ -25,4 +26,4 @@ import { security } from './security.mjs'
 import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...kinds, ...files, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...kinds, ...files, ...fleeting, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

@@ -18,6 +18,8 @@ export class PushService {
     const service = new PushService()
     service.pushes = []
     service.made = []
+    /** Pages of it that were looked at. */
+    service.pages = []
     service.process = spawn(python, [join(root, 'tests/e2e/push_service.py'), folder], { stdio: ['pipe', 'pipe', 'inherit'] })
     const lines = createInterface({ input: service.process.stdout })
     lines.on('line', (line) => service.#heard(JSON.parse(line)))
@@ -26,7 +28,8 @@ export class PushService {
   }
 
   #heard(told) {
-    if (told.ca) this.ca = told.ca
+    if (told.ca) [this.ca, this.origin] = [told.ca, `https://127.0.0.1:${told.port}`]
+    if (told.page) this.pages.push(told.page)
     if (told.push) this.pushes.push(told.push)
     if (told.subscription) this.made.push(told.subscription)
   }

@@ -19,7 +19,7 @@ export class World {
     const env = environment(world.folder)
     world.nodes = names.map((name) => new Node({ programs, folder: world.folder, env, ...name }))
     world.push = await PushService.start(world.folder)
-    for (const node of world.nodes) node.flags = ['--push-allow-private-addresses', '--push-roots', world.push.ca]
+    for (const node of world.nodes) node.flags = ['--push-allow-private-addresses', '--push-roots', world.push.ca, '--preview-allow-private-addresses', '--preview-roots', world.push.ca]
     const [alpha, beta] = world.nodes
     world.alpha = alpha
     world.beta = beta
