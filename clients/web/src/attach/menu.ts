@@ -39,9 +39,11 @@ export async function attachMenu(at: HTMLElement, around: Around): Promise<void>
   if (!conversation.group && !conversation.toMyself) items.push({ words: t('shake'), icon: 'bell', act: () => { talk.send(conversation.id, { kind: 'shake' }); around.sent() } })
   if (!conversation.group && !conversation.toMyself) {
     const now = talk.burning(conversation.id)
-    items.push({ words: t('burnOffer'), icon: 'flame', items: [0, ...BURN_CHOICES].map((seconds) => ({
+    const choices = [0, ...BURN_CHOICES].map((seconds): MenuItem => ({
       words: seconds === 0 ? t('burnOff') : inShort(seconds).trim(), checked: seconds === now, act: () => talk.setBurning(conversation.id, seconds),
-    })) })
+    }))
+    // A menu of its own: beside this one there is no room on a phone.
+    items.push({ words: t('burnOffer'), icon: 'flame', act: () => menus.open({ label: t('burnOffer'), anchor: at, side: 'top', align: 'start', items: choices }) })
   }
   if (around.formatting) items.push({ rule: true }, { words: w('showFormatting'), icon: 'text', act: around.formatting })
   menus.open({ label: t('attach'), anchor: at, side: 'top', align: 'start', items })
