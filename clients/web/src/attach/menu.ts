@@ -42,8 +42,8 @@ export async function attachMenu(at: HTMLElement, around: Around): Promise<void>
     const choices = [0, ...BURN_CHOICES].map((seconds): MenuItem => ({
       words: seconds === 0 ? t('burnOff') : inShort(seconds).trim(), checked: seconds === now, act: () => talk.setBurning(conversation.id, seconds),
     }))
-    // A menu of its own: beside this one there is no room on a phone.
-    items.push({ words: t('burnOffer'), icon: 'flame', act: () => menus.open({ label: t('burnOffer'), anchor: at, side: 'top', align: 'start', items: choices }) })
+    // A menu of its own, when this one has closed: beside it there is no room on a phone.
+    items.push({ words: t('burnOffer'), icon: 'flame', act: () => setTimeout(() => menus.open({ label: t('burnOffer'), anchor: at, side: 'top', align: 'start', items: choices })) })
   }
   if (around.formatting) items.push({ rule: true }, { words: w('showFormatting'), icon: 'text', act: around.formatting })
   menus.open({ label: t('attach'), anchor: at, side: 'top', align: 'start', items })
