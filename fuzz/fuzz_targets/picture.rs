@@ -1,0 +1,4 @@
+//! Foreign bytes into `startalk_media::check_picture`, which the tests run over a corpus and seeded mutations.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| startalk_media::check_picture(bytes));
