@@ -91,7 +91,14 @@ fn with_version(mut answer: Response) -> Response {
 }
 
 fn tus(answered: Result<Response, Error>) -> Response {
-    with_version(answered.unwrap_or_else(|error| answer::error(&error)))
+    with_version(answered.unwrap_or_else(|error| {
+        let mut answer = answer::error(&error);
+        if error.code == Code::UnsupportedVersion {
+            *answer.status_mut() = StatusCode::PRECONDITION_FAILED;
+            answer.headers_mut().insert(TUS_VERSION, VERSION);
+        }
+        answer
+    }))
 }
 
 /// Who asks in this version of tus; `Err` with an answer of its own if it is another version.

@@ -3,6 +3,7 @@
 mod chat;
 mod entry;
 mod ephemera;
+mod files;
 mod groups;
 mod hostile;
 mod later;
