@@ -7,9 +7,11 @@
 pub mod browser;
 pub mod client;
 pub mod clock;
+pub mod http;
 pub mod journal;
 pub mod limit;
 pub mod load;
+pub mod nginx;
 pub mod pacer;
 pub mod peer;
 pub mod proc;
@@ -17,5 +19,6 @@ pub mod programs;
 pub mod report;
 pub mod tally;
 pub mod text;
+pub mod watched;
 pub mod wire;
 pub mod workloads;

@@ -68,6 +68,21 @@ struct How {
     /// Messages that each of them has not heard
     #[arg(long, global = true, default_value_t = 200)]
     unread: u64,
+    /// Megabytes (2^20) of the large file
+    #[arg(long, global = true, default_value_t = 512)]
+    file_mb: u64,
+    /// Rounds of the large file: up and down, of each version of HTTP, to each server
+    #[arg(long, global = true, default_value_t = 5)]
+    rounds: usize,
+    /// Pictures of 12 megapixels
+    #[arg(long, global = true, default_value_t = 40)]
+    pictures: usize,
+    /// Uploads at once
+    #[arg(long, global = true, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=160))]
+    uploads: u64,
+    /// Megabytes (2^20) of each of them
+    #[arg(long, global = true, default_value_t = 50)]
+    upload_mb: u64,
     /// Where the programs are; default: beside this one, built first if cargo runs it
     #[arg(long, global = true, value_name = "FOLDER")]
     programs: Option<PathBuf>,
@@ -105,7 +120,9 @@ enum Workload {
     Follower,
     /// Thousands of clients that come back at once
     Reconnect,
-    /// All of these
+    /// A large file up and down beside nginx, copies of pictures, memory while many upload at once; not among `all`
+    Files,
+    /// All of these but files
     All,
 }
 
@@ -170,6 +187,11 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         missed: how.missed.max(1),
         returning: how.returning,
         unread: how.unread,
+        file_bytes: how.file_mb << 20,
+        rounds: how.rounds.max(1),
+        pictures: how.pictures.max(1),
+        uploads: usize::try_from(how.uploads)?,
+        upload_bytes: how.upload_mb << 20,
         patience: Duration::from_secs_f64(how.patience),
         spoil: how.spoil,
     };
@@ -213,6 +235,9 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         }
         if is(Workload::Reconnect) {
             workloads::reconnect::run(&bench, &mut report).await?;
+        }
+        if workload == Workload::Files {
+            workloads::files::run(&bench, &mut report).await?;
         }
         anyhow::Ok(())
     })?;

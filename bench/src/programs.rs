@@ -82,6 +82,26 @@ impl Programs {
         said["group"].as_u64().context("populate named no group")
     }
 
+    /// The node of this running folder takes files of any size, and as many as come.
+    pub fn allow_large_files(&self, data: &Path) -> Result<()> {
+        let mut command = Command::new(self.node());
+        command.arg("--data").arg(data).args(["policy", "--file-bytes-max", "1099511627776", "--files-bytes-per-account", "0"]);
+        let output = command.stdin(Stdio::null()).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// A JPEG of these sides.
+    pub fn photo(&self, [width, height]: [u32; 2], to: &Path) -> Result<Vec<u8>> {
+        let program = self.folder.join("examples").join("photo");
+        let mut command = Command::new(&program);
+        command.args([width.to_string(), height.to_string()]).arg(to);
+        let missing = || format!("{} is not there: run this by cargo, or build it first", program.display());
+        let output = command.stdin(Stdio::null()).output().with_context(missing)?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(fs::read(to)?)
+    }
+
     /// Starts the limit: this program, in another mode.
     pub fn start_limit(&self, folder: &Path, likeness: Likeness) -> Result<Process> {
         let Likeness { record_bytes, content_bytes, group, spoil } = likeness;
@@ -102,8 +122,11 @@ fn build(cargo: &OsStr, beside: &Path) -> Result<()> {
     let profile = beside.file_name().and_then(OsStr::to_str).context("no profile")?;
     let profile = if profile == "debug" { "dev" } else { profile };
     let target = beside.parent().context("no target folder")?;
-    let programs: [&[&str]; 2] =
-        [&["-p", "startalk", "-p", "startalk-hub", "--bins"], &["-p", "startalk-sequencer", "--example", "populate"]];
+    let programs: [&[&str]; 3] = [
+        &["-p", "startalk", "-p", "startalk-hub", "--bins"],
+        &["-p", "startalk-sequencer", "--example", "populate"],
+        &["-p", "startalk-media", "--example", "photo"],
+    ];
     for program in programs {
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "--profile", profile]).args(program).arg("--target-dir").arg(target);

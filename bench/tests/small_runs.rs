@@ -29,8 +29,9 @@ fn report_of(output: &Output, args: &[&str]) -> Value {
 
 /// A run of a workload, if the programs that it needs were built.
 fn ran(workload: &str, args: &[&str]) -> Option<Output> {
-    let missing =
-        ["startalk", "startalk-hub", "examples/populate"].into_iter().find(|n| !Path::new(BENCH).with_file_name(n).is_file());
+    let missing = ["startalk", "startalk-hub", "examples/populate", "examples/photo"]
+        .into_iter()
+        .find(|n| !Path::new(BENCH).with_file_name(n).is_file());
     if let Some(missing) = missing {
         eprintln!("{workload}: left out, {missing} was not built");
         return None;
@@ -69,6 +70,21 @@ fn one_to_one() {
     assert_eq!(disk["messages"], 900, "the journal holds them all: {disk}");
     let example: u64 = disk["example"].as_array().unwrap().iter().map(|part| part[1].as_u64().unwrap()).sum();
     assert!((200..=260).contains(&example), "a message's record has {example} bytes");
+}
+
+#[test]
+fn files() {
+    let small = ["--file-mb", "3", "--rounds", "2", "--pictures", "5", "--uploads", "21", "--upload-mb", "1"];
+    let Some(report) = measured("files", &small) else { return };
+    for version in ["files, HTTP/1.1", "files, HTTP/2"] {
+        let figures = report[version]["figures"].as_array().unwrap();
+        for what in ["up, node: hashed, durable, held", "down, node"] {
+            assert!(figures.iter().any(|f| f["what"] == what && f["rounds"] == 2), "{what}: {figures:?}");
+        }
+    }
+    assert_eq!(report["pictures"]["count"], 5, "{report}");
+    assert!(report["pictures"]["worker_rss_peak"].as_u64() > Some(0), "{report}");
+    assert_eq!((&report["uploads"]["count"], &report["uploads"]["checked"]), (&21.into(), &21.into()), "{report}");
 }
 
 #[test]

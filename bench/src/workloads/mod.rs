@@ -1,15 +1,18 @@
 //! What is measured: each workload starts its programs on folders of its own and reports.
 
+pub mod files;
 pub mod follower;
 pub mod group;
 pub mod group_domains;
 pub mod idle;
 pub mod limit;
 pub mod one_to_one;
+pub mod pictures;
 pub mod reconnect;
 pub mod setup;
 pub mod start;
 pub mod two_domains;
+pub mod uploads;
 
 use std::time::Duration;
 
@@ -46,6 +49,16 @@ pub struct Settings {
     pub returning: usize,
     /// Messages that each of them has not heard.
     pub unread: u64,
+    /// Bytes of the large file.
+    pub file_bytes: u64,
+    /// How often it goes up and down, of each version of HTTP, to each server.
+    pub rounds: usize,
+    /// Pictures of which copies are made.
+    pub pictures: usize,
+    /// Uploads at once.
+    pub uploads: usize,
+    /// Bytes of each of those.
+    pub upload_bytes: u64,
     /// How long what is on its way may take after the last word.
     pub patience: Duration,
     /// A fault for the limit.
