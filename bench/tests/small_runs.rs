@@ -74,7 +74,7 @@ fn one_to_one() {
 
 #[test]
 fn files() {
-    let small = ["--file-mb", "3", "--rounds", "2", "--pictures", "5", "--uploads", "21", "--upload-mb", "1"];
+    let small = ["--file-mb", "3", "--rounds", "2", "--pictures", "2", "--uploads", "21", "--upload-mb", "1"];
     let Some(report) = measured("files", &small) else { return };
     for version in ["files, HTTP/1.1", "files, HTTP/2"] {
         let figures = report[version]["figures"].as_array().unwrap();
@@ -82,7 +82,7 @@ fn files() {
             assert!(figures.iter().any(|f| f["what"] == what && f["rounds"] == 2), "{what}: {figures:?}");
         }
     }
-    assert_eq!(report["pictures"]["count"], 5, "{report}");
+    assert_eq!(report["pictures"]["count"], 2, "{report}");
     assert!(report["pictures"]["worker_rss_peak"].as_u64() > Some(0), "{report}");
     assert_eq!((&report["uploads"]["count"], &report["uploads"]["checked"]), (&21.into(), &21.into()), "{report}");
 }
