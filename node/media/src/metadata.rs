@@ -49,6 +49,19 @@ impl Purpose {
         matches!(self, Self::Reduced | Self::Poster)
     }
 
+    /// As it is said.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Reduced => "reduced",
+            Self::File => "file",
+            Self::Voice => "voice",
+            Self::Video => "video",
+            Self::Poster => "poster",
+            Self::Sticker => "sticker",
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
     }
@@ -91,6 +104,11 @@ pub fn parse(header: &str) -> Result<Metadata, Error> {
         }
     }
     Ok(found)
+}
+
+/// What an upload is, said again as its beginning said it.
+pub fn header(name: &str, purpose: Purpose) -> String {
+    format!("filename {},purpose {}", BASE64.encode(name.as_bytes()), BASE64.encode(purpose.as_str().as_bytes()))
 }
 
 /// A name that can be shown and saved: the last part of a path, without what nobody can see, at most
@@ -143,6 +161,10 @@ mod tests {
             BASE64.encode(b"reduced")
         );
         assert_eq!(parse(&header).unwrap(), Metadata { name: "猫.jpg".into(), purpose: Purpose::Reduced });
+        assert_eq!(
+            super::header("猫.jpg", Purpose::Reduced),
+            header.replace(" relativePath eA==,", "").replace(",is_confidential", "")
+        );
         assert_eq!(parse("").unwrap(), Metadata { name: "file".into(), purpose: Purpose::File });
         assert_eq!(parse("filename !!").unwrap_err().code, Code::Malformed);
         assert_eq!(parse("filename /w==").unwrap_err().code, Code::Malformed);

@@ -139,6 +139,9 @@ fn head(client: &Client, id: &str, headers: &HeaderMap) -> Result<Response, Erro
     said.insert(UPLOAD_OFFSET, upload.offset().into());
     said.insert(UPLOAD_LENGTH, upload.size.into());
     said.insert(UPLOAD_EXPIRES, expires(upload.expires_ms()));
+    if let Ok(metadata) = metadata::header(&upload.name, upload.purpose).try_into() {
+        said.insert(UPLOAD_METADATA, metadata);
+    }
     Ok(answer)
 }
 

@@ -68,7 +68,7 @@ async fn who_left_a_group_reads_neither_its_pictures_nor_their_copies() -> anyho
     let mallory = another(&b, "mallory").await?;
     greet(&alice, &bob).await?;
     greet(&bob, &mallory).await?;
-    alice.session.create_group("garden", &[bob.user.clone()]).await?;
+    alice.session.create_group("garden", std::slice::from_ref(&bob.user)).await?;
     until("bob to be asked", async || {
         let asked = bob.session.group_invitations().await.unwrap_or_default();
         (!asked.is_empty(), 0)
