@@ -61,10 +61,48 @@ pub enum Input {
     Invitations(Result<Vec<GroupInvitation>, ClientError>),
     /// What was found.
     Found(Result<Found, ClientError>),
+    /// A file of a line of transfers moved: bytes there and in all, or it waits for the connection.
+    Moved { local: u64, name: String, up: bool, done: Option<(u64, u64)>, waiting: bool },
+    /// Something that was uploaded is to be said, or could not be uploaded.
+    Uploaded { local: u64, conversation: u64, result: Result<bytes::Bytes, Trouble> },
+    /// A file was saved under this path, or not.
+    FileSaved { local: u64, result: Result<String, Trouble> },
+    /// Nothing more comes of these transfers.
+    TransferEnded { local: u64 },
     /// Something was done, or not.
     Done(Result<(), ClientError>),
     /// Time passed.
     Tick,
+}
+
+/// Why a file did not move.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trouble {
+    /// There is nothing at this path.
+    Missing(String),
+    /// This is a folder.
+    Folder(String),
+    /// Something else, with this file.
+    Other(String, ClientError),
+}
+
+/// A file on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moving {
+    /// The file's.
+    pub name: String,
+    /// To the node.
+    pub up: bool,
+    /// Bytes that are there.
+    pub done: u64,
+    /// Bytes of the whole.
+    pub total: u64,
+    /// Bytes that were there when it began to be measured.
+    pub from: u64,
+    /// When that was.
+    pub since_ms: i64,
+    /// The connection is away; it goes on by itself.
+    pub waiting: bool,
 }
 
 /// What is to be done.
@@ -74,6 +112,12 @@ pub enum Effect {
     Enter(Box<Filled>),
     /// Say something.
     Send { local: u64, conversation: u64, content: bytes::Bytes, reply_to: bytes::Bytes, reply_sequence: u64 },
+    /// Upload files and say them; unchanged: as files, whatever they are.
+    Upload { local: u64, conversation: u64, paths: Vec<String>, caption: String, unchanged: bool },
+    /// Save files of a message in a folder; empty: the one that the program runs in.
+    Download { local: u64, conversation: u64, sequence: u64, files: Vec<startalk_client::wire_content::File>, folder: String },
+    /// Stop a transfer.
+    Stop { local: u64 },
     /// Say something else instead.
     Edit { local: u64, conversation: u64, sequence: u64, content: bytes::Bytes },
     /// Take something back.
@@ -219,6 +263,8 @@ pub struct App {
     pub names: HashMap<String, String>,
     /// Into groups, waiting for a decision.
     pub invitations: Vec<GroupInvitation>,
+    /// Files on their way, by number.
+    pub transfers: BTreeMap<u64, Moving>,
     /// From drawing.
     pub layout: Layout,
     /// The server's address, as it was given.
@@ -257,6 +303,7 @@ impl App {
             presence: HashMap::new(),
             names: HashMap::new(),
             invitations: Vec::new(),
+            transfers: BTreeMap::new(),
             layout: Layout::default(),
             next_local: 1,
             early: BTreeMap::new(),

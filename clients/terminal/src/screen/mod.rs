@@ -12,6 +12,7 @@ mod form;
 mod group;
 mod runner;
 mod time;
+mod transfer;
 mod update;
 mod way_in;
 mod words;

@@ -2,17 +2,17 @@
 //!
 //! What is to be sent goes through one queue; the rest runs side by side.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use startalk_client::{
     Events, Session, new_key,
     wire_types::{ScheduleMessage, SetReminder},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{
     app::{Effect, Input},
-    now_ms, way_in,
+    now_ms, transfer, way_in,
 };
 use crate::arguments::Arguments;
 
@@ -36,13 +36,15 @@ pub(super) struct Runner {
     started: mpsc::Sender<Started>,
     session: Option<Session>,
     outbox: Option<mpsc::UnboundedSender<Effect>>,
+    /// By number; those that ended are let go of when the next begins.
+    transfers: HashMap<u64, AbortHandle>,
 }
 
 impl Runner {
     pub fn new(arguments: Arguments) -> (Self, mpsc::Receiver<Input>, mpsc::Receiver<Started>) {
         let (inputs, taken) = mpsc::channel(INPUTS_MAX);
         let (started, begun) = mpsc::channel(1);
-        (Self { arguments, inputs, started, session: None, outbox: None }, taken, begun)
+        (Self { arguments, inputs, started, session: None, outbox: None, transfers: HashMap::new() }, taken, begun)
     }
 
     /// Goes on as the device in the folder.
@@ -96,6 +98,23 @@ impl Runner {
                     let _ = outbox.send(effect);
                 }
             }
+            Effect::Upload { local, conversation, paths, caption, unchanged } => {
+                if let Some(session) = self.session.clone() {
+                    let what = (paths, caption, unchanged);
+                    self.begin_transfer(local, transfer::upload(session, self.inputs.clone(), local, conversation, what));
+                }
+            }
+            Effect::Download { local, conversation, sequence, files, folder } => {
+                if let Some(session) = self.session.clone() {
+                    let from = (conversation, sequence);
+                    self.begin_transfer(local, transfer::download(session, self.inputs.clone(), local, from, files, folder));
+                }
+            }
+            Effect::Stop { local } => {
+                if let Some(task) = self.transfers.remove(&local) {
+                    task.abort();
+                }
+            }
             effect => {
                 if let Some(session) = self.session.clone() {
                     let inputs = self.inputs.clone();
@@ -109,7 +128,13 @@ impl Runner {
         }
     }
 
+    fn begin_transfer(&mut self, local: u64, transfer: impl Future<Output = ()> + Send + 'static) {
+        self.transfers.retain(|_, task| !task.is_finished());
+        self.transfers.insert(local, tokio::spawn(transfer).abort_handle());
+    }
+
     async fn end_session(&mut self) {
+        self.transfers.drain().for_each(|(_, task)| task.abort());
         self.outbox = None;
         if let Some(session) = self.session.take() {
             session.close().await;

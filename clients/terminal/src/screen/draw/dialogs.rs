@@ -21,6 +21,8 @@ const HELP: &[Word] = &[
     Word::HelpNew,
     Word::HelpFind,
     Word::HelpLater,
+    Word::HelpFiles,
+    Word::HelpKinds,
     Word::HelpSend,
     Word::HelpEdit,
     Word::HelpChoose,

@@ -214,6 +214,11 @@ fn status_line(frame: &mut Frame<'_>, app: &App, area: Rect) {
         }
     };
     let waiting: usize = app.chats.values().map(|c| c.mine.iter().filter(|m| m.failed.is_none()).count()).sum();
+    let moving = app.moving_words().filter(|_| app.notice.is_none());
+    if let Some(moving) = moving {
+        frame.render_widget(Paragraph::new(Line::styled(cut(&moving, usize::from(area.width)), accent())), area);
+        return;
+    }
     let mut left = vec![Span::styled(harmless(&words), style)];
     if waiting > 0 && app.state != State::Online {
         left.push(Span::raw(format!(" · {}", app.with(Word::Waiting, &[&waiting.to_string()]))));

@@ -40,6 +40,10 @@ impl App {
                     }
                 }
             }
+            Input::Moved { local, name, up, done, waiting } => self.on_moved(local, &name, up, done, waiting),
+            Input::Uploaded { local, conversation, result } => return self.on_uploaded(local, conversation, result),
+            Input::FileSaved { local, result } => self.on_saved(local, result),
+            Input::TransferEnded { local } => drop(self.transfers.remove(&local)),
             Input::Found(result) => return self.on_found(result),
             Input::Opened(Ok(info)) => {
                 let conversation = info.conversation;

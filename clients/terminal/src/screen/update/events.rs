@@ -189,6 +189,7 @@ impl App {
         }
         self.mode = Mode::Form(Box::new(form));
         self.chats.clear();
+        self.transfers.clear();
         (self.open, self.chosen, self.dialog, self.synced) = (None, None, None, false);
     }
 

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use startalk_client::content;
 
 use super::{
+    attach::{Order, order},
     form_keys::edit,
     later::{Slash, slash},
 };
@@ -163,6 +164,14 @@ impl App {
             return effects;
         }
         let editing = chat.editing.is_some();
+        if let Some(order) = order(&text).filter(|_| !editing) {
+            if matches!(order, Order::How(_)) {
+                chat.draft = Editor::of(&text); // to be put right
+            }
+            let mut effects = vec![Effect::Typing { conversation, typing: false }];
+            effects.extend(self.on_order(order));
+            return effects;
+        }
         let (text, burn_s) = match slash(&text).filter(|_| !editing) {
             None => (text, 0),
             Some(Slash::Burn(burn_s, words)) if chat.info.group.is_none() => (words, burn_s),

@@ -3,6 +3,9 @@
 //! Each file is one kind of input; all are methods of `App`.
 
 mod answers;
+mod attach;
+#[cfg(test)]
+mod attach_tests;
 mod events;
 mod find;
 #[cfg(test)]
