@@ -40,5 +40,11 @@ export const open = {
   recorder: () => view(['media'], () => import('./attach/Recorder.svelte')),
   forward: () => view(['media'], () => import('./app/Forward.svelte')),
   files: () => view(['media'], () => import('./files/FilesPanel.svelte')),
+  /** What is said later, kept for later, or told of later: a door of doors. */
+  later: async () => {
+    const doors = await import('./later/doors')
+    await untrack(doors.ready)
+    return doors
+  },
   groupEntries: () => view(['groups'], () => import('./groups/Entries.svelte')),
 }

@@ -1,7 +1,7 @@
 // From what the worker tells to what the views read: the one place that knows both. One account of this
 // browser. Nothing is decided here and nothing is kept: the worker does both.
 
-import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type OwnRow, type PersonRow, type Place, type Problem, type FoundRow, type ProfileRow, type Sdk, type SearchOrder, type Stretch, type Told } from '../sdk/api'
+import { ApiError, type AccountCalls, type AccountRow, type ConversationRow, type MessageRow, type OwnRow, type PersonRow, type Place, type Problem, type FoundRow, type LaterList, type ProfileRow, type Sdk, type SearchOrder, type Stretch, type Told } from '../sdk/api'
 import type { Said, SaidOf } from './content'
 import type { Answering, Conversation, ConversationId, Draft, FileAccess, Invitation, Link, Message, MessageState, Person, Quoted, Readers, Sticker, Talk, Timeline } from './model'
 import { say } from '../words'
@@ -19,7 +19,7 @@ const MEMBERS_MAX = 2000
 const OPENED_MAX = 20
 
 type Of<K extends Told['kind']> = Extract<Told, { kind: K }>
-type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'stickers' | 'presence' | 'invitation' | 'persons' | 'own'>
+type ToldOfAccount = Of<'conversations' | 'messages' | 'forgotten' | 'again' | 'profiles' | 'typing' | 'stickers' | 'presence' | 'invitation' | 'persons' | 'own' | 'later'>
 
 /** What each message on the screen was made of. */
 const madeOf = new WeakMap<Message, MessageRow>()
@@ -149,6 +149,9 @@ export class Account implements Talk {
       case 'own':
         this.own = told.row
         return
+      case 'later':
+        for (const hear of this.#laterHeard) hear(told.list)
+        return
       case 'invitation':
         this.lookForInvitations()
         this.oninvitation?.()
@@ -196,6 +199,16 @@ export class Account implements Talk {
       mutedUntil: row.mutedUntilMs, mentionsOnly: row.mentionsOnly, time: row.last?.time || row.time,
       last: row.last && this.message(row.last, row, undefined), draft: row.draft,
     }
+  }
+
+  readonly #laterHeard = new Set<(list: LaterList) => void>()
+  later: AccountCalls['later'] = (what, ...args) => this.calls.later(what, ...args)
+  hearLater(hear: (list: LaterList) => void): () => void {
+    this.#laterHeard.add(hear)
+    return () => this.#laterHeard.delete(hear)
+  }
+  messageOf(row: MessageRow): Message {
+    return this.message(row, this.rowOf(row.conversation), undefined)
   }
 
   rowOf(id: ConversationId): ConversationRow | undefined {

@@ -3,7 +3,7 @@
 import { filesOf, plain } from './content'
 import type { Conversation, Message, Talk } from './model'
 
-export type Action = 'save' | 'sticker' | 'reply' | 'react' | 'edit' | 'recall' | 'pin' | 'unpin' | 'forward' | 'copy' | 'select' | 'readers' | 'retry' | 'discard'
+export type Action = 'save' | 'sticker' | 'reply' | 'react' | 'edit' | 'recall' | 'pin' | 'unpin' | 'forward' | 'copy' | 'select' | 'readers' | 'retry' | 'discard' | 'remind' | 'keep'
 
 export function actionsOf(
   message: Message, conversation: Conversation, talk: Pick<Talk, 'editWindowMs' | 'recallWindowMs'>, now: number,
@@ -23,6 +23,7 @@ export function actionsOf(
     return out
   }
   if (!numbered) return out
+  out.add('remind')
   if (inside && !conversation.blocked && !conversation.gone && (!group || group.mayPost)) out.add('reply')
   if (group && inside) {
     out.add('react')
@@ -33,6 +34,7 @@ export function actionsOf(
     if (filesOf(message.said).length > 0) out.add('save')
     if (message.said.kind === 'sticker') out.add('sticker')
     out.add('forward')
+    out.add('keep')
     out.add('select')
   }
   if (message.mine && inside) {

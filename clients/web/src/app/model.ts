@@ -3,11 +3,11 @@
 //
 // Nothing here decides what is allowed: the node does. `actions.ts` only leaves out what it would refuse.
 
-import type { FoundRow as Found, SearchOrder } from '../sdk/api'
+import type { FoundRow as Found, Later, LaterList, MessageRow, SearchOrder } from '../sdk/api'
 import type { Said, SaidOf } from './content'
 
 export type {
-  FoundGroupRow as FoundGroup, FoundKind, FoundMessageRow as FoundMessage, FoundPersonRow as FoundPerson, FoundRow as Found, RangeRow as Range, SearchOrder,
+  Later, LaterList, LaterReminder, LaterSaved, LaterScheduled, FoundGroupRow as FoundGroup, FoundKind, FoundMessageRow as FoundMessage, FoundPersonRow as FoundPerson, FoundRow as Found, RangeRow as Range, SearchOrder,
 } from '../sdk/api'
 
 /** The account's own number of a conversation. */
@@ -252,5 +252,11 @@ export interface Talk {
   readonly opened: readonly string[]
   noteOpened(address: string): void
   lookForInvitations(): void
+  /** What is said later, kept for later, or told of later; see sdk/api.ts and later/lists.svelte.ts. */
+  later<K extends keyof Later>(what: K, ...args: Parameters<Later[K]>): Promise<Awaited<ReturnType<Later[K]>>>
+  /** Called when one of these lists changes, here or on another device. */
+  hearLater(hear: (list: LaterList) => void): () => void
+  /** A message out of such a list. */
+  messageOf(row: MessageRow): Message
   reconnect(): void
 }

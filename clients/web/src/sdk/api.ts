@@ -452,6 +452,8 @@ export interface AccountCalls {
   changeStickers(change: StickerChange): Promise<void>
   /** What a page says of itself, looked at by the node; undefined: no card can be made of it, or the domain does not allow it. */
   preview(url: string): Promise<PreviewRow | undefined>
+  /** What is said later, kept for later, or told of later. */
+  later<K extends keyof Later>(what: K, ...args: Parameters<Later[K]>): Promise<Awaited<ReturnType<Later[K]>>>
   /** Asks the administration of the domain (docs/admin-api.md); `path` begins after /api/admin/v1. undefined: no content. */
   administer(method: string, path: string, body?: unknown): Promise<unknown>
   /** forget: also what is kept here. */
@@ -469,6 +471,58 @@ export interface AccountCalls {
   groupInvitations(): Promise<readonly GroupInvitationRow[]>
   /** undefined: declined. */
   decideInvitation(group: string, accept: boolean): Promise<Acted | undefined>
+}
+
+/** Waits to be said at its time; `failed`: the code of the error for which it could not be, empty: it waits. */
+export interface LaterScheduled {
+  readonly number: string
+  /** "0": with `to`, as there is no conversation yet. */
+  readonly conversation: ConversationId
+  readonly to: User
+  readonly content: Uint8Array
+  readonly atMs: number
+  readonly failed: string
+}
+/** Of a message, or (conversation "0") of the note alone. `due`: its time has come, and it is not done yet. */
+export interface LaterReminder {
+  readonly number: string
+  readonly conversation: ConversationId
+  readonly sequence: number
+  readonly atMs: number
+  readonly note: string
+  readonly due: boolean
+  readonly message: MessageRow | undefined
+}
+export interface LaterSaved {
+  readonly number: string
+  readonly conversation: ConversationId
+  readonly sequence: number
+  readonly savedMs: number
+  readonly note: string
+  /** "here", or why there is no message: "recalled", "burnt", "expired", "deleted", "unreadable". */
+  readonly state: string
+  readonly message: MessageRow | undefined
+}
+export type LaterList = 'scheduled' | 'reminders' | 'saved'
+/** All of it needs a connection. */
+export interface Later {
+  /** key: 16 bytes; the same again is scheduled once. */
+  schedule(order: {
+    readonly conversation: ConversationId; readonly content: Uint8Array; readonly atMs: number; readonly key: Uint8Array
+    readonly replyTo?: string | undefined; readonly replySequence?: number | undefined
+  }): Promise<void>
+  changeScheduled(number: string, change: { readonly atMs?: number; readonly content?: Uint8Array }): Promise<void>
+  cancelScheduled(number: string): Promise<void>
+  sendScheduled(number: string): Promise<void>
+  /** The soonest first. */
+  scheduled(): Promise<readonly LaterScheduled[]>
+  remind(order: { readonly number?: string; readonly conversation: ConversationId; readonly sequence: number; readonly atMs: number; readonly note: string }): Promise<void>
+  endReminder(number: string): Promise<void>
+  reminders(): Promise<readonly LaterReminder[]>
+  save(conversation: ConversationId, sequence: number, note: string): Promise<void>
+  removeSaved(number: string): Promise<void>
+  /** The newest first, with numbers below `before`; "0": from the newest. next "0": there is no more. */
+  saved(before: string): Promise<{ readonly saved: readonly LaterSaved[]; readonly next: string; readonly count: number }>
 }
 
 /** The steps of finding a domain and getting in, each told as it begins and ends. */
@@ -516,6 +570,8 @@ export type Told =
   | { readonly kind: 'persons'; readonly account: User; readonly rows: readonly PersonRow[]; readonly whole: boolean }
   | { readonly kind: 'own'; readonly account: User; readonly row: OwnRow }
   | { readonly kind: 'invitation'; readonly account: User; readonly row: GroupInvitationRow }
+  /** This list is not any more as it was read. */
+  | { readonly kind: 'later'; readonly account: User; readonly list: LaterList }
   /** Not: this browser keeps nothing, and what is here goes with the last tab. Told once, before the accounts. */
   | { readonly kind: 'keeping'; readonly isKept: boolean }
   | { readonly kind: 'setting'; readonly name: string; readonly value: unknown }

@@ -3,7 +3,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
   ApiError, type AccountCalls, type Act, type Acted, type AutoReply, type Availability, type CardRow, type ConversationId, type DeviceRow, type Draft, type FileAccessRow, type FoundRow, type FoundSort, type GroupInvitationRow,
-  type GroupLinkRow, type InvitationRow, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type PasskeyBegun, type Place, type ProfileRow, type ReadersRow,
+  type GroupLinkRow, type InvitationRow, type Later, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type PasskeyBegun, type Place, type ProfileRow, type ReadersRow,
   type PreviewRow, type Schedule, type StickerChange, type StickerRow, type SearchOrder, type SendOrder, type Stretch, type WaysRow,
 } from './api'
 import type { ActInGroupSchema, SearchSchema } from './made/startalk/client_pb'
@@ -548,6 +548,12 @@ export class Calls implements AccountCalls {
     const told = (await answer.json()) as Partial<Record<'url' | 'title' | 'description' | 'site', string>> & { file?: unknown }
     if (!told.title) return undefined
     return { url, title: told.title, description: told.description ?? '', site: told.site ?? '', shown: told.file ? told : undefined }
+  }
+
+  async later<K extends keyof Later>(what: K, ...args: Parameters<Later[K]>): Promise<Awaited<ReturnType<Later[K]>>> {
+    const { LaterCalls } = await import('./later')
+    const all = new LaterCalls(this.#session) as unknown as Record<K, (...args: unknown[]) => Promise<Awaited<ReturnType<Later[K]>>>>
+    return all[what](...args)
   }
 
   async administer(method: string, path: string, body?: unknown): Promise<unknown> {

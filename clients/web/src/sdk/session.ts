@@ -3,7 +3,7 @@
 // Invariants: a cursor is given to the store after all that came before it; a command is sent after it is kept; while what
 // a node lost is looked for, the old cursor stays, so that a process that ends in between begins anew.
 
-import { ApiError, type AccountRow, type KeptRow, type LinkState, type MessageRow, type Problem, type ProfileRow, type Told, type Welcome } from './api'
+import { ApiError, type AccountRow, type KeptRow, type LaterList, type LinkState, type MessageRow, type Problem, type ProfileRow, type Told, type Welcome } from './api'
 import { Book } from './book'
 import { Calls } from './calls'
 import type * as pb from './made/startalk/client_pb'
@@ -385,6 +385,7 @@ export class Session {
       this.#placedIn(conversation)
       if (conversation.conversation?.group) this.#gapSoon(String(conversation.conversation.conversation))
     }
+    for (const list of page.stale) if (list !== 'stickers') this.#laterMoved(list as LaterList)
     if (!page.last) return
     this.#live = true
     this.#tries = 0
@@ -544,11 +545,27 @@ export class Session {
       case 'own':
         this.book.takeOwn(ownRow(what.value))
         break
+      case 'scheduled':
+      case 'scheduledEnded':
+        this.#laterMoved('scheduled')
+        break
+      case 'reminder':
+      case 'reminderEnded':
+        this.#laterMoved('reminders')
+        break
+      case 'saved':
+      case 'savedRemoved':
+        this.#laterMoved('saved')
+        break
       case 'groupInvitation':
         this.tell({ kind: 'invitation', account: this.me, row: invitationRow(what.value) })
         break
       default:
     }
+  }
+
+  #laterMoved(list: LaterList): void {
+    this.tell({ kind: 'later', account: this.me, list })
   }
 
   /** Shows a message of the outbox as it is now. */

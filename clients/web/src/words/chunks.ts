@@ -15,6 +15,7 @@ const chunks = {
   admin: { en: () => import('./admin/en'), zh: () => import('./admin/zh') },
   find: { en: () => import('./find/en'), zh: () => import('./find/zh') },
   groups: { en: () => import('./groups/en'), zh: () => import('./groups/zh') },
+  later: { en: () => import('./later/en'), zh: () => import('./later/zh') },
   media: { en: () => import('./media/en'), zh: () => import('./media/zh') },
 }
 

@@ -18,6 +18,14 @@ export const INSIDE = {
   keys: { path: '/', then: (page) => page.locator('body').press('?') },
   'new conversation': { path: '/', then: (page) => page.locator('[aria-haspopup=menu]').first().click() },
   accounts: { path: '/', then: (page) => page.getByRole('button', { name: /^(Accounts|帐号|账号)/ }).first().click() },
+  ...Object.fromEntries([['saved messages', /^(Saved messages|收藏的消息)$/], ['reminders', /^(Reminders|提醒)$/], ['scheduled messages', /^(Scheduled messages|定时消息)$/]].map(([screen, name]) => [screen, {
+    path: '/',
+    then: async (page) => {
+      await page.getByRole('button', { name: /^(Accounts|帐号|账号)/ }).first().click()
+      await page.getByRole('menuitem', { name }).click()
+      await page.getByRole('dialog').getByRole('tabpanel').waitFor()
+    },
+  }])),
   requests: { path: '/requests' },
   settings: { path: '/settings' },
   ...Object.fromEntries(settings.map((s) => [`settings ${s}`, { path: `/settings/${s}` }])),
