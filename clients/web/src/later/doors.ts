@@ -1,5 +1,6 @@
 // The doors to all of it, in one piece: nobody needs it before something is to be said, told or kept later.
 
+import type { Component } from 'svelte'
 import type { Said } from '../app/content'
 import type { LaterList, Message, Talk } from '../app/model'
 import { menus, type MenuItem } from '../parts/menus.svelte'
@@ -14,7 +15,21 @@ export const ready = (): Promise<unknown> => load('later')
 export const all = () => view(() => import('./Later.svelte'))
 export const sendLater = () => view(() => import('./SendLater.svelte'))
 export const remind = () => view(() => import('./Remind.svelte'))
-export const due = () => view(() => import('./Due.svelte'))
+
+/** What stands on the screen by itself. */
+export interface Standing {
+  readonly Due: Component<any>
+  readonly Waiting: Component<any>
+  /** Of a message that is saved, as far as that list was read. */
+  unkeepWords(talk: Talk, conversation: string, message: Message): string | undefined
+}
+export async function standing(): Promise<Standing> {
+  const [due, waiting, lists] = await Promise.all([import('./Due.svelte'), import('./Waiting.svelte'), import('./lists.svelte')])
+  return {
+    Due: due.default, Waiting: waiting.default,
+    unkeepWords: (talk, conversation, message) => (lists.savedAs(talk, conversation, message) ? say('later')('removeSaved') : undefined),
+  }
+}
 
 /** The menu beside the button that sends; `said` undefined: there is nothing that could be sent. */
 export function sendMenu(anchor: HTMLElement, said: Said | undefined, on: (said: Said | undefined) => void): void {
@@ -35,8 +50,11 @@ export function accountItems(show: (tab: LaterList) => void): MenuItem[] {
   ]
 }
 
-/** Keeps a message for oneself. */
+/** Keeps a message for oneself, or no longer. */
 export async function keep(talk: Talk, conversation: string, message: Message): Promise<void> {
-  await talk.later('save', conversation, message.sequence, '')
-  toasts.say(say('later')('messageSaved'))
+  const { savedAs } = await import('./lists.svelte')
+  const saved = savedAs(talk, conversation, message)
+  if (saved) await talk.later('removeSaved', saved.number)
+  else await talk.later('save', conversation, message.sequence, '')
+  toasts.say(say('later')(saved ? 'notSaved' : 'messageSaved'))
 }

@@ -31,8 +31,16 @@ export class Lists {
       const rows = await this.#talk.later('reminders')
       if (turn === this.#turn.reminders) this.reminders = rows
     } else {
-      const page = await this.#talk.later('saved', '0')
-      if (turn === this.#turn.saved) [this.saved, this.next] = [page.saved, page.next]
+      // As far as one has gone down already: what changed is no reason to begin anew.
+      const wanted = this.saved?.length ?? 0
+      const rows: LaterSaved[] = []
+      let next = '0'
+      do {
+        const page = await this.#talk.later('saved', next)
+        rows.push(...page.saved)
+        next = page.next
+      } while (next !== '0' && rows.length < wanted && turn === this.#turn.saved)
+      if (turn === this.#turn.saved) [this.saved, this.next] = [rows, next]
     }
   }
 
@@ -49,6 +57,10 @@ export function listsOf(talk: Talk): Lists {
   if (!lists) all.set(talk, (lists = new Lists(talk)))
   return lists
 }
+
+/** Its entry among what is saved, as far as that was read. */
+export const savedAs = (talk: Talk, conversation: string, message: Message): LaterSaved | undefined =>
+  listsOf(talk).saved?.find((one) => one.conversation === conversation && one.sequence === message.sequence)
 
 export function saidIn(content: Uint8Array): Said | undefined {
   const said = decodeContent(content)
