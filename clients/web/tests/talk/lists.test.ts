@@ -21,20 +21,20 @@ const windows = { editWindowMs: 100_000, recallWindowMs: 10_000 }
 
 test('what can be done with a message', () => {
   const can = (m: Partial<Message>, c: Partial<Conversation> = {}, now = 2000) => [...actionsOf(message(m), talk('1', c), windows, now)].sort()
-  expect(can({})).toEqual(['copy', 'edit', 'forward', 'recall', 'reply', 'select'])
+  expect(can({})).toEqual(['copy', 'edit', 'forward', 'keep', 'recall', 'remind', 'reply', 'select'])
   expect(can({}, {}, 20_000)).not.toContain('recall')
   expect(can({}, {}, 200_000)).not.toContain('edit')
-  expect(can({ mine: false })).toEqual(['copy', 'forward', 'reply', 'select'])
+  expect(can({ mine: false })).toEqual(['copy', 'forward', 'keep', 'remind', 'reply', 'select'])
   expect(can({ recalled: true })).toEqual([])
   expect(can({ system: true })).toEqual([])
   expect(can({ state: 'failed', sequence: 0 })).toEqual(['copy', 'discard', 'retry'])
   expect(can({ state: 'pending', sequence: 0 })).toEqual(['copy'])
-  expect(can({}, { group: group({ mayPin: true }) })).toEqual(['copy', 'edit', 'forward', 'pin', 'react', 'readers', 'recall', 'reply', 'select'])
-  expect(can({}, { group: group({ standing: 'left' }) })).toEqual(['copy', 'forward', 'select'])
+  expect(can({}, { group: group({ mayPin: true }) })).toEqual(['copy', 'edit', 'forward', 'keep', 'pin', 'react', 'readers', 'recall', 'remind', 'reply', 'select'])
+  expect(can({}, { group: group({ standing: 'left' }) })).toEqual(['copy', 'forward', 'keep', 'remind', 'select'])
   expect(can({ mine: false }, { blocked: true })).not.toContain('reply')
   const file = { hash: new Uint8Array(32), size: 1, type: '', name: '' }
-  expect(can({ mine: false, said: { kind: 'voice', file, durationMs: 1, waveform: new Uint8Array() } })).toEqual(['forward', 'reply', 'save', 'select'])
-  expect(can({ mine: false, said: { kind: 'voice', file, durationMs: 1, waveform: new Uint8Array(), burnS: 9 } })).toEqual(['reply'])
+  expect(can({ mine: false, said: { kind: 'voice', file, durationMs: 1, waveform: new Uint8Array() } })).toEqual(['forward', 'keep', 'remind', 'reply', 'save', 'select'])
+  expect(can({ mine: false, said: { kind: 'voice', file, durationMs: 1, waveform: new Uint8Array(), burnS: 9 } })).toEqual(['remind', 'reply'])
 })
 
 test('why nothing can be written', () => {
