@@ -10,6 +10,7 @@ mod editor;
 mod find;
 mod form;
 mod group;
+mod kinds;
 mod runner;
 mod time;
 mod transfer;

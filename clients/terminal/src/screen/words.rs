@@ -69,6 +69,12 @@ words! {
     HelpLater "/later 分钟 文字：定时发送；/remind 分钟 备注：提醒；/burn 秒 文字：阅后即焚；/open：打开" "/later MIN text: send later; /remind MIN note; /burn SEC text: burns after reading; /open opens it";
     HelpFiles "/send 路径… -- 说明：发送图片、视频、文件；/file：按文件发送；/save [目录]：保存所选消息的文件；/cancel：停止传输" "/send PATH… -- caption: pictures, videos, files; /file: unchanged; /save [DIR]: the chosen message's; /cancel";
     HelpKinds "/location 纬度 经度 [名称]：位置；/contact name@domain：名片；/shake：抖一下" "/location LAT LON [name]; /contact name@domain; /shake";
+    HelpForward "/code 语言（换行后写代码）；/forward 会话或 name@domain：转发所选消息" "/code LANG, then lines of code; /forward NAME: the chosen message";
+    CodeHow "/code 语言，然后换行（Alt+Enter）写代码" "/code LANGUAGE, then the code on the lines below (Alt+Enter)";
+    ForwardHow "/forward 会话名称或 name@domain；转发所选消息，否则最新一条" "/forward NAME or name@domain: the chosen message, or else the newest";
+    ForwardNobody "没有名为 {} 的会话" "There is no conversation called {}";
+    NotForwarded "这条消息不能转发" "This message cannot be forwarded";
+    ForwardedTo "已转发给 {}" "Forwarded to {}";
     SendHow "/send 或 /file 路径… -- 说明；含空格的路径加引号" "/send or /file PATH… -- caption; quote a path with spaces";
     SaveHow "/save 或 /save 目录" "/save or /save DIRECTORY";
     LocationHow "/location 纬度（-90 到 90） 经度（-180 到 180） 名称" "/location LATITUDE (-90 to 90) LONGITUDE (-180 to 180) name";

@@ -23,6 +23,7 @@ const HELP: &[Word] = &[
     Word::HelpLater,
     Word::HelpFiles,
     Word::HelpKinds,
+    Word::HelpForward,
     Word::HelpSend,
     Word::HelpEdit,
     Word::HelpChoose,

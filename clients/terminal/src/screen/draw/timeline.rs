@@ -16,6 +16,7 @@ use super::{accent, alarm, bold, dim};
 use crate::screen::{
     app::App,
     chat::{Anchor, Chat, Mine, Progress},
+    kinds,
     time::Moment,
     words::Word,
     wrap::{columns, cut, harmless, wrap},
@@ -275,6 +276,9 @@ fn body<'a>(app: &App, content: &[u8], gutter: &str, tail: Vec<Span<'a>>, width:
     let (text, style) = match &shown {
         Shown::Code { language, source } => return code(language, source, gutter, tail, width),
         Shown::System(text) | Shown::Unknown(text) => (text.clone(), dim()),
+        Shown::Other { kind, words, what } => {
+            (kinds::text(kind, what, app.language).unwrap_or_else(|| words.clone()), Style::new())
+        }
         shown => (shown.plain().to_owned(), Style::new()),
     };
     let mut rows: Vec<Line<'a>> = Vec::new();

@@ -9,7 +9,7 @@ use startalk_client::{
 
 use crate::screen::{
     app::{App, Effect, Moving, Trouble},
-    chat::{Mine, covered},
+    chat::{Chat, Mine, covered},
     words::Word,
 };
 
@@ -24,6 +24,8 @@ pub(super) enum Order {
     Cancel,
     /// Say this.
     Say(bytes::Bytes),
+    /// Say the chosen message, or the newest, in the conversation of this name.
+    Forward(String),
     /// How it is written.
     How(Word),
 }
@@ -63,6 +65,14 @@ pub(super) fn order(text: &str) -> Option<Order> {
                 _ => Order::How(Word::LocationHow),
             }
         }
+        "/code" => match text["/code".len()..].split_once('\n') {
+            Some((language, source)) if !source.trim().is_empty() && !language.trim().contains(char::is_whitespace) => {
+                Order::Say(content::code(language.trim(), source.trim_end()))
+            }
+            _ => Order::How(Word::CodeHow),
+        },
+        "/forward" if rest.is_empty() => Order::How(Word::ForwardHow),
+        "/forward" => Order::Forward(rest.to_owned()),
         "/contact" => match rest.parse::<UserId>() {
             Ok(user) => Order::Say(content::contact_card(&user, "")),
             Err(_) => Order::How(Word::ContactHow),
@@ -128,6 +138,7 @@ impl App {
                 self.say(self.word(Word::TransfersStopped).to_owned());
                 std::mem::take(&mut self.transfers).into_keys().map(|local| Effect::Stop { local }).collect()
             }
+            Order::Forward(to) => self.forward(&to),
             Order::Say(content) => vec![self.say_in(conversation, content)],
             Order::How(word) => {
                 self.say(self.word(word).to_owned());
@@ -157,6 +168,27 @@ impl App {
                 Vec::new()
             }
         }
+    }
+
+    /// Says a message again elsewhere.
+    fn forward(&mut self, to: &str) -> Vec<Effect> {
+        let me = self.me.clone();
+        let is_it = |c: &Chat| c.peer() == to || c.name() == to || c.peer().split_once('@').is_some_and(|(name, _)| name == to);
+        let target = self.chats.values().find(|c| is_it(c)).map(|c| (c.info.conversation, c.name()));
+        let Some(chat) = self.chat_mut() else { return Vec::new() };
+        let message = chat.chosen.map_or_else(|| chat.messages.values().next_back(), |s| chat.messages.get(&s));
+        let content =
+            message.filter(|m| !m.recalled && covered(m, &me).is_none()).and_then(|m| content::forwarded(&m.content).ok());
+        match (target, content) {
+            (None, _) => self.say(self.with(Word::ForwardNobody, &[&super::super::wrap::harmless(to)])),
+            (_, None) => self.say(self.word(Word::NotForwarded).to_owned()),
+            (Some((conversation, name)), Some(content)) => {
+                let effect = self.say_in(conversation, content);
+                self.say(self.with(Word::ForwardedTo, &[&name]));
+                return vec![effect];
+            }
+        }
+        Vec::new()
     }
 
     /// From here on the transfer is shown and can be stopped.
@@ -277,6 +309,9 @@ mod tests {
         assert_eq!(order("/shake"), Some(Order::Say(content::shake())));
         let place = content::location(31.2, 121.5, "the tower", "").unwrap();
         assert_eq!(order("/location 31.2, 121.5 the tower"), Some(Order::Say(place)));
+        assert_eq!(order("/code rust\nfn main() {}\n"), Some(Order::Say(content::code("rust", "fn main() {}"))));
+        assert_eq!(order("/code\n x"), Some(Order::Say(content::code("", " x"))));
+        assert_eq!(order("/forward Bob B"), Some(Order::Forward("Bob B".into())));
         for (line, how) in [
             ("/send", Word::SendHow),
             ("/send -- words", Word::SendHow),
@@ -285,6 +320,9 @@ mod tests {
             ("/location 91 0", Word::LocationHow),
             ("/location here", Word::LocationHow),
             ("/contact bob", Word::ContactHow),
+            ("/code rust", Word::CodeHow),
+            ("/code two words\nx", Word::CodeHow),
+            ("/forward", Word::ForwardHow),
         ] {
             assert_eq!(order(line), Some(Order::How(how)), "{line}");
         }
