@@ -29,6 +29,13 @@ describe('a push', () => {
     expect(shown(push({ because: 'request', sender: '', text: '' }), 'zh').body).toBe('alice@a.example 想与你联系')
     expect(shown({ ...quiet, because: 'request' }, 'en').body).toBe('Somebody new would like to write to you')
   })
+  it('says of a reminder what it is about, beside what the conversation says', () => {
+    const of = (more: Record<string, unknown>) => shown(push({ because: 'reminder', reminder: 7, message: undefined, sender: '', kind: 'other', ...more }), 'en')
+    const due = of({ conversation: '12', text: 'call them' })
+    expect(due).toMatchObject({ title: 'Reminder', body: 'call them', tag: expect.stringMatching(/ reminder 7$/), path: expect.stringMatching(/^\/c\/12\?as=/) })
+    expect(due.tag).not.toBe(shown(push({ conversation: '12' }), 'en').tag)
+    expect(of({ conversation: '0', text: '' })).toMatchObject({ body: 'You wanted to be reminded', path: expect.stringMatching(/^\/\?as=/) })
+  })
   it('says of an invitation into a group who invites, and leads to where it is decided', () => {
     const invited = push({ conversation: '0', because: 'invitation', message: undefined, sender: '', text: '', kind: 'other', in_group: true })
     expect(shown(invited, 'zh')).toEqual({ title: 'Startalk', body: 'alice@a.example 邀请你加入一个群', tag: 'bob@a.example 0', path: '/requests?as=bob%40a.example' })

@@ -10,6 +10,8 @@ export interface Push {
   readonly sequence: number
   readonly badge: number | undefined
   readonly because: string
+  /** The number of a reminder; 0: it is none. */
+  readonly reminder: number
   readonly unread: number
   readonly time: number
   readonly inGroup: boolean
@@ -51,7 +53,7 @@ export function parse(text: string): Push | undefined {
   return {
     do: what, account: words('account'), conversation: words('conversation'), sequence: count('sequence'),
     badge: typeof all['badge'] === 'number' ? count('badge') : undefined,
-    because: words('because'), unread: count('unread'), time: count('time'), inGroup: all['in_group'] === true,
+    because: words('because'), reminder: count('reminder'), unread: count('unread'), time: count('time'), inGroup: all['in_group'] === true,
     from: words('from'), sender: words('sender'), group: words('group'), kind: words('kind'), text: words('text'),
   }
 }
@@ -61,6 +63,10 @@ export function shown(push: Push, language: Language): Shown {
   const where = { tag: tagOf(push.account, push.conversation), path: pathOf(push.account, push.conversation) }
   if (push.because === 'request') return { title: 'Startalk', body: push.from ? words.request(push.from) : words.stranger, ...where }
   if (push.because === 'invitation') return { title: 'Startalk', body: push.from ? words.invitation(push.from) : words.invited, ...where }
+  // A reminder stands beside what the conversation has to say; of a note alone it leads to where one is.
+  if (push.because === 'reminder') {
+    return { title: words.reminder, body: push.text || words.reminded, tag: `${push.account} reminder ${push.reminder}`, path: push.conversation === '0' ? `/?as=${encodeURIComponent(push.account)}` : where.path }
+  }
   if (!push.kind) return { title: 'Startalk', body: push.unread > 1 ? words.new(push.unread) : words.something, ...where }
   const who = push.sender || push.from.split('@')[0] || push.from
   const calls = push.because === 'called' ? words.called : push.because === 'everybody' ? words.everybody : ''

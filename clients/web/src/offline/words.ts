@@ -11,6 +11,8 @@ export interface Words {
   readonly stranger: string
   readonly invitation: (from: string) => string
   readonly invited: string
+  readonly reminder: string
+  readonly reminded: string
   readonly code: string
   readonly other: string
   readonly called: string
@@ -25,6 +27,8 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     stranger: 'Somebody new would like to write to you',
     invitation: (from) => `${from} invites you into a group`,
     invited: 'You are invited into a group',
+    reminder: 'Reminder',
+    reminded: 'You wanted to be reminded',
     code: 'Code',
     other: 'A message',
     called: 'mentioned you',
@@ -37,6 +41,8 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     stranger: '有新的联系人想与你联系',
     invitation: (from) => `${from} 邀请你加入一个群`,
     invited: '有人邀请你加入一个群',
+    reminder: '提醒',
+    reminded: '到了你设定的提醒时间',
     code: '代码',
     other: '一条消息',
     called: '提到了你',
