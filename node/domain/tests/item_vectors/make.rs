@@ -9,6 +9,9 @@ use startalk_protocol::pb::{
     link::{AccountGone, Edit, Item, Marks, Message, Opened, Profile, Recall, item::Kind},
 };
 
+#[path = "kinds.rs"]
+mod kinds;
+
 const NOW: u64 = 1_800_000_000_000;
 
 /// Every file with its content.
@@ -377,7 +380,8 @@ fn contents() -> Value {
     let system = fallback(Some(Kind::System(System { code: "x".into(), ..System::default() })), "x");
     let mut later = fallback(None, "a poll");
     later.extend([0x9a, 0x06, 0x01, 0x2a]); // field 99
-    json!({
+    let more = kinds::kinds().into_iter().map(|(name, accepted, content)| plain(name, accepted, "bad-value", &content));
+    let mut made = json!({
         "about": "federation-spec/05-content-and-items.md §8: what becomes of a message by alice@a.example to bob@b.example with this content: `effect`, or the code with which it is refused; in a conversation that was accepted, and in a request. `content` is the bytes of each part, so many times",
         "cases": [
             plain("a text", "effect", "effect", &words("hello 你好")),
@@ -424,5 +428,7 @@ fn contents() -> Value {
             long("a fallback of 4097 bytes", "too-large", 1, &fallback(Some(Kind::Text(Text { blocks: vec![block(vec![inline("x")])] })), &"x".repeat(4097))),
             long("131073 bytes", "too-large", 1, &[&words("x")[..], &[0x9a, 0x06, 0xf3, 0xff, 0x07], &[0x78; 131_059]].concat()),
         ],
-    })
+    });
+    made["cases"].as_array_mut().expect("a list").extend(more);
+    made
 }
