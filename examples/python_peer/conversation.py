@@ -4,6 +4,7 @@ import re
 import secrets
 import unicodedata
 
+import kinds
 import link
 import trust
 import wire
@@ -11,6 +12,7 @@ from errors import Refused
 from trust import check
 
 CLOSED = None
+BURN_S_MAX = 7 * 24 * 3600
 
 
 def text(words):
@@ -30,10 +32,17 @@ def check_content(data, text_only):
     """§5.8."""
     check(len(data) <= 131072, "too-large", what="content", max=131072)
     c = wire.read("CONTENT", data)
+    check(c["burn_s"] <= (0 if text_only else BURN_S_MAX), "bad-value", field="burn_s")
+    check_read(c, text_only, 0, {})
+
+
+def check_read(c, text_only, depth, sizes):
     check(len(c["fallback"].encode()) <= 4096, "too-large", what="fallback", max=4096)
     if c["text"]:
         return check_text(c["text"])
     check(not text_only, "bad-value", field="content", expected="text")
+    if kinds.check_kind(c, depth, sizes, check_text, check_read):
+        return None
     if c["code"]:
         check(len(c["code"]["language"].encode()) <= 4096 and len(c["code"]["source"].encode()) <= 65536, "too-large", what="code")
         return check(c["code"]["source"], "bad-value", field="source")

@@ -3,6 +3,8 @@
 A message is a dict. Fields that are absent have their default when read; of a message or a member of a oneof that is None.
 """
 
+import struct
+
 from errors import Refused
 
 ERROR = {1: ("code", "string"), 2: ("params", ["PARAM"])}
@@ -68,7 +70,32 @@ TABLES = {
     "GROUP_SUBMISSION": {1: ("group", "string"), 2: ("submission", "bytes"), 3: ("written", "bytes"), 4: ("secret", "bytes")},
     "GROUP_INVITE": {1: ("group", "string"), 2: ("name", "string"), 3: ("inviter", "string")},
     # content.proto
-    "CONTENT": {1: ("fallback", "string"), 2: ("text", "TEXT", "kind"), 3: ("code", "CODE", "kind"), 4: ("system", "SYSTEM", "kind")},
+    "CONTENT": {
+        1: ("fallback", "string"), 2: ("text", "TEXT", "kind"), 3: ("code", "CODE", "kind"), 4: ("system", "SYSTEM", "kind"),
+        5: ("album", "ALBUM", "kind"), 6: ("voice", "VOICE", "kind"), 7: ("video", "VIDEO", "kind"),
+        8: ("attachment", "ATTACHMENT", "kind"), 9: ("sticker", "STICKER", "kind"), 10: ("location", "LOCATION", "kind"),
+        11: ("contact_card", "CONTACT_CARD", "kind"), 12: ("link_card", "LINK_CARD", "kind"),
+        13: ("transcript", "TRANSCRIPT", "kind"), 14: ("shake", "EMPTY", "kind"), 440: ("burn_s", "int"),
+    },
+    "FILE": {1: ("hash", "bytes"), 2: ("size", "int"), 3: ("type", "string"), 4: ("name", "string")},
+    "ALBUM": {1: ("pictures", ["PICTURE"]), 2: ("caption", "TEXT")},
+    "PICTURE": {
+        1: ("file", "FILE"), 2: ("width", "int"), 3: ("height", "int"), 4: ("blur", "bytes"), 5: ("thumb", "FILE"), 6: ("reduced", "FILE"),
+    },
+    "VOICE": {1: ("file", "FILE"), 2: ("duration_ms", "int"), 3: ("waveform", "bytes")},
+    "VIDEO": {
+        1: ("file", "FILE"), 2: ("duration_ms", "int"), 3: ("width", "int"), 4: ("height", "int"), 5: ("poster", "FILE"),
+        6: ("blur", "bytes"), 7: ("caption", "TEXT"),
+    },
+    "ATTACHMENT": {1: ("file", "FILE"), 2: ("caption", "TEXT")},
+    "STICKER": {1: ("file", "FILE"), 2: ("width", "int"), 3: ("height", "int"), 4: ("code", "string"), 5: ("pack", "string")},
+    "LOCATION": {1: ("latitude", "double"), 2: ("longitude", "double"), 3: ("name", "string"), 4: ("address", "string")},
+    "CONTACT_CARD": {1: ("user", "string"), 2: ("display_name", "string")},
+    "LINK_CARD": {
+        1: ("url", "string"), 2: ("title", "string"), 3: ("description", "string"), 4: ("site", "string"), 5: ("picture", "PICTURE"),
+    },
+    "TRANSCRIPT": {1: ("title", "string"), 2: ("lines", ["LINE"])},
+    "LINE": {1: ("author", "string"), 2: ("author_name", "string"), 3: ("time_ms", "signed"), 4: ("content", "bytes")},
     "TEXT": {1: ("blocks", ["BLOCK"])},
     "BLOCK": {1: ("kind", "int"), 2: ("inlines", ["INLINE"]), 3: ("level", "int")},
     "INLINE": {1: ("text", "string"), 2: ("marks", "int"), 3: ("link", "string"), 4: ("mention", "string")},
@@ -133,7 +160,10 @@ TABLES = {
     "GROUP_MARKS": {1: ("readers", ["READER"])},
     "HINT": {1: ("sequence", "int")},
 }
-DEFAULTS = {"int": 0, "signed": 0, "bytes": b"", "string": ""}
+DEFAULTS = {"int": 0, "signed": 0, "double": 0.0, "bytes": b"", "string": ""}
+
+
+WIRE_TYPES = {"int": 0, "signed": 0, "double": 1}
 
 
 def write(name, message):
@@ -147,6 +177,9 @@ def write(name, message):
                 continue
             if plain in ("int", "signed"):
                 out += _varint(number << 3) + _varint(int(one))
+                continue
+            if plain == "double":
+                out += _varint(number << 3 | 1) + struct.pack("<d", one)
                 continue
             data = one.encode() if plain == "string" else one if plain == "bytes" else write(plain, one)
             out += _varint(number << 3 | 2) + _varint(len(data)) + data
@@ -166,13 +199,15 @@ def read(name, data):
         if plain == "int" and isinstance(kind, list) and wire_type == 2:
             message[field] = message[field] + list(_packed(value))
             continue
-        if wire_type != (0 if plain in ("int", "signed") else 2):
+        if wire_type != WIRE_TYPES.get(plain, 2):
             raise Refused("malformed", expected=name.lower())
         if plain == "string":
             try:
                 value = value.decode()
             except UnicodeDecodeError:
                 raise Refused("malformed", expected="UTF-8") from None
+        elif plain == "double":
+            (value,) = struct.unpack("<d", value)
         elif plain == "signed":
             value -= (value >> 63) << 64
         elif plain in TABLES:
