@@ -1,19 +1,29 @@
 //! What a message holds besides words, as lines of a terminal: names, sizes, how long, how loud, where.
 //!
-//! Pictures are not drawn: a line says what they are, and `/save` brings them.
+//! Pictures are not drawn: a line says what they are, a link leads to where they are seen, and `/save` brings them.
 
 use startalk_client::{
     Language, size_words,
     wire_content::{File, content::Kind},
 };
-use startalk_protocol::content::{name_of_kind, words_of_text};
+use startalk_protocol::{
+    content::{name_of_kind, words_of_text},
+    ids::KEY_NAME_SUFFIX,
+};
 
 /// Columns of a voice message's loudness.
 const BARS: usize = 32;
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The text of a message of this kind; `None`: its words say all.
-pub fn text(kind: &'static str, what: &Kind, language: Language) -> Option<String> {
+/// Where a conversation is seen with its pictures: in the web client of the account's own domain, if that has an address. A file by
+/// itself has no link that one could follow: who may see it is asked each time.
+pub fn seen_at(me: &str, conversation: u64) -> Option<String> {
+    let (_, domain) = me.split_once('@')?;
+    (!domain.ends_with(KEY_NAME_SUFFIX)).then(|| format!("https://{domain}/c/{conversation}"))
+}
+
+/// The text of a message of this kind; `None`: its words say all. `link`: to where what can be seen is shown.
+pub fn text(kind: &'static str, what: &Kind, link: Option<&str>, language: Language) -> Option<String> {
     let file = |file: &Option<File>, more: &str| {
         let file = file.clone().unwrap_or_default();
         let parts = [file.name.as_str(), more, &size_words(file.size)].map(str::to_owned);
@@ -21,7 +31,7 @@ pub fn text(kind: &'static str, what: &Kind, language: Language) -> Option<Strin
     };
     let pixels = |width: u32, height: u32| if width == 0 || height == 0 { String::new() } else { format!("{width}×{height}") };
     let caption = |text: &Option<startalk_client::wire_content::Text>| text.as_ref().map(words_of_text).unwrap_or_default();
-    let (words, rows) = match what {
+    let (words, rows): (String, Vec<String>) = match what {
         Kind::Album(album) => {
             let rows = album.pictures.iter().map(|p| file(&p.file, &pixels(p.width, p.height))).collect();
             (caption(&album.caption), rows)
@@ -45,8 +55,10 @@ pub fn text(kind: &'static str, what: &Kind, language: Language) -> Option<Strin
         }
         _ => return None,
     };
+    let is_seen = matches!(what, Kind::Album(_) | Kind::Video(_) | Kind::Sticker(_));
+    let link = link.filter(|_| is_seen).map(str::to_owned);
     let head = format!("[{}] {words}", name_of_kind(kind, language)).trim_end().to_owned();
-    Some([vec![head], rows.into_iter().map(|row: String| format!("  {row}")).collect()].concat().join("\n"))
+    Some([vec![head], rows.into_iter().chain(link).map(|row| format!("  {row}")).collect()].concat().join("\n"))
 }
 
 /// As one reads it on a player; empty: not known.
@@ -75,7 +87,10 @@ mod tests {
 
     fn shown(content: &Bytes) -> String {
         match content::show(content, Language::English) {
-            Shown::Other { kind, words, what } => text(kind, &what, Language::English).unwrap_or(words),
+            Shown::Other { kind, words, what } => {
+                let link = seen_at("alice@home.example", 5);
+                text(kind, &what, link.as_deref(), Language::English).unwrap_or(words)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -85,7 +100,10 @@ mod tests {
         let file = File { size: 1_300_000, name: "sea.jpg".into(), ..File::default() };
         let picture =
             startalk_client::wire_content::Picture { file: Some(file.clone()), width: 4000, height: 3000, ..Default::default() };
-        assert_eq!(shown(&content::album(vec![picture], "the sea")), "[Picture] the sea\n  sea.jpg · 4000×3000 · 1.2 MiB");
+        assert_eq!(
+            shown(&content::album(vec![picture], "the sea")),
+            "[Picture] the sea\n  sea.jpg · 4000×3000 · 1.2 MiB\n  https://home.example/c/5"
+        );
         assert_eq!(shown(&content::attachment(file.clone(), "")), "[File]\n  sea.jpg · 1.2 MiB");
         let waveform = Bytes::from_static(&[0, 255, 128, 30]);
         assert_eq!(shown(&content::voice(file, 61_200, waveform)), "[Voice message] ▁█▄▁ 1:02");
@@ -95,5 +113,6 @@ mod tests {
         assert_eq!(shown(&content::shake()), "[Shake]");
         assert_eq!(loudness(&[9; 128]).chars().count(), BARS);
         assert_eq!(loudness(&[]), "");
+        assert_eq!(seen_at("a@7owcfvkstfmemq4qpiecit22vj.startalk.alt", 5), None, "it has no address");
     }
 }

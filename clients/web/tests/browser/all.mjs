@@ -11,6 +11,7 @@ import { history } from './history.mjs'
 import { imports } from './imports.mjs'
 import { keeping } from './keeping.mjs'
 import { kinds } from './kinds.mjs'
+import { lasting } from './lasting.mjs'
 import { later } from './later.mjs'
 import { push } from './push.mjs'
 import { reading } from './reading.mjs'
@@ -27,4 +28,4 @@ import { security } from './security.mjs'
 import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...later, ...kinds, ...files, ...fleeting, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...later, ...kinds, ...files, ...fleeting, ...lasting, ...push, ...reading, ...finding, ...workers, ...screens, ...history]

@@ -175,7 +175,7 @@ fn rows_of<'a>(app: &App, chat: &Chat, sequence: u64, message: &Message, width: 
                 wrap(&cover, width.saturating_sub(2)).into_iter().map(|r| Line::styled(format!("{gutter}{r}"), accent())),
             );
         }
-        None => rows.extend(body(app, &message.content, gutter, tail, width)),
+        None => rows.extend(body(app, chat, &message.content, gutter, tail, width)),
     }
     if !message.reactions.is_empty() {
         rows.push(reactions(message, gutter, width));
@@ -215,7 +215,7 @@ fn rows_of_mine<'a>(app: &App, chat: &Chat, mine: &Mine, follows: bool, width: u
         None => vec![Span::styled(format!(" ⋯ {}", app.word(Word::Pending)), dim())],
         Some(_) => Vec::new(),
     };
-    rows.extend(body(app, &mine.content, "  ", tail, width));
+    rows.extend(body(app, chat, &mine.content, "  ", tail, width));
     if let Some((error, unconfirmed)) = &mine.failed {
         let word = if *unconfirmed { Word::Unconfirmed } else { Word::Failed };
         let words = format!("✗ {}", app.with(word, &[&error.words(app.language)]));
@@ -270,14 +270,15 @@ fn quote<'a>(app: &App, chat: &Chat, id: &[u8], sequence: u64, gutter: &str, wid
     Line::styled(format!("{gutter}┃ {}", cut(&words, width.saturating_sub(4))), dim())
 }
 
-fn body<'a>(app: &App, content: &[u8], gutter: &str, tail: Vec<Span<'a>>, width: usize) -> Vec<Line<'a>> {
+fn body<'a>(app: &App, chat: &Chat, content: &[u8], gutter: &str, tail: Vec<Span<'a>>, width: usize) -> Vec<Line<'a>> {
     let room = width.saturating_sub(2).max(2);
     let shown = show(content, app.language);
     let (text, style) = match &shown {
         Shown::Code { language, source } => return code(language, source, gutter, tail, width),
         Shown::System(text) | Shown::Unknown(text) => (text.clone(), dim()),
         Shown::Other { kind, words, what } => {
-            (kinds::text(kind, what, app.language).unwrap_or_else(|| words.clone()), Style::new())
+            let link = kinds::seen_at(&app.me, chat.info.conversation);
+            (kinds::text(kind, what, link.as_deref(), app.language).unwrap_or_else(|| words.clone()), Style::new())
         }
         shown => (shown.plain().to_owned(), Style::new()),
     };
