@@ -69,10 +69,44 @@ pub enum Input {
     FileSaved { local: u64, result: Result<String, Trouble> },
     /// Nothing more comes of these transfers.
     TransferEnded { local: u64 },
+    /// A list that was asked for.
+    Listed { list: List, result: Result<Vec<Listed>, ClientError> },
     /// Something was done, or not.
     Done(Result<(), ClientError>),
     /// Time passed.
     Tick,
+}
+
+/// A list of the account, or of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// What is said later.
+    Scheduled,
+    /// What one is reminded of.
+    Reminders,
+    /// What one has kept.
+    Saved,
+    /// What the open conversation holds besides words.
+    Files,
+}
+
+/// An entry of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listed {
+    /// By which it is taken away.
+    pub number: u64,
+    /// When it is due, or was said.
+    pub at_ms: i64,
+    /// Of the message; empty: it is not there, see `state`.
+    pub content: bytes::Bytes,
+    /// Who said it; empty: oneself, later.
+    pub author: String,
+    /// The person's own.
+    pub note: String,
+    /// What has become of a message that is not there.
+    pub state: String,
+    /// The code of why it could not be said.
+    pub failed: String,
 }
 
 /// Why a file did not move.
@@ -152,6 +186,12 @@ pub enum Effect {
     Later { conversation: u64, content: bytes::Bytes, after_ms: i64 },
     /// Be reminded so many milliseconds from now.
     Remind { conversation: u64, sequence: u64, note: String, after_ms: i64 },
+    /// Ask for a list.
+    List { list: List, conversation: u64 },
+    /// Take an entry of a list away.
+    Drop { list: List, number: u64 },
+    /// Keep a message among what is saved.
+    Keep { conversation: u64, sequence: u64, note: String },
     /// Open a message that burns.
     OpenMessage { conversation: u64, sequence: u64 },
     /// Begin a conversation.

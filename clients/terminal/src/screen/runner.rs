@@ -5,13 +5,13 @@
 use std::{collections::HashMap, path::Path};
 
 use startalk_client::{
-    Events, Session, new_key,
-    wire_types::{ScheduleMessage, SetReminder},
+    ClientError, Events, Session, new_key,
+    wire_types::{Message, Reminder, Saved, ScheduleMessage, Scheduled, SetReminder},
 };
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{
-    app::{Effect, Input},
+    app::{Effect, Input, List, Listed},
     now_ms, transfer, way_in,
 };
 use crate::arguments::Arguments;
@@ -206,6 +206,24 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
             let reminder = SetReminder { number: 0, conversation, sequence, at_ms, note };
             return Some(Input::Done(session.set_reminder(reminder).await.map(drop)));
         }
+        Effect::List { list, conversation } => {
+            return Some(Input::Listed { list, result: listed(session, list, conversation).await });
+        }
+        Effect::Drop { list, number } => {
+            let done = match list {
+                List::Scheduled => session.cancel_scheduled(number).await,
+                List::Reminders => session.end_reminder(number).await,
+                List::Saved => session.remove_saved(number).await,
+                List::Files => Ok(()),
+            };
+            return Some(match done {
+                Ok(()) => Input::Listed { list, result: listed(session, list, 0).await },
+                failed => Input::Done(failed),
+            });
+        }
+        Effect::Keep { conversation, sequence, note } => {
+            return Some(Input::Done(session.save_message(conversation, sequence, &note).await.map(drop)));
+        }
         Effect::OpenMessage { conversation, sequence } => {
             return Some(Input::Done(session.open_message(conversation, sequence).await));
         }
@@ -217,4 +235,46 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
         _ => {}
     }
     None
+}
+
+/// The first page of a list: what people have of these fits into it.
+async fn listed(session: &Session, list: List, conversation: u64) -> Result<Vec<Listed>, ClientError> {
+    let said = |message: Option<Message>| message.map(|m| (m.content, m.author)).unwrap_or_default();
+    Ok(match list {
+        List::Scheduled => {
+            let entry = |s: Scheduled| Listed {
+                number: s.number,
+                at_ms: s.at_ms,
+                content: s.content,
+                failed: s.failed,
+                ..Listed::default()
+            };
+            session.scheduled(0).await?.scheduled.into_iter().map(entry).collect()
+        }
+        List::Reminders => {
+            let entry = |r: Reminder| {
+                let (content, author) = said(r.message);
+                Listed { number: r.number, at_ms: r.at_ms, content, author, note: r.note, ..Listed::default() }
+            };
+            session.reminders(0).await?.reminders.into_iter().map(entry).collect()
+        }
+        List::Saved => {
+            let entry = |s: Saved| {
+                let (content, author) = said(s.message);
+                Listed { number: s.number, at_ms: s.saved_ms, content, author, note: s.note, state: s.state, ..Listed::default() }
+            };
+            session.saved(0, 0).await?.saved.into_iter().map(entry).collect()
+        }
+        List::Files => {
+            let all = 1 | 2 | 4 | 8; // pictures, videos, voice, files
+            let entry = |m: Message| Listed {
+                number: m.sequence,
+                at_ms: m.time_ms,
+                content: m.content,
+                author: m.author,
+                ..Listed::default()
+            };
+            session.list_files(conversation, all, 0, 0).await?.messages.into_iter().map(entry).collect()
+        }
+    })
 }

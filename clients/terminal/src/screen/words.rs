@@ -69,6 +69,14 @@ words! {
     HelpLater "/later 分钟 文字：定时发送；/remind 分钟 备注：提醒；/burn 秒 文字：阅后即焚；/open：打开" "/later MIN text: send later; /remind MIN note; /burn SEC text: burns after reading; /open opens it";
     HelpFiles "/send 路径… -- 说明：发送图片、视频、文件；/file：按文件发送；/save [目录]：保存所选消息的文件；/cancel：停止传输" "/send PATH… -- caption: pictures, videos, files; /file: unchanged; /save [DIR]: the chosen message's; /cancel";
     HelpKinds "/location 纬度 经度 [名称]：位置；/contact name@domain：名片；/shake：抖一下" "/location LAT LON [name]; /contact name@domain; /shake";
+    HelpLists "/scheduled、/reminders、/saved、/files：列表；…… drop 编号：移除；/keep 备注：收藏所选消息" "/scheduled, /reminders, /saved, /files: lists; … drop N takes one away; /keep NOTE saves the chosen message";
+    ListScheduled "定时消息" "Said later";
+    ListReminders "提醒" "Reminders";
+    ListSaved "收藏的消息" "Saved messages";
+    ListFiles "本会话的图片、视频、语音和文件" "Pictures, videos, voice and files here";
+    NothingListed "没有内容" "Nothing";
+    KeptAmongSaved "已收藏；/saved 查看" "It is saved; /saved shows all";
+    ListsHow "/scheduled、/reminders 或 /saved，或其后加 drop 编号；/files" "/scheduled, /reminders or /saved, or drop NUMBER after it; /files";
     HelpForward "/code 语言（换行后写代码）；/forward 会话或 name@domain：转发所选消息" "/code LANG, then lines of code; /forward NAME: the chosen message";
     CodeHow "/code 语言，然后换行（Alt+Enter）写代码" "/code LANGUAGE, then the code on the lines below (Alt+Enter)";
     ForwardHow "/forward 会话名称或 name@domain；转发所选消息，否则最新一条" "/forward NAME or name@domain: the chosen message, or else the newest";

@@ -24,6 +24,7 @@ const HELP: &[Word] = &[
     Word::HelpFiles,
     Word::HelpKinds,
     Word::HelpForward,
+    Word::HelpLists,
     Word::HelpSend,
     Word::HelpEdit,
     Word::HelpChoose,

@@ -75,6 +75,8 @@ impl App {
                 let words = self.with(Word::ReadBy, &[&counts[0], &counts[1], &counts[2]]);
                 self.dialog = Some(Dialog::Text(words));
             }
+            Input::Listed { list, result: Ok(entries) } => self.on_listed(list, &entries),
+            Input::Listed { result: Err(e), .. } => self.fault(&e),
             Input::Invitations(Ok(invitations)) => self.invitations = invitations,
             // Of a group that one is not in any more there is nothing to be learnt.
             Input::Members { result: Err(ClientError::Refused(e)), .. }

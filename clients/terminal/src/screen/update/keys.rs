@@ -7,6 +7,7 @@ use super::{
     attach::{Order, order},
     form_keys::edit,
     later::{Slash, slash},
+    listed::wanted,
 };
 use crate::screen::{
     app::{App, Dialog, Effect, Focus},
@@ -164,6 +165,11 @@ impl App {
             return effects;
         }
         let editing = chat.editing.is_some();
+        if let Some(wanted) = wanted(&text).filter(|_| !editing) {
+            let mut effects = vec![Effect::Typing { conversation, typing: false }];
+            effects.extend(self.on_wanted(wanted));
+            return effects;
+        }
         if let Some(order) = order(&text).filter(|_| !editing) {
             if matches!(order, Order::How(_)) {
                 chat.draft = Editor::of(&text); // to be put right

@@ -14,6 +14,7 @@ mod form_keys;
 mod groups;
 mod keys;
 mod later;
+mod listed;
 #[cfg(test)]
 mod tests;
 
