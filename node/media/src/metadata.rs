@@ -50,16 +50,8 @@ impl Purpose {
     }
 
     /// As it is said.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Reduced => "reduced",
-            Self::File => "file",
-            Self::Voice => "voice",
-            Self::Video => "video",
-            Self::Poster => "poster",
-            Self::Sticker => "sticker",
-        }
+    fn word(self) -> String {
+        serde_json::to_value(self).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -108,7 +100,7 @@ pub fn parse(header: &str) -> Result<Metadata, Error> {
 
 /// What an upload is, said again as its beginning said it.
 pub fn header(name: &str, purpose: Purpose) -> String {
-    format!("filename {},purpose {}", BASE64.encode(name.as_bytes()), BASE64.encode(purpose.as_str().as_bytes()))
+    format!("filename {},purpose {}", BASE64.encode(name.as_bytes()), BASE64.encode(purpose.word().as_bytes()))
 }
 
 /// A name that can be shown and saved: the last part of a path, without what nobody can see, at most

@@ -215,8 +215,13 @@ impl App {
 
     /// Says something that was not written in the draft.
     pub(super) fn say_in(&mut self, conversation: u64, content: bytes::Bytes) -> Effect {
-        let (local, time_ms) = (self.local(), self.now_ms);
-        let (reply_to, reply_sequence) = (bytes::Bytes::new(), 0);
+        let local = self.local();
+        self.say_as(local, conversation, content, (bytes::Bytes::new(), 0))
+    }
+
+    /// Says something under this number, as an answer to an id, or in a group to a sequence.
+    pub(super) fn say_as(&mut self, local: u64, conversation: u64, content: bytes::Bytes, reply: (bytes::Bytes, u64)) -> Effect {
+        let ((reply_to, reply_sequence), time_ms) = (reply, self.now_ms);
         self.entry(conversation).mine.push(Mine {
             local,
             counter: None,

@@ -150,7 +150,7 @@ impl App {
     }
 
     fn send(&mut self) -> Vec<Effect> {
-        let (local, now_ms) = (self.local(), self.now_ms);
+        let local = self.local();
         let Some(chat) = self.chat_mut() else { return Vec::new() };
         let conversation = chat.info.conversation;
         let text = chat.draft.text().trim_end().to_owned();
@@ -196,18 +196,7 @@ impl App {
             None => (bytes::Bytes::new(), 0),
         };
         (chat.anchor, chat.chosen) = (None, None);
-        chat.mine.push(Mine {
-            local,
-            counter: None,
-            content: content.clone(),
-            reply_to: reply_to.clone(),
-            reply_sequence,
-            waiting: false,
-            device: 0,
-            time_ms: now_ms,
-            failed: None,
-        });
-        vec![Effect::Send { local, conversation, content, reply_to, reply_sequence }]
+        vec![self.say_as(local, conversation, content, (reply_to, reply_sequence))]
     }
 
     /// Sends again what failed.
