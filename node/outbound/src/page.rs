@@ -22,8 +22,8 @@ const PICTURE_BYTES_MAX: usize = 8 * 1024 * 1024;
 const MEMORY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// As what the node shows itself to servers of pages.
 const CALLED: &str = "Startalk link preview";
-/// Characters of a title or a site's name.
-const LINE_CHARS_MAX: usize = 160;
+/// Characters of a title or a site's name: whatever they are, they fit into a line of a card (512 bytes).
+const LINE_CHARS_MAX: usize = 120;
 /// Characters of a description.
 const TEXT_CHARS_MAX: usize = 400;
 

@@ -237,7 +237,7 @@ async fn ask(session: &Session, effect: Effect) -> Option<Input> {
     None
 }
 
-/// The first page of a list: what people have of these fits into it.
+/// The first page of a list: of what is saved and of files the newest.
 async fn listed(session: &Session, list: List, conversation: u64) -> Result<Vec<Listed>, ClientError> {
     let said = |message: Option<Message>| message.map(|m| (m.content, m.author)).unwrap_or_default();
     Ok(match list {

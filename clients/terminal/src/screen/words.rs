@@ -74,6 +74,7 @@ words! {
     ListReminders "提醒" "Reminders";
     ListSaved "收藏的消息" "Saved messages";
     ListFiles "本会话的图片、视频、语音和文件" "Pictures, videos, voice and files here";
+    MoreListed "…… 以及另外 {} 项" "… and {} more";
     NothingListed "没有内容" "Nothing";
     KeptAmongSaved "已收藏；/saved 查看" "It is saved; /saved shows all";
     ListsHow "/scheduled、/reminders 或 /saved，或其后加 drop 编号；/files" "/scheduled, /reminders or /saved, or drop NUMBER after it; /files";

@@ -328,12 +328,9 @@ export class Account implements Talk {
     return this.row?.welcome?.previews ?? false
   }
   async preview(url: string): Promise<SaidOf<'link'> | undefined> {
-    const row = await this.calls.preview(url)
-    if (!row) return undefined
-    const { described } = await import('../attach/orders')
-    const shown = row.shown ? described(row.shown, '') : undefined
-    const picture = shown?.picture && { ...shown.picture, file: shown.file }
-    return { kind: 'link', url: row.url, title: row.title, description: row.description, site: row.site, ...(picture ? { picture } : {}) }
+    const [{ doorOf }, { cardOf }] = await Promise.all([import('../files/door.svelte'), import('../attach/link')])
+    const answer = await doorOf(this).fetch('/files/preview', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ url }) })
+    return cardOf(url, await answer.json())
   }
   answering(id: ConversationId, message: Message): Answering | undefined {
     const row = madeOf.get(message)

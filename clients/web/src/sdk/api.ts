@@ -218,9 +218,6 @@ export type StickerChange =
   | { readonly change: 'add'; readonly content: Uint8Array }
   | { readonly change: 'remove'; readonly number: string }
 
-/** As the node tells it (docs/client-protocol.md): `shown` is what it says of the picture, as of an upload. */
-export interface PreviewRow { readonly url: string; readonly title: string; readonly description: string; readonly site: string; readonly shown: unknown }
-
 /** A stretch of a conversation, ascending. */
 export interface Stretch {
   readonly messages: readonly MessageRow[]
@@ -450,8 +447,6 @@ export interface AccountCalls {
   /** One's own stickers, in their order. */
   stickers(): Promise<readonly StickerRow[]>
   changeStickers(change: StickerChange): Promise<void>
-  /** What a page says of itself, looked at by the node; undefined: no card can be made of it, or the domain does not allow it. */
-  preview(url: string): Promise<PreviewRow | undefined>
   /** What is said later, kept for later, or told of later. */
   later<K extends keyof Later>(what: K, ...args: Parameters<Later[K]>): Promise<Awaited<ReturnType<Later[K]>>>
   /** Asks the administration of the domain (docs/admin-api.md); `path` begins after /api/admin/v1. undefined: no content. */

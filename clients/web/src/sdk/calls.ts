@@ -4,7 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
   ApiError, type AccountCalls, type Act, type Acted, type AutoReply, type Availability, type CardRow, type ConversationId, type DeviceRow, type Draft, type FileAccessRow, type FoundRow, type FoundSort, type GroupInvitationRow,
   type GroupLinkRow, type InvitationRow, type Later, type MembersRow, type MessageRow, type NotifyRow, type NotifySettings, type Openness, type PasskeyBegun, type Place, type ProfileRow, type ReadersRow,
-  type PreviewRow, type Schedule, type StickerChange, type StickerRow, type SearchOrder, type SendOrder, type Stretch, type WaysRow,
+  type Schedule, type StickerChange, type StickerRow, type SearchOrder, type SendOrder, type Stretch, type WaysRow,
 } from './api'
 import type { ActInGroupSchema, SearchSchema } from './made/startalk/client_pb'
 import { foundRow, invitationRow, memberRow, messageRow, notifyRow, passkeyBegun, profileRow, unhex, waysRow } from './rows'
@@ -536,18 +536,6 @@ export class Calls implements AccountCalls {
       ? { case: 'fromMessage' as const, value: { conversation: BigInt(change.conversation), sequence: BigInt(change.sequence) } }
       : change.change === 'add' ? { case: 'sticker' as const, value: change.content } : { case: 'remove' as const, value: BigInt(change.number) }
     await this.#session.ask({ case: 'changeStickers', value: { change: what } }, 'done')
-  }
-
-  async preview(url: string): Promise<PreviewRow | undefined> {
-    const { base, token } = await this.fileAccess()
-    const bearer = btoa(String.fromCharCode(...token)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
-    const answer = await fetch(`${base}/files/preview`, {
-      method: 'POST', credentials: 'omit', cache: 'no-store', headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }, body: JSON.stringify({ url }),
-    }).catch(() => undefined)
-    if (!answer?.ok) return undefined
-    const told = (await answer.json()) as Partial<Record<'url' | 'title' | 'description' | 'site', string>> & { file?: unknown }
-    if (!told.title) return undefined
-    return { url, title: told.title, description: told.description ?? '', site: told.site ?? '', shown: told.file ? told : undefined }
   }
 
   async later<K extends keyof Later>(what: K, ...args: Parameters<Later[K]>): Promise<Awaited<ReturnType<Later[K]>>> {

@@ -1,6 +1,8 @@
 //! Lists of the account, asked for with a slash: what is said later, what one is reminded of, what one has kept, and what the open
 //! conversation holds besides words. Shown as lines; an entry is taken away by its number.
 
+use startalk_client::content;
+
 use crate::screen::{
     app::{App, Dialog, Effect, List, Listed},
     chat::{covered, plain},
@@ -80,7 +82,13 @@ impl App {
         };
         let line = |e: &Listed| {
             let at = Moment::of(e.at_ms, self.offset_seconds);
-            let said = if e.content.is_empty() { e.state.clone() } else { plain(&e.content, self.language) };
+            let burn_s = content::burn_s(&e.content);
+            let said = match burn_s {
+                _ if e.content.is_empty() => e.state.clone(),
+                // A list is no way to read what nobody has opened.
+                1.. if e.author != self.me && !e.author.is_empty() => self.with(Word::BurnsMark, &[&burn_s.to_string()]),
+                _ => plain(&e.content, self.language),
+            };
             let name = if e.author == self.me { self.word(Word::You).to_owned() } else { self.name_of(&e.author) };
             let author = if e.author.is_empty() { String::new() } else { format!("{}: ", cut(&name, NAME_COLUMNS)) };
             let note = if e.note.is_empty() { String::new() } else { format!(" ({})", harmless(&e.note)) };
@@ -91,6 +99,9 @@ impl App {
         };
         let mut lines = vec![self.word(title).to_owned(), String::new()];
         lines.extend(entries.iter().take(SHOWN_MAX).map(line));
+        if entries.len() > SHOWN_MAX {
+            lines.push(self.with(Word::MoreListed, &[&(entries.len() - SHOWN_MAX).to_string()]));
+        }
         if entries.is_empty() {
             lines.push(self.word(Word::NothingListed).to_owned());
         }
@@ -101,7 +112,7 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use startalk_client::{Language, content};
+    use startalk_client::Language;
 
     use super::super::tests::{NOON, open_bob, running};
     use super::*;
@@ -137,6 +148,11 @@ mod tests {
         let lines: Vec<&str> = shown.lines().filter(|l| l.starts_with('#')).collect();
         assert!(lines[0].starts_with("#3 ") && lines[0].ends_with(" see you there"), "{shown}");
         assert!(lines[1].ends_with("too late ⚠ forbidden"), "{shown}");
+        let burning = content::burning(&content::text("between us"), 30);
+        let burning = Listed { content: burning, author: "bob@b.example".into(), ..Listed::default() };
+        app.update(Input::Listed { list: List::Saved, result: Ok(vec![burning; SHOWN_MAX + 2]) }, NOON);
+        let Some(Dialog::Text(shown)) = &app.dialog else { panic!("{:?}", app.dialog) };
+        assert!(!shown.contains("between us") && shown.contains("2 more"), "{shown}");
         app.update(Input::Listed { list: List::Saved, result: Ok(Vec::new()) }, NOON);
         assert!(matches!(&app.dialog, Some(Dialog::Text(shown)) if shown.contains("Nothing")));
     }
