@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use startalk_media::Media;
 use startalk_net::{Names, Verify};
 use startalk_outbound::{OutboundClient, OutboundConfig};
-use startalk_protocol::Code;
+use startalk_protocol::{Code, limits};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::{
@@ -114,6 +114,20 @@ async fn a_picture_that_is_none_is_left_out_and_a_page_that_says_nothing_has_no_
     for bad in ["ftp://example.org/", "https://user:secret@example.org/", "example.org", "https://example.org:22/", ""] {
         assert_eq!(media.preview(ALICE, bad).await.unwrap_err().code, Code::Malformed, "{bad}");
     }
+}
+
+#[tokio::test]
+async fn what_a_page_says_at_length_still_fits_into_a_card() {
+    let long = "🌟".repeat(5000);
+    let html = format!(
+        r#"<meta property="og:title" content="{long}"><meta property="og:site_name" content="{long}"><meta property="og:description" content="{long}">"#
+    );
+    let (url, _) = serve([("/", ("text/html", html.into_bytes()))].into()).await;
+    let card = looking(&mut Place::new()).preview(ALICE, &format!("{url}/")).await.unwrap();
+    for line in [&card.title, &card.site] {
+        assert!(line.len() > 400 && line.len() <= limits::CARD_LINE_BYTES_MAX, "{} bytes", line.len());
+    }
+    assert!(card.description.len() <= limits::CARD_TEXT_BYTES_MAX, "{} bytes", card.description.len());
 }
 
 #[tokio::test]
