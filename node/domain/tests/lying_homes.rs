@@ -155,7 +155,7 @@ fn a_home_does_not_speak_for_those_of_others() {
     }
     assert_eq!(timeline::head(&town.b.store, town.group_b).sequence, head, "nothing of it was taken");
     assert_eq!(said(&town.b, bob, town.group_b), ["mine"]);
-    assert!(groups::overview(&town.b.store, carol.actor.account, town.group_b).is_err());
+    assert!(groups::overview(&town.b.store.snapshot(), carol.actor.account, town.group_b).is_err());
     // What is written and has no form is nobody's to see; the log goes on.
     let name = Action::SetText(wire::SetText { text: wire::Text::Name.into() });
     let long = [b'x'; 60_000];
@@ -196,7 +196,7 @@ fn who_never_asked_does_not_find_a_group_among_theirs() {
         let range = chained(&town, |range| range.entries = vec![entry(1, action.clone(), b"", 0)]);
         let give = Command::FollowGroup { peer, group: town.id.clone(), range: Box::new(range) };
         assert_eq!(town.b.run(give).is_ok(), taken, "{action:?}");
-        assert!(groups::overview(&town.b.store, carol, town.group_b).is_err(), "{action:?}");
+        assert!(groups::overview(&town.b.store.snapshot(), carol, town.group_b).is_err(), "{action:?}");
     }
 }
 

@@ -52,7 +52,7 @@ fn count(node: &Node, name: &str) -> usize {
 }
 
 fn is_hidden(node: &Node, account: u64, conversation: u64) -> bool {
-    let head = sync::view(&*node.store, account, conversation).unwrap().head();
+    let head = sync::view(&node.store.snapshot(), account, conversation).unwrap().head();
     contacts::arranged(&*node.store, account, conversation).hidden_until > head
 }
 
@@ -276,7 +276,7 @@ fn first_contact(first_contact: FirstContact, words: &str, local: bool) -> &'sta
 fn stands(node: &Node, account: u64) -> &'static str {
     let Some(conversation) = contacts::conversations(&*node.store, account).first().copied() else { return "nothing" };
     let direct = conversations::direct(&*node.store, conversation).unwrap();
-    let request = sync::overview(&*node.store, account, conversation).unwrap().request;
+    let request = sync::overview(&node.store.snapshot(), account, conversation).unwrap().request;
     assert_eq!(request, direct.request, "it is the one addressed who decides");
     if request { "request" } else { "open" }
 }
@@ -311,7 +311,7 @@ fn a_neighbour_who_waits_says_a_few_texts_and_is_told_nothing() {
     node.ok(Command::MoveMarks {
         marks: vec![MarkMove { account: bob.account, conversation, delivered: sequence, read: sequence }],
     });
-    let seen = |node: &Node| sync::overview(&*node.store, alice.account, conversation).unwrap().other_marks.read;
+    let seen = |node: &Node| sync::overview(&node.store.snapshot(), alice.account, conversation).unwrap().other_marks.read;
     assert_eq!(seen(&node), 0, "whoever waits is not told that they were read");
     for counter in 2..=20 {
         node.say(alice, "bob@a.example", counter, "please");
@@ -319,8 +319,8 @@ fn a_neighbour_who_waits_says_a_few_texts_and_is_told_nothing() {
     assert_eq!(node.refused(send(alice, "bob@a.example", 21, "please")), "too-many");
     node.ok(Command::DecideRequest { account: bob.account, conversation, accept: false });
     let (mine, theirs) = (
-        sync::overview(&*node.store, bob.account, conversation).unwrap(),
-        sync::overview(&*node.store, alice.account, conversation).unwrap(),
+        sync::overview(&node.store.snapshot(), bob.account, conversation).unwrap(),
+        sync::overview(&node.store.snapshot(), alice.account, conversation).unwrap(),
     );
     assert!(mine.refused && mine.blocked, "refused is known on all devices");
     assert!(!theirs.refused && !theirs.blocked, "of the other it is nobody's business");

@@ -125,7 +125,7 @@ fn in_a_group_the_words_and_reactions_go_and_the_group_stays() {
     let message = node.messages(bob.actor.account, group).into_iter().find(|m| m.sequence == sequence).unwrap();
     assert!(message.expired && message.content.is_none() && message.reactions.is_empty());
     assert!(!bodies(&node).contains("hello") && !bodies(&node).contains("🎉") && !bodies(&node).contains("👍"));
-    let (state, me) = groups::of_reader(&node.store, group, bob.actor.account).unwrap();
+    let (state, me) = groups::of_reader(&node.store.snapshot(), group, bob.actor.account).unwrap();
     assert_eq!((state.name.as_str(), state.members), ("Weekend", 2), "texts of the group and who is in are no messages");
     assert!(me.unwrap().is_in());
     // Who reacts to what is gone leaves nothing behind for longer than others do.

@@ -54,7 +54,7 @@ impl Inner {
             let limit = u64::from(limit);
             let (range, newest_first) = match (before, after) {
                 (0, 0) => {
-                    let head = view(&*gateway.config.views.store, me.account, conversation)?.head();
+                    let head = view(&gateway.config.views.store.snapshot(), me.account, conversation)?.head();
                     ((head + 1).saturating_sub(limit).max(1)..=head, true)
                 }
                 (before, 0) => (before.saturating_sub(limit).max(1)..=before.saturating_sub(1), true),
@@ -89,7 +89,8 @@ impl Inner {
     fn opened(&self, actor: Actor, answer: &Answer) -> Result<Frame, Error> {
         let Answer::Conversation(number) = *answer else { return Err(Code::Internal.into()) };
         let store = &*self.config.views.store;
-        Ok(Frame::Conversation(convert::conversation(store, actor.account, &view(store, actor.account, number)?)))
+        let view = view(&store.snapshot(), actor.account, number)?;
+        Ok(Frame::Conversation(convert::conversation(store, actor.account, &view)))
     }
 
     /// Decides whether to hear a stranger.

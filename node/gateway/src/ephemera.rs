@@ -28,7 +28,7 @@ impl Inner {
         let last_ms = session.typed_ms.load(Ordering::Relaxed);
         let too_soon = if request.typing { now_ms.saturating_sub(last_ms) < TYPING_EVERY_MS } else { last_ms == 0 };
         let Some(direct) = conversations::direct(store, request.conversation).filter(|d| d.has(account)) else {
-            let overview = groups::overview(store, account, request.conversation)?;
+            let overview = groups::overview(&store.snapshot(), account, request.conversation)?;
             if !too_soon && overview.standing() == "member" {
                 session.typed_ms.store(if request.typing { now_ms } else { 0 }, Ordering::Relaxed);
                 self.typing_in_group(account, request.conversation, &identity.user, request.typing);

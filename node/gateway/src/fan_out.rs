@@ -263,7 +263,7 @@ impl Inner {
         if !self.registry.has(account) {
             return;
         }
-        let Ok(view) = sync::view(self.store(), account, conversation) else { return };
+        let Ok(view) = sync::view(&self.store().snapshot(), account, conversation) else { return };
         let info = convert::conversation(self.store(), account, &view);
         self.push_to(account, &convert::pushed(conversation, What::Info(info)));
     }

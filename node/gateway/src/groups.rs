@@ -93,7 +93,7 @@ impl Inner {
             return Err(bad("valid_ms", "milliseconds, or 0 for ever"));
         }
         let store = &*self.config.views.store;
-        let (group, _) = groups::of_reader(store, conversation, actor.account)?;
+        let (group, _) = groups::of_reader(&store.snapshot(), conversation, actor.account)?;
         let secret = link_secret(&self.config.cursor_secret, actor.device, counter);
         let secret_hash = *blake3::hash(secret.as_bytes()).as_bytes();
         let asked_again = group.links.iter().find(|l| l.secret_hash == secret_hash);
@@ -161,7 +161,7 @@ impl Inner {
     pub(crate) fn list_pins(self: &Arc<Self>, session: &Arc<Session>, me: Actor, id: u64, conversation: u64) {
         self.read(session, id, move |gateway| {
             let views = &gateway.config.views;
-            let (group, own) = groups::of_reader(&*views.store, conversation, me.account)?;
+            let (group, own) = groups::of_reader(&views.store.snapshot(), conversation, me.account)?;
             let pinned = own.map(|own| groups::pins(&group, &own)).unwrap_or_default();
             let single = |s| conversations::single_for(&views.store, &*views.journal, me.account, conversation, s);
             let messages = pinned.into_iter().filter_map(single).map(|m| convert::message(m, me.account)).collect();
@@ -172,7 +172,7 @@ impl Inner {
     /// Ways into a group; to who may end them.
     pub(crate) fn list_group_links(&self, me: Actor, conversation: u64) -> Result<Frame, Error> {
         let store = &*self.config.views.store;
-        let (group, own) = groups::of_reader(store, conversation, me.account)?;
+        let (group, own) = groups::of_reader(&store.snapshot(), conversation, me.account)?;
         let own = member_of(own)?;
         let mine = |l: &&groups::Link| own.role > Role::Member || l.maker == own.member;
         let links = group.links.iter().filter(mine).map(|l| pb::GroupLink {
@@ -190,7 +190,7 @@ impl Inner {
         let pb::GetReaders { conversation, sequence } = request;
         let known = (|| {
             let store = &*self.config.views.store;
-            let (group, own) = groups::of_reader(store, conversation, me.account)?;
+            let (group, own) = groups::of_reader(&store.snapshot(), conversation, me.account)?;
             let own = member_of(own)?;
             if sequence == 0 || !own.may_read(sequence) {
                 return Err(Error::from(Code::NoSuchMessage));
@@ -247,7 +247,7 @@ impl Inner {
     /// How far an account has got in a group, and how far it may get.
     pub(crate) fn group_marks(&self, account: u64, conversation: u64) -> Result<(delivery::Marks, u64), Error> {
         let store = &*self.config.views.store;
-        let overview = groups::overview(store, account, conversation)?;
+        let overview = groups::overview(&store.snapshot(), account, conversation)?;
         Ok((overview.marks, overview.head))
     }
 }

@@ -149,7 +149,7 @@ impl Inner {
         if sequences.len() > limits::PLAYED_AT_ONCE_MAX {
             return Err(Error::new(Code::TooMany).with("what", "marks").with("max", limits::PLAYED_AT_ONCE_MAX));
         }
-        let reader = conversations::reader(store, *conversation, account)?;
+        let reader = conversations::reader(&store.snapshot(), *conversation, account)?;
         let is_new = |s: &&u64| reader.may_read(**s) && !kept::has_played(store, account, *conversation, **s);
         let new: Vec<u64> = sequences.iter().filter(is_new).copied().collect();
         if !new.is_empty() {

@@ -49,7 +49,7 @@ impl Rights {
 
     fn in_conversation(&self, conversation: u64) -> Readable {
         let mut asked = self.asked.lock();
-        let reader = || Arc::new(conversations::reader(&*self.views.store, conversation, self.account).ok());
+        let reader = || Arc::new(conversations::reader(&self.views.store.snapshot(), conversation, self.account).ok());
         asked.entry(conversation).or_insert_with(reader).clone()
     }
 

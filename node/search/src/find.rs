@@ -315,7 +315,7 @@ impl Asking<'_> {
             if subject == index::person(number) {
                 return findable.has(&*views.store, number);
             }
-            rights.conversations().contains(&number) && groups::of_reader(&*views.store, number, account).is_ok()
+            rights.conversations().contains(&number) && groups::of_reader(&views.store.snapshot(), number, account).is_ok()
         };
         self.with_names(pieces, allowed, |_| true)
     }
@@ -385,7 +385,7 @@ impl Asking<'_> {
         let store = self.store();
         let mut all: Vec<(u32, u64, FoundGroup)> = Vec::new();
         for conversation in subjects.iter().filter(|s| **s == index::group(**s >> 1)).map(|s| s >> 1) {
-            let Ok(sync::View::Group(view)) = sync::view(store, self.account, conversation) else { continue };
+            let Ok(sync::View::Group(view)) = sync::view(&store.snapshot(), self.account, conversation) else { continue };
             let name = view.group.name.clone();
             let ranges = places(&name, pieces);
             let rank = rank(&name, "", &ranges, pieces);

@@ -175,7 +175,7 @@ fn readable(world: &World, account: u64) -> BTreeMap<(u64, u64), (String, bool)>
     let (store, journal) = (&world.node.store, &*world.node.journal);
     let mut all = BTreeMap::new();
     for conversation in contacts::conversations(&**store, account) {
-        let Ok(reader) = conversations::reader(&**store, conversation, account) else { continue };
+        let Ok(reader) = conversations::reader(&store.snapshot(), conversation, account) else { continue };
         for message in world.node.messages(account, conversation) {
             let words = message.content.as_ref().map(plain).unwrap_or_default();
             if words.is_empty() || words.starts_with("Some(System") {

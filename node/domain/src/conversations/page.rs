@@ -14,7 +14,7 @@ use crate::{
     event::{Event, Recorded},
     groups, kept,
     retention::{self, Kind},
-    store::{Read, Store, Tx},
+    store::{Consistent, Read, Store, Tx},
     timeline,
 };
 
@@ -170,7 +170,7 @@ impl Reader {
 ///
 /// # Errors
 /// `no-such-conversation` for who has nothing to do with it.
-pub fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader, Error> {
+pub fn reader(read: &impl Consistent, conversation: u64, person: u64) -> Result<Reader, Error> {
     if groups::group(read, conversation).is_some() {
         return Ok(Reader::Member(groups::of_reader(read, conversation, person)?.1));
     }
@@ -181,7 +181,7 @@ pub fn reader(read: &impl Read, conversation: u64, person: u64) -> Result<Reader
 ///
 /// # Errors
 /// `no-such-conversation`, `no-such-message`.
-pub(crate) fn check_readable(read: &impl Read, person: u64, conversation: u64, sequence: u64) -> Result<(), Error> {
+pub(crate) fn check_readable(read: &impl Consistent, person: u64, conversation: u64, sequence: u64) -> Result<(), Error> {
     let readable = reader(read, conversation, person)?.may_read(sequence);
     let there = readable && timeline::position(read, conversation, sequence).is_some();
     if there { Ok(()) } else { Err(Code::NoSuchMessage.into()) }
@@ -214,7 +214,7 @@ pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, seque
 
 /// One message as this person may see it.
 pub fn single_for(store: &Store, journal: &dyn ReadJournal, person: u64, conversation: u64, sequence: u64) -> Option<Message> {
-    let reader = reader(store, conversation, person).ok().filter(|r| r.may_read(sequence))?;
+    let reader = reader(&store.snapshot(), conversation, person).ok().filter(|r| r.may_read(sequence))?;
     let position = timeline::position(store, conversation, sequence)?;
     let message = as_it_is_now(store, journal, conversation, position, &reader).ok().flatten()?;
     Some(Message { played: kept::has_played(store, person, conversation, sequence), ..message })

@@ -35,7 +35,7 @@ pub fn listed(
     before: u64,
     limit: usize,
 ) -> Result<(Vec<Message>, bool), Error> {
-    let reader = conversations::reader(store, conversation, account)?;
+    let reader = conversations::reader(&store.snapshot(), conversation, account)?;
     let count = store.get::<u64>(&list_key(conversation)).map_or(0, |n| *n);
     let (mut found, mut looked_at) = (Vec::new(), 0);
     for chunk in (0..=count / CHUNK).rev() {

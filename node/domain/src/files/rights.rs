@@ -193,6 +193,6 @@ impl Reference {
         if self.sequence == 0 {
             return self.author == account;
         }
-        conversations::reader(read, self.conversation, account).is_ok_and(|reader| reader.may_read(self.sequence))
+        conversations::reader(&read.moment(), self.conversation, account).is_ok_and(|reader| reader.may_read(self.sequence))
     }
 }

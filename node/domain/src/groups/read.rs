@@ -28,7 +28,7 @@ use crate::{
     delivery, directory,
     event::{Event, Recorded},
     retention,
-    store::{Key, Read, Store, Tx},
+    store::{Consistent, Key, Read, Store, Tx},
     timeline,
 };
 
@@ -85,7 +85,7 @@ impl Overview {
 ///
 /// # Errors
 /// `no-such-conversation` for who has nothing to do with it.
-pub fn overview(read: &impl Read, account: u64, conversation: u64) -> Result<Overview, startalk_protocol::Error> {
+pub fn overview(read: &impl Consistent, account: u64, conversation: u64) -> Result<Overview, startalk_protocol::Error> {
     let (group, me) = of_reader(read, conversation, account)?;
     let head = timeline::head(read, conversation);
     let waits = waiting(read, conversation).iter().find(|w| w.joins && w.account == account).map(|w| w.asked);

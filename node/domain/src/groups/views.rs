@@ -9,7 +9,10 @@ use super::{
     CHUNK, Change, Group, Log, Member, Waiting, changes_key, followed_key, group_key, id_key, log_key, members_key, persons_key,
     waiting_key,
 };
-use crate::{directory::HERE, store::Read};
+use crate::{
+    directory::HERE,
+    store::{Consistent, Read},
+};
 
 /// Members with consecutive numbers, as one value of the views: another one whenever anything of them is otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -111,7 +114,7 @@ pub fn local_members(read: &impl Read, conversation: u64) -> Vec<u64> {
 ///
 /// # Errors
 /// `no-such-conversation`.
-pub fn of_reader(read: &impl Read, conversation: u64, person: u64) -> Result<(Arc<Group>, Option<Member>), Error> {
+pub fn of_reader(read: &impl Consistent, conversation: u64, person: u64) -> Result<(Arc<Group>, Option<Member>), Error> {
     let none = || Error::from(Code::NoSuchConversation);
     let group = group(read, conversation).ok_or_else(none)?;
     let member = member_of(read, conversation, person).filter(Member::had_to_do);

@@ -33,7 +33,7 @@ fn is_request(read: &impl Read, account: u64, conversation: u64) -> bool {
 
 /// The same in one conversation.
 pub fn unread_in(store: &Store, journal: &dyn ReadJournal, account: u64, conversation: u64, max: u64) -> u64 {
-    let Ok(view) = sync::view(store, account, conversation) else { return 0 };
+    let Ok(view) = sync::view(&store.snapshot(), account, conversation) else { return 0 };
     let (head, read) = match &view {
         View::Direct(d) => (d.head, d.own_marks.read),
         View::Group(g) => (g.head, delivery::group_marks_of(store, conversation, account).read),

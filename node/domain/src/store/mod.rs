@@ -285,11 +285,50 @@ fn typed<T: Value>(value: Arc<dyn Value>) -> Option<Arc<T>> {
 
 /// Reads of views, by whoever: a snapshot, or the overlay of the batch being made.
 pub trait Read {
+    /// A look at one moment.
+    type Moment<'a>: Consistent
+    where
+        Self: 'a;
+
+    /// Everything as it is now; to be held as briefly as [`Store::snapshot`].
+    fn moment(&self) -> Self::Moment<'_>;
+
     /// The value under `key`, if there is one.
     fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>>;
 }
 
+/// Reads that all see the same moment: what is decided from two values must not have a commit between them.
+pub trait Consistent: Read {}
+
+impl Consistent for Snapshot<'_> {}
+
+impl<R: Consistent> Consistent for &R {}
+
+impl<R: Read> Read for &R {
+    type Moment<'a>
+        = R::Moment<'a>
+    where
+        Self: 'a;
+
+    fn moment(&self) -> Self::Moment<'_> {
+        (**self).moment()
+    }
+
+    fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
+        (**self).get(key)
+    }
+}
+
 impl<R: Read> Read for Arc<R> {
+    type Moment<'a>
+        = R::Moment<'a>
+    where
+        Self: 'a;
+
+    fn moment(&self) -> Self::Moment<'_> {
+        (**self).moment()
+    }
+
     fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
         (**self).get(key)
     }
@@ -302,6 +341,15 @@ pub struct Snapshot<'a> {
 }
 
 impl Read for Snapshot<'_> {
+    type Moment<'a>
+        = &'a Self
+    where
+        Self: 'a;
+
+    fn moment(&self) -> Self::Moment<'_> {
+        self
+    }
+
     fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
         match self.recent.get(key) {
             Some(slot) => slot.clone().and_then(typed),
@@ -311,6 +359,12 @@ impl Read for Snapshot<'_> {
 }
 
 impl Read for Store {
+    type Moment<'a> = Snapshot<'a>;
+
+    fn moment(&self) -> Snapshot<'_> {
+        self.snapshot()
+    }
+
     fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
         if let Some(slot) = self.recent.read().get(key) {
             return slot.clone().and_then(typed);

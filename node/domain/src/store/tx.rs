@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{Key, Map, Read, Slot, Store, Value, typed};
+use super::{Consistent, Key, Map, Read, Slot, Store, Value, typed};
 use crate::event::{Event, Recorded};
 
 /// An event that a command decided on, not yet placed in the journal.
@@ -153,7 +153,18 @@ impl Changes {
     }
 }
 
+impl Consistent for Tx<'_> {}
+
 impl Read for Tx<'_> {
+    type Moment<'a>
+        = &'a Self
+    where
+        Self: 'a;
+
+    fn moment(&self) -> Self::Moment<'_> {
+        self
+    }
+
     fn get<T: DeserializeOwned + Value>(&self, key: &Key) -> Option<Arc<T>> {
         match self.overlay.get(key) {
             Some(slot) => slot.clone().and_then(typed),

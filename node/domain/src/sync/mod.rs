@@ -19,7 +19,7 @@ use crate::{
     delivery, directory,
     event::{Event, Recorded},
     governance, groups, kept, later, stickers,
-    store::{Read, Store},
+    store::{Consistent, Read, Store},
     timeline,
 };
 
@@ -161,7 +161,7 @@ impl View {
 ///
 /// # Errors
 /// `no-such-conversation` for who has nothing to do with it.
-pub fn view(read: &impl Read, account: u64, conversation: u64) -> Result<View, Error> {
+pub fn view(read: &impl Consistent, account: u64, conversation: u64) -> Result<View, Error> {
     if groups::group(read, conversation).is_some() {
         return groups::overview(read, account, conversation).map(|g| View::Group(Box::new(g)));
     }
@@ -195,7 +195,7 @@ pub struct Overview {
 ///
 /// # Errors
 /// `no-such-conversation` for who does not take part.
-pub fn overview(read: &impl Read, account: u64, conversation: u64) -> Result<Overview, Error> {
+pub fn overview(read: &impl Consistent, account: u64, conversation: u64) -> Result<Overview, Error> {
     let direct = conversations::of_member(read, conversation, account)?;
     let other = direct.other(account);
     let head = timeline::head(read, conversation);

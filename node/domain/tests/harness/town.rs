@@ -75,7 +75,7 @@ pub fn said(node: &Node, account: u64, conversation: u64) -> Vec<String> {
 }
 
 pub fn standing(node: &Node, account: u64, conversation: u64) -> &'static str {
-    groups::overview(&node.store, account, conversation).unwrap().standing()
+    groups::overview(&node.store.snapshot(), account, conversation).unwrap().standing()
 }
 
 pub fn id_of(node: &Node, conversation: u64) -> String {

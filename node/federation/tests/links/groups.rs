@@ -247,7 +247,7 @@ fn who_leaves_while_the_home_is_away_has_left() {
     let (who, disk) = a.stop();
     let (actor, conversation, counter) = (seats[1].person.actor, seats[1].conversation, seats[1].next());
     b.run(Command::ActInGroup { actor, conversation, counter, act: GroupAct::Leave }).unwrap();
-    let standing = |node: &Node| groups::overview(&*node.views.store, actor.account, conversation).unwrap().standing();
+    let standing = |node: &Node| groups::overview(&node.views.store.snapshot(), actor.account, conversation).unwrap().standing();
     assert_eq!(standing(&b), "leaving");
     let a = Node::start(who, disk, &peers);
     until("the home has recorded it", || standing(&b) == "left");
@@ -274,7 +274,7 @@ fn whoever_asks_to_be_admitted_elsewhere_sees_that_they_wait_and_that_they_were_
     };
     let until_stands = |b: &Node, standing: &str| {
         let there = groups::by_id(&*b.views.store, &link.group).unwrap();
-        let now = || groups::overview(&*b.views.store, bob.actor.account, there).unwrap().standing();
+        let now = || groups::overview(&b.views.store.snapshot(), bob.actor.account, there).unwrap().standing();
         until(standing, || now() == standing);
     };
     let refuse = || GroupAct::Admit { user: bob.id.clone(), refuse: true };
