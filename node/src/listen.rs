@@ -1,12 +1,18 @@
 //! The accept loops: one port, and what a connection speaks decides who serves it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use startalk_federation::Federation;
 use startalk_gateway::Gateway;
 use startalk_net::{Protocol, QuicGate, ServerTls};
 use startalk_protocol::pb::trust::Endpoint;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
 
 /// How long a connection may take to send its first byte.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,10 +57,18 @@ impl Servers {
             Ok(Ok(1)) => {}
             _ => return,
         }
+        if tcp.set_nodelay(true).is_err() {
+            return;
+        }
         if first[0] != TLS_HANDSHAKE {
             return Box::pin(self.gateway.serve_http(tcp, from, false)).await;
         }
-        let accepted = match Box::pin(self.tls.accept(tcp)).await {
+        self.serve_tls(tcp, from).await;
+    }
+
+    /// A connection that begins with a TLS handshake; `from` is where its other end is.
+    pub async fn serve_tls<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, stream: S, from: IpAddr) {
+        let accepted = match Box::pin(self.tls.accept(stream)).await {
             Ok(accepted) => accepted,
             Err(reason) => return tracing::debug!(%from, ?reason, "a TLS handshake failed"),
         };
@@ -62,6 +76,7 @@ impl Servers {
             Protocol::Link => Box::pin(self.federation.accept_tls(accepted)).await,
             Protocol::Client => drop(tokio::spawn(self.gateway.serve_frames(accepted.stream, from))),
             Protocol::Http1 | Protocol::Http2 => Box::pin(self.gateway.serve_http(accepted.stream, from, true)).await,
+            Protocol::Tether => {} // which nodes do not offer
         }
     }
 
@@ -79,7 +94,7 @@ impl Servers {
                         let Ok((send, receive)) = accepted.stream.accept_bi().await else { return };
                         servers.gateway.serve_frames(tokio::io::join(receive, send), from).await;
                     }
-                    Protocol::Http1 | Protocol::Http2 => {}
+                    Protocol::Http1 | Protocol::Http2 | Protocol::Tether => {}
                 }
             });
         }

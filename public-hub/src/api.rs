@@ -20,7 +20,7 @@ use startalk_protocol::{
     Code, DomainName, Error,
     error::Language,
     limits::RECORD_BYTES_MAX,
-    trust::{DomainRecord, RECORD_MEDIA_TYPE, SignInWay},
+    trust::{DomainRecord, RECORD_MEDIA_TYPE, SignInWay, VerifiedRecord},
 };
 
 use crate::{
@@ -74,20 +74,24 @@ async fn announce(
         .await
         .map_err(|_| Error::new(Code::TooLarge).with("what", "record").with("got", "?").with("max", RECORD_BYTES_MAX))?;
     let record = DomainRecord::decode_signed(&body, now_ms)?;
+    match take(&hub, record, now_ms)? {
+        Taken::Accepted { .. } => Ok(StatusCode::OK),
+        Taken::Pending => Ok(StatusCode::ACCEPTED),
+    }
+}
+
+/// Takes an announced record into the directory, and has its name proven where that is wanted.
+///
+/// # Errors
+/// As the directory; `slow-down`.
+pub(crate) fn take(hub: &Hub, record: VerifiedRecord, now_ms: i64) -> Result<Taken, Error> {
     let domain = record.domain().clone();
     hub.0.rates.domain(&domain, record.charter().first_root_key(), now_ms)?;
     let taken = hub.0.directory.lock().announce(record, now_ms)?;
-    match taken {
-        Taken::Accepted { look_for_proof: false } => Ok(StatusCode::OK),
-        Taken::Accepted { look_for_proof: true } => {
-            hub.0.prover.ask(&domain);
-            Ok(StatusCode::OK)
-        }
-        Taken::Pending => {
-            hub.0.prover.ask(&domain);
-            Ok(StatusCode::ACCEPTED)
-        }
+    if taken != (Taken::Accepted { look_for_proof: false }) {
+        hub.0.prover.ask(&domain);
     }
+    Ok(taken)
 }
 
 fn find(hub: &Hub, asker: Asker, headers: &HeaderMap, domain: &str) -> Result<Entry, Refusal> {

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod page;
 pub mod prover;
 pub mod rate;
+pub mod relay;
 pub mod serve;
 pub mod settings;
 
@@ -20,6 +21,8 @@ use startalk_net::Discovery;
 
 pub use directory::Directory;
 pub use rate::Rates;
+pub use relay::Relay;
+use tokio::sync::watch;
 
 /// The time in milliseconds since 1970; passed in, so that tests can make it pass.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -33,6 +36,9 @@ pub(crate) struct State {
     pub(crate) rates: Rates,
     pub(crate) clock: Clock,
     pub(crate) prover: prover::Queue,
+    pub(crate) discovery: Discovery,
+    pub(crate) relay: Relay,
+    stop: watch::Receiver<bool>,
     /// Take the asker's address from X-Forwarded-For when the connection comes from this machine.
     pub(crate) behind_proxy: bool,
 }
@@ -40,13 +46,35 @@ pub(crate) struct State {
 impl Hub {
     /// A hub that knows nothing yet. Spawns the tasks that look for proofs and that forget what expired; they end with
     /// the last clone of the hub. Must be called inside a tokio runtime.
-    pub fn new(discovery: Discovery, clock: Clock, behind_proxy: bool) -> Self {
+    ///
+    /// When `stop` becomes true, tethers are told so and end.
+    pub fn new(discovery: Discovery, clock: Clock, behind_proxy: bool, relay: Relay, stop: watch::Receiver<bool>) -> Self {
         let (queue, asked) = prover::Queue::new();
-        let state = State { directory: Mutex::default(), rates: Rates::default(), clock, prover: queue, behind_proxy };
+        let state = State {
+            directory: Mutex::default(),
+            rates: Rates::default(),
+            clock,
+            prover: queue,
+            discovery: discovery.clone(),
+            relay,
+            stop,
+            behind_proxy,
+        };
         let hub = Self(Arc::new(state));
         prover::spawn(&hub, discovery, asked);
         tokio::spawn(forget(Arc::downgrade(&hub.0)));
         hub
+    }
+
+    /// Until the hub is told to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.0.stop.clone();
+        let _ = stop.wait_for(|stop| *stop).await; // an error: nobody is left who could make it so
+    }
+
+    /// What it forwards.
+    pub fn relay(&self) -> &Relay {
+        &self.0.relay
     }
 
     /// The present time of its clock.

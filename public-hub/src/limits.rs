@@ -20,6 +20,8 @@ pub const CONNECTIONS_MAX: usize = 4096;
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// From a request's headers to its answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// A forwarded TCP connection that says nothing is asked after so long whether its client is there.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// How long open requests may take when the hub is told to stop.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Names waiting for a look at their proof; when it is full, they wait for their next announcement.

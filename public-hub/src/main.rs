@@ -13,10 +13,15 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use startalk_hub::{
-    Hub, api, serve,
+    Hub,
+    relay::Relay,
+    serve,
     settings::{Args, Settings},
 };
-use startalk_net::{CertResolver, Discovery, HubUrl, Listen, ServerTls, bind_tcp};
+use startalk_net::{CertResolver, Discovery, HubUrl, Listen, Listeners, ServerTls, bind, bind_tcp};
+
+/// How often the files of the settings are looked at.
+const LOOK_FOR_CHANGES: std::time::Duration = std::time::Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -29,10 +34,15 @@ async fn main() -> anyhow::Result<()> {
     }
     let settings = args.resolve(now_ms())?;
     let discovery = Discovery::new(settings.discovery.0.clone()).map_err(|e| anyhow::anyhow!("name servers: {e}"))?;
-    let hub = Hub::new(discovery, Arc::new(now_ms), args.behind_proxy);
-    let (doors, ready) = open(&settings)?;
-    ready.print(args.json)?;
     let (stop, stopping) = tokio::sync::watch::channel(false);
+    let relay = Relay::new(&settings.names, settings.relay);
+    let hub = Hub::new(discovery, Arc::new(now_ms), args.behind_proxy, relay.clone(), stopping.clone());
+    let resolver = CertResolver::new(None, settings.https.as_ref().map(|(_, certificate)| certificate));
+    let (doors, ready) = open(&settings, &resolver)?;
+    // Before it is said that the hub is ready: who hears it may ask for a reload at once.
+    let asked = asked_to_reload()?;
+    ready.print(args.json)?;
+    tokio::spawn(reload(args, relay, resolver, asked));
     tokio::spawn(async move {
         told_to_stop().await;
         tracing::info!("stopping");
@@ -41,8 +51,42 @@ async fn main() -> anyhow::Result<()> {
         std::future::pending::<()>().await;
         drop(stop);
     });
-    serve::serve(doors, api::router(hub), stopping).await;
+    serve::serve(doors, hub, stopping).await;
     Ok(())
+}
+
+/// SIGHUP, where there is such a thing.
+#[cfg(unix)]
+fn asked_to_reload() -> std::io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+}
+
+/// Reads the settings again when it is asked to, and when one of their files has changed; what is wrong is said, and all
+/// stays as it was.
+async fn reload(args: Args, relay: Relay, resolver: Arc<CertResolver>, mut asked: tokio::signal::unix::Signal) {
+    let changed = || args.watched().iter().map(|f| std::fs::metadata(f).and_then(|m| m.modified()).ok()).collect::<Vec<_>>();
+    let mut known = changed();
+    loop {
+        if tokio::time::timeout(LOOK_FOR_CHANGES, asked.recv()).await.is_err() && changed() == known {
+            continue;
+        }
+        known = changed();
+        match args.resolve(now_ms()) {
+            Err(error) => tracing::error!("settings not read again, all stays as it was: {error:#}"),
+            Ok(settings) => {
+                relay.reconfigure(&settings.names, settings.relay);
+                // One that was made at the start has no file, and is not made anew.
+                if let Some((_, certificate)) = settings.https.filter(|_| certificate_has_a_file(&args)) {
+                    resolver.replace_web(&certificate);
+                }
+                tracing::info!("settings read again");
+            }
+        }
+    }
+}
+
+fn certificate_has_a_file(args: &Args) -> bool {
+    args.watched().len() > usize::from(args.config.is_some())
 }
 
 /// Where it listens.
@@ -51,12 +95,16 @@ struct Ready {
     hub_url: String,
 }
 
-fn open(settings: &Settings) -> anyhow::Result<(Vec<serve::Door>, Ready)> {
+fn open(settings: &Settings, resolver: &Arc<CertResolver>) -> anyhow::Result<(Vec<serve::Door>, Ready)> {
     let (mut doors, mut listening, mut hub_url) = (Vec::new(), Vec::new(), None);
     if let Some((listen, certificate)) = &settings.https {
-        let (listener, address) = bind_tcp(*listen).context("--listen")?;
-        let tls = ServerTls::new(&CertResolver::new(None, Some(certificate)), false).context("TLS")?;
-        doors.push(serve::Door { listener, tls: Some(tls) });
+        let tls = ServerTls::of_hub(resolver).context("TLS")?;
+        let mut quic = tls.quic().context("QUIC")?;
+        let mut transport = startalk_tether::transport();
+        transport.max_concurrent_bidi_streams(1_u32.into()); // a node opens one, to speak of its tether
+        quic.transport_config(Arc::new(transport));
+        let Listeners { tcp, quic, address, .. } = bind(*listen, Some(quic)).context("--listen")?;
+        doors.push(serve::Door { listener: tcp, tls: Some(tls), quic: Some(quic) });
         let host = settings.name.clone().unwrap_or_else(|| shown(address.ip()));
         let url = format!("https://{}:{}", bracketed(&host), address.port());
         hub_url = Some(
@@ -67,7 +115,7 @@ fn open(settings: &Settings) -> anyhow::Result<(Vec<serve::Door>, Ready)> {
     }
     if let Some(http) = settings.http {
         let (listener, address) = bind_tcp(Listen::Address(http)).context("--http")?;
-        doors.push(serve::Door { listener, tls: None });
+        doors.push(serve::Door { listener, tls: None, quic: None });
         let url = format!("http://{address}");
         if hub_url.is_none() {
             hub_url = Some(HubUrl::new(&url, None).map_err(|e| anyhow::anyhow!("--http {address}: {e}"))?);

@@ -63,13 +63,13 @@ impl Rates {
 
 /// An address as far as it tells people apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Asker {
+pub(crate) enum Asker {
     V4([u8; 4]),
     V6([u8; 8]),
 }
 
 impl Asker {
-    fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::V4(v4.octets()),
             IpAddr::V6(v6) => {

@@ -9,7 +9,8 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use startalk_net::ServerTls;
+use startalk_net::{Prefixed, Protocol, QuicGate, ServerTls, server::HANDSHAKE_TIMEOUT};
+use startalk_tether::{Control, Io};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -18,8 +19,10 @@ use tokio::{
 };
 
 use crate::{
-    api::Asker,
-    limits::{CONNECTIONS_MAX, HEADER_TIMEOUT, STOP_TIMEOUT},
+    Hub,
+    api::{self, Asker},
+    limits::{CONNECTIONS_MAX, HEADER_TIMEOUT, KEEP_ALIVE, STOP_TIMEOUT},
+    relay::{self, hello},
 };
 
 /// One listening socket; with TLS, or plain.
@@ -28,20 +31,31 @@ pub struct Door {
     pub listener: TcpListener,
     /// Absent on loopback only, which `settings` sees to.
     pub tls: Option<ServerTls>,
+    /// For tethers; on the same port.
+    pub quic: Option<quinn::Endpoint>,
 }
 
 /// Serves on every door until `stop` becomes true; then lets open requests finish for a few seconds.
-pub async fn serve(doors: Vec<Door>, router: Router, stop: watch::Receiver<bool>) {
+pub async fn serve(doors: Vec<Door>, hub: Hub, stop: watch::Receiver<bool>) {
+    let serving = Serving { router: api::router(hub.clone()), stop };
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut accepting = JoinSet::new();
     for door in doors {
-        accepting.spawn(accept(door, router.clone(), room.clone(), stop.clone()));
+        accepting.spawn(accept(door, hub.clone(), serving.clone(), room.clone()));
     }
     while accepting.join_next().await.is_some() {}
 }
 
-async fn accept(door: Door, router: Router, room: Arc<Semaphore>, mut stop: watch::Receiver<bool>) {
-    let mut connections = JoinSet::new();
+/// What answers HTTP, and until when.
+#[derive(Clone)]
+struct Serving {
+    router: Router,
+    stop: watch::Receiver<bool>,
+}
+
+async fn accept(door: Door, hub: Hub, serving: Serving, room: Arc<Semaphore>) {
+    let (mut connections, mut stop) = (JoinSet::new(), serving.stop.clone());
+    let tethers = door.quic.clone().map(|endpoint| tokio::spawn(accept_quic(endpoint, hub.clone())));
     loop {
         // Waits for room first: what cannot be served stays in the system's queue.
         let Ok(permit) = room.clone().acquire_owned().await else { return };
@@ -52,11 +66,7 @@ async fn accept(door: Door, router: Router, room: Arc<Semaphore>, mut stop: watc
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, from)) => {
-                let (router, tls, stop) = (router.clone(), door.tls.clone(), stop.clone());
-                connections.spawn(async move {
-                    connection(stream, from, tls, router, stop).await;
-                    drop(permit);
-                });
+                connections.spawn(connection(stream, from, door.tls.clone(), hub.clone(), serving.clone(), permit));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: give others time to close.
@@ -66,30 +76,71 @@ async fn accept(door: Door, router: Router, room: Arc<Semaphore>, mut stop: watc
         }
     }
     drop(door.listener);
+    if let Some(tethers) = tethers {
+        tethers.abort();
+    }
     let finish = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_TIMEOUT, finish).await.is_err() {
         tracing::info!(open = connections.len(), "connections cut off");
     }
+    if let Some(endpoint) = door.quic {
+        endpoint.close(0_u32.into(), b"stopping");
+    }
 }
 
-async fn connection(stream: TcpStream, from: SocketAddr, tls: Option<ServerTls>, router: Router, stop: watch::Receiver<bool>) {
-    match tls {
-        None => http(stream, from, router, stop).await,
-        // A failed handshake is the caller's affair; there are many, and nothing to do about them.
-        Some(tls) => {
-            if let Ok(accepted) = tls.accept(stream).await {
-                http(accepted.stream, from, router, stop).await;
+/// What a connection holds while it is served here, and not while it is forwarded.
+type Room = tokio::sync::OwnedSemaphorePermit;
+
+async fn connection(mut stream: TcpStream, from: SocketAddr, tls: Option<ServerTls>, hub: Hub, serving: Serving, room: Room) {
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return http(stream, from, serving).await };
+    // A failed handshake is the caller's affair; there are many, and nothing to do about them.
+    let Ok(Ok((first, name))) = tokio::time::timeout(HANDSHAKE_TIMEOUT, hello::read(&mut stream)).await else { return };
+    let stream_from_its_beginning = |stream| Prefixed::new(first, stream);
+    if let Some(name) = name
+        && let Some(node) = hub.0.relay.of(&name)
+    {
+        drop(room);
+        keep_alive(&stream);
+        return hub.0.relay.forward(node, stream_from_its_beginning(stream), from.ip().to_canonical(), name).await;
+    }
+    if let Ok(accepted) = Box::pin(tls.accept(stream_from_its_beginning(stream))).await {
+        match accepted.protocol {
+            Protocol::Tether => {
+                drop(room);
+                let control = Control::new(Box::new(accepted.stream) as Box<dyn Io>);
+                relay::serve(hub, control, accepted.peer_key, from, None).await;
             }
+            _ => http(accepted.stream, from, serving).await,
         }
     }
 }
 
-async fn http(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    from: SocketAddr,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) {
+/// What is forwarded may be silent for long, and whoever is gone is to be noticed.
+fn keep_alive(stream: &TcpStream) {
+    let settings = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
+    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&settings); // without, it is noticed later
+}
+
+/// Takes in tethers over QUIC, until the endpoint closes.
+async fn accept_quic(endpoint: quinn::Endpoint, hub: Hub) {
+    let gate = QuicGate::default();
+    while let Some(handshake) = gate.next(&endpoint).await {
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            let Ok(accepted) = handshake.finish().await else { return };
+            let (connection, key) = (accepted.stream, accepted.peer_key);
+            let from = connection.remote_address();
+            let Ok(Ok((send, receive))) = tokio::time::timeout(HANDSHAKE_TIMEOUT, connection.accept_bi()).await else { return };
+            let control = Control::new(Box::new(tokio::io::join(receive, send)) as Box<dyn Io>);
+            relay::serve(hub, control, key, from, Some(connection.clone())).await;
+            connection.close(0_u32.into(), b"");
+        });
+    }
+}
+
+async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, from: SocketAddr, serving: Serving) {
+    let Serving { router, mut stop } = serving;
     let service = TowerToHyperService::new(router.layer(Extension(Asker(from))));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

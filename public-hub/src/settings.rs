@@ -7,13 +7,21 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serde::Deserialize;
 use startalk_net::{DiscoveryConfig, Listen, WebCertificate};
+
+use crate::relay::Limits;
 
 /// startalk-hub: the public hub of Startalk. Answers "where is domain X?", hands clients their navigation, lists domains
 /// that asked for it. Keeps everything in memory and nothing on disk.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "startalk-hub", version)]
 pub struct Args {
+    /// Settings file (TOML): names, certificate, key, pin, [relay]. What stands here as well goes before it. Read again on
+    /// SIGHUP, and when it or the certificate changes
+    #[arg(long, env = "STARTALK_HUB_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Where to serve HTTPS: a port (every address), or an address with a port. 0 picks a free port
     #[arg(long, env = "STARTALK_HUB_LISTEN", value_name = "PORT|ADDRESS:PORT")]
     pub listen: Option<Listen>,
@@ -64,9 +72,53 @@ pub struct Args {
     pub json: bool,
 }
 
+/// What the file may say.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    names: Vec<String>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    pin: bool,
+    relay: FileLimits,
+}
+
+/// Limits of forwarding; those left out are as they are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileLimits {
+    tethers: Option<usize>,
+    tethers_per_address: Option<usize>,
+    connections: Option<usize>,
+    connections_per_domain: Option<usize>,
+    connections_per_address: Option<usize>,
+    mbit_per_second_per_domain: Option<u64>,
+}
+
+impl FileLimits {
+    fn resolve(&self) -> anyhow::Result<Limits> {
+        let usual = Limits::default();
+        let limits = Limits {
+            tethers: self.tethers.unwrap_or(usual.tethers),
+            tethers_per_address: self.tethers_per_address.unwrap_or(usual.tethers_per_address),
+            connections: self.connections.unwrap_or(usual.connections),
+            connections_per_domain: self.connections_per_domain.unwrap_or(usual.connections_per_domain),
+            connections_per_address: self.connections_per_address.unwrap_or(usual.connections_per_address),
+            bytes_per_second: self.mbit_per_second_per_domain.map_or(usual.bytes_per_second, |m| m.saturating_mul(125_000)),
+        };
+        let most = 1_000_000;
+        ensure!(limits.tethers <= most && limits.connections <= most, "[relay]: expected at most {most} tethers and connections");
+        Ok(limits)
+    }
+}
+
 /// Checked and resolved.
 #[derive(Debug)]
 pub struct Settings {
+    /// How much is forwarded.
+    pub relay: Limits,
+    /// Names and addresses of the hub.
+    pub names: Vec<String>,
     /// HTTPS, with its certificate.
     pub https: Option<(Listen, WebCertificate)>,
     /// Plain HTTP.
@@ -94,6 +146,28 @@ impl Args {
     /// # Errors
     /// In words, what is wrong with which option.
     pub fn resolve(&self, now_ms: i64) -> anyhow::Result<Settings> {
+        let file = self.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let mut whole = self.clone();
+        if whole.names.is_empty() {
+            whole.names = file.names;
+        }
+        if whole.certificate.is_none() {
+            (whole.certificate, whole.key, whole.pin) = (file.certificate, file.key, whole.pin || file.pin);
+            ensure!(whole.certificate.is_some() == whole.key.is_some(), "certificate and key go together");
+        }
+        whole.check(file.relay.resolve()?, now_ms)
+    }
+
+    /// The files that are read again when they change.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let file = self.config.as_deref().and_then(|f| read_file(f).ok()).unwrap_or_default();
+        [self.config.clone(), self.certificate.clone(), self.key.clone(), file.certificate, file.key]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn check(&self, relay: Limits, now_ms: i64) -> anyhow::Result<Settings> {
         ensure!(
             self.listen.is_some() || self.http.is_some(),
             "nowhere to listen: give --listen (HTTPS) or --http (plain, loopback only)"
@@ -121,7 +195,8 @@ impl Args {
             ..DiscoveryConfig::default()
         };
         let (name, fingerprint) = (self.names.first().cloned(), self.certificate.is_none() || self.pin);
-        Ok(Settings { https, http: self.http, name, fingerprint, discovery: DiscoveryConfigDebug(discovery) })
+        let names = self.names.clone();
+        Ok(Settings { relay, names, https, http: self.http, name, fingerprint, discovery: DiscoveryConfigDebug(discovery) })
     }
 
     fn web_certificate(&self, listen: Listen, now_ms: i64) -> anyhow::Result<WebCertificate> {
@@ -164,6 +239,11 @@ impl Args {
     }
 }
 
+fn read_file(path: &std::path::Path) -> anyhow::Result<File> {
+    let read = || -> anyhow::Result<File> { Ok(toml::from_str(&std::fs::read_to_string(path)?)?) };
+    read().with_context(|| format!("--config {}", path.display()))
+}
+
 fn write_new(file: &PathBuf, text: &str, secret: bool) -> anyhow::Result<()> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();
@@ -200,5 +280,28 @@ mod tests {
         check(&["--listen", "0", "--certificate", "no.pem", "--key", "no.pem"], "reading no.pem");
         check(&["--http", "127.0.0.1:0", "--extra-roots", "no.pem"], "--extra-roots no.pem");
         assert!(Args::try_parse_from(["startalk-hub", "--listen", "0", "--certificate", "only.pem"]).is_err());
+        check(&["--listen", "0", "--config", "no.toml"], "--config no.toml");
+    }
+
+    #[test]
+    fn a_file_says_what_may_change_while_the_hub_runs() {
+        startalk_net::install_crypto();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hub.toml");
+        let resolve = |text: &str, more: &[&str]| {
+            std::fs::write(&file, text).unwrap();
+            let all = [&["startalk-hub", "--listen", "0", "--config", file.to_str().unwrap()], more].concat();
+            Args::try_parse_from(all).unwrap().resolve(1_800_000_000_000)
+        };
+        let said = resolve("names = [\"hub.example\"]\n[relay]\ntethers = 7\nmbit_per_second_per_domain = 8\n", &[]).unwrap();
+        assert_eq!((said.names[0].as_str(), said.relay.tethers, said.relay.bytes_per_second), ("hub.example", 7, 1_000_000));
+        assert_eq!(said.relay.connections, Limits::default().connections);
+        assert_eq!(resolve("names = [\"a.example\"]", &["--name", "b.example"]).unwrap().names, ["b.example"]);
+        for (wrong, words) in
+            [("nmaes = []", "nmaes"), ("certificate = \"a.pem\"", "go together"), ("[relay]\ntethers = 9999999", "at most")]
+        {
+            let error = format!("{:#}", resolve(wrong, &[]).unwrap_err());
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use startalk_hub::{Hub, api, limits, serve};
+use startalk_hub::{Hub, Relay, api, limits, relay::Limits, serve};
 use startalk_net::{
     AddressGuard, Discovery, DiscoveryConfig, HubClient, HubUrl, Listen, Names, bind_tcp,
     discovery::Peer,
@@ -98,10 +98,11 @@ async fn hub_with(config: DiscoveryConfig, behind_proxy: bool) -> Running {
     startalk_net::install_crypto();
     let clock = Arc::new(AtomicI64::new(START));
     let read = clock.clone();
-    let hub = Hub::new(discovery(config), Arc::new(move || read.load(Ordering::Relaxed)), behind_proxy);
     let (listener, address) = bind_tcp(Listen::Address("127.0.0.1:0".parse().unwrap())).unwrap();
     let (stop, stopping) = tokio::sync::watch::channel(false);
-    let served = tokio::spawn(serve::serve(vec![serve::Door { listener, tls: None }], api::router(hub), stopping));
+    let relay = Relay::new(&[], Limits::default());
+    let hub = Hub::new(discovery(config), Arc::new(move || read.load(Ordering::Relaxed)), behind_proxy, relay, stopping.clone());
+    let served = tokio::spawn(serve::serve(vec![serve::Door { listener, tls: None, quic: None }], hub, stopping));
     let client = HubClient::new(Names::system(), Vec::new(), Duration::from_secs(5));
     Running { url: format!("http://{address}").parse().unwrap(), address, clock, client, stop, served }
 }

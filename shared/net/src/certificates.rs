@@ -197,5 +197,10 @@ impl ResolvesServerCert for CertResolver {
 
 /// Whether the client offers one of Startalk's own protocols; they go before HTTP in every server's order.
 pub(crate) fn asks_for_startalk(hello: &ClientHello<'_>) -> bool {
-    hello.alpn().is_some_and(|mut offered| offered.any(|p| [ALPN_LINK, ALPN_CLIENT, ALPN_CLIENT_HTTP].contains(&p)))
+    asks_for(hello, &[ALPN_LINK, ALPN_CLIENT, ALPN_CLIENT_HTTP])
+}
+
+/// Whether the client offers one of these.
+pub(crate) fn asks_for(hello: &ClientHello<'_>, protocols: &[&[u8]]) -> bool {
+    hello.alpn().is_some_and(|mut offered| offered.any(|p| protocols.contains(&p)))
 }

@@ -81,11 +81,23 @@ pub async fn connect_tls(what: &Connect<'_>) -> Result<TlsConnection, ConnectErr
 /// # Errors
 /// Every attempt with its reason.
 pub async fn connect_quic(endpoint: &quinn::Endpoint, what: &Connect<'_>) -> Result<QuicConnection, ConnectError> {
+    connect_quic_with(endpoint, what, transport()).await
+}
+
+/// As [`connect_quic`], with other settings of the connection.
+///
+/// # Errors
+/// Every attempt with its reason.
+pub async fn connect_quic_with(
+    endpoint: &quinn::Endpoint,
+    what: &Connect<'_>,
+    transport: quinn::TransportConfig,
+) -> Result<QuicConnection, ConnectError> {
     let failed = |reason| ConnectError::of(what.server_name, reason);
     let config = client_config(&what.verify, what.alpn, what.certificate).map_err(|e| failed(Reason::of_tls(&e)))?;
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(config).map_err(|e| failed(Reason::Tls(e.to_string())))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(transport()));
+    config.transport_config(Arc::new(transport));
     let (endpoint, name) = (endpoint.clone(), what.server_name.to_owned());
     race(what, move |address| quic_attempt(endpoint.clone(), address, name.clone(), config.clone())).await
 }

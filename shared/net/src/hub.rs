@@ -8,7 +8,12 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 use bytes::Bytes;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use rustls::pki_types::CertificateDer;
-use startalk_protocol::{Code, DomainName, Error, error::Language, limits::RECORD_BYTES_MAX, trust::RECORD_MEDIA_TYPE};
+use startalk_protocol::{
+    Code, DomainName, Error,
+    error::Language,
+    limits::RECORD_BYTES_MAX,
+    trust::{Endpoint, RECORD_MEDIA_TYPE},
+};
 
 use crate::{
     AddressGuard, Names, Verify,
@@ -37,6 +42,31 @@ impl HubUrl {
         let mut hub: Self = base.parse()?;
         hub.certificate = hub.certificate.or(certificate);
         Ok(hub)
+    }
+
+    /// Its host, without brackets.
+    pub fn host(&self) -> &str {
+        let host = self.base.host().unwrap_or_default();
+        host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// Where it listens.
+    pub fn endpoint(&self) -> Endpoint {
+        let usual = if self.is_plain() { 80 } else { 443 };
+        Endpoint { host: self.host().to_owned(), port: self.base.port_u16().unwrap_or(usual).into() }
+    }
+
+    /// Whether it is spoken to without TLS.
+    pub fn is_plain(&self) -> bool {
+        self.base.scheme_str() == Some("http")
+    }
+
+    /// How it is known; `extra_roots` are trusted besides the public web's.
+    pub fn verify(&self, extra_roots: &[CertificateDer<'static>]) -> Verify {
+        match self.certificate {
+            Some(hash) => Verify::CertificateHash(hash),
+            None => Verify::Web { extra_roots: extra_roots.to_vec() },
+        }
     }
 
     fn at(&self, path: &str) -> Result<Uri, HttpError> {
@@ -168,10 +198,7 @@ impl HubClient {
     }
 
     fn verify(&self, hub: &HubUrl) -> Verify {
-        match hub.certificate {
-            Some(hash) => Verify::CertificateHash(hash),
-            None => Verify::Web { extra_roots: self.extra_roots.clone() },
-        }
+        hub.verify(&self.extra_roots)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod hub;
 pub mod link_stream;
 pub mod listen;
 pub mod names;
+pub mod prefixed;
 pub mod reason;
 pub mod server;
 #[cfg(test)]
@@ -23,13 +24,14 @@ mod tests;
 pub mod verify;
 
 pub use certificates::{CertResolver, LinkCertificate, RootCertificate, WebCertificate, roots_from_pem};
-pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_tls};
+pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_quic_with, connect_tls};
 pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use guard::AddressGuard;
 pub use hub::{HubClient, HubUrl};
 pub use link_stream::LinkStream;
 pub use listen::{Listen, Listeners, bind, bind_tcp, client_endpoint};
 pub use names::Names;
+pub use prefixed::Prefixed;
 pub use reason::{Attempt, ConnectError, Reason};
 pub use server::{Accepted, Protocol, QuicGate, ServerTls};
 pub use verify::{Verify, peer_key, quic_peer_key};
@@ -41,6 +43,8 @@ pub const ALPN_LINK: &[u8] = b"startalk-link/1";
 /// ALPN of HTTP/1.1 for Startalk's own programs: the other side shows its link certificate, so that it is known by the same key
 /// as on [`ALPN_CLIENT`]. TLS only.
 pub const ALPN_CLIENT_HTTP: &[u8] = b"startalk-http/1";
+/// ALPN between a node that cannot be reached and a hub that forwards to it, on QUIC and TLS.
+pub const ALPN_TETHER: &[u8] = b"startalk-tether/1";
 /// ALPN of HTTP/1.1, and so of WebSocket.
 pub const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// ALPN of HTTP/2.

@@ -14,12 +14,12 @@ use std::{
 };
 
 use rustls::{ServerConfig, server::Acceptor};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
-    ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_HTTP1, ALPN_HTTP2, ALPN_LINK, CertResolver,
-    certificates::asks_for_startalk,
+    ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_HTTP1, ALPN_HTTP2, ALPN_LINK, ALPN_TETHER, CertResolver,
+    certificates::{asks_for, asks_for_startalk},
     provider,
     reason::Reason,
     verify::{AnyLinkKey, peer_key, quic_peer_key},
@@ -57,6 +57,8 @@ pub enum Protocol {
     Link,
     /// `startalk/1`: a Startalk client.
     Client,
+    /// `startalk-tether/1`: a node that wants connections forwarded to it, at a hub.
+    Tether,
     /// HTTP/2.
     Http2,
     /// HTTP/1.1 (of Startalk's own programs, `startalk-http/1`, too), or no ALPN at all.
@@ -68,6 +70,7 @@ impl Protocol {
         match alpn {
             Some(p) if p == ALPN_LINK => Self::Link,
             Some(p) if p == ALPN_CLIENT => Self::Client,
+            Some(p) if p == ALPN_TETHER => Self::Tether,
             Some(p) if p == ALPN_HTTP2 => Self::Http2,
             _ => Self::Http1,
         }
@@ -99,6 +102,18 @@ impl ServerTls {
     /// # Errors
     /// If rustls refuses the combination, which it has no reason to.
     pub fn new(resolver: &Arc<CertResolver>, http2: bool) -> Result<Self, rustls::Error> {
+        Self::speaking(resolver, http2, &[ALPN_LINK, ALPN_CLIENT, ALPN_CLIENT_HTTP], &[ALPN_LINK, ALPN_CLIENT])
+    }
+
+    /// As [`new`](Self::new), for a hub: tethers, and HTTP. It shows its web certificate to both.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_hub(resolver: &Arc<CertResolver>) -> Result<Self, rustls::Error> {
+        Self::speaking(resolver, false, &[ALPN_TETHER], &[ALPN_TETHER])
+    }
+
+    fn speaking(resolver: &Arc<CertResolver>, http2: bool, tls: &[&[u8]], quic: &[&[u8]]) -> Result<Self, rustls::Error> {
         let native = |alpn: &[&[u8]]| -> Result<ServerConfig, rustls::Error> {
             let mut config = ServerConfig::builder_with_provider(provider())
                 .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -115,25 +130,21 @@ impl ServerTls {
             .with_no_client_auth()
             .with_cert_resolver(resolver.clone());
         web.alpn_protocols = if http2 { vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()] } else { vec![ALPN_HTTP1.to_vec()] };
-        Ok(Self {
-            startalk: Arc::new(native(&[ALPN_LINK, ALPN_CLIENT, ALPN_CLIENT_HTTP])?),
-            web: Arc::new(web),
-            quic: Arc::new(native(&[ALPN_LINK, ALPN_CLIENT])?),
-        })
+        Ok(Self { startalk: Arc::new(native(tls)?), web: Arc::new(web), quic: Arc::new(native(quic)?) })
     }
 
-    /// Takes one TCP connection through its handshake.
+    /// Takes one connection through its handshake.
     ///
     /// # Errors
     /// Why there is no connection; after [`HANDSHAKE_TIMEOUT`], [`Reason::TimedOut`].
-    pub async fn accept(&self, tcp: TcpStream) -> Result<Accepted<TlsStream<TcpStream>>, Reason> {
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Result<Accepted<TlsStream<S>>, Reason> {
         let handshake = async {
-            tcp.set_nodelay(true)?;
-            let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
-            let config = if asks_for_startalk(&start.client_hello()) { &self.startalk } else { &self.web };
-            start.into_stream(config.clone()).await
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            let hello = start.client_hello();
+            let ours = asks_for_startalk(&hello) || asks_for(&hello, &[ALPN_TETHER]);
+            start.into_stream(if ours { &self.startalk } else { &self.web }.clone()).await
         };
-        let stream: io::Result<TlsStream<TcpStream>> =
+        let stream: io::Result<TlsStream<S>> =
             tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(|_| Reason::TimedOut)?;
         let stream = stream.map_err(|e| Reason::of_io(&e))?;
         let connection = stream.get_ref().1;

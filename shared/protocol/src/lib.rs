@@ -38,4 +38,7 @@ pub mod pb {
     pub mod group {
         include!(concat!(env!("OUT_DIR"), "/startalk.group.rs"));
     }
+    pub mod tether {
+        include!(concat!(env!("OUT_DIR"), "/startalk.tether.rs"));
+    }
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 /// What domains say to each other. A node's own journal and its clients are no part of the specification.
-const FILES: [&str; 4] = ["content", "group", "link", "trust"];
+const FILES: [&str; 5] = ["content", "group", "link", "tether", "trust"];
 
 #[test]
 fn the_specification_has_the_messages_that_the_code_compiles() {

@@ -195,6 +195,13 @@ impl Discovery {
         Err(NotFound { steps: search.steps })
     }
 
+    /// Whether DNS, secured or not, names a root key of this record for its domain: no proof of anything, but as much as a
+    /// public certificate authority asks for.
+    pub async fn is_named_by_dns(&self, record: &VerifiedRecord) -> bool {
+        let text = self.0.dns.root_text(record.domain()).await;
+        text.is_ok_and(|text| proof::names(&text, record.charter()))
+    }
+
     /// Which addresses a link to `domain` may go to: every one for a configured peer, whom the administrator vouches for;
     /// for others as configured.
     pub fn guard(&self, domain: &DomainName) -> AddressGuard {

@@ -115,14 +115,25 @@ pub fn judge(record: &VerifiedRecord, evidence: &Evidence<'_>) -> Verdict {
     if charter.domain().is_key_name() {
         return Verdict::Proven(Proof::KeyName);
     }
-    let agrees =
-        |values: &[String]| values.iter().filter_map(|v| v.parse().ok()).any(|f: Fingerprint| names_a_root_key(&f, charter));
+    let agrees = |values: &[String]| agrees(values, charter);
     match evidence.text {
         RootText::Secure(values) if agrees(values) => Verdict::Proven(Proof::DnsSec),
         RootText::Secure(values) | RootText::Unsigned(values) if !agrees(values) => Verdict::Contradicted(Contradiction::DnsText),
         _ if evidence.from_well_known => Verdict::Proven(Proof::WellKnown),
         _ => Verdict::Unproven,
     }
+}
+
+/// Whether the text names a root key in the charter's line of succession.
+pub(super) fn names(text: &RootText, charter: &VerifiedCharter) -> bool {
+    match text {
+        RootText::Absent => false,
+        RootText::Unsigned(values) | RootText::Secure(values) => agrees(values, charter),
+    }
+}
+
+fn agrees(values: &[String], charter: &VerifiedCharter) -> bool {
+    values.iter().filter_map(|v| v.parse().ok()).any(|f: Fingerprint| names_a_root_key(&f, charter))
 }
 
 /// Whether the fingerprint is of a root key in the line of succession. Any of them: an owner whose first key was stolen
