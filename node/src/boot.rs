@@ -17,7 +17,9 @@ use startalk_domain::{
 use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timings};
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
-use startalk_net::{AddressGuard, CertResolver, Discovery, DiscoveryConfig, Listen, Listeners, ServerTls, WebCertificate, bind};
+use startalk_net::{
+    AddressGuard, CertResolver, Discovery, DiscoveryConfig, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind,
+};
 use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
 use startalk_search::Search;
 use startalk_sequencer::{Handle, Sequencer};
@@ -44,6 +46,7 @@ use crate::{
     sign_in::Ways,
     space::wait_for_space,
     store, swap,
+    tether::{Tethers, address_under},
     timers::Timers,
     told::{Told, url},
     words::say,
@@ -216,8 +219,17 @@ impl Node {
         let resolver = CertResolver::new(Some(&link_certificate), None);
         let tls = ServerTls::new(&resolver, true)?;
         let listeners = listen(&settings, &tls, language)?;
-        let endpoints = if settings.public.is_empty() { endpoints_of(listeners.address) } else { settings.public.clone() };
-        let (web, self_made) = web_certificate(&folder, &settings, &domain, &endpoints)?;
+        let direct = if settings.public.is_empty() { endpoints_of(listeners.address) } else { settings.public.clone() };
+        let first_root = keys.0.first_root_key();
+        let addresses: Vec<Endpoint> = settings.via.iter().filter_map(|hub| address_under(hub, &first_root)).collect();
+        let (web, self_made) = web_certificate(&folder, &settings, &domain, &[&direct[..], &addresses].concat())?;
+        // Direct first: whoever gets through there leaves the hub alone.
+        let endpoints: Vec<Endpoint> = direct.iter().cloned().chain(settings.via.iter().map(HubUrl::endpoint)).collect();
+        let for_people = match (settings.public.first(), settings.via.first()) {
+            (None, Some(hub)) if !domain.is_key_name() => Some(Endpoint { host: domain.to_string(), port: hub.endpoint().port }),
+            (None, Some(_)) => addresses.first().cloned(),
+            _ => None,
+        };
         resolver.replace_web(&web);
         let discovery = Discovery::new(DiscoveryConfig {
             peers: settings.peers.iter().cloned().collect::<BTreeMap<_, _>>(),
@@ -227,7 +239,7 @@ impl Node {
             ..DiscoveryConfig::default()
         })
         .map_err(|reason| anyhow::anyhow!("DNS: {}", reason.words(language)))?;
-        let public_url = endpoints.first().map_or_else(String::new, |e| url("https", e));
+        let public_url = for_people.as_ref().or(endpoints.first()).map_or_else(String::new, |e| url("https", e));
         let called = governance::realm(&*views.store).display_name.clone();
         let ways = Ways::new(&settings.providers, &settings.directories, discovery.names(), &domain, &public_url, &called)?;
         let identity = Identity::new(keys.0, keys.1, &shows(&views, &endpoints, &ways.told))?;
@@ -370,12 +382,17 @@ impl Node {
         let runtime = tokio::runtime::Handle::current();
         backend.files = Arc::new(move || Some(runtime.block_on(media_seen.examine())));
         backend.metrics = Arc::new(move || Some(seen.page()));
+        let tethers_slot: Arc<OnceLock<Tethers>> = Arc::default();
+        let tethers = tethers_slot.clone();
+        backend.tethers = Arc::new(move || tethers.get().map(Tethers::standing).unwrap_or_default());
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
         gateway.serve_below(admin::http::BASE, admin::http::router(backend.clone()));
 
         let servers = Servers { gateway: gateway.clone(), federation: federation.clone(), tls };
         let Listeners { tcp, quic, port, address } = listeners;
         tokio::spawn(servers.clone().accept_tcp(tcp));
+        let tethers = Tethers::start(&settings.via, discovery.names(), &quic, &identity, &servers);
+        let _ = tethers_slot.set(tethers); // set once
         tokio::spawn(servers.accept_quic(quic.clone()));
         for hub in settings.hubs.iter().cloned() {
             tokio::spawn(announce::announce(discovery.clone(), hub, identity.clone()));
@@ -570,6 +587,7 @@ fn backend(
         pushes: Arc::new(|| None),
         files: Arc::new(|| None),
         endpoints: Arc::new(move || addresses.clone()),
+        tethers: Arc::new(Vec::new),
         restart: None,
         listened: String::new(),
         directories: Directories::default(),

@@ -47,6 +47,9 @@ pub struct Raw {
     /// A hub to announce to and to ask; may be repeated / 要公告和查询的枢纽，可重复
     #[arg(long = "hub", env = "STARTALK_HUBS", value_name = "URL", value_delimiter = ',')]
     pub hubs: Vec<String>,
+    /// A hub through which this node is reached, if it cannot be reached directly; may be repeated / 无法被直接访问时，经由此枢纽转发，可重复
+    #[arg(long, env = "STARTALK_VIA", value_name = "URL", value_delimiter = ',')]
+    pub via: Vec<String>,
     /// Where a domain is: name=host:port[#root key fingerprint]; may be repeated / 指定某个域的位置，可重复
     #[arg(long = "peer", env = "STARTALK_PEERS", value_name = "DOMAIN=HOST:PORT", value_delimiter = ',')]
     pub peers: Vec<String>,
@@ -108,6 +111,7 @@ impl Raw {
             listen: self.listen.or(file.listen),
             public: list(self.public, file.public),
             hubs: list(self.hubs, file.hubs),
+            via: list(self.via, file.via),
             peers: list(self.peers, file.peers),
             name_servers: list(self.name_servers, file.name_servers),
             cert: self.cert.or(file.cert),
@@ -158,11 +162,19 @@ impl Raw {
             (None, None) => None,
             _ => bail!("--cert and --key go together / --cert 与 --key 必须同时给出"),
         };
+        let via = each(&self.via, "--via", hub_with_tls)?;
+        let mut hubs = each(&self.hubs, "--hub", |t| Ok(t.parse::<HubUrl>()?))?;
+        for hub in &via {
+            if !hubs.contains(hub) {
+                hubs.push(hub.clone());
+            }
+        }
         Ok(Settings {
             domain,
             listen,
             public: each(&self.public, "--public", endpoint)?,
-            hubs: each(&self.hubs, "--hub", |t| Ok(t.parse::<HubUrl>()?))?,
+            hubs,
+            via,
             peers: each(&self.peers, "--peer", peer)?,
             name_servers: each(&self.name_servers, "--name-server", |t| {
                 t.parse::<SocketAddr>().context("expected address:port / 应为 地址:端口")
@@ -201,8 +213,10 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Empty: found out from the listening address.
     pub public: Vec<Endpoint>,
-    /// Where to announce and ask.
+    /// Where to announce and ask; those of `via` among them.
     pub hubs: Vec<HubUrl>,
+    /// Through which the node is reached.
+    pub via: Vec<HubUrl>,
     /// Configured domains.
     pub peers: Vec<(DomainName, Peer)>,
     /// Empty: the system's.
@@ -256,6 +270,14 @@ fn each<T>(texts: &[String], flag: &str, parse: impl Fn(&str) -> anyhow::Result<
     texts.iter().map(|t| parse(t).with_context(|| format!("{flag} {t}"))).collect()
 }
 
+fn hub_with_tls(text: &str) -> anyhow::Result<HubUrl> {
+    let hub: HubUrl = text.parse()?;
+    if hub.is_plain() {
+        bail!("expected an https:// address: nothing is forwarded without TLS / 应为 https:// 地址：不经 TLS 不予转发");
+    }
+    Ok(hub)
+}
+
 /// `host:port`, with IPv6 addresses in brackets.
 fn endpoint(text: &str) -> anyhow::Result<Endpoint> {
     let expected = "expected host:port / 应为 主机:端口";
@@ -293,6 +315,10 @@ mod tests {
         refused(Raw { listen: Some("many".into()), ..Raw::default() }, "expected a port");
         refused(Raw { public: vec!["host".into()], ..Raw::default() }, "--public host: expected host:port");
         refused(Raw { hubs: vec!["ftp://x".into()], ..Raw::default() }, "--hub ftp://x");
+        refused(
+            Raw { via: vec!["http://127.0.0.1:8080".into()], ..Raw::default() },
+            "--via http://127.0.0.1:8080: expected an https://",
+        );
         refused(Raw { peers: vec!["a.example".into()], ..Raw::default() }, "expected domain=host:port");
         refused(Raw { registration: Some("maybe".into()), ..Raw::default() }, "--registration maybe");
         refused(Raw { name_servers: vec!["dns".into()], ..Raw::default() }, "expected address:port");

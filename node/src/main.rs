@@ -25,6 +25,7 @@ mod sign_in;
 mod space;
 mod store;
 mod swap;
+mod tether;
 mod timers;
 mod told;
 mod words;

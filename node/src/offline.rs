@@ -54,6 +54,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         pushes: Arc::new(|| None),
         files: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),
+        tethers: Arc::new(Vec::new),
         restart: None,
         listened: String::new(),
         directories: admin::directories::Directories::default(),

@@ -12,7 +12,9 @@ use super::{
     Backend, Progress,
     backup::{self, Verified},
 };
-use crate::{clock, folder};
+use startalk_tether::Over;
+
+use crate::{clock, folder, tether::Standing};
 
 /// How long one endpoint may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +28,7 @@ const CLOCK_BEHIND_MS_MAX: u64 = 3600 * 1000;
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
-    /// journal, views, keys, root key, push, disk, files, backup, clock, reachability or directory.
+    /// journal, views, keys, root key, push, disk, files, backup, clock, reachability, tether or directory.
     pub check: String,
     /// good, warning or bad.
     pub state: String,
@@ -65,6 +67,7 @@ pub(super) fn examine(backend: &Backend, progress: &Progress) -> Vec<Finding> {
     all.extend(glance(backend));
     all.extend(files(backend));
     all.extend((backend.endpoints)().iter().map(|e| endpoint(e)));
+    all.extend((backend.tethers)().iter().map(tether));
     all.extend(backend.directories.all().iter().map(|d| directory(backend, d)));
     all
 }
@@ -97,6 +100,34 @@ fn time(backend: &Backend) -> Option<Finding> {
             format!("时钟比最新记录落后 {days} 天：此前曾超前，或现在有误。其间的消息所记时间偏晚，要到时钟走过该时间后才会按期清除"),
         )
     })
+}
+
+fn tether(standing: &Standing) -> Finding {
+    let Standing { hub, over, names, address, why: [zh, en] } = standing;
+    match over {
+        Some(over) => {
+            let (over_en, over_zh) = match over {
+                Over::Quic => ("QUIC", "QUIC"),
+                Over::Tls => ("TCP, as UDP does not get through", "TCP（UDP 不通）"),
+            };
+            let names = names.join(", ");
+            Finding::new(
+                "tether",
+                State::Good,
+                format!("reached through hub {hub} over {over_en}, which sees this node at {address} and forwards {names}"),
+                format!("经由枢纽 {hub} 可达（{over_zh}），对方看到本节点位于 {address}，转发 {names}"),
+            )
+        }
+        None if en.is_empty() => {
+            Finding::new("tether", State::Warning, format!("on the way to hub {hub}"), format!("正在连接枢纽 {hub}"))
+        }
+        None => Finding::new(
+            "tether",
+            State::Bad,
+            format!("not reached through hub {hub}: {en}. It is tried again; is its address right, and does it forward?"),
+            format!("未能经由枢纽 {hub} 可达：{zh}。将继续重试；请确认其地址正确且提供转发"),
+        ),
+    }
 }
 
 fn last_backup(backend: &Backend) -> Finding {

@@ -40,7 +40,7 @@ use startalk_protocol::{Code, DomainName, Error, error::Language, limits};
 use startalk_sequencer::Handle;
 use tokio::sync::Notify;
 
-use crate::{clock, compaction};
+use crate::{clock, compaction, tether};
 pub use audit::Only;
 pub use intake::LINK_DAYS;
 pub use policies::PolicyChange;
@@ -219,6 +219,8 @@ pub struct Backend {
     pub files: Arc<dyn Fn() -> Option<std::io::Result<startalk_media::Examined>> + Send + Sync>,
     /// Endpoints that the record names, for `doctor`.
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Through which hubs the node is reached.
+    pub tethers: Arc<dyn Fn() -> Vec<tether::Standing> + Send + Sync>,
     /// Stops the node and starts it again; `None` when it is stopped.
     pub restart: Option<Arc<Notify>>,
     /// Where the node listens; empty when it is stopped.

@@ -35,6 +35,7 @@ pub(crate) async fn serve(
     from: SocketAddr,
     quic: Option<quinn::Connection>,
 ) {
+    let from = SocketAddr::new(from.ip().to_canonical(), from.port());
     let first = match (control.first().await, key) {
         (Err(error), _) => return tracing::debug!(%error, "no first frame on a tether"),
         (Ok(_), None) => {

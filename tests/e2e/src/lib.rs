@@ -5,19 +5,23 @@
 //! count, a size or an order, never a duration. `STARTALK_BINARIES=<folder>` takes the programs from there instead of
 //! having cargo build them; `STARTALK_E2E_KEEP=1` keeps the folders of a test that went well, too.
 
+pub mod network;
 pub mod node;
 pub mod person;
 pub mod seed;
 pub mod slapd;
 pub mod small_disk;
 pub mod tally;
+pub mod terminal;
 pub mod wait;
 pub mod world;
 
+pub use network::{Home, Nat, Network, Space};
 pub use node::Node;
 pub use person::Person;
 pub use seed::Seed;
 pub use small_disk::SmallDisk;
 pub use tally::Tally;
+pub use terminal::Terminal;
 pub use wait::until;
 pub use world::World;

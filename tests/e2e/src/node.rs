@@ -25,6 +25,8 @@ pub struct Node {
     pub environment: Vec<(String, String)>,
     /// A command that the program is started under, with its arguments; the program takes its place by exec.
     pub under: Vec<String>,
+    /// The address that it listens at.
+    pub listen: String,
     /// The domain's name.
     pub domain: String,
     /// For the first person.
@@ -45,6 +47,7 @@ impl Node {
             flags,
             environment,
             under,
+            listen: "127.0.0.1".to_owned(),
             domain: String::new(),
             first_link: String::new(),
             process: None,
@@ -71,7 +74,7 @@ impl Node {
     /// What it said if it did not get ready.
     pub fn start(&mut self) -> anyhow::Result<()> {
         let mut command = self.command();
-        command.arg("up").args(["--listen", &format!("127.0.0.1:{}", self.port)]).args(&self.flags);
+        command.arg("up").args(["--listen", &format!("{}:{}", self.listen, self.port)]).args(&self.flags);
         command.envs(self.environment.iter().cloned());
         let process = Process::spawn(command, &self.log)?;
         self.port = process.told["port"].as_u64().context("port")?;

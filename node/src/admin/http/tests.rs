@@ -61,6 +61,7 @@ impl Node {
             pushes: Arc::new(|| None),
             files: Arc::new(|| None),
             endpoints: Arc::new(Vec::new),
+            tethers: Arc::new(Vec::new),
             restart: None,
             listened: String::new(),
             seen: Arc::new(|_| 0),

@@ -1,0 +1,6 @@
+//! A server at home: behind routers, through a hub, with nothing but `startalk up --via`.
+
+mod apart;
+mod looks;
+mod wan;
+mod ways;
