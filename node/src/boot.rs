@@ -18,7 +18,7 @@ use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timi
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
 use startalk_net::{
-    AddressGuard, CertResolver, Discovery, DiscoveryConfig, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind,
+    AddressGuard, CertResolver, Discovery, DiscoveryConfig, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind_again,
 };
 use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
 use startalk_search::Search;
@@ -218,7 +218,7 @@ impl Node {
         let link_certificate = startalk_net::LinkCertificate::new(&keys.1)?;
         let resolver = CertResolver::new(Some(&link_certificate), None);
         let tls = ServerTls::new(&resolver, true)?;
-        let listeners = listen(&settings, &tls, language)?;
+        let listeners = listen(&settings, &tls, &key_files.cursor_secret, language)?;
         let direct = if settings.public.is_empty() { endpoints_of(listeners.address) } else { settings.public.clone() };
         let first_root = keys.0.first_root_key();
         let addresses: Vec<Endpoint> = settings.via.iter().filter_map(|hub| address_under(hub, &first_root)).collect();
@@ -450,10 +450,10 @@ impl Node {
     }
 }
 
-fn listen(settings: &Settings, tls: &ServerTls, language: Language) -> anyhow::Result<Listeners> {
+fn listen(settings: &Settings, tls: &ServerTls, secret: &[u8; 32], language: Language) -> anyhow::Result<Listeners> {
     let mut last = None;
     for place in &settings.listen {
-        match bind(*place, Some(tls.quic()?)) {
+        match bind_again(*place, Some(tls.quic()?), secret) {
             Ok(listeners) => return Ok(listeners),
             Err(e) => last = Some(e),
         }

@@ -18,7 +18,7 @@ use startalk_hub::{
     serve,
     settings::{Args, Settings},
 };
-use startalk_net::{CertResolver, Discovery, HubUrl, Listen, Listeners, ServerTls, bind, bind_tcp};
+use startalk_net::{CertResolver, Discovery, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind_again, bind_tcp};
 
 /// How often the files of the settings are looked at.
 const LOOK_FOR_CHANGES: std::time::Duration = std::time::Duration::from_secs(30);
@@ -89,6 +89,12 @@ fn certificate_has_a_file(args: &Args) -> bool {
     args.watched().len() > usize::from(args.config.is_some())
 }
 
+/// What a hub with the same certificate knows again after a restart.
+fn secret(certificate: &WebCertificate) -> [u8; 32] {
+    let key = certificate.pem().map_or("", |(_, key)| key);
+    blake3::derive_key("startalk hub", key.as_bytes())
+}
+
 /// Where it listens.
 struct Ready {
     listening: Vec<String>,
@@ -103,7 +109,7 @@ fn open(settings: &Settings, resolver: &Arc<CertResolver>) -> anyhow::Result<(Ve
         let mut transport = startalk_tether::transport();
         transport.max_concurrent_bidi_streams(1_u32.into()); // a node opens one, to speak of its tether
         quic.transport_config(Arc::new(transport));
-        let Listeners { tcp, quic, address, .. } = bind(*listen, Some(quic)).context("--listen")?;
+        let Listeners { tcp, quic, address, .. } = bind_again(*listen, Some(quic), &secret(certificate)).context("--listen")?;
         doors.push(serve::Door { listener: tcp, tls: Some(tls), quic: Some(quic) });
         let host = settings.name.clone().unwrap_or_else(|| shown(address.ip()));
         let url = format!("https://{}:{}", bracketed(&host), address.port());

@@ -35,7 +35,7 @@ pub(crate) async fn serve(
     from: SocketAddr,
     quic: Option<quinn::Connection>,
 ) {
-    let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+    let from = canonical(from);
     let first = match (control.first().await, key) {
         (Err(error), _) => return tracing::debug!(%error, "no first frame on a tether"),
         (Ok(_), None) => {
@@ -56,6 +56,10 @@ pub(crate) async fn serve(
         },
         _ => refuse(control, Error::new(Code::Malformed).with("expected", "hello or claim")).await,
     }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 async fn refuse(mut control: Control<Box<dyn Io>>, error: Error) {
@@ -115,7 +119,7 @@ async fn tethered(
     let _gone = Gone { hub: &hub, node: &node };
     welcome(&hub, &node, &record, from, &frames);
     let mut look_again = tokio::time::interval_at(Instant::now() + DNS_AGAIN, DNS_AGAIN);
-    let mut shown = record;
+    let (mut shown, mut seen) = (record, from);
     let (mut heard, mut ping) = (Instant::now(), tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY));
     let ended = loop {
         let said = tokio::select! {
@@ -141,7 +145,15 @@ async fn tethered(
                 if heard.elapsed() > SILENCE_MAX {
                     break ControlError::Silent.to_string();
                 }
-                Frame::Ping(pb::Ping {})
+                let now = quic.as_ref().map_or(seen, |c| canonical(c.remote_address()));
+                if now == seen {
+                    Frame::Ping(pb::Ping {})
+                } else {
+                    // Its router has another address, or another port for it: the connection went with it.
+                    seen = now;
+                    let names = hub.0.relay.0.table.lock().call(&node, []);
+                    Frame::Welcome(pb::Welcome { names, address: seen.to_string() })
+                }
             }
             _ = look_again.tick() => {
                 look_up(&hub, &node, &shown, from, &frames);

@@ -29,7 +29,7 @@ pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use guard::AddressGuard;
 pub use hub::{HubClient, HubUrl};
 pub use link_stream::LinkStream;
-pub use listen::{Listen, Listeners, bind, bind_tcp, client_endpoint};
+pub use listen::{Listen, Listeners, bind, bind_again, bind_tcp, client_endpoint};
 pub use names::Names;
 pub use prefixed::Prefixed;
 pub use reason::{Attempt, ConnectError, Reason};

@@ -6,6 +6,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
+    sync::Arc,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -88,6 +89,45 @@ pub struct Listeners {
 /// # Errors
 /// If the port is taken (the error names the address and which of the two sockets it was) or may not be bound.
 pub fn bind(listen: Listen, quic_server: Option<quinn::ServerConfig>) -> io::Result<Listeners> {
+    bind_as(listen, quic_server, quinn::EndpointConfig::default())
+}
+
+/// As [`bind`]. The same `secret` after a restart: then those who were connected over QUIC before are told at once that
+/// their connections are gone (stateless reset, RFC 9000 §10.3), and need not wait until they notice.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_again(listen: Listen, quic_server: Option<quinn::ServerConfig>, secret: &[u8; 32]) -> io::Result<Listeners> {
+    bind_as(listen, quic_server, quic_config(secret))
+}
+
+fn quic_config(secret: &[u8; 32]) -> quinn::EndpointConfig {
+    let mut config = quinn::EndpointConfig::new(Arc::new(ResetKey(blake3::derive_key("startalk QUIC stateless reset", secret))));
+    let ids = blake3::derive_key("startalk QUIC connection ids", secret);
+    let ids = u64::from_le_bytes(ids[..8].try_into().expect("8 bytes"));
+    config.cid_generator(move || Box::new(quinn_proto::HashedConnectionIdGenerator::from_key(ids)));
+    config
+}
+
+/// Makes the tokens of stateless resets: the same ones after a restart.
+struct ResetKey([u8; 32]);
+
+impl quinn::crypto::HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature: &mut [u8]) {
+        signature.copy_from_slice(blake3::keyed_hash(&self.0, data).as_bytes());
+    }
+
+    fn signature_len(&self) -> usize {
+        blake3::OUT_LEN
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), quinn::crypto::CryptoError> {
+        // In constant time: such is the comparison of these hashes.
+        if blake3::keyed_hash(&self.0, data) == *signature { Ok(()) } else { Err(quinn::crypto::CryptoError) }
+    }
+}
+
+fn bind_as(listen: Listen, quic_server: Option<quinn::ServerConfig>, config: quinn::EndpointConfig) -> io::Result<Listeners> {
     let mut last = None;
     for _ in 0..PORT_ATTEMPTS {
         let tcp = socket(listen, Type::STREAM)?;
@@ -96,7 +136,7 @@ pub fn bind(listen: Listen, quic_server: Option<quinn::ServerConfig>) -> io::Res
             Ok(udp) => {
                 let tcp = TcpListener::from_std(tcp.into())?;
                 let runtime = quinn::default_runtime().ok_or_else(|| io::Error::other("no tokio runtime"))?;
-                let quic = quinn::Endpoint::new(quinn::EndpointConfig::default(), quic_server, udp.into(), runtime)?;
+                let quic = quinn::Endpoint::new(config, quic_server, udp.into(), runtime)?;
                 return Ok(Listeners { tcp, quic, port: address.port(), address });
             }
             // The free port that TCP got may be in use on UDP: take another one.
