@@ -41,6 +41,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/", get(index))
         .route("/style.css", get(style))
         .route("/healthz", get(async || "ok\n"))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(hub.clone(), not_here))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::map_response(strict))
         .with_state(hub)
@@ -201,10 +203,12 @@ async fn index(
     hub.0.rates.question(address(&hub, asker, &headers), now_ms)?;
     let language = page::language(asked.lang.as_deref(), headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()));
     let search: String = asked.q.unwrap_or_default().trim().chars().take(SEARCH_CHARS_MAX).collect();
+    let standing = hub.0.relay.standing();
+    let tethers = standing.tethers_quic + standing.tethers_tls;
     let html = {
         let directory = hub.0.directory.lock();
         let (entries, count) = directory.listed(&search, now_ms);
-        page::render(&entries, count, &search, language)
+        page::render(&entries, count, &search, language, tethers)
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
@@ -212,6 +216,51 @@ async fn index(
         (header::CONTENT_LANGUAGE, HeaderValue::from_static(if language == Language::Chinese { "zh" } else { "en" })),
     ];
     Ok((headers, html).into_response())
+}
+
+/// A name under the hub's leads here only while nobody is tethered under it: no path of it is the hub's.
+async fn not_here(Stateful(hub): Stateful<Hub>, headers: HeaderMap, request: Request, next: Next) -> Response {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let host = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
+    if !hub.0.relay.is_an_address(host) {
+        return next.run(request).await;
+    }
+    let language = page::language(None, headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::VARY, HeaderValue::from_static("accept-language")),
+        (header::RETRY_AFTER, HeaderValue::from_static("30")),
+    ];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, page::away(language)).into_response()
+}
+
+/// For Prometheus, on this machine alone: how busy a hub is is nobody else's business.
+async fn metrics(Stateful(hub): Stateful<Hub>, Extension(asker): Extension<Asker>, headers: HeaderMap) -> Response {
+    if !asker.0.ip().to_canonical().is_loopback() || headers.contains_key("x-forwarded-for") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let domains = hub.0.directory.lock().len();
+    let standing = hub.0.relay.standing();
+    let mut out = String::new();
+    let mut one = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
+        use std::fmt::Write as _;
+        let _ = writeln!(out, "# HELP startalk_hub_{name} {help}\n# TYPE startalk_hub_{name} {kind}");
+        for (labels, value) in values {
+            let _ = writeln!(out, "startalk_hub_{name}{labels} {value}");
+        }
+    };
+    one("domains", "gauge", "Domains whose record is kept.", &[("", domains as u64)]);
+    let tethers = [("{over=\"quic\"}", standing.tethers_quic as u64), ("{over=\"tls\"}", standing.tethers_tls as u64)];
+    one("tethers", "gauge", "Nodes that are tethered.", &tethers);
+    one("forwarded_connections", "gauge", "Connections that are forwarded at the moment.", &[("", standing.open as u64)]);
+    let ended = [
+        ("{outcome=\"begun\"}", standing.forwarded),
+        ("{outcome=\"no-room\"}", standing.refused),
+        ("{outcome=\"not-taken\"}", standing.lost),
+    ];
+    one("forwarded_total", "counter", "Connections for tethered names since the start.", &ended);
+    one("forwarded_bytes", "gauge", "Bytes both ways, of tethers that are there.", &[("", standing.bytes)]);
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], out).into_response()
 }
 
 async fn style() -> Response {

@@ -74,7 +74,7 @@ pub fn language(asked: Option<&str>, accept: Option<&str>) -> Language {
 }
 
 /// The whole page.
-pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language) -> String {
+pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language, tethers: usize) -> String {
     let zh = language == Language::Chinese;
     let words = if zh { &CHINESE } else { &ENGLISH };
     let mut out = String::with_capacity(4096 + entries.len() * 600);
@@ -127,8 +127,50 @@ pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language
     if !search.is_empty() {
         let _ = write!(out, "<p><a href=\"/?lang={}\">{}</a></p>", words.tag, words.gone_home);
     }
+    own(&mut out, zh, tethers);
     let _ = write!(out, "</main>\n<footer><p>{}</p></footer></body></html>\n", words.foot);
     out
+}
+
+/// How to have a domain of one's own, and how it stands with those at home here.
+fn own(out: &mut String, zh: bool, tethers: usize) {
+    let (title, text, status) = if zh {
+        (
+            "自己运行一个域",
+            "一台家里的机器就够：装好星语，把本枢纽的地址交给它。没有公网地址、在任何路由器后面都可以；本枢纽只转发密文。",
+            format!("本枢纽工作正常；经由它接入的家用服务器：{tethers}"),
+        )
+    } else {
+        (
+            "Run a domain of your own",
+            "A machine at home is enough: install Startalk, and give it the address of this hub. It needs no public address, and may be behind any router; this hub forwards what it cannot read.",
+            format!("This hub is well; servers at home that are reached through it: {tethers}"),
+        )
+    };
+    let _ = write!(
+        out,
+        "<section><h2>{title}</h2><p>{text}</p><pre><code>startalk up --via https://…</code></pre><p class=\"more\">{status}</p></section>"
+    );
+}
+
+/// In the place of a domain that is not there at the moment.
+pub fn away(language: Language) -> String {
+    let (tag, title, text) = match language {
+        Language::Chinese => (
+            "zh",
+            "此域暂未接入",
+            "运行它的机器目前没有与本枢纽相连：可能正在重启，或断了网。请稍后再试；其中的消息都在那台机器上，没有丢失。",
+        ),
+        Language::English => (
+            "en",
+            "This domain is not connected",
+            "The machine that runs it is not connected to this hub at the moment: it may be restarting, or off the network. Try again later; its messages are on that machine, and are not lost.",
+        ),
+    };
+    format!(
+        "<!doctype html>\n<html lang=\"{tag}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title></head>\n<body><main><h1>{title}</h1><p>{text}</p></main></body></html>\n"
+    )
 }
 
 fn card(out: &mut String, record: &VerifiedRecord, zh: bool) {
@@ -222,7 +264,7 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_becomes_markup() {
-        let html = render(&[], 0, "\"><script>alert(1)</script>", Language::English);
+        let html = render(&[], 0, "\"><script>alert(1)</script>", Language::English, 0);
         assert!(!html.contains("<script"), "{html}");
         assert!(html.contains("value=\"&quot;&gt;&lt;script"));
         assert!(html.contains("q=%22%3E%3Cscript"));

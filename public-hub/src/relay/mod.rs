@@ -11,6 +11,8 @@ pub mod hello;
 mod pace;
 mod splice;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tether;
 
 use std::{

@@ -320,10 +320,12 @@ mod tests {
             table.leave(&greedy, address(n));
         }
         assert_eq!((table.open, table.busy, table.open_from.len()), (1, 1, 1));
-        for _ in 0..59 {
-            table.place(&greedy, address(7)).unwrap();
+        let mut roomy = Table::new(Limits { connections: 1000, ..limits() });
+        for _ in 0..60 {
+            roomy.place(&greedy, address(7)).unwrap();
         }
-        assert_eq!(table.place(&other, address(7)).and(table.place(&other, address(7))), Err(Refusal::Address));
+        assert_eq!(roomy.place(&other, address(7)), Err(Refusal::Address));
+        assert_eq!(roomy.place(&other, address(8)), Ok(()));
     }
 
     #[tokio::test]

@@ -306,7 +306,7 @@ fn forwarded(opened: pb::Opened, control: Control<impl Io + 'static>, serve: &Ar
 }
 
 /// What is said on the control stream, until it ends. `hub`: where connections that wait are fetched.
-async fn talk(
+pub async fn talk(
     config: &Config,
     mut control: Control<impl Io>,
     over: Over,

@@ -11,7 +11,7 @@ pub mod frames;
 mod keep;
 
 pub use frames::{Control, check};
-pub use keep::{Config, Down, Forwarded, Over, State, Timings, keep};
+pub use keep::{Config, Down, Forwarded, Over, State, Timings, keep, talk};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

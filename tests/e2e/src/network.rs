@@ -54,10 +54,14 @@ impl Network {
     /// If it cannot be made although everything is there.
     pub fn new() -> anyhow::Result<Option<Self>> {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let has = |program: &str| Command::new(program).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-        if !rustix::process::getuid().is_root() || !has("ip") || !has("nft") {
-            eprintln!("left out: needs root, iproute2 and nftables");
+        let has =
+            |program: &str| Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+        if !rustix::process::getuid().is_root() {
+            eprintln!("left out: networks of their own need root");
             return Ok(None);
+        }
+        if !has("ip") || !has("nft") || !has("tcpdump") {
+            crate::slapd::install()?;
         }
         let prefix = format!("st{}x{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let mut network = Self { prefix, spaces: Vec::new(), links: 0 };

@@ -179,11 +179,11 @@ pub fn unit(name: &str) -> String {
     format!("dn: ou={name},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n\n")
 }
 
-fn install() -> anyhow::Result<()> {
+pub(crate) fn install() -> anyhow::Result<()> {
     static ONCE: OnceLock<Result<(), String>> = OnceLock::new();
     let run = || {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install");
-        said_well("the installation of slapd", &Command::new(script).output()?)
+        said_well("the installation of tools", &Command::new(script).output()?)
     };
     ONCE.get_or_init(|| run().map_err(|e| format!("{e:#}"))).clone().map_err(anyhow::Error::msg)
 }
