@@ -8,6 +8,8 @@ pub const DOMAINS_MAX: usize = 100_000;
 pub const RECORD_BYTES_TOTAL_MAX: usize = 256 * 1024 * 1024;
 /// Announcements of one address at once, and after that per minute: a company's nodes behind one NAT announce every few hours.
 pub const ANNOUNCES_PER_MINUTE: u32 = 30;
+/// Records on tethers of one address at once, and after that per minute: all of its nodes come back together, each perhaps twice.
+pub const TETHERS_PER_MINUTE: u32 = 240;
 /// Announcements of one domain with one root key at once, and after that per minute.
 pub const DOMAIN_ANNOUNCES_PER_MINUTE: u32 = 6;
 /// Questions of one address at once, and after that per minute.

@@ -7,12 +7,13 @@ use std::{collections::HashMap, hash::Hash, net::IpAddr};
 use parking_lot::Mutex;
 use startalk_protocol::{Code, DomainName, Error};
 
-use crate::limits::{ANNOUNCES_PER_MINUTE, DOMAIN_ANNOUNCES_PER_MINUTE, QUESTIONS_PER_MINUTE, RATES_MAX};
+use crate::limits::{ANNOUNCES_PER_MINUTE, DOMAIN_ANNOUNCES_PER_MINUTE, QUESTIONS_PER_MINUTE, RATES_MAX, TETHERS_PER_MINUTE};
 
 /// All rates of a hub.
 #[derive(Debug)]
 pub struct Rates {
     announces: Buckets<Asker>,
+    tethers: Buckets<Asker>,
     questions: Buckets<Asker>,
     domains: Buckets<(DomainName, [u8; 32])>,
 }
@@ -21,6 +22,7 @@ impl Default for Rates {
     fn default() -> Self {
         Self {
             announces: Buckets::new(ANNOUNCES_PER_MINUTE),
+            tethers: Buckets::new(TETHERS_PER_MINUTE),
             questions: Buckets::new(QUESTIONS_PER_MINUTE),
             domains: Buckets::new(DOMAIN_ANNOUNCES_PER_MINUTE),
         }
@@ -34,6 +36,14 @@ impl Rates {
     /// `slow-down`.
     pub fn announce(&self, address: IpAddr, now_ms: i64) -> Result<(), Error> {
         self.announces.take(Asker::of(address), now_ms)
+    }
+
+    /// One record shown on a tether from `address`, before anything else is done for it.
+    ///
+    /// # Errors
+    /// `slow-down`.
+    pub fn tether(&self, address: IpAddr, now_ms: i64) -> Result<(), Error> {
+        self.tethers.take(Asker::of(address), now_ms)
     }
 
     /// One question from `address`.
@@ -56,6 +66,7 @@ impl Rates {
     /// Forgets who has been quiet for a while.
     pub fn forget(&self, now_ms: i64) {
         self.announces.forget(now_ms);
+        self.tethers.forget(now_ms);
         self.questions.forget(now_ms);
         self.domains.forget(now_ms);
     }

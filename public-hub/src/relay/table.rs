@@ -195,6 +195,16 @@ impl Table {
         own.clone()
     }
 
+    /// It is called so no more. What it is called now.
+    pub(super) fn uncall(&mut self, tethered: &Arc<Tethered>, name: &str) -> Vec<String> {
+        let mut own = tethered.names.lock();
+        if own.iter().any(|n| n == name) {
+            own.retain(|n| n != name);
+            self.names.remove(name);
+        }
+        own.clone()
+    }
+
     /// A place for one more connection.
     pub(super) fn place(&mut self, to: &Tethered, from: IpAddr) -> Result<(), Refusal> {
         let (limits, from) = (self.limits, Asker::of(from));
@@ -298,6 +308,11 @@ mod tests {
         assert!(table.of("a").is_none());
         assert!(table.call(&a, ["a".to_owned()]).is_empty(), "the older one is called nothing any more");
         assert_eq!(table.call(&again, ["a".to_owned()]), ["a"]);
+        assert_eq!(table.call(&again, ["dns".to_owned()]), ["a", "dns"]);
+        assert_eq!(table.uncall(&b, "dns"), ["b"], "not its own");
+        assert!(table.of("dns").is_some());
+        assert_eq!(table.uncall(&again, "dns"), ["a"]);
+        assert!(table.of("dns").is_none());
         table.remove(&a);
         assert!(table.of("a").is_some(), "an older one that ends takes nothing with it");
         table.remove(&again);

@@ -23,7 +23,7 @@ use crate::{Hub, api};
 
 /// Frames waiting to be said on a tether; a node that does not read them is not there.
 const FRAMES_WAITING_MAX: usize = 256;
-/// A DNS name that did not name the node's key is looked up again this often.
+/// Whether a DNS name names the node's key is looked up this often.
 const DNS_AGAIN: Duration = Duration::from_secs(300);
 
 /// Serves what a node opened with [`startalk_net::ALPN_TETHER`] and this key, until it ends: its tether, or on TLS a
@@ -75,7 +75,7 @@ async fn refuse(mut control: Control<Box<dyn Io>>, error: Error) {
 /// The record that a node shows, if the connection's key is one of its link keys; announced by the way.
 fn known(hub: &Hub, hello: &pb::Hello, key: [u8; 32], from: SocketAddr) -> Result<VerifiedRecord, Error> {
     let now_ms = hub.now_ms();
-    hub.0.rates.announce(from.ip(), now_ms)?;
+    hub.0.rates.tether(from.ip(), now_ms)?;
     let record = DomainRecord::decode_signed(&hello.record, now_ms)?;
     let domain = record.domain().clone();
     if !record.charter().link_keys().iter().any(|k| k.key == key && k.valid(now_ms)) {
@@ -196,11 +196,10 @@ fn say(frames: &mpsc::Sender<Frame>, names: Vec<String>, from: SocketAddr) {
     let _ = frames.try_send(Frame::Welcome(pb::Welcome { names, address: from.to_string() })); // full: it does not read
 }
 
-/// Calls the node by its DNS name, if it has one and DNS says so.
+/// Calls the node by its DNS name, if it has one and DNS says so; and no more, if DNS says otherwise.
 fn look_up(hub: &Hub, node: &Arc<Tethered>, record: &VerifiedRecord, from: SocketAddr, frames: &mpsc::Sender<Frame>) {
-    let relay = &hub.0.relay;
     let domain = record.domain().clone();
-    if domain.is_key_name() || relay.of(domain.as_str()).is_some_and(|t| Arc::ptr_eq(&t, node)) {
+    if domain.is_key_name() {
         return;
     }
     let (hub, node, record, frames) = (Arc::downgrade(&hub.0), Arc::downgrade(node), record.clone(), frames.downgrade());
@@ -216,9 +215,19 @@ fn look_up(hub: &Hub, node: &Arc<Tethered>, record: &VerifiedRecord, from: Socke
             .lock()
             .lookup(&domain, hub.now_ms())
             .is_some_and(|e| e.proof.is_some() && e.record.charter().root_key() == root);
-        if named || proven {
-            let names = hub.0.relay.0.table.lock().call(&node, [domain.to_string()]);
-            say(&frames, names, from);
-        }
+        let (is_called, names) = {
+            let mut table = hub.0.relay.0.table.lock();
+            let is_called = table.of(domain.as_str()).is_some_and(|t| Arc::ptr_eq(&t, &node));
+            let names = match (named, is_called) {
+                (Some(true), false) => table.call(&node, [domain.to_string()]),
+                (Some(false) | None, false) if proven => table.call(&node, [domain.to_string()]),
+                // DNS names another key, or none: another may have the name now.
+                (Some(false), true) if !proven => table.uncall(&node, domain.as_str()),
+                _ => return,
+            };
+            (is_called, names)
+        };
+        tracing::info!(%domain, forwarded = !is_called, "its DNS name");
+        say(&frames, names, from);
     });
 }

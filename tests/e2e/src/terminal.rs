@@ -7,7 +7,7 @@ use std::{
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -107,10 +107,10 @@ impl Terminal {
     /// # Errors
     /// What it waited for.
     pub fn until<T>(&self, what: &str, mut look: impl FnMut(&mut Heard) -> Option<T>) -> anyhow::Result<T> {
-        let patience = Duration::from_secs(from_environment("STARTALK_E2E_PATIENCE", PATIENCE));
+        let patience = from_environment("STARTALK_E2E_PATIENCE", PATIENCE);
         let (mutex, news) = &*self.shared;
         let mut heard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut since = Instant::now();
+        let mut quiet = 0;
         loop {
             if let Some(found) = look(&mut heard) {
                 return Ok(found);
@@ -120,10 +120,9 @@ impl Terminal {
             }
             let (next, wait) = news.wait_timeout(heard, Duration::from_secs(1)).unwrap_or_else(PoisonError::into_inner);
             heard = next;
-            if !wait.timed_out() {
-                since = Instant::now();
-            } else if since.elapsed() > patience {
-                bail!("{}: waited for {what}: nothing was said for {patience:?}; last: {:?}", self.user, heard.events.last());
+            quiet = if wait.timed_out() { quiet + 1 } else { 0 };
+            if quiet > patience {
+                bail!("{}: waited for {what}: nothing was said for {patience} s; last: {:?}", self.user, heard.events.last());
             }
         }
     }

@@ -196,10 +196,10 @@ impl Discovery {
     }
 
     /// Whether DNS, secured or not, names a root key of this record for its domain: no proof of anything, but as much as a
-    /// public certificate authority asks for.
-    pub async fn is_named_by_dns(&self, record: &VerifiedRecord) -> bool {
+    /// public certificate authority asks for. `None`: DNS could not be asked.
+    pub async fn is_named_by_dns(&self, record: &VerifiedRecord) -> Option<bool> {
         let text = self.0.dns.root_text(record.domain()).await;
-        text.is_ok_and(|text| proof::names(&text, record.charter()))
+        text.ok().map(|text| proof::names(&text, record.charter()))
     }
 
     /// Which addresses a link to `domain` may go to: every one for a configured peer, whom the administrator vouches for;
