@@ -248,7 +248,7 @@ impl Table {
     /// Hands over what a node fetches a connection with; gives it back if there is no such ticket for this key.
     pub(super) fn claim(&mut self, number: &[u8], key: [u8; 32], with: Control<Box<dyn Io>>) -> Result<(), Control<Box<dyn Io>>> {
         let Ok(number) = <[u8; TICKET_BYTES]>::try_from(number) else { return Err(with) };
-        if !self.tickets.get(&number).is_some_and(|w| w.key == key) {
+        if self.tickets.get(&number).is_none_or(|w| w.key != key) {
             return Err(with);
         }
         match self.tickets.remove(&number) {
