@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use startalk_certify::Certify;
 use startalk_domain::context::Random as _;
 use startalk_domain::{
     Command, Event, Recorded, Views, accounts,
@@ -29,6 +30,7 @@ use tokio::{
 };
 
 use crate::{
+    acme,
     adapters::{Ephemera, web_client},
     admin::{self, Backend, Progress, Request, control, directories::Directories},
     announce,
@@ -239,6 +241,10 @@ impl Node {
             ..DiscoveryConfig::default()
         })
         .map_err(|reason| anyhow::anyhow!("DNS: {}", reason.words(language)))?;
+        // In place of the self-made one, from the moment that there is one.
+        let open = |acme| acme::open(acme, &domain, &folder, &resolver, discovery.names());
+        let certify = settings.acme.as_ref().map(open).transpose()?;
+        let self_made = self_made && !certify.as_ref().is_some_and(Certify::has_certificate);
         let public_url = for_people.as_ref().or(endpoints.first()).map_or_else(String::new, |e| url("https", e));
         let called = governance::realm(&*views.store).display_name.clone();
         let ways = Ways::new(&settings.providers, &settings.directories, discovery.names(), &domain, &public_url, &called)?;
@@ -370,12 +376,15 @@ impl Node {
             federation: links_seen,
             push: push.clone(),
             media: media_seen.clone(),
+            certify: certify.clone(),
         };
         let restart = Arc::new(Notify::new());
         backend.restart = Some(restart.clone());
         let present = gateway.clone();
         backend.seen = Arc::new(move |account| present.seen_ms(account));
         backend.listened = listeners.address.to_string();
+        let certificate = certify.clone();
+        backend.certificate = Arc::new(move || certificate.as_ref().map(Certify::standing));
         let pushed = push.clone();
         backend.pushes = Arc::new(move || Some(pushed.figures()));
         backend.directories = Directories::new(&settings.directories, tokio::runtime::Handle::current());
@@ -394,6 +403,9 @@ impl Node {
         let tethers = Tethers::start(&settings.via, discovery.names(), &quic, &identity, &servers);
         let _ = tethers_slot.set(tethers); // set once
         tokio::spawn(servers.accept_quic(quic.clone()));
+        if let Some(certify) = certify {
+            tokio::spawn(certify.run());
+        }
         for hub in settings.hubs.iter().cloned() {
             tokio::spawn(announce::announce(discovery.clone(), hub, identity.clone()));
         }
@@ -586,6 +598,7 @@ fn backend(
         metrics: Arc::new(|| None),
         pushes: Arc::new(|| None),
         files: Arc::new(|| None),
+        certificate: Arc::new(|| None),
         endpoints: Arc::new(move || addresses.clone()),
         tethers: Arc::new(Vec::new),
         restart: None,

@@ -20,6 +20,7 @@ use startalk_protocol::{
 };
 
 use crate::{
+    acme::{self, Acme},
     media::RawFiles,
     sign_in::{ProviderSettings, RawDirectory, RawProvider},
 };
@@ -62,6 +63,24 @@ pub struct Raw {
     /// Its private key (PEM) / 证书私钥（PEM）
     #[arg(long, env = "STARTALK_KEY", value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
+    /// Get the certificate from an authority, and renew it (ACME); agrees to the authority's terms / 自动向证书机构申请并续期证书（ACME），即表示同意其条款
+    #[arg(long, env = "STARTALK_ACME", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub acme: Option<bool>,
+    /// The authority's directory; default: Let's Encrypt / 证书机构的目录地址，默认 Let's Encrypt
+    #[arg(long, env = "STARTALK_ACME_DIRECTORY", value_name = "URL")]
+    pub acme_directory: Option<String>,
+    /// An e-mail address that the authority may write to / 证书机构可联系的邮箱
+    #[arg(long, env = "STARTALK_ACME_CONTACT", value_name = "E-MAIL")]
+    pub acme_contact: Option<String>,
+    /// Names for the certificate besides the domain's; may be repeated / 证书中除本域外的其他主机名，可重复
+    #[arg(long = "acme-name", env = "STARTALK_ACME_NAMES", value_name = "HOST", value_delimiter = ',')]
+    pub acme_names: Vec<String>,
+    /// Root certificates (PEM) to trust besides the web's, for the authority's directory / 访问证书机构时另行信任的根证书（PEM）
+    #[arg(long, env = "STARTALK_ACME_ROOTS", value_name = "FILE")]
+    pub acme_roots: Option<PathBuf>,
+    /// Prove names by DNS: PROGRAM present|cleanup NAME VALUE / 通过 DNS 验证主机名：PROGRAM present|cleanup 名称 值
+    #[arg(long, env = "STARTALK_ACME_DNS_HOOK", value_name = "PROGRAM")]
+    pub acme_dns_hook: Option<PathBuf>,
     /// closed, invitation or open / 注册方式：closed、invitation 或 open
     #[arg(long, env = "STARTALK_REGISTRATION", value_name = "POLICY")]
     pub registration: Option<String>,
@@ -116,6 +135,12 @@ impl Raw {
             name_servers: list(self.name_servers, file.name_servers),
             cert: self.cert.or(file.cert),
             key: self.key.or(file.key),
+            acme: self.acme.or(file.acme),
+            acme_directory: self.acme_directory.or(file.acme_directory),
+            acme_contact: self.acme_contact.or(file.acme_contact),
+            acme_names: list(self.acme_names, file.acme_names),
+            acme_roots: self.acme_roots.or(file.acme_roots),
+            acme_dns_hook: self.acme_dns_hook.or(file.acme_dns_hook),
             registration: self.registration.or(file.registration),
             display_name: self.display_name.or(file.display_name),
             listed: self.listed.or(file.listed),
@@ -144,6 +169,7 @@ impl Raw {
     }
 
     fn check(self) -> anyhow::Result<Settings> {
+        let acme = acme::resolve(&self)?;
         let domain = self.domain.map(|d| d.parse::<DomainName>().with_context(|| format!("--domain {d}"))).transpose()?;
         if domain.as_ref().is_some_and(DomainName::is_key_name) {
             bail!(
@@ -180,6 +206,7 @@ impl Raw {
                 t.parse::<SocketAddr>().context("expected address:port / 应为 地址:端口")
             })?,
             certificate,
+            acme,
             registration: self
                 .registration
                 .map(|r| r.parse().map_err(|e| anyhow::anyhow!("--registration {r}: {e}")))
@@ -223,6 +250,8 @@ pub struct Settings {
     pub name_servers: Vec<SocketAddr>,
     /// Chain and key, PEM.
     pub certificate: Option<(String, String)>,
+    /// `None`: certificates are not asked for.
+    pub acme: Option<Acme>,
     /// `None`: as it is.
     pub registration: Option<Registration>,
     /// `None`: as it is.

@@ -76,7 +76,8 @@ impl Servers {
             Protocol::Link => Box::pin(self.federation.accept_tls(accepted)).await,
             Protocol::Client => drop(tokio::spawn(self.gateway.serve_frames(accepted.stream, from))),
             Protocol::Http1 | Protocol::Http2 => Box::pin(self.gateway.serve_http(accepted.stream, from, true)).await,
-            Protocol::Tether => {} // which nodes do not offer
+            Protocol::Challenge => {} // it was the handshake that the authority came for
+            Protocol::Tether => {}    // which nodes do not offer
         }
     }
 
@@ -94,7 +95,7 @@ impl Servers {
                         let Ok((send, receive)) = accepted.stream.accept_bi().await else { return };
                         servers.gateway.serve_frames(tokio::io::join(receive, send), from).await;
                     }
-                    Protocol::Http1 | Protocol::Http2 | Protocol::Tether => {}
+                    Protocol::Http1 | Protocol::Http2 | Protocol::Tether | Protocol::Challenge => {}
                 }
             });
         }

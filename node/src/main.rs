@@ -3,6 +3,7 @@
 //! `up` is [`boot`], one readable function from the data folder up to the sockets; every other verb is [`cli`], which
 //! asks the running node through its control socket, or opens the folder itself when the node is stopped.
 
+mod acme;
 mod adapters;
 mod admin;
 mod announce;

@@ -11,6 +11,7 @@ use std::{
     },
 };
 
+use startalk_certify::Certify;
 use startalk_domain::{Views, governance, notify};
 use startalk_federation::{Federation, PeerStatus};
 use startalk_gateway::Gateway;
@@ -59,6 +60,8 @@ pub struct Metrics {
     pub push: Arc<Push>,
     /// Files.
     pub media: Media,
+    /// The certificate for browsers, if the node asks for it itself.
+    pub certify: Option<Certify>,
 }
 
 impl Metrics {
@@ -77,6 +80,7 @@ impl Metrics {
         self.batches(&mut page);
         self.pushes(&mut page);
         self.files(&mut page);
+        self.certificate(&mut page);
         page.peers(self.federation.peers());
         page.0
     }
@@ -112,6 +116,16 @@ impl Metrics {
             page.line(name, &[("became", "done")], good);
             page.line(name, &[("became", "failed")], bad);
         }
+    }
+
+    fn certificate(&self, page: &mut Page) {
+        let Some(standing) = self.certify.as_ref().map(Certify::standing) else { return };
+        let seconds = |ms: i64| seconds(u64::try_from(ms).unwrap_or(0));
+        if let Some(not_after) = standing.not_after_ms {
+            page.one("certificate_expires_seconds", "When the authority's certificate ends, as Unix time.", seconds(not_after));
+        }
+        page.one("certificate_failures", "Failures in a row to get a certificate, up to now.", standing.failures);
+        page.one("certificate_next_attempt_seconds", "When a certificate is asked for, as Unix time.", seconds(standing.next_ms));
     }
 
     fn batches(&self, page: &mut Page) {

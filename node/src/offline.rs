@@ -53,6 +53,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         metrics: Arc::new(|| None),
         pushes: Arc::new(|| None),
         files: Arc::new(|| None),
+        certificate: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),
         tethers: Arc::new(Vec::new),
         restart: None,

@@ -20,6 +20,8 @@ use crate::{clock, folder, tether::Standing};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A link key with less than this left should have been replaced.
 const KEY_LEFT_MS_MIN: i64 = 14 * 24 * 3600 * 1000;
+/// A certificate with less than this left, which could not be renewed, is in danger.
+const CERTIFICATE_LEFT_MS_MIN: i64 = 7 * 24 * 3600 * 1000;
 /// A backup older than this is said to be old.
 const BACKUP_AGE_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
 /// A clock that is further behind the newest record is wrong, or was.
@@ -28,7 +30,7 @@ const CLOCK_BEHIND_MS_MAX: u64 = 3600 * 1000;
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
-    /// journal, views, keys, root key, push, disk, files, backup, clock, reachability, tether or directory.
+    /// journal, views, keys, root key, push, certificate, disk, files, backup, clock, reachability, tether or directory.
     pub check: String,
     /// good, warning or bad.
     pub state: String,
@@ -75,6 +77,7 @@ pub(super) fn examine(backend: &Backend, progress: &Progress) -> Vec<Finding> {
 /// What is seen at once.
 pub(super) fn glance(backend: &Backend) -> Vec<Finding> {
     let mut all = vec![charter(backend), root_key(backend), pushes(backend), disk(backend), last_backup(backend)];
+    all.extend((backend.certificate)().map(|standing| certificate(&standing)));
     all.extend(time(backend));
     all
 }
@@ -306,6 +309,47 @@ fn pushes(backend: &Backend) -> Finding {
         format!("push services that did not take the last push, which is tried again: {}", hosts.join("; ")),
         format!("未接受最近一次推送的推送服务（将重试）：{}", hosts.join("；")),
     )
+}
+
+/// Of the certificate that the node asks for itself: how long it is good, and how the last try went.
+fn certificate(standing: &startalk_certify::Standing) -> Finding {
+    let now_ms = clock::now_ms_signed();
+    let next = moment(standing.next_ms);
+    let left_ms = standing.not_after_ms.map(|until| until - now_ms).filter(|left| *left > 0);
+    let (mut en, mut zh) = match (standing.not_after_ms, left_ms) {
+        (Some(until), Some(_)) => (
+            format!("for {}, good until {}", standing.names.join(", "), moment(until)),
+            format!("用于 {}，有效期至 {}", standing.names.join("、"), moment(until)),
+        ),
+        (Some(until), None) => {
+            (format!("ended on {}; browsers warn", moment(until)), format!("已于 {} 过期，浏览器会告警", moment(until)))
+        }
+        (None, _) => (
+            format!("none yet for {}; the self-made one is shown meanwhile", standing.names.join(", ")),
+            format!("尚无 {} 的证书；暂用自制证书", standing.names.join("、")),
+        ),
+    };
+    let Some(trouble) = &standing.trouble else {
+        let state = if left_ms.is_some() { State::Good } else { State::Warning };
+        let (more_en, more_zh) = if standing.trying {
+            (format!("; {} is being asked", standing.directory), format!("；正在向 {} 申请", standing.directory))
+        } else {
+            (format!("; {} is asked on {next}", standing.directory), format!("；将于 {next} 向 {} 申请", standing.directory))
+        };
+        en.push_str(&more_en);
+        zh.push_str(&more_zh);
+        return Finding::new("certificate", state, en, zh);
+    };
+    let tried = standing.tried_ms.map_or_else(String::new, moment);
+    en.push_str(&format!(". Asked on {tried}, in vain {} times: {}. Tried again on {next}", standing.failures, trouble.en));
+    zh.push_str(&format!("。{tried} 的申请未成功（已连续 {} 次）：{}。将于 {next} 重试", standing.failures, trouble.zh));
+    let urgent = left_ms.is_none_or(|left| left < CERTIFICATE_LEFT_MS_MIN);
+    Finding::new("certificate", if urgent { State::Bad } else { State::Warning }, en, zh)
+}
+
+/// To the minute.
+fn moment(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 fn disk(backend: &Backend) -> Finding {

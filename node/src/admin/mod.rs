@@ -217,6 +217,8 @@ pub struct Backend {
     pub pushes: Arc<dyn Fn() -> Option<startalk_push::Figures> + Send + Sync>,
     /// Compares files that the domain holds with what lies in the store; `None` when the node is stopped. Not for async tasks.
     pub files: Arc<dyn Fn() -> Option<std::io::Result<startalk_media::Examined>> + Send + Sync>,
+    /// How the certificate stands that the node asks for itself; `None` if it asks for none, or does not run.
+    pub certificate: Arc<dyn Fn() -> Option<startalk_certify::Standing> + Send + Sync>,
     /// Endpoints that the record names, for `doctor`.
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Through which hubs the node is reached.

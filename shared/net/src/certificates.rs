@@ -4,12 +4,13 @@
 //! judged by the charter: their names and dates mean nothing. Never writes files.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, RwLock},
     time::Duration,
 };
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::{
     crypto::aws_lc_rs::sign::{any_eddsa_type, any_supported_type},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
@@ -17,8 +18,9 @@ use rustls::{
     sign::CertifiedKey,
 };
 use startalk_protocol::signing::SecretKey;
+use x509_parser::{extensions::GeneralName, prelude::FromDer as _};
 
-use crate::{ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_LINK};
+use crate::{ALPN_ACME, ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_LINK};
 
 /// How long a self-made web certificate is valid: browsers refuse more than 825 days even when they are told to trust.
 const WEB_VALID: Duration = Duration::from_secs(397 * 24 * 3600);
@@ -35,6 +37,9 @@ pub enum CertificateError {
     /// Certificate and key do not fit together, or are of an unknown kind.
     #[error("certificate and key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// It is no X.509 certificate.
+    #[error("expected an X.509 certificate")]
+    Unreadable,
 }
 
 /// The certificate of a link key: self-signed, ed25519.
@@ -131,6 +136,27 @@ impl WebCertificate {
         *blake3::hash(self.certificate()).as_bytes()
     }
 
+    /// From when until when it is valid, in milliseconds since 1970, and for which host names.
+    ///
+    /// # Errors
+    /// If it is no X.509 certificate.
+    pub fn says(&self) -> Result<CertificateSays, CertificateError> {
+        let (_, parsed) =
+            x509_parser::certificate::X509Certificate::from_der(self.certificate()).map_err(|_| CertificateError::Unreadable)?;
+        let names = parsed.subject_alternative_name().map_err(|_| CertificateError::Unreadable)?;
+        let names = names.map_or_else(Vec::new, |names| {
+            let dns =
+                |name: &GeneralName<'_>| if let GeneralName::DNSName(name) = name { Some((*name).to_owned()) } else { None };
+            names.value.general_names.iter().filter_map(dns).collect()
+        });
+        let ms = |time: x509_parser::time::ASN1Time| time.timestamp().saturating_mul(1000);
+        Ok(CertificateSays {
+            not_before_ms: ms(parsed.validity().not_before),
+            not_after_ms: ms(parsed.validity().not_after),
+            names,
+        })
+    }
+
     /// Chain and key as PEM, to be kept (the key is secret), so that a self-made certificate survives a restart.
     pub fn pem(&self) -> Option<(&str, &str)> {
         self.pem.as_ref().map(|(chain, key)| (chain.as_str(), key.as_str()))
@@ -143,6 +169,65 @@ impl fmt::Debug for WebCertificate {
     }
 }
 
+/// What a web certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateSays {
+    /// Milliseconds since 1970.
+    pub not_before_ms: i64,
+    /// Milliseconds since 1970.
+    pub not_after_ms: i64,
+    /// Host names; addresses are left out.
+    pub names: Vec<String>,
+}
+
+/// A new key, and the request with which an authority is asked for a certificate for it.
+pub struct CertificateRequest {
+    /// The request, DER (PKCS #10).
+    pub der: Vec<u8>,
+    /// The private key, PEM; secret.
+    pub key_pem: String,
+}
+
+impl CertificateRequest {
+    /// For these host names: ECDSA P-256.
+    ///
+    /// # Errors
+    /// If one of `names` is no host name.
+    pub fn new(names: Vec<String>) -> Result<Self, CertificateError> {
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name = DistinguishedName::new();
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let request = params.serialize_request(&pair)?;
+        Ok(Self { der: request.der().to_vec(), key_pem: pair.serialize_pem() })
+    }
+}
+
+/// What proves to an authority that a host name is this server's: a self-signed certificate with the digest that it expects.
+/// RFC 8737 §3
+#[derive(Clone)]
+pub struct ChallengeCertificate(Arc<CertifiedKey>);
+
+impl ChallengeCertificate {
+    /// For one host name, with the SHA-256 of the key authorization.
+    ///
+    /// # Errors
+    /// If `name` is no host name.
+    pub fn new(name: &str, digest: &[u8; 32]) -> Result<Self, CertificateError> {
+        let mut params = named(name, vec![name.to_owned()])?;
+        params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.self_signed(&pair)?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pair.serialize_der()));
+        Ok(Self(Arc::new(CertifiedKey::new(vec![certificate.der().clone()], any_supported_type(&key)?))))
+    }
+}
+
+impl fmt::Debug for ChallengeCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChallengeCertificate(…)")
+    }
+}
+
 fn named(name: &str, names: Vec<String>) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
@@ -150,12 +235,15 @@ fn named(name: &str, names: Vec<String>) -> Result<CertificateParams, rcgen::Err
     Ok(params)
 }
 
-/// Picks the certificate by ALPN: the link certificate for Startalk's own protocols, else the web certificate. Both can
-/// be replaced while connections come in; those already open keep what they had.
+/// Picks the certificate by ALPN: the link certificate for Startalk's own protocols, the challenge of the name asked for while an
+/// authority proves it, else the web certificate. All can be replaced while connections come in; those already open keep
+/// what they had.
 #[derive(Default)]
 pub struct CertResolver {
     link: RwLock<Option<Arc<CertifiedKey>>>,
     web: RwLock<Option<Arc<CertifiedKey>>>,
+    /// By host name.
+    challenges: RwLock<BTreeMap<String, ChallengeCertificate>>,
 }
 
 impl CertResolver {
@@ -176,6 +264,31 @@ impl CertResolver {
     pub fn replace_web(&self, certificate: &WebCertificate) {
         put(&self.web, Some(certificate.certified.clone()));
     }
+
+    /// Answers the authority's challenge for a name, until what comes back is dropped.
+    pub fn answer_challenge(self: &Arc<Self>, name: &str, certificate: ChallengeCertificate) -> AnsweredChallenge {
+        let name = name.to_ascii_lowercase();
+        self.challenges.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.clone(), certificate);
+        AnsweredChallenge { resolver: self.clone(), name }
+    }
+
+    fn challenge(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let challenges = self.challenges.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        challenges.get(&hello.server_name()?.to_ascii_lowercase()).map(|c| c.0.clone())
+    }
+}
+
+/// While it lives, connections that ask for `acme-tls/1` are shown the challenge of its name.
+#[derive(Debug)]
+pub struct AnsweredChallenge {
+    resolver: Arc<CertResolver>,
+    name: String,
+}
+
+impl Drop for AnsweredChallenge {
+    fn drop(&mut self) {
+        self.resolver.challenges.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&self.name);
+    }
 }
 
 fn put(slot: &RwLock<Option<Arc<CertifiedKey>>>, value: Option<Arc<CertifiedKey>>) {
@@ -190,6 +303,10 @@ impl fmt::Debug for CertResolver {
 
 impl ResolvesServerCert for CertResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if asks_for_challenge(&hello) {
+            // None of the others in its place: the authority would hold it for the answer.
+            return self.challenge(&hello);
+        }
         let slot = if asks_for_startalk(&hello) { &self.link } else { &self.web };
         slot.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
@@ -198,6 +315,11 @@ impl ResolvesServerCert for CertResolver {
 /// Whether the client offers one of Startalk's own protocols; they go before HTTP in every server's order.
 pub(crate) fn asks_for_startalk(hello: &ClientHello<'_>) -> bool {
     asks_for(hello, &[ALPN_LINK, ALPN_CLIENT, ALPN_CLIENT_HTTP])
+}
+
+/// Whether the client offers `acme-tls/1` and nothing else, as RFC 8737 §3 has an authority do it.
+pub(crate) fn asks_for_challenge(hello: &ClientHello<'_>) -> bool {
+    hello.alpn().is_some_and(|mut offered| offered.next() == Some(ALPN_ACME) && offered.next().is_none())
 }
 
 /// Whether the client offers one of these.

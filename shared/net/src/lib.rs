@@ -23,7 +23,10 @@ pub mod server;
 mod tests;
 pub mod verify;
 
-pub use certificates::{CertResolver, LinkCertificate, RootCertificate, WebCertificate, roots_from_pem};
+pub use certificates::{
+    AnsweredChallenge, CertResolver, CertificateError, CertificateRequest, CertificateSays, ChallengeCertificate,
+    LinkCertificate, RootCertificate, WebCertificate, roots_from_pem,
+};
 pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_quic_with, connect_tls};
 pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use guard::AddressGuard;
@@ -45,6 +48,8 @@ pub const ALPN_LINK: &[u8] = b"startalk-link/1";
 pub const ALPN_CLIENT_HTTP: &[u8] = b"startalk-http/1";
 /// ALPN between a node that cannot be reached and a hub that forwards to it, on QUIC and TLS.
 pub const ALPN_TETHER: &[u8] = b"startalk-tether/1";
+/// ALPN by which an authority proves that a host name is a server's. RFC 8737
+pub const ALPN_ACME: &[u8] = b"acme-tls/1";
 /// ALPN of HTTP/1.1, and so of WebSocket.
 pub const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// ALPN of HTTP/2.

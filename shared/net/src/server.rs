@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
-    ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_HTTP1, ALPN_HTTP2, ALPN_LINK, ALPN_TETHER, CertResolver,
-    certificates::{asks_for, asks_for_startalk},
+    ALPN_ACME, ALPN_CLIENT, ALPN_CLIENT_HTTP, ALPN_HTTP1, ALPN_HTTP2, ALPN_LINK, ALPN_TETHER, CertResolver,
+    certificates::{asks_for, asks_for_challenge, asks_for_startalk},
     provider,
     reason::Reason,
     verify::{AnyLinkKey, peer_key, quic_peer_key},
@@ -59,6 +59,8 @@ pub enum Protocol {
     Client,
     /// `startalk-tether/1`: a node that wants connections forwarded to it, at a hub.
     Tether,
+    /// `acme-tls/1`: an authority that has seen what it came for in the handshake; nothing is said on it.
+    Challenge,
     /// HTTP/2.
     Http2,
     /// HTTP/1.1 (of Startalk's own programs, `startalk-http/1`, too), or no ALPN at all.
@@ -71,6 +73,7 @@ impl Protocol {
             Some(p) if p == ALPN_LINK => Self::Link,
             Some(p) if p == ALPN_CLIENT => Self::Client,
             Some(p) if p == ALPN_TETHER => Self::Tether,
+            Some(p) if p == ALPN_ACME => Self::Challenge,
             Some(p) if p == ALPN_HTTP2 => Self::Http2,
             _ => Self::Http1,
         }
@@ -94,6 +97,7 @@ pub struct ServerTls {
     startalk: Arc<ServerConfig>,
     web: Arc<ServerConfig>,
     quic: Arc<ServerConfig>,
+    challenge: Arc<ServerConfig>,
 }
 
 impl ServerTls {
@@ -125,12 +129,20 @@ impl ServerTls {
             config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
             Ok(config)
         };
-        let mut web = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver.clone());
-        web.alpn_protocols = if http2 { vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()] } else { vec![ALPN_HTTP1.to_vec()] };
-        Ok(Self { startalk: Arc::new(native(tls)?), web: Arc::new(web), quic: Arc::new(native(quic)?) })
+        let web = |alpn: &[&[u8]]| -> Result<ServerConfig, rustls::Error> {
+            let mut config = ServerConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+                .with_no_client_auth()
+                .with_cert_resolver(resolver.clone());
+            config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+            Ok(config)
+        };
+        Ok(Self {
+            startalk: Arc::new(native(tls)?),
+            web: Arc::new(web(if http2 { &[ALPN_HTTP2, ALPN_HTTP1] } else { &[ALPN_HTTP1] })?),
+            quic: Arc::new(native(quic)?),
+            challenge: Arc::new(web(&[ALPN_ACME])?),
+        })
     }
 
     /// Takes one connection through its handshake.
@@ -142,7 +154,14 @@ impl ServerTls {
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
             let hello = start.client_hello();
             let ours = asks_for_startalk(&hello) || asks_for(&hello, &[ALPN_TETHER]);
-            start.into_stream(if ours { &self.startalk } else { &self.web }.clone()).await
+            let config = if asks_for_challenge(&hello) {
+                &self.challenge
+            } else if ours {
+                &self.startalk
+            } else {
+                &self.web
+            };
+            start.into_stream(config.clone()).await
         };
         let stream: io::Result<TlsStream<S>> =
             tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(|_| Reason::TimedOut)?;

@@ -331,3 +331,93 @@ async fn plain_http_stays_on_this_machine() {
     let error = guarded.send(HttpRequest::get("http://localhost:1/".parse().unwrap())).await.unwrap_err();
     assert!(error.words(Language::Chinese).contains("内网地址"), "{error}");
 }
+
+/// Takes whatever is shown: an authority reads the certificate of a challenge itself, for its extension is critical.
+#[derive(Debug)]
+struct TakesAll;
+
+impl rustls::client::danger::ServerCertVerifier for TakesAll {
+    fn verify_server_cert(
+        &self,
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &rustls::pki_types::CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        self.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A handshake at `server` that offers these protocols for this name: what was shown.
+async fn shown(server: &Server, name: &'static str, alpn: &[&[u8]]) -> std::io::Result<Vec<u8>> {
+    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(TakesAll))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+    let tcp = tokio::net::TcpStream::connect(server.address).await?;
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name.try_into().unwrap(), tcp).await?;
+    let connection = stream.get_ref().1;
+    assert!(alpn.contains(&connection.alpn_protocol().unwrap()));
+    Ok(connection.peer_certificates().unwrap()[0].to_vec())
+}
+
+/// RFC 8737 §3: whoever offers `acme-tls/1` alone gets the answer for the name, or nothing; everybody else is served as ever.
+#[tokio::test]
+async fn a_challenge_is_answered_to_those_who_ask_for_it_alone_while_it_lasts() {
+    let mut server = server();
+    let web = server.web.certificate().to_vec();
+    let acme: &[&[u8]] = &[ALPN_ACME];
+    assert!(shown(&server, "node.example", acme).await.is_err(), "there is no challenge yet");
+
+    let challenge = ChallengeCertificate::new("node.example", &[7; 32]).unwrap();
+    let answered = server.resolver.answer_challenge("node.example", challenge);
+    let answer = shown(&server, "node.example", acme).await.unwrap();
+    assert_ne!(answer, web);
+    // id-pe-acmeIdentifier, critical, an octet string of 32 bytes in an octet string.
+    let identifier = [&[6, 8, 43, 6, 1, 5, 5, 7, 1, 31, 1, 1, 255, 4, 34, 4, 32][..], &[7; 32]].concat();
+    assert!(answer.windows(identifier.len()).any(|w| w == identifier));
+    assert_eq!(server.seen.recv().await.unwrap().0, Protocol::Challenge);
+    assert!(shown(&server, "other.example", acme).await.is_err(), "another name");
+
+    assert_eq!(shown(&server, "node.example", &[ALPN_HTTP1]).await.unwrap(), web);
+    assert_eq!(shown(&server, "node.example", &[ALPN_ACME, ALPN_HTTP1]).await.unwrap(), web, "not alone");
+
+    drop(answered);
+    assert!(shown(&server, "node.example", acme).await.is_err(), "it is over");
+}
+
+#[test]
+fn a_web_certificate_says_for_whom_and_how_long_it_is() {
+    install_crypto();
+    let now_ms = 1_800_000_000_000;
+    let made = WebCertificate::self_made(vec!["node.example".into(), "127.0.0.1".into()], now_ms).unwrap();
+    let says = made.says().unwrap();
+    assert_eq!(says.names, ["node.example"]);
+    assert_eq!((says.not_before_ms, says.not_after_ms), (now_ms - 86_400_000, now_ms + 397 * 86_400_000));
+}

@@ -17,6 +17,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-search", &["startalk-protocol", "startalk-domain"]),
     ("startalk-intake", &["startalk-protocol", "startalk-domain"]),
     ("startalk-identity", &["startalk-protocol", "startalk-outbound"]),
+    ("startalk-certify", &["startalk-protocol", "startalk-net"]),
     ("startalk-federation", &["startalk-protocol", "startalk-link", "startalk-net", "startalk-domain", "startalk-sequencer"]),
     (
         "startalk-gateway",
@@ -47,6 +48,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "startalk-search",
             "startalk-intake",
             "startalk-identity",
+            "startalk-certify",
             "startalk-federation",
             "startalk-gateway",
             "startalk-web",

@@ -60,6 +60,7 @@ impl Node {
             metrics: Arc::new(|| None),
             pushes: Arc::new(|| None),
             files: Arc::new(|| None),
+            certificate: Arc::new(|| None),
             endpoints: Arc::new(Vec::new),
             tethers: Arc::new(Vec::new),
             restart: None,
