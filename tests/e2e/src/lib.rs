@@ -7,6 +7,7 @@
 
 pub mod network;
 pub mod node;
+pub mod pebble;
 pub mod person;
 pub mod seed;
 pub mod slapd;
@@ -18,6 +19,7 @@ pub mod world;
 
 pub use network::{Home, Nat, Network, Space};
 pub use node::Node;
+pub use pebble::Pebble;
 pub use person::Person;
 pub use seed::Seed;
 pub use small_disk::SmallDisk;

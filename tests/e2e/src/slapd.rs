@@ -179,6 +179,10 @@ pub fn unit(name: &str) -> String {
     format!("dn: ou={name},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n\n")
 }
 
+/// Puts the servers that tests need in place, once for all tests of a process.
+///
+/// # Errors
+/// What is missing.
 pub(crate) fn install() -> anyhow::Result<()> {
     static ONCE: OnceLock<Result<(), String>> = OnceLock::new();
     let run = || {
@@ -196,7 +200,7 @@ fn said_well(what: &str, output: &Output) -> anyhow::Result<()> {
 }
 
 /// An authority of its own, and a certificate for 127.0.0.1.
-fn certificate(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn certificate(folder: &Path) -> anyhow::Result<()> {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     let (root_key, key) = (KeyPair::generate()?, KeyPair::generate()?);
     let mut params = CertificateParams::new(Vec::new())?;
