@@ -39,12 +39,12 @@ async fn main() -> anyhow::Result<()> {
     let hub = Hub::new(discovery, Arc::new(now_ms), args.behind_proxy, relay.clone(), stopping.clone());
     let resolver = CertResolver::new(None, settings.https.as_ref().map(|(_, certificate)| certificate));
     let (doors, ready) = open(&settings, &resolver)?;
-    // Before it is said that the hub is ready: who hears it may ask for a reload at once.
-    let asked = asked_to_reload()?;
+    // Before it is said that the hub is ready: who hears it may ask for a reload or a stop at once.
+    let (asked, told) = (asked_to_reload()?, StopSignal::listen()?);
     ready.print(args.json)?;
     tokio::spawn(reload(args, relay, resolver, asked));
     tokio::spawn(async move {
-        told_to_stop().await;
+        told.asked().await;
         tracing::info!("stopping");
         let _ = stop.send(true);
         // Kept until the end: its end would look like another stop.
@@ -158,19 +158,29 @@ fn bracketed(host: &str) -> String {
     if host.parse::<SocketAddr>().is_err() && host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-async fn told_to_stop() {
+/// A stop that is asked for, by the system's service or from the keyboard; heard from when this is made on.
+struct StopSignal {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
     }
-    let _ = tokio::signal::ctrl_c().await;
+
+    async fn asked(mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program's edge: the one place where the hub reads the clock")]

@@ -97,3 +97,60 @@ fn wrong_settings_end_it_with_words() {
     assert!(!child.wait().unwrap().success());
     assert!(words.contains("loopback"), "{words}");
 }
+
+/// Whether the hub answers under this URL, with the certificate that is in it.
+#[cfg(unix)]
+async fn fingerprint_served(url: &str) -> bool {
+    startalk_net::install_crypto();
+    let hub: HubUrl = url.parse().unwrap();
+    let client = HubClient::new(Names::system(), Vec::new(), Duration::from_secs(5));
+    client.lookup(&hub, &DomainName::of_key(&[1; 32])).await.is_ok()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn on_sighup_it_takes_another_certificate_and_goes_on_with_the_old_if_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let make = |name: &str| {
+        let (chain, key) = (path(&format!("{name}.pem")), path(&format!("{name}.key")));
+        let args = ["--make-certificate", "--certificate", &chain, "--key", &key];
+        assert!(Command::new(env!("CARGO_BIN_EXE_startalk-hub")).args(args).status().unwrap().success());
+    };
+    make("one");
+    make("two");
+    let write = |text: String| std::fs::write(path("hub.toml"), text).unwrap();
+    let naming = |name: &str| {
+        format!("certificate = {:?}\nkey = {:?}\npin = true\n", path(&format!("{name}.pem")), path(&format!("{name}.key")))
+    };
+    write(naming("one"));
+    let mut program = start(&["--listen", "127.0.0.1:0", "--config", &path("hub.toml")]);
+    let said = lines(&mut program, 2);
+    let first = said[1].strip_prefix("hub_url ").unwrap().to_owned();
+    assert!(fingerprint_served(&first).await);
+    let second = {
+        let pem = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+        let two = startalk_net::WebCertificate::from_pem(&pem("two.pem"), &pem("two.key")).unwrap();
+        HubUrl::new(first.split_once('#').unwrap().0, Some(two.fingerprint())).unwrap().to_string()
+    };
+    let reload = |program: &Program| {
+        let status = Command::new("kill").args(["-HUP", &program.0.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    };
+    // What is wrong changes nothing; and what follows is read after it.
+    write("certificate = \"nowhere.pem\"\nkey = \"nowhere.key\"\n".to_owned());
+    reload(&program);
+    for _ in 0..20 {
+        assert!(fingerprint_served(&first).await && !fingerprint_served(&second).await);
+    }
+    write(naming("two"));
+    reload(&program);
+    for _ in 0..1000 {
+        if fingerprint_served(&second).await {
+            assert!(!fingerprint_served(&first).await);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the other certificate is not served");
+}
