@@ -149,7 +149,7 @@ fn own(out: &mut String, zh: bool, tethers: usize) {
     };
     let _ = write!(
         out,
-        "<section><h2>{title}</h2><p>{text}</p><pre><code>startalk up --via https://…</code></pre><p class=\"more\">{status}</p></section>"
+        "<section><h2>{title}</h2><p>{text}</p><pre><code>startalk up --via https://…</code></pre><p class=\"status\">{status}</p></section>"
     );
 }
 
