@@ -107,9 +107,8 @@ async fn connection(mut stream: TcpStream, from: SocketAddr, tls: Option<ServerT
     if let Ok(accepted) = Box::pin(tls.accept(stream_from_its_beginning(stream))).await {
         match accepted.protocol {
             Protocol::Tether => {
-                drop(room);
                 let control = Control::new(Box::new(accepted.stream) as Box<dyn Io>);
-                relay::serve(hub, control, accepted.peer_key, from, None).await;
+                relay::serve(hub, control, accepted.peer_key, from, None, Some(room)).await;
             }
             _ => http(accepted.stream, from, serving).await,
         }
@@ -125,7 +124,9 @@ fn keep_alive(stream: &TcpStream) {
 /// Takes in tethers over QUIC, until the endpoint closes.
 async fn accept_quic(endpoint: quinn::Endpoint, hub: Hub) {
     let gate = QuicGate::default();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     while let Some(handshake) = gate.next(&endpoint).await {
+        let Ok(room) = room.clone().try_acquire_owned() else { continue }; // dropped: refused
         let hub = hub.clone();
         tokio::spawn(async move {
             let Ok(accepted) = handshake.finish().await else { return };
@@ -133,7 +134,7 @@ async fn accept_quic(endpoint: quinn::Endpoint, hub: Hub) {
             let from = connection.remote_address();
             let Ok(Ok((send, receive))) = tokio::time::timeout(HANDSHAKE_TIMEOUT, connection.accept_bi()).await else { return };
             let control = Control::new(Box::new(tokio::io::join(receive, send)) as Box<dyn Io>);
-            relay::serve(hub, control, key, from, Some(connection.clone())).await;
+            relay::serve(hub, control, key, from, Some(connection.clone()), Some(room)).await;
             connection.close(0_u32.into(), b"");
         });
     }

@@ -100,7 +100,7 @@ impl Stage {
     fn tether(&self, key: [u8; 32]) -> (watch::Receiver<State>, JoinHandle<Down>, JoinHandle<()>) {
         let (ours, theirs) = tokio::io::duplex(4096);
         let control = Control::new(Box::new(theirs) as Box<dyn Io>);
-        let hub = tokio::spawn(serve(self.hub.clone(), control, Some(key), "198.51.100.7:5000".parse().unwrap(), None));
+        let hub = tokio::spawn(serve(self.hub.clone(), control, Some(key), "198.51.100.7:5000".parse().unwrap(), None, None));
         let (state, seen) = watch::channel(State::Trying);
         let config = self.config.clone();
         let node = tokio::spawn(async move { talk(&config, Control::new(ours), Over::Tls, None, &state).await });

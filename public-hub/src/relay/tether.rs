@@ -16,7 +16,10 @@ use startalk_tether::{
     frames::ControlError,
     limits::{PING_EVERY, SILENCE_MAX},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::Instant,
+};
 
 use super::table::{Tethered, Way};
 use crate::{Hub, api};
@@ -27,13 +30,15 @@ const FRAMES_WAITING_MAX: usize = 256;
 const DNS_AGAIN: Duration = Duration::from_secs(300);
 
 /// Serves what a node opened with [`startalk_net::ALPN_TETHER`] and this key, until it ends: its tether, or on TLS a
-/// connection that it fetches. `quic`: its connection, if this is a stream of it.
+/// connection that it fetches. `quic`: its connection, if this is a stream of it. `room` is held until it is known what it
+/// is: what is tethered or fetched is counted otherwise.
 pub(crate) async fn serve(
     hub: Hub,
     mut control: Control<Box<dyn Io>>,
     key: Option<[u8; 32]>,
     from: SocketAddr,
     quic: Option<quinn::Connection>,
+    room: Option<OwnedSemaphorePermit>,
 ) {
     let from = canonical(from);
     let first = match (control.first().await, key) {
@@ -51,7 +56,7 @@ pub(crate) async fn serve(
             }
         }
         (Frame::Hello(hello), key) => match known(&hub, &hello, key, from) {
-            Ok(record) => tethered(hub, control, record, key, from, quic).await,
+            Ok(record) => tethered(hub, control, record, key, from, quic, room).await,
             Err(error) => refuse(control, error).await,
         },
         _ => refuse(control, Error::new(Code::Malformed).with("expected", "hello or claim")).await,
@@ -98,6 +103,7 @@ async fn tethered(
     key: [u8; 32],
     from: SocketAddr,
     quic: Option<quinn::Connection>,
+    room: Option<OwnedSemaphorePermit>,
 ) {
     let (frames, mut waiting) = mpsc::channel(FRAMES_WAITING_MAX);
     let way = match &quic {
@@ -115,6 +121,7 @@ async fn tethered(
         Ok(node) => node,
         Err(error) => return refuse(control, error).await,
     };
+    drop(room);
     tracing::info!(domain = %record.domain(), quic = quic.is_some(), "tethered");
     let _gone = Gone { hub: &hub, node: &node };
     welcome(&hub, &node, &record, from, &frames);
