@@ -10,7 +10,12 @@ export type Said =
   /** A worker is there; another than before if `epoch` is another. */
   | { readonly to: 'all'; readonly epoch: string }
 
-/** How long the worker may say nothing to what it is told, before it is asked whether it is there; and after that. */
+/**
+ * How long the worker may say nothing before it is asked whether it is there: of itself, to what it is told, and to that
+ * question. It is asked of itself, too, because it may have answered and fallen asleep before it was done, and what comes
+ * from others is heard by nobody while it sleeps.
+ */
+const QUIET_MS = 20_000
 const SILENT_MS = 8_000
 const DEAF_MS = 4_000
 
@@ -60,22 +65,31 @@ export function serveChannel(
  */
 export function joinChannel(channel: Channel, me: string, caller: () => Caller, usurp: () => void = () => undefined): (up: Up) => void {
   let epoch: string | undefined
-  let doubt: ReturnType<typeof setTimeout> | undefined
+  let doubt: ReturnType<typeof setTimeout>
+  let isAwaited = false
   const who = () => channel.postMessage({ to: 'worker', from: me, up: { k: 'who' } })
-  const expect = () => {
-    doubt ??= setTimeout(() => {
+  const askAfter = (silence: number) => {
+    clearTimeout(doubt)
+    doubt = setTimeout(() => {
+      isAwaited = true
       who()
       doubt = setTimeout(() => {
-        doubt = undefined
+        heard()
         usurp()
       }, DEAF_MS)
-    }, SILENT_MS)
+    }, silence)
+  }
+  const heard = () => {
+    isAwaited = false
+    askAfter(QUIET_MS)
+  }
+  const expect = () => {
+    if (isAwaited) return
+    isAwaited = true
+    askAfter(SILENT_MS)
   }
   channel.onmessage = ({ data }) => {
-    if (data.to === me || data.to === 'all') {
-      clearTimeout(doubt)
-      doubt = undefined
-    }
+    if (data.to === me || data.to === 'all') heard()
     if ('down' in data) {
       if (data.to === me) caller().down(data.down)
     } else if ('epoch' in data && data.epoch !== epoch) {

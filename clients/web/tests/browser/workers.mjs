@@ -94,7 +94,7 @@ export const workers = [
       // Its worker, too: Chromium leaves that awake as long as it is only told so.
       const [asleep] = page.workers()
       assert.ok(asleep, 'the first tab leads')
-      void asleep.evaluate(() => { for (const end = Date.now() + 45_000; Date.now() < end; ); }).catch(() => undefined)
+      await asleep.evaluate(() => void setTimeout(() => { for (const end = Date.now() + 45_000; Date.now() < end; ); }))
       await session.send('Page.setWebLifecycleState', { state: 'frozen' })
       await say(other, 'while it sleeps')
       await stateOf(other, 'while it sleeps', 'Sent').catch(() => stateOf(other, 'while it sleeps', 'Sent'))

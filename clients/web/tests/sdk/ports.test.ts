@@ -1,6 +1,6 @@
 // Tabs and their worker where one tab leads: what was asked of a worker that went is asked of the next, if that does no harm.
 
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ApiError } from '../../src/sdk/api'
 import { TabSdk } from '../../src/sdk/tab'
 import { joinChannel, serveChannel, type Channel, type Said } from '../../src/sdk/led'
@@ -24,10 +24,10 @@ class Air {
   }
 }
 
-function tab(air: Air, name: string) {
+function tab(air: Air, name: string, usurp?: () => void) {
   let carry: (up: Up) => void = () => undefined
   const caller: Caller = new Caller((up) => carry(up))
-  carry = joinChannel(air.end(), name, () => caller)
+  carry = joinChannel(air.end(), name, () => caller, usurp)
   return { caller, sdk: new TabSdk(caller, () => 'led') }
 }
 
@@ -92,6 +92,51 @@ describe('a led worker', () => {
     second.asked[0]?.send({ k: 'told', told: { kind: 'accounts', rows: [] } })
     await rest()
     expect(heard).toEqual(['accounts'])
+  })
+
+  describe('that falls asleep', () => {
+    afterEach(() => void vi.useRealTimers())
+    const begin = async () => {
+      vi.useFakeTimers()
+      const air = new Air()
+      const usurp = vi.fn()
+      const one = tab(air, 'one', usurp)
+      const led = worker(air, 'first')
+      await vi.advanceTimersByTimeAsync(0)
+      return { one, led, usurp }
+    }
+
+    it('is followed soon by who asks something of it', async () => {
+      const { one, led, usurp } = await begin()
+      led.end.close()
+      void one.sdk.setting('a')
+      await vi.advanceTimersByTimeAsync(11_999)
+      expect(usurp).not.toHaveBeenCalled()
+      await vi.advanceTimersByTimeAsync(1)
+      expect(usurp).toHaveBeenCalledTimes(1)
+    })
+
+    it('is followed though it answered what it was asked', async () => {
+      const { one, led, usurp } = await begin()
+      const value = one.sdk.setting('a')
+      await vi.advanceTimersByTimeAsync(0)
+      const call = led.calls()[0]
+      call?.send({ k: 'value', id: call.up.id, value: 7 })
+      expect(await value).toBe(7)
+      led.end.close()
+      await vi.advanceTimersByTimeAsync(24_000)
+      expect(usurp).toHaveBeenCalledTimes(1)
+      await vi.advanceTimersByTimeAsync(24_000)
+      expect(usurp, 'and again, if the next one says nothing').toHaveBeenCalledTimes(2)
+    })
+
+    it('is not followed as long as it says that it is there', async () => {
+      const { one, usurp } = await begin()
+      await vi.advanceTimersByTimeAsync(300_000)
+      void one.sdk.setting('a')
+      await vi.advanceTimersByTimeAsync(300_000)
+      expect(usurp).not.toHaveBeenCalled()
+    })
   })
 
   it('is no promise, though it is awaited', async () => {
