@@ -312,6 +312,7 @@ impl Node {
             Gateway::new(config)
         };
         let _ = gateway_slot.set(gateway.clone());
+        tokio::spawn(gateway.clone().tell_of_records(identity.records()));
 
         let push = push::start(&folder, &settings, discovery.names(), &views, &handle, &gateway, push_key);
         let renew = identity.wanted();
@@ -517,6 +518,8 @@ fn shows(views: &Views, endpoints: &[Endpoint], sign_in: &Arc<[SignInWay]>) -> S
         listed: realm.listed,
         registration: realm.registration,
         sign_in: sign_in.clone(),
+        description: realm.description.clone(),
+        navigation: startalk_gateway::navigation(&realm),
     }
 }
 

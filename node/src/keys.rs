@@ -21,7 +21,8 @@ use startalk_protocol::{
     pb::trust::{Endpoint, LinkKey},
     signing::SecretKey,
     trust::{
-        Charter, CharterDraft, RecordDraft, SignInWay, VerifiedCharter, VerifiedRecord, recovery_hash, sign_charter, sign_record,
+        Charter, CharterDraft, Navigation, RecordDraft, SignInWay, VerifiedCharter, VerifiedRecord, recovery_hash, sign_charter,
+        sign_record,
     },
 };
 
@@ -202,6 +203,10 @@ pub struct Shows {
     pub registration: startalk_protocol::trust::Registration,
     /// How people sign in besides a password.
     pub sign_in: Arc<[SignInWay]>,
+    /// A line or two about the domain.
+    pub description: String,
+    /// What else clients are told.
+    pub navigation: Navigation,
 }
 
 impl Identity {
@@ -267,10 +272,11 @@ fn signed(charter: &VerifiedCharter, link: &SecretKey, shows: &Shows) -> Result<
         sequence: clock::now_ms(),
         not_after_ms: now + RECORD_VALID_MS,
         display_name: shows.display_name.clone(),
-        description: String::new(),
+        description: shows.description.clone(),
         listed: shows.listed,
         registration: shows.registration,
         sign_in: shows.sign_in.to_vec(),
+        navigation: Some(shows.navigation.clone()),
     };
     sign_record(link, charter, draft, now)
 }

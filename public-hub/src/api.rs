@@ -14,13 +14,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use startalk_net::hub::JsonError;
 use startalk_protocol::{
     Code, DomainName, Error,
     error::Language,
     limits::RECORD_BYTES_MAX,
-    trust::{DomainRecord, RECORD_MEDIA_TYPE, SignInWay, VerifiedRecord},
+    trust::{DomainRecord, NavigationDocument, RECORD_MEDIA_TYPE, VerifiedRecord},
 };
 
 use crate::{
@@ -115,76 +115,14 @@ async fn lookup(
     Ok((media, entry.record.bytes().clone()).into_response())
 }
 
-/// What a client needs to find its domain; it verifies `record` itself and believes nothing else.
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct Navigation {
-    /// ASCII form.
-    pub domain: String,
-    /// For people.
-    pub shown: String,
-    /// What the domain calls itself.
-    pub display_name: String,
-    /// A line or two.
-    pub description: String,
-    /// `closed`, `invitation` or `open`.
-    pub registration: String,
-    /// How people sign in besides a password.
-    #[serde(default)]
-    pub sign_in: Vec<NavigationSignIn>,
-    /// Best first.
-    pub endpoints: Vec<NavigationEndpoint>,
-    /// Milliseconds since 1970.
-    pub not_after_ms: i64,
-    /// What proved the name to the hub, if anything did; a hint.
-    pub proof: Option<String>,
-    /// The SignedRecord, base64 with padding (RFC 4648 §4).
-    pub record: String,
-}
-
-/// A way to sign in.
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct NavigationSignIn {
-    /// `oidc`, `passkey`.
-    pub kind: String,
-    /// Of the provider; may be empty.
-    pub id: String,
-    /// For people; may be empty.
-    pub display_name: String,
-}
-
-/// Where a domain can be reached.
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct NavigationEndpoint {
-    /// Name or address; IPv6 without brackets.
-    pub host: String,
-    /// TCP and UDP.
-    pub port: u32,
-}
-
-fn sign_in(way: &SignInWay) -> NavigationSignIn {
-    NavigationSignIn { kind: way.kind.clone(), id: way.id.clone(), display_name: way.display_name.clone() }
-}
-
 async fn navigation(
     Stateful(hub): Stateful<Hub>,
     Extension(asker): Extension<Asker>,
     headers: HeaderMap,
     Path(domain): Path<String>,
-) -> Result<Json<Navigation>, Refusal> {
+) -> Result<Json<NavigationDocument>, Refusal> {
     let entry = find(&hub, asker, &headers, &domain)?;
-    let record = &entry.record;
-    Ok(Json(Navigation {
-        domain: record.domain().as_str().to_owned(),
-        shown: record.domain().shown(),
-        display_name: record.display_name().to_owned(),
-        description: record.description().to_owned(),
-        registration: record.registration().as_str().to_owned(),
-        sign_in: record.sign_in().iter().map(sign_in).collect(),
-        endpoints: record.endpoints().iter().map(|e| NavigationEndpoint { host: e.host.clone(), port: e.port }).collect(),
-        not_after_ms: record.not_after_ms(),
-        proof: entry.proof.map(|(proof, _)| proof.as_str().to_owned()),
-        record: data_encoding::BASE64.encode(record.bytes()),
-    }))
+    Ok(Json(NavigationDocument::of(&entry.record, entry.proof.map(|(proof, _)| proof.as_str()))))
 }
 
 #[derive(Deserialize)]

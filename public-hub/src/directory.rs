@@ -237,6 +237,7 @@ mod tests {
             listed: true,
             registration: Registration::Closed,
             sign_in: Vec::new(),
+            navigation: None,
         };
         sign_record(&key(100), &sign_charter(&key(root), charter).unwrap(), draft, NOW).unwrap()
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use startalk_hub::{Hub, Relay, api, limits, relay::Limits, serve};
+use startalk_hub::{Hub, Relay, limits, relay::Limits, serve};
 use startalk_net::{
     AddressGuard, Discovery, DiscoveryConfig, HubClient, HubUrl, Listen, Names, bind_tcp,
     discovery::Peer,
@@ -21,8 +21,8 @@ use startalk_protocol::{
     Code, DomainName,
     signing::SecretKey,
     trust::{
-        CharterDraft, DomainRecord, Endpoint, Fingerprint, LinkKey, RecordDraft, Registration, SignedRecord, VerifiedRecord,
-        recovery_hash, sign_charter, sign_record,
+        CharterDraft, DomainRecord, Endpoint, Fingerprint, LinkKey, NavigationDocument, NavigationEndpoint, RecordDraft,
+        Registration, SignedRecord, VerifiedRecord, recovery_hash, sign_charter, sign_record,
     },
 };
 
@@ -71,6 +71,7 @@ fn signed(draft: &Draft, now_ms: i64) -> VerifiedRecord {
         listed: draft.listed,
         registration: Registration::Open,
         sign_in: Vec::new(),
+        navigation: None,
     };
     sign_record(&key(100), &sign_charter(&key(draft.root), charter).unwrap(), record, now_ms).unwrap()
 }
@@ -261,12 +262,12 @@ async fn clients_get_navigation_that_they_can_verify() {
     let hub = hub().await;
     hub.announce(&draft(1)).await.unwrap();
     let answer = hub.get(&format!("/v1/navigation/{}", key_name(1)), "en").await;
-    let navigation: api::Navigation = serde_json::from_slice(&answer.body).unwrap();
+    let navigation: NavigationDocument = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(
         (navigation.display_name.as_str(), navigation.registration.as_str(), navigation.proof.as_deref()),
         ("Domain 1", "open", Some("key-name"))
     );
-    assert_eq!(navigation.endpoints, [api::NavigationEndpoint { host: "198.51.100.1".into(), port: 8443 }]);
+    assert_eq!(navigation.endpoints, [NavigationEndpoint { host: "198.51.100.1".into(), port: 8443 }]);
     let record = data_encoding::BASE64.decode(navigation.record.as_bytes()).unwrap();
     assert!(DomainRecord::decode_signed(&record, START).is_ok());
     assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.
-pub const LAYOUT: u32 = 10;
+pub const LAYOUT: u32 = 11;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
 /// Records applied between two flushes while rebuilding.

@@ -80,6 +80,7 @@ pub(crate) fn welcome(read: &impl Read, now_ms: u64) -> pb::Welcome {
         kept: Some(kept(read)),
         file_bytes_max: realm.files.file_bytes_max,
         link_previews: realm.link_previews,
+        navigation_sequence: 0, // of the record, which is not the domain's
     }
 }
 

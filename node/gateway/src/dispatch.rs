@@ -7,7 +7,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use startalk_protocol::{
     Code, Error,
-    pb::client::{Done, Hello, client_frame::Frame as Asked, server_frame::Frame},
+    pb::client::{Done, Hello, Welcome, client_frame::Frame as Asked, server_frame::Frame},
 };
 
 use crate::{convert, framing, gateway::Inner, session::Session};
@@ -59,13 +59,17 @@ impl Inner {
         if !(hello.version_min..=hello.version_max).contains(&convert::VERSION) {
             return Err(Error::new(Code::UnsupportedVersion).with("min", convert::VERSION).with("max", convert::VERSION));
         }
-        Ok(Frame::Welcome(convert::welcome(&*self.config.views.store, self.now_ms())))
+        let welcome = convert::welcome(&*self.config.views.store, self.now_ms());
+        Ok(Frame::Welcome(Welcome { navigation_sequence: self.navigation_sequence(), ..welcome }))
     }
 
     fn on_asked(self: &Arc<Self>, session: &Arc<Session>, id: u64, asked: Asked) {
         session.outbox.begin(is_way_in(&asked));
         if let Asked::Ping(_) = asked {
             return session.answer(id, Frame::Done(Done {}));
+        }
+        if let Asked::GetNavigation(_) = asked {
+            return session.answer(id, self.navigation());
         }
         let Some(identity) = session.identity() else {
             return match asked {
@@ -169,7 +173,7 @@ impl Inner {
             Asked::UnsubscribePush(_) => self.unsubscribe_push(session, me, id),
             Asked::GetNotify(_) => session.answer(id, Frame::Notify(self.notify_of(me))),
             Asked::SetNotify(request) => self.set_notify(session, me, id, request),
-            Asked::Hello(_) | Asked::Ping(_) => session.answered(id, Err(Code::Internal.into())),
+            Asked::Hello(_) | Asked::Ping(_) | Asked::GetNavigation(_) => session.answered(id, Err(Code::Internal.into())),
         }
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Inner {
     pub ceremonies: Ceremonies,
     /// Everything up to this position was handed to the sessions that want it.
     pub pushed: AtomicU64,
+    /// Of the record that clients were told of last; 0: none yet.
+    pub record_sequence: AtomicU64,
     /// Sessions to which something was pushed since they were told a cursor.
     pub dirty: Mutex<Vec<Arc<Session>>>,
     /// When a device was last connected, milliseconds, since this process began.
@@ -102,6 +104,7 @@ impl Gateway {
             away: Away::default(),
             ceremonies: Ceremonies::default(),
             pushed: AtomicU64::new(pushed),
+            record_sequence: AtomicU64::new(0),
             dirty: Mutex::default(),
             seen: Mutex::default(),
             hashing: Semaphore::new(HASHING_MAX),

@@ -149,7 +149,7 @@ pub enum Request {
         rule: String,
         accept_new_key: bool,
     },
-    Policy(PolicyChange),
+    Policy(Box<PolicyChange>),
     Peers,
     KeysRotate,
     Backup {
@@ -346,7 +346,7 @@ pub fn execute(backend: &Backend, request: Request, progress: &Progress) -> Resu
         Request::DomainRule { domain, rule, accept_new_key } => {
             domains::set_rule(backend, &domain, peer_rule(&rule), accept_new_key).map(done)
         }
-        Request::Policy(change) => policies::change(backend, change).map(value),
+        Request::Policy(change) => policies::change(backend, *change).map(value),
         Request::Peers => Ok(json!({ "peers": domains::all(backend), "links": (backend.peers)() })),
         Request::Groups => {
             Ok(json!({ "groups": every(|cursor| Ok(groups::page(backend, "", cursor, limits::ADMIN_PAGE_MAX)))? }))

@@ -59,6 +59,12 @@ pub struct Policies {
     pub cache_days: u32,
     /// The node may look at pages that its people link to.
     pub link_previews: bool,
+    /// A line or two about the domain.
+    pub description: String,
+    /// #rrggbb, or nothing.
+    pub colour: String,
+    /// Days after which an account ends that somebody made by themselves; 0: it does not.
+    pub trial_days: u32,
     pub records: u64,
     pub epoch: u32,
     pub url: String,
@@ -105,6 +111,13 @@ pub struct PolicyChange {
     pub cache_days: Option<u32>,
     /// The node may look at pages that its people link to.
     pub link_previews: Option<bool>,
+    /// A line or two about the domain.
+    pub description: Option<String>,
+    /// #rrggbb, or nothing.
+    pub colour: Option<String>,
+    /// Days after which an account ends that somebody made by themselves; 0: it does not.
+    #[schema(maximum = 36600)]
+    pub trial_days: Option<u32>,
 }
 
 /// What would be erased at once if messages were kept only for so long.
@@ -168,6 +181,9 @@ pub(super) fn show(backend: &Backend) -> Policies {
         cache_bytes_max: realm.files.cache_bytes_max,
         cache_days: realm.files.cache_days,
         link_previews: realm.link_previews,
+        description: realm.description.clone(),
+        colour: realm.colour.clone(),
+        trial_days: realm.trial_days,
         records: backend.views.journal.head().position,
         epoch: realm.epoch,
         url: backend.public_url.clone(),
@@ -196,6 +212,9 @@ pub(super) fn change(backend: &Backend, change: PolicyChange) -> Result<Policies
         cache_bytes_max: change.cache_bytes_max,
         cache_days: change.cache_days,
         link_previews: change.link_previews,
+        description: change.description,
+        colour: change.colour,
+        trial_days: change.trial_days,
     };
     backend.command(Command::SetPolicy(new))?;
     Ok(show(backend))

@@ -3,6 +3,7 @@
 mod audit;
 mod fields;
 mod people;
+mod policy;
 mod restore;
 mod show;
 
@@ -16,7 +17,7 @@ use serde_json::Value;
 use startalk_protocol::{Error, error::Language};
 
 use crate::{
-    admin::{self, Only, PolicyChange, Progress, Request, backup, control},
+    admin::{self, Only, Progress, Request, backup, control},
     boot, clock, config,
     folder::{Folder, FolderError},
     keys::Keys,
@@ -111,65 +112,7 @@ enum Verb {
     #[command(subcommand)]
     Domain(Rule),
     /// Policies; without flags, shows them / 策略；不带参数则显示
-    Policy {
-        /// closed, invitation or open
-        #[arg(long)]
-        registration: Option<String>,
-        /// For people / 给人看的名称
-        #[arg(long)]
-        display_name: Option<String>,
-        /// Listed by hubs / 由枢纽公开列出
-        #[arg(long)]
-        listed: Option<bool>,
-        /// How long authors may recall / 可撤回的秒数
-        #[arg(long)]
-        recall_seconds: Option<i64>,
-        /// How long authors may edit / 可编辑的秒数
-        #[arg(long)]
-        edit_seconds: Option<i64>,
-        /// Who may begin groups: everybody or administrators / 谁可建群
-        #[arg(long)]
-        group_creation: Option<String>,
-        /// Characters of a new password at least / 新密码的最少字符数
-        #[arg(long)]
-        password_chars_min: Option<u32>,
-        /// open, or allowed: only with domains that were allowed / 与哪些域通信：open 或 allowed（仅允许的域）
-        #[arg(long)]
-        federation: Option<String>,
-        /// Days for which messages are kept, then erased for good; 0: for ever / 消息保留天数，过期永久抹去；0 为永久保留
-        #[arg(long)]
-        retention_days: Option<u32>,
-        /// Of which conversations: all, direct or groups / 适用的会话：all 全部、direct 单聊、groups 群聊
-        #[arg(long)]
-        retention_of: Option<String>,
-        /// Accounts at most; 0: no limit / 帐号数上限；0 为不限
-        #[arg(long)]
-        accounts_max: Option<u64>,
-        /// Messages that an account may send in a day; 0: no limit / 每个帐号每天可发的消息数；0 为不限
-        #[arg(long)]
-        messages_per_day: Option<u64>,
-        /// Bytes of what an account says in a day; 0: no limit / 每个帐号每天所发内容的字节数；0 为不限
-        #[arg(long)]
-        bytes_per_day: Option<u64>,
-        /// Groups that an account may own; 0: no limit / 每个帐号可拥有的群数；0 为不限
-        #[arg(long)]
-        groups_per_account: Option<u64>,
-        /// Bytes of a file at most / 单个文件的字节数上限
-        #[arg(long)]
-        file_bytes_max: Option<u64>,
-        /// Bytes of files that an account may hold; 0: no limit / 每个帐号的文件总字节数；0 为不限
-        #[arg(long)]
-        files_bytes_per_account: Option<u64>,
-        /// Bytes of copies of other domains' files at most / 其他域文件副本的总字节数上限
-        #[arg(long)]
-        cache_bytes_max: Option<u64>,
-        /// Days for which a copy is kept that nobody opens / 无人打开的副本保留天数
-        #[arg(long)]
-        cache_days: Option<u32>,
-        /// The node may look at pages that its people link to / 允许节点查看成员所发链接的网页
-        #[arg(long)]
-        link_previews: Option<bool>,
-    },
+    Policy(Box<policy::PolicyFlags>),
     /// Links to other domains: state, lag, last error / 与其他域的链路：状态、延迟、最近错误
     Peers,
     /// How the running node does, as Prometheus reads it / 运行状况，Prometheus 文本格式
@@ -391,47 +334,7 @@ impl Verb {
                 };
                 Request::DomainRule { domain: domain.clone(), rule: rule.into(), accept_new_key }
             }
-            Self::Policy {
-                registration,
-                display_name,
-                listed,
-                recall_seconds,
-                edit_seconds,
-                group_creation,
-                password_chars_min,
-                federation,
-                retention_days,
-                retention_of,
-                accounts_max,
-                messages_per_day,
-                bytes_per_day,
-                groups_per_account,
-                file_bytes_max,
-                files_bytes_per_account,
-                cache_bytes_max,
-                cache_days,
-                link_previews,
-            } => Request::Policy(PolicyChange {
-                registration: registration.clone(),
-                display_name: display_name.clone(),
-                listed: *listed,
-                recall_seconds: *recall_seconds,
-                edit_seconds: *edit_seconds,
-                group_creation: group_creation.clone(),
-                password_chars_min: *password_chars_min,
-                federation: federation.clone(),
-                retention_days: *retention_days,
-                retention_of: retention_of.clone(),
-                accounts_max: *accounts_max,
-                messages_per_day: *messages_per_day,
-                bytes_per_day: *bytes_per_day,
-                groups_per_account: *groups_per_account,
-                file_bytes_max: *file_bytes_max,
-                files_bytes_per_account: *files_bytes_per_account,
-                cache_bytes_max: *cache_bytes_max,
-                cache_days: *cache_days,
-                link_previews: *link_previews,
-            }),
+            Self::Policy(flags) => Request::Policy(Box::new(flags.change())),
             Self::Invitations { revoke: None } => Request::Invitations,
             Self::Invitations { revoke: Some(invitation) } => Request::InvitationRevoke { invitation: *invitation },
             Self::Token(TokenVerb::Add { name, scopes, days }) => {

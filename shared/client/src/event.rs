@@ -191,6 +191,11 @@ pub enum Event {
     /// For how long the node keeps messages, and before when they are gone there: copies are to go, too. What was edited since
     /// stays.
     Kept(Kept),
+    /// The domain says something else of itself than this process was told before: [`crate::Session::navigation`].
+    Navigation {
+        /// Of the record that says it.
+        sequence: u64,
+    },
     /// Everything that happened while there was no connection has been told.
     SyncDone,
     /// The node was restored from an older copy. Conversations and their numbers are told anew; forget the old ones.

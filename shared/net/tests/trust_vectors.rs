@@ -139,6 +139,7 @@ fn records() {
             "description": record.description(),
             "listed": record.listed(),
             "registration": record.registration().as_str(),
+            "navigation": make::navigation(&record.navigation()),
         });
         assert_eq!(says, vector["says"], "{}", vector["about"]);
     }

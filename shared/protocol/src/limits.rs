@@ -314,3 +314,9 @@ pub const STICKERS_MAX: usize = 500;
 pub const STICKER_BYTES_MAX: usize = 4096;
 /// Messages in one mark of what somebody has listened to.
 pub const PLAYED_AT_ONCE_MAX: usize = 256;
+/// Words for what a domain can do, in its record.
+pub const NAVIGATION_FEATURES_MAX: usize = 64;
+/// Bytes of one of them.
+pub const NAVIGATION_FEATURE_BYTES_MAX: usize = 32;
+/// Days for which accounts of a domain for trying may be good: as many as messages may be kept.
+pub const TRIAL_DAYS_MAX: u32 = 36_600;

@@ -40,6 +40,8 @@ pub struct Heard {
     pub refused: Vec<String>,
     /// Reminders as they were told, by number: whether it was due then; `None`: it was ended.
     pub reminders: Vec<(u64, Option<bool>)>,
+    /// The sequence of the domain's record that was told of last.
+    pub navigation: u64,
 }
 
 /// Texts that a person's devices have accepted, in order.
@@ -362,6 +364,7 @@ async fn hear(session: Session, mut events: Events, heard: Arc<Mutex<Heard>>, ar
                 // Numbers mean something else now, and what is there is told anew.
                 heard.from.clear();
             }
+            Event::Navigation { sequence } => heard.navigation = sequence,
             Event::Reminder(reminder) => heard.reminders.push((reminder.number, Some(reminder.due))),
             Event::ReminderEnded { number } => heard.reminders.push((number, None)),
             Event::Gap { after, before, .. } => heard.gaps.push((after, before)),

@@ -305,6 +305,7 @@ pub(super) fn event(event: &Event, command_id: Option<&Value>) -> Value {
             json!({ "event": "played", "conversation": conversation, "sequences": sequences })
         }
         Event::Stale(lists) => json!({ "event": "stale", "lists": lists }),
+        Event::Navigation { sequence } => json!({ "event": "navigation", "sequence": sequence }),
         Event::Own(o) => json!({ "event": "own", "own": own::own(o) }),
         Event::Kept(k) => json!({
             "event": "kept",

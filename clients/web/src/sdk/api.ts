@@ -50,6 +50,23 @@ export interface Welcome {
   readonly kept?: KeptRow
   /** The node may look at pages that one links to, and make cards of them. */
   readonly previews?: boolean
+  /** What the domain's signed record says; undefined: it was not read yet. */
+  readonly navigation?: NavigationRow
+}
+
+/** What a domain says of itself to its clients. */
+export interface NavigationRow {
+  readonly sequence: string
+  readonly displayName: string
+  readonly registration: string
+  readonly description: string
+  /** #rrggbb, or empty. */
+  readonly colour: string
+  /** Bytes of a file at most; 0: not said. */
+  readonly fileBytesMax: number
+  readonly groupMembersMax: number
+  /** Days after which an account ends here; 0: it does not. */
+  readonly trialDays: number
 }
 
 /** For how long messages are kept, by kind of conversation, in milliseconds; 0: for ever. And before when everything is gone. */

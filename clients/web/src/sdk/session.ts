@@ -252,12 +252,27 @@ export class Session {
   }
 
   #took(w: pb.Welcome, began: number): void {
-    this.#welcome = welcomeRow(w, began)
+    this.#welcome = { ...welcomeRow(w, began), ...(this.#welcome?.navigation && { navigation: this.#welcome.navigation }) }
     this.outbox.frameBytesMax = this.#limits().frameBytesMax
     if (this.#socket) this.#socket.frameBytesMax = this.outbox.frameBytesMax
     this.store.put('meta', this.#welcome, 'welcome')
     this.#tellAccount()
     void this.#letGo(this.#welcome.kept).catch(() => undefined)
+    this.#navigate(w.navigationSequence)
+  }
+
+  /** The domain says something else of itself than was read last. */
+  #navigate(sequence: bigint): void {
+    const socket = this.#socket
+    if (!socket || !this.#welcome || sequence <= BigInt(this.#welcome.navigation?.sequence ?? 0)) return
+    void import('./navigation').then(async ({ navigationOf }) => {
+      const navigation = await navigationOf(socket, this.identity.user)
+      if (socket !== this.#socket || !this.#welcome || !navigation) return
+      const { displayName, registration } = navigation
+      this.#welcome = { ...this.#welcome, displayName, registration, navigation }
+      this.store.put('meta', this.#welcome, 'welcome')
+      this.#tellAccount()
+    }).catch(() => undefined) // the connection ended: the next one says it again
   }
 
   /** What the node keeps no longer is not kept here either. */
@@ -486,6 +501,9 @@ export class Session {
         this.store.put('meta', this.#welcome, 'welcome')
         this.#tellAccount()
         void this.#letGo(this.#welcome.kept).catch(() => undefined)
+        break
+      case 'navigationChanged':
+        this.#navigate(answer.value.sequence)
         break
       case 'presence':
         this.tell({ kind: 'presence', account: this.me, user: answer.value.user, state: answer.value.state, text: answer.value.text })

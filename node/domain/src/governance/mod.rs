@@ -66,6 +66,12 @@ pub struct Realm {
     pub files: FileLimits,
     /// Whether the node may look at pages that its people link to.
     pub link_previews: bool,
+    /// A line or two about the domain.
+    pub description: String,
+    /// `#rrggbb`, or none.
+    pub colour: String,
+    /// Days after which an account ends that somebody made by themselves; 0: it does not.
+    pub trial_days: u32,
 }
 
 impl Default for Realm {
@@ -90,6 +96,9 @@ impl Default for Realm {
             quotas: Quotas::default(),
             files: FileLimits::default(),
             link_previews: false,
+            description: String::new(),
+            colour: String::new(),
+            trial_days: 0,
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What an administrator may set for everybody: its words, its bounds, how it is recorded and learnt again.
 
 use serde::{Deserialize, Serialize};
-use startalk_protocol::{Code, Error, limits, pb::events as pb, trust::Registration};
+use startalk_protocol::{
+    Code, Error, limits,
+    pb::events as pb,
+    trust::{Registration, is_colour, is_plain_line},
+};
 
 use super::{Realm, realm};
 use crate::{
@@ -140,6 +144,9 @@ pub struct NewPolicy {
     pub cache_bytes_max: Option<u64>,
     pub cache_days: Option<u32>,
     pub link_previews: Option<bool>,
+    pub description: Option<String>,
+    pub colour: Option<String>,
+    pub trial_days: Option<u32>,
 }
 
 pub(crate) fn set_policy(tx: &mut Tx, new: NewPolicy) -> Result<Answer, Error> {
@@ -169,6 +176,9 @@ pub(crate) fn set_policy(tx: &mut Tx, new: NewPolicy) -> Result<Answer, Error> {
             cache_days: new.cache_days.unwrap_or(now.files.cache_days),
         },
         link_previews: new.link_previews.unwrap_or(now.link_previews),
+        description: new.description.unwrap_or_else(|| now.description.clone()),
+        colour: new.colour.unwrap_or_else(|| now.colour.clone()),
+        trial_days: new.trial_days.unwrap_or(now.trial_days),
         ..Realm::default()
     });
     if facts != facts_of(&now) {
@@ -215,6 +225,15 @@ fn check_policy(new: &NewPolicy) -> Result<(), Error> {
     if new.cache_days.is_some_and(|days| !(1..=limits::CACHE_DAYS_MAX).contains(&days)) {
         return bad("cache_days", format!("1 to {}", limits::CACHE_DAYS_MAX));
     }
+    if new.description.as_ref().is_some_and(|d| d.len() > limits::DOMAIN_DESCRIPTION_BYTES_MAX || !is_plain_line(d)) {
+        return bad("description", format!("at most {} bytes without control characters", limits::DOMAIN_DESCRIPTION_BYTES_MAX));
+    }
+    if new.colour.as_ref().is_some_and(|c| !is_colour(c)) {
+        return bad("colour", "#rrggbb in lower case, or nothing".into());
+    }
+    if new.trial_days.is_some_and(|days| days > limits::TRIAL_DAYS_MAX) {
+        return bad("trial_days", format!("0 to {}", limits::TRIAL_DAYS_MAX));
+    }
     Ok(())
 }
 
@@ -246,6 +265,9 @@ fn facts_of(realm: &Realm) -> pb::PolicySet {
         cache_bytes_max: unless_usual(files.cache_bytes_max, usual.cache_bytes_max),
         cache_days: if files.cache_days == usual.cache_days { 0 } else { files.cache_days },
         link_previews: realm.link_previews,
+        description: realm.description.clone(),
+        colour: realm.colour.clone(),
+        trial_days: realm.trial_days,
     }
 }
 
@@ -271,6 +293,9 @@ pub(crate) fn policies(realm: &Realm) -> Vec<(&'static str, String)> {
         ("cache_bytes_max", realm.files.cache_bytes_max.to_string()),
         ("cache_days", realm.files.cache_days.to_string()),
         ("link_previews", realm.link_previews.to_string()),
+        ("description", realm.description.clone()),
+        ("colour", realm.colour.clone()),
+        ("trial_days", realm.trial_days.to_string()),
     ]
 }
 
@@ -311,4 +336,7 @@ pub(super) fn learn(realm: &mut Realm, f: &pb::PolicySet) {
         cache_days: if f.cache_days == 0 { usual.cache_days } else { f.cache_days },
     };
     r.link_previews = f.link_previews;
+    r.description.clone_from(&f.description);
+    r.colour.clone_from(&f.colour);
+    r.trial_days = f.trial_days;
 }

@@ -163,6 +163,7 @@ impl Node {
             listed: false,
             registration: Registration::Closed,
             sign_in: Vec::new(),
+            navigation: None,
         };
         let record = sign_record(&other.key, &other.charter(), draft, now).unwrap();
         match self.ok(Command::MeetPeer { record: Box::new(record), proof: "configured".into() }) {

@@ -134,6 +134,7 @@ impl Who {
             listed: false,
             registration: Registration::Open,
             sign_in: Vec::new(),
+            navigation: None,
         };
         sign_record(link, &sign_charter(&self.root, charter).unwrap(), record, now).unwrap()
     }

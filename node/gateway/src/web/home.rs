@@ -85,8 +85,11 @@ pub(super) async fn style() -> Response {
     (kind, include_str!("style.css")).into_response()
 }
 
+/// The domain's icon.
+pub(crate) const ICON: &str = include_str!("icon.svg");
+
 /// The mark in the corner of pages without script.
 pub(super) async fn icon() -> Response {
     let kind = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
-    (kind, include_str!("icon.svg")).into_response()
+    (kind, ICON).into_response()
 }

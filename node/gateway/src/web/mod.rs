@@ -9,6 +9,7 @@ mod handshake;
 mod headers;
 mod home;
 mod join;
+mod navigation;
 mod page;
 mod stall;
 mod words;
@@ -34,6 +35,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use parking_lot::Mutex;
+use startalk_protocol::trust::{NAVIGATION_PATH, WELL_KNOWN_PATH};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
@@ -43,6 +45,7 @@ pub use callback::PATH as CALLBACK_PATH;
 pub use client::{WebClient, WebFile};
 pub(crate) use handshake::is_denied;
 pub(crate) use headers::{foreign, is_same_origin};
+pub(crate) use home::ICON;
 
 /// Until a request's head must be whole; also how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -136,7 +139,8 @@ fn routes(below: Option<&(&'static str, Router)>) -> Router {
     all.nest(files::BASE, files::routes())
         .route("/v1/ws", any(handshake::upgrade))
         .route(callback::PATH, get(callback::come_back))
-        .route("/.well-known/startalk/domain", get(record))
+        .route(WELL_KNOWN_PATH, get(record))
+        .route(NAVIGATION_PATH, get(navigation::document))
         .route("/healthz", get(health))
         .route("/", get(home::home))
         .route("/join", get(join::open_form).post(join::open_submit))

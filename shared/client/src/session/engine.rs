@@ -108,6 +108,8 @@ pub(crate) struct Engine {
     pub(super) checkpoint: u64,
     /// Waits until the taker of events has handled it.
     pub(super) to_keep: Option<(u64, Vec<u8>)>,
+    /// Of the domain's record that was told of last.
+    pub(super) navigation_sequence: u64,
     /// The session is over.
     pub(super) ended: bool,
 }
@@ -139,6 +141,7 @@ impl Engine {
             checkpoint_at: 0,
             checkpoint: 0,
             to_keep: None,
+            navigation_sequence: 0,
             ended: false,
         };
         if new_device {
@@ -247,6 +250,14 @@ impl Engine {
         self.events.push_back(Item::Event(Event::Kept(kept)));
     }
 
+    /// Tells of a record once, and of an older one never: two nodes of a domain may say both.
+    pub(super) fn navigation(&mut self, sequence: u64) {
+        if sequence > self.navigation_sequence {
+            self.navigation_sequence = sequence;
+            self.tell([Event::Navigation { sequence }]);
+        }
+    }
+
     /// A connection on which this device is signed in.
     pub fn connected(&mut self, next_id: u64, welcome: &Welcome, counter: u64) {
         if counter < self.outbox.confirmed() && self.gone_back.is_none() {
@@ -261,6 +272,7 @@ impl Engine {
         if let Some(kept) = welcome.kept {
             self.kept(kept);
         }
+        self.navigation(welcome.navigation_sequence);
         self.out.clear();
         self.synced = false;
         self.link = Some(Link { next_id, waiting: HashMap::new(), ready: false, early: Vec::new() });

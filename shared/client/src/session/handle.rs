@@ -5,15 +5,16 @@
 use bytes::Bytes;
 use prost::Message as _;
 use startalk_protocol::{
-    UserId,
+    Code, Error, UserId,
     pb::client::{
         self as pb, Conversation, Device, GroupInvitation, GroupLink, History, Invitation, Members, Message, Page, Profile,
         Readers, act_in_group::Act, client_frame::Frame as Ask, server_frame::Frame as Answer,
     },
+    trust::{DomainRecord, VerifiedRecord},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Status, engine::Command};
+use super::{Status, engine::Command, now_ms};
 use crate::{
     Account, ClientError,
     event::CommandKind,
@@ -368,6 +369,23 @@ impl Session {
         if self.pass(Command::Barrier(reply)).await.is_ok() {
             let _ = answer.await;
         }
+    }
+
+    /// What the domain says of itself: where it is, how people sign in, what is allowed; verified, and of no other domain.
+    ///
+    /// # Errors
+    /// The node's reason, or `offline`; what is wrong with the record.
+    pub async fn navigation(&self) -> Result<VerifiedRecord, ClientError> {
+        let Answer::Navigation(navigation) = self.ask(Ask::GetNavigation(pb::GetNavigation {})).await? else {
+            return Err(ClientError::Protocol("expected the domain's record".to_owned()));
+        };
+        let record = DomainRecord::decode_signed(&navigation.record, now_ms()).map_err(ClientError::Refused)?;
+        let home = self.account.user.rsplit_once('@').map_or("", |(_, domain)| domain);
+        if record.domain().as_str() != home {
+            let other = Error::new(Code::WrongDomain).with("domain", record.domain()).with("asked", home);
+            return Err(ClientError::Refused(other));
+        }
+        Ok(record)
     }
 
     /// Signs this device out; the store forgets the account.

@@ -258,6 +258,10 @@ impl Engine {
                 self.tell([Event::Presence { user: p.user, state: p.state, text: p.text, seen_ms: p.seen_ms }]);
                 Ok(())
             }
+            Answer::NavigationChanged(changed) => {
+                self.navigation(changed.sequence);
+                Ok(())
+            }
             Answer::Kept(kept) => {
                 self.kept(kept);
                 Ok(())

@@ -60,6 +60,7 @@ fn record_of(root: u8, domain: &str, sequence: u64) -> VerifiedRecord {
         listed: false,
         registration: Registration::Closed,
         sign_in: Vec::new(),
+        navigation: None,
     };
     sign_record(&key(100), &sign_charter(&key(root), charter).unwrap(), draft, now).unwrap()
 }
@@ -387,6 +388,7 @@ fn the_text_may_name_any_root_key_of_the_line() {
         listed: false,
         registration: Registration::Closed,
         sign_in: Vec::new(),
+        navigation: None,
     };
     let record = sign_record(&key(100), &sign_charter(&key(3), draft).unwrap(), record_draft, now).unwrap();
     for (named, expected) in [(1, true), (2, true), (3, true), (4, false)] {

@@ -8,8 +8,9 @@ use startalk_protocol::{
     limits::LINK_KEY_VALID_MS_MAX,
     signing::{Purpose, SecretKey},
     trust::{
-        Charter, CharterDraft, DomainRecord, Endpoint, LinkKey, Pinned, RecordDraft, Registration, SignedCharter, SignedRecord,
-        Succession, VerifiedCharter, VerifiedRecord, recovery_hash, recovery_step, sign_charter, sign_record, succession_step,
+        Charter, CharterDraft, DomainRecord, Endpoint, LinkKey, Navigation, Pinned, RecordDraft, Registration, SignedCharter,
+        SignedRecord, Succession, Trial, VerifiedCharter, VerifiedRecord, recovery_hash, recovery_step, sign_charter,
+        sign_record, succession_step,
     },
 };
 
@@ -58,6 +59,7 @@ fn record_draft(sequence: u64) -> RecordDraft {
         listed: true,
         registration: Registration::Invitation,
         sign_in: Vec::new(),
+        navigation: None,
     }
 }
 
@@ -353,6 +355,27 @@ fn charter() -> VerifiedCharter {
     sign_charter(&key(1), draft(&example(), 1)).unwrap()
 }
 
+/// What clients are told, as a vector says it.
+pub fn navigation(n: &Navigation) -> Value {
+    json!({
+        "features": n.features, "file_bytes_max": n.file_bytes_max, "message_bytes_max": n.message_bytes_max,
+        "group_members_max": n.group_members_max, "colour": n.colour, "icon_hash": hex(&n.icon_hash),
+        "trial_account_days": n.trial.map_or(0, |t| t.account_days),
+    })
+}
+
+fn told_to_clients() -> Navigation {
+    Navigation {
+        features: vec!["direct".into(), "groups".into()],
+        file_bytes_max: 209_715_200,
+        message_bytes_max: 131_072,
+        group_members_max: 10_000,
+        colour: "#4f46e5".into(),
+        icon_hash: vec![9; 32].into(),
+        trial: Some(Trial { account_days: 30 }),
+    }
+}
+
 fn good_records() -> Value {
     let full = Endpoint { host: "2001:db8:0:0:0:0:0:1".into(), port: 1 };
     let vector = |about: &str, now_ms: i64, draft: RecordDraft| {
@@ -361,12 +384,13 @@ fn good_records() -> Value {
         json!({ "about": about, "now_ms": now_ms, "bytes": hex(record.bytes()), "says": {
             "domain": record.domain().as_str(), "endpoints": endpoints, "sequence": record.sequence(), "not_after_ms": record.not_after_ms(),
             "display_name": record.display_name(), "description": record.description(), "listed": record.listed(),
-            "registration": record.registration().as_str(),
+            "registration": record.registration().as_str(), "navigation": navigation(&record.navigation()),
         } })
     };
     json!([
         vector("an ordinary record", NOW, record_draft(7)),
         vector("an IPv6 address at full length", NOW, RecordDraft { endpoints: vec![full], ..record_draft(7) }),
+        vector("with what clients are told", NOW, RecordDraft { navigation: Some(told_to_clients()), ..record_draft(7) }),
         vector("in its last millisecond", NOW + 24 * HOUR - 1, record_draft(7)),
         vector(
             "48 hours and the allowed difference of clocks ahead",
@@ -388,6 +412,7 @@ fn good_records() -> Value {
                 listed: false,
                 registration: Registration::Closed,
                 sign_in: Vec::new(),
+                navigation: None,
                 ..record_draft(1)
             }
         ),
@@ -415,6 +440,18 @@ fn bad_records() -> Value {
         vector("its time is over", "expired", NOW + 24 * HOUR, good.bytes().to_vec()),
         vector("the link key's time is over", "expired", NOW - HOUR + LINK_KEY_VALID_MS_MAX, good.bytes().to_vec()),
         vector("the link key begins in more than five minutes", "expired", NOW - HOUR - 5 * 60_000 - 1, good.bytes().to_vec()),
+        with("a colour that is a word", "malformed", &|r| {
+            r.navigation = Some(Navigation { colour: "red".into(), ..told_to_clients() });
+        }),
+        with("an icon hash of 31 bytes", "malformed", &|r| {
+            r.navigation = Some(Navigation { icon_hash: vec![9; 31].into(), ..told_to_clients() });
+        }),
+        with("65 features", "too-many", &|r| {
+            r.navigation = Some(Navigation { features: vec!["groups".into(); 65], ..told_to_clients() });
+        }),
+        with("a trial of no days", "malformed", &|r| {
+            r.navigation = Some(Navigation { trial: Some(Trial { account_days: 0 }), ..told_to_clients() });
+        }),
         with("promises more than 48 hours", "bad-value", &|r| r.not_after_ms = NOW + 48 * HOUR + 5 * 60_000 + 1),
         with("a charter that does not verify", "bad-signature", &|r| {
             let mut charter = SignedCharter::decode(r.charter.clone()).unwrap();

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Charter, DomainRecord, Endpoint, LinkKey, Registration, SignInWay, SignedCharter, SignedRecord, Succession, VerifiedCharter,
-    VerifiedRecord,
+    Charter, DomainRecord, Endpoint, LinkKey, Navigation, Registration, SignInWay, SignedCharter, SignedRecord, Succession,
+    VerifiedCharter, VerifiedRecord,
     charter::{commitment_bytes, step_bytes, wrong_key},
     recovery_hash,
 };
@@ -52,6 +52,8 @@ pub struct RecordDraft {
     pub registration: Registration,
     /// How people sign in besides a password.
     pub sign_in: Vec<SignInWay>,
+    /// What else its clients are told.
+    pub navigation: Option<Navigation>,
 }
 
 /// Signs a charter with the root key.
@@ -95,6 +97,7 @@ pub fn sign_record(
         listed: draft.listed,
         registration: draft.registration.as_str().to_owned(),
         sign_in: draft.sign_in,
+        navigation: draft.navigation,
     }
     .encode_to_vec();
     let signature = bytes(&link.sign(Purpose::Record, &record));

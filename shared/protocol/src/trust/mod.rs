@@ -10,6 +10,7 @@
 mod build;
 mod charter;
 mod fingerprint;
+mod navigation;
 mod pin;
 mod record;
 #[cfg(test)]
@@ -18,11 +19,12 @@ mod tests;
 pub use build::{CharterDraft, RecordDraft, recovery_step, sign_charter, sign_record, succession_step};
 pub use charter::{VerifiedCharter, VerifiedLinkKey, recovery_hash};
 pub use fingerprint::{FINGERPRINT_TXT_PREFIX, Fingerprint};
+pub use navigation::{NAVIGATION_PATH, NavigationDocument, NavigationEndpoint, NavigationSignIn, NavigationTrial, is_colour};
 pub use pin::{Pinned, accepts};
-pub use record::{Registration, VerifiedRecord, host_is_plausible};
+pub use record::{Registration, VerifiedRecord, host_is_plausible, is_plain_line};
 
 pub use crate::pb::trust::{
-    Charter, Endpoint, LinkKey, Record as DomainRecord, SignInWay, SignedCharter, SignedRecord, Succession,
+    Charter, Endpoint, LinkKey, Navigation, Record as DomainRecord, SignInWay, SignedCharter, SignedRecord, Succession, Trial,
 };
 
 use crate::{Code, Error};

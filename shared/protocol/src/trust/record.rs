@@ -9,8 +9,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Charter, DomainRecord, Endpoint, SignInWay, SignedRecord, VerifiedCharter, bad_signature, charter::wrong_key, key_bytes,
-    malformed, too_large,
+    Charter, DomainRecord, Endpoint, Navigation, SignInWay, SignedRecord, VerifiedCharter, bad_signature, charter::wrong_key,
+    key_bytes, malformed, too_large,
 };
 use crate::{
     Code, DomainName, Error,
@@ -125,6 +125,11 @@ impl VerifiedRecord {
         &self.0.record.sign_in
     }
 
+    /// What else its clients are told; empty if it says nothing.
+    pub fn navigation(&self) -> Navigation {
+        self.0.record.navigation.clone().unwrap_or_default()
+    }
+
     /// The link key that signed it.
     pub fn link_key(&self) -> [u8; 32] {
         self.0.link_key
@@ -198,11 +203,14 @@ fn verify_contents(record: &DomainRecord) -> Result<Registration, Error> {
     if !record.sign_in.iter().all(is_way) {
         return Err(malformed("a way to sign in of a kind, an id and a display name"));
     }
+    if let Some(navigation) = &record.navigation {
+        super::navigation::verify(navigation)?;
+    }
     record.registration.parse()
 }
 
 /// No control characters and none that change the direction of the text around them.
-fn is_plain_line(text: &str) -> bool {
+pub fn is_plain_line(text: &str) -> bool {
     let bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !text.chars().any(|c| c.is_control() || bidi(c) || matches!(c, '\u{2028}' | '\u{2029}'))
 }

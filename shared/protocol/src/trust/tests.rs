@@ -40,6 +40,7 @@ fn record_draft(sequence: u64) -> RecordDraft {
         listed: true,
         registration: Registration::Open,
         sign_in: Vec::new(),
+        navigation: None,
     }
 }
 
@@ -84,6 +85,43 @@ fn the_ways_to_sign_in_of_a_record_are_few_and_plain() {
         way("oidc", "a", &"A".repeat(65)),
     ] {
         assert_eq!(code(sign(vec![bad.clone()])), Code::Malformed, "{bad:?}");
+    }
+}
+
+#[test]
+fn what_a_record_tells_clients_is_bounded() {
+    let sign = |navigation: Navigation| {
+        let charter = sign_charter(&key(1), draft("example.org", 1)).unwrap();
+        sign_record(&key(100), &charter, RecordDraft { navigation: Some(navigation), ..record_draft(1) }, NOW)
+    };
+    let good = Navigation {
+        features: vec!["groups".into(), "later".into()],
+        file_bytes_max: 1 << 20,
+        message_bytes_max: 4096,
+        group_members_max: 100,
+        colour: "#1a2b3c".into(),
+        icon_hash: vec![7; 32].into(),
+        trial: Some(Trial { account_days: 30 }),
+    };
+    let record = sign(good.clone()).unwrap();
+    assert_eq!(record.navigation(), good);
+    let document = NavigationDocument::of(&record, Some("dnssec"));
+    assert_eq!((document.sequence, document.trial), (1, Some(NavigationTrial { account_days: 30 })));
+    assert_eq!(document.icon_hash, "07".repeat(32));
+    assert_eq!(sign(Navigation::default()).unwrap().navigation(), Navigation::default());
+    let refused = [
+        (Navigation { features: vec!["a".into(); 65], ..good.clone() }, Code::TooMany),
+        (Navigation { features: vec![String::new()], ..good.clone() }, Code::Malformed),
+        (Navigation { features: vec!["two words".into()], ..good.clone() }, Code::Malformed),
+        (Navigation { features: vec!["a".repeat(33)], ..good.clone() }, Code::Malformed),
+        (Navigation { colour: "#1A2B3C".into(), ..good.clone() }, Code::Malformed),
+        (Navigation { colour: "red".into(), ..good.clone() }, Code::Malformed),
+        (Navigation { icon_hash: vec![7; 31].into(), ..good.clone() }, Code::Malformed),
+        (Navigation { trial: Some(Trial { account_days: 0 }), ..good.clone() }, Code::Malformed),
+        (Navigation { trial: Some(Trial { account_days: 36_601 }), ..good }, Code::Malformed),
+    ];
+    for (navigation, expected) in refused {
+        assert_eq!(code(sign(navigation.clone())), expected, "{navigation:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use startalk_hostile::{
     mallory::{new_key, now_ms, public, signature},
 };
 use startalk_protocol::{
-    pb::trust::{Charter, Endpoint, LinkKey, Record, SignedCharter, SignedRecord},
+    pb::trust::{Charter, Endpoint, LinkKey, Navigation, Record, SignedCharter, SignedRecord},
     signing::{PublicKey, Purpose, SecretKey},
 };
 
@@ -151,7 +151,7 @@ async fn times(g: Arc<Ground>) -> anyhow::Result<()> {
 
 async fn contents(g: Arc<Ground>) -> anyhow::Result<()> {
     type Spoil = fn(&mut Record);
-    let spoiled: [(&str, Spoil); 16] = [
+    let spoiled: [(&str, Spoil); 18] = [
         ("too-many", |r| r.endpoints = vec![r.endpoints[0].clone(); 17]),
         ("malformed", |r| r.endpoints[0].port = 0),
         ("malformed", |r| r.endpoints[0].port = 65_536),
@@ -168,6 +168,8 @@ async fn contents(g: Arc<Ground>) -> anyhow::Result<()> {
         ("too-large", |r| r.description = "x".repeat(513)),
         ("malformed", |r| r.description = "a\u{2028}b".to_owned()),
         ("malformed", |r| r.registration = "maybe".to_owned()),
+        ("malformed", |r| r.navigation = Some(Navigation { colour: "red".to_owned(), ..Navigation::default() })),
+        ("too-many", |r| r.navigation = Some(Navigation { features: vec!["x".to_owned(); 65], ..Navigation::default() })),
     ];
     for (expected, spoil) in spoiled {
         check_record(&g, expected, |m| m.record_with(|_| {}, spoil)).await?;

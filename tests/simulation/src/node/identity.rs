@@ -59,6 +59,7 @@ fn make(place: usize) -> VerifiedRecord {
         listed: false,
         registration: Registration::Open,
         sign_in: Vec::new(),
+        navigation: None,
     };
     let charter = sign_charter(&root, charter).expect("a charter");
     sign_record(&key(place), &charter, record, now_ms).expect("a record")

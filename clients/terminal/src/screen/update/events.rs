@@ -91,7 +91,7 @@ impl App {
             }
             Event::WentBack => self.on_went_back(),
             // The screen shows people as they call themselves, and has no settings of its own.
-            Event::DeviceRevoked { .. } | Event::Person(_) | Event::Own(_) => {}
+            Event::DeviceRevoked { .. } | Event::Person(_) | Event::Own(_) | Event::Navigation { .. } => {}
             Event::Scheduled(entry) if !entry.failed.is_empty() => {
                 let words = entry
                     .failed
