@@ -50,6 +50,7 @@ use crate::{
     store, swap,
     tether::{Tethers, address_under},
     timers::Timers,
+    trial::{self, Trials},
     told::{Told, url},
     words::say,
     writer::Writer,
@@ -88,6 +89,10 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
         ..NewPolicy::default()
     });
     store::run(&mut sequencer, policy)?;
+    if settings.trial {
+        let realm = governance::realm(&*sequencer.views().store);
+        store::run(&mut sequencer, Command::SetPolicy(trial::policy(&realm, settings.registration)))?;
+    }
     let known = governance::realm(&*sequencer.views().store).charter.clone();
     let (charter, link_key, new) = keys.charter(&domain, &known, opened.restored && keys.has_root())?;
     if new {
@@ -319,6 +324,7 @@ impl Node {
         let batches = Arc::new(Batches::default());
         let retention = Retention::start(handle.clone())?;
         let timers = Timers::start(handle.clone(), views.clone())?;
+        let trials = Trials::start(handle.clone())?;
         let writer = {
             let look_for_old = retention.looker();
             let timed = timers.committed();
@@ -451,6 +457,7 @@ impl Node {
         tokio::task::spawn_blocking(move || {
             drop(retention);
             drop(timers);
+            drop(trials);
             drop(compactor);
             search.stop();
             writer.stop()

@@ -84,6 +84,9 @@ pub struct Raw {
     /// closed, invitation or open / 注册方式：closed、invitation 或 open
     #[arg(long, env = "STARTALK_REGISTRATION", value_name = "POLICY")]
     pub registration: Option<String>,
+    /// A domain for trying: whoever likes makes an account, which ends after 30 days / 试用域：任何人可注册，帐号 30 天后到期
+    #[arg(long, env = "STARTALK_TRIAL", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub trial: Option<bool>,
     /// The domain's name for people / 给人看的域名称
     #[arg(long, env = "STARTALK_DISPLAY_NAME", value_name = "TEXT")]
     pub display_name: Option<String>,
@@ -142,6 +145,7 @@ impl Raw {
             acme_roots: self.acme_roots.or(file.acme_roots),
             acme_dns_hook: self.acme_dns_hook.or(file.acme_dns_hook),
             registration: self.registration.or(file.registration),
+            trial: self.trial.or(file.trial),
             display_name: self.display_name.or(file.display_name),
             listed: self.listed.or(file.listed),
             backups: self.backups.or(file.backups),
@@ -211,6 +215,7 @@ impl Raw {
                 .registration
                 .map(|r| r.parse().map_err(|e| anyhow::anyhow!("--registration {r}: {e}")))
                 .transpose()?,
+            trial: self.trial.unwrap_or(false),
             display_name: self.display_name,
             listed: self.listed,
             backups: self.backups.map(|b| std::path::absolute(&b).unwrap_or(b)),
@@ -254,6 +259,8 @@ pub struct Settings {
     pub acme: Option<Acme>,
     /// `None`: as it is.
     pub registration: Option<Registration>,
+    /// It is a domain for trying.
+    pub trial: bool,
     /// `None`: as it is.
     pub display_name: Option<String>,
     /// `None`: as it is.

@@ -28,6 +28,7 @@ mod store;
 mod swap;
 mod tether;
 mod timers;
+mod trial;
 mod told;
 mod words;
 mod writer;

@@ -419,6 +419,13 @@ pub enum Command {
     Retain {
         clock_ms: u64,
     },
+    /// A step of telling and ending accounts of a domain for trying, from the `from`-th account on. `words`: what is said by
+    /// the first notice and by the last; `More`: there is another step.
+    LookAtTrials {
+        clock_ms: u64,
+        from: u64,
+        words: [String; 2],
+    },
     // Later
     /// Has something said at a time.
     Schedule {

@@ -17,7 +17,7 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    files, governance, groups, kept, later, notify, outbox, quotas, retention, stickers,
+    files, governance, groups, kept, later, notify, outbox, quotas, retention, stickers, trial,
     store::{Changes, Read, Store, TreeError, Tx},
     timeline, ways,
 };
@@ -147,6 +147,7 @@ fn decide(tx: &mut Tx, ctx: &mut Ctx, command: Command) -> Result<Answer, Error>
         Command::MoveGroupMarks { peer, group, marks } => conversations::move_group_marks(tx, peer, &group, &marks),
         Command::TellTime => governance::tell_time(tx, ctx),
         Command::Retain { clock_ms } => retention::retain(tx, ctx, clock_ms),
+        Command::LookAtTrials { clock_ms, from, words } => trial::look(tx, ctx, clock_ms, from, &words),
         Command::Schedule { account, new } => later::schedule(tx, ctx, account, new),
         Command::ChangeScheduled { account, number, at_ms, content } => later::change(tx, ctx, account, number, at_ms, content),
         Command::CancelScheduled { account, number } => later::cancel(tx, account, number),
@@ -215,6 +216,7 @@ pub(crate) fn apply(tx: &mut Tx, record: &Recorded) {
     outbox::apply(tx, record);
     administration::apply(tx, record);
     retention::apply(tx, record);
+    trial::apply(tx, record);
     quotas::apply(tx, record);
     files::apply(tx, record);
     later::apply(tx, record);

@@ -254,6 +254,7 @@ events! {
     167 SavedSet pb::SavedSetBody;
     168 StickersSet pb::StickersSetBody;
     169 PlayedMarked Nothing;
+    170 TrialNoticed Nothing;
 }
 
 impl Event {

@@ -4,7 +4,7 @@
 //! The way of a command: [`domain::handle`] decides in a [`store::Tx`]; the sequencer appends the records to the
 //! journal and then commits the changes; whoever asks reads [`store::Store`]. Each module owns one key prefix and says
 //! so on top of its `mod.rs`: governance `g`, directory `d`, accounts `a`, contacts `b`, timeline `t`, conversations
-//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`, ways `k`, retention `r`,
+//! `c`, groups `p`, notify `n`, delivery `w`, outbox `o`, administration `m`, availability `v`, ways `k`, retention `r`, trial `y`,
 //! quotas `q`, files `f`, later `l`, kept `e`. `apply` of a module
 //! reads only its own keys.
 //!
@@ -32,6 +32,7 @@ pub mod notify;
 pub mod outbox;
 pub mod quotas;
 pub mod retention;
+pub mod trial;
 pub mod store;
 pub mod sync;
 pub mod timeline;

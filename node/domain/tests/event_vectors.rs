@@ -137,6 +137,7 @@ fn samples() -> Vec<Event> {
         Event::Administered(pb::Administered { by: "account".into(), number: 1, device: 1, act: "role-set".into(), account: 1, peer: 1, item: 1, changes: vec![pb::Changed { field: "role".into(), before: "member".into(), after: "auditor".into() }] }, None),
         Event::RetentionMoved(pb::RetentionMoved { through: 90, direct: true, groups: true, before_ms: TIME_MS, held: vec![pb::HeldBack { position: 60, peer: 1, conversation: 3 }], released: vec![40, 41], quiet: vec![pb::Quiet { conversation: 3, sequence: 7 }], done: true }, None),
         Event::ClockSeen(pb::ClockSeen { clock_ms: TIME_MS }, None),
+        Event::TrialNoticed(pb::TrialNoticed { account: 1, ends_ms: TIME_MS, last: true }, None),
         Event::FilesMet(pb::FilesMet { first: 1, origin: 1, sizes: vec![5, 6] }, salted(pb::FilesMetBody { files: vec![pb::MetFile { hash: bytes(41, 32), media_type: "image/png".into(), width: 4, height: 3, blur: bytes(42, 20), thumb: bytes(43, 32), reduced: bytes(44, 32) }, pb::MetFile { hash: bytes(43, 32), media_type: "image/webp".into(), ..pb::MetFile::default() }] })),
         Event::FilesHeld(pb::FilesHeld { account: 1, files: vec![1, 2] }, None),
         Event::FilesReleased(pb::FilesReleased { account: 1, files: vec![2] }, None),

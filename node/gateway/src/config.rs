@@ -137,6 +137,8 @@ pub struct Limits {
     pub sign_ins_per_foreign_host: Rate,
     /// Accounts made from one address.
     pub registrations_per_address: Rate,
+    /// Accounts that people make by themselves in a domain for trying, all together.
+    pub trial_registrations_together: Rate,
     /// Attempts with a recovery code from one address.
     pub recoveries_per_address: Rate,
     /// Attempts with a recovery code for one account.
@@ -162,6 +164,7 @@ impl Default for Limits {
             sign_ins_per_account: Rate::new(10, 30),
             sign_ins_per_foreign_host: Rate::new(30, 10),
             registrations_per_address: Rate::new(10, 60),
+            trial_registrations_together: Rate::new(100, 20),
             recoveries_per_address: Rate::new(10, 60),
             recoveries_per_account: Rate::new(5, 600),
             connections_per_address: 1024,

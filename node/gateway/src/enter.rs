@@ -129,6 +129,9 @@ impl Inner {
             Admission::Invitation(hash)
         };
         self.guard.register(from, self.now_ms())?;
+        if matches!(admission, Admission::Open) && governance::realm(store).trial_days > 0 {
+            self.guard.register_for_trial(from, self.now_ms())?;
+        }
         let password_hash = self.hash(new.password).await?;
         let recovery_codes = secrets::recovery_codes(|out| (self.config.random)(out));
         let recovery_hashes = recovery_codes.iter().map(|c| secrets::recovery_hash(c)).collect();

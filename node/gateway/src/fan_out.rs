@@ -160,6 +160,7 @@ impl Inner {
             | Event::ScheduleSet(events::ScheduleSet { account, .. }, _)
             | Event::AutoReplySet(events::AutoReplySet { account, .. }, _)
             | Event::OpennessSet(events::OpennessSet { account, .. }, _) => self.own_changed(*account),
+            Event::TrialNoticed(facts, _) => self.own_changed(facts.account),
             Event::PolicySet(..) => self.kept(),
             Event::RetentionMoved(facts, _) if facts.done => self.kept(),
             Event::NotifySet(facts, _) => self.notify_changed(facts.account),

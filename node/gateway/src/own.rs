@@ -9,6 +9,7 @@ use startalk_domain::{
     contacts::{self, Arrangement, Audience, FirstContact, Kept, Openness},
     directory,
     store::Read,
+    trial,
 };
 use startalk_protocol::pb::client::{self as pb, pushed::What};
 
@@ -103,6 +104,7 @@ impl Inner {
                 presence: open.presence.as_str().to_owned(),
                 last_seen: open.last_seen.as_str().to_owned(),
             }),
+            ends_ms: trial::ends_ms(store, account).map_or(0, convert::signed),
         }
     }
 

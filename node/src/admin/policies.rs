@@ -63,7 +63,7 @@ pub struct Policies {
     pub description: String,
     /// #rrggbb, or nothing.
     pub colour: String,
-    /// Days after which an account ends that somebody made by themselves; 0: it does not.
+    /// Days after which an account of who does not administer ends; 0: it does not.
     pub trial_days: u32,
     pub records: u64,
     pub epoch: u32,
@@ -115,7 +115,7 @@ pub struct PolicyChange {
     pub description: Option<String>,
     /// #rrggbb, or nothing.
     pub colour: Option<String>,
-    /// Days after which an account ends that somebody made by themselves; 0: it does not.
+    /// Days after which an account of who does not administer ends; 0: it does not.
     #[schema(maximum = 36600)]
     pub trial_days: Option<u32>,
 }

@@ -70,7 +70,7 @@ pub struct PolicyFlags {
     /// The domain's colour, like #1a2b3c / 域的颜色，如 #1a2b3c
     #[arg(long)]
     colour: Option<String>,
-    /// Days after which an account ends that somebody made by themselves; 0: it does not / 自行注册的帐号在多少天后到期删除；0 为不到期
+    /// Days after which an account of who does not administer ends; 0: it does not / 非管理帐号在多少天后到期删除；0 为不到期
     #[arg(long)]
     trial_days: Option<u32>,
 }

@@ -72,5 +72,6 @@ pub(super) fn own(own: &Own) -> Value {
             "presence": open.presence,
             "last_seen": open.last_seen,
         },
+        "ends_ms": own.ends_ms,
     })
 }

@@ -291,6 +291,8 @@ pub struct App {
     pub filter: Option<Editor>,
     /// The connection.
     pub state: State,
+    /// The account ends then, for the domain is for trying; 0: it does not.
+    pub ends_ms: i64,
     /// When the next attempt is.
     pub retry_at_ms: i64,
     /// Everything missed was told.
@@ -337,6 +339,7 @@ impl App {
             dialog: None,
             filter: None,
             state: State::Connecting,
+            ends_ms: 0,
             retry_at_ms: 0,
             synced: false,
             notice: None,

@@ -64,6 +64,8 @@ words! {
     RemindHow "/remind 分钟数 备注" "/remind MINUTES note";
     ScheduledFor "将于 {} 发送" "It is sent at {}";
     RemindedAt "将于 {} 提醒" "You are reminded at {}";
+    TrialDays "试用域：帐号剩余 {} 天" "Trial: {} days left";
+    TrialEnds "这是试用域：帐号将于 {} 到期并被删除。" "This is a trial: the account ends at {} and is then deleted.";
     ReminderDue "⏰ 提醒：{}" "⏰ Reminder: {}";
     ScheduledFailed "定时消息未能发送：{}" "A scheduled message could not be sent: {}";
     HelpLater "/later 分钟 文字：定时发送；/remind 分钟 备注：提醒；/burn 秒 文字：阅后即焚；/open：打开" "/later MIN text: send later; /remind MIN note; /burn SEC text: burns after reading; /open opens it";

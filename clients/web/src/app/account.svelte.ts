@@ -64,6 +64,7 @@ export class Account implements Talk {
   readonly outbox: number = $derived(this.row?.outbox ?? 0)
   readonly listed: boolean = $derived((this.row?.synced ?? false) || this.#rows.size > 0)
   readonly editWindowMs: number = $derived(this.row?.welcome?.editWindowMs ?? 0)
+  readonly endsMs = $derived(this.own?.endsMs ?? 0)
   readonly keeping: Talk['keeping'] = $derived(this.row?.welcome?.kept)
   readonly recallWindowMs: number = $derived(this.row?.welcome?.recallWindowMs ?? 0)
   readonly calls: AccountCalls

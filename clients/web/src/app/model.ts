@@ -178,6 +178,8 @@ export interface Talk {
   readonly recallWindowMs: number
   /** For how long messages are kept; undefined: not known. */
   readonly keeping: { readonly directMs: number; readonly groupsMs: number } | undefined
+  /** The account ends then by itself, for the domain is for trying; 0: it does not. */
+  readonly endsMs: number
   readonly conversations: readonly Conversation[]
   /** Into groups of other domains. */
   readonly invitations: readonly Invitation[]

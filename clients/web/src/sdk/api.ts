@@ -276,7 +276,7 @@ export interface AutoReply { readonly text: string; readonly whenDnd: boolean; r
 /** firstContact: 'anyone', 'ask', 'question', 'nobody', or empty; presence, lastSeen: 'everyone', 'domain', 'nobody', or empty: everyone. */
 export interface Openness { readonly firstContact: string; readonly question: string; readonly answer: string; readonly presence: string; readonly lastSeen: string }
 /** What an account has said of itself. */
-export interface OwnRow { readonly availability: Availability; readonly schedule: Schedule; readonly reply: AutoReply; readonly openness: Openness }
+export interface OwnRow { readonly availability: Availability; readonly schedule: Schedule; readonly reply: AutoReply; readonly openness: Openness; /** The account ends then by itself; 0 or undefined: it does not. */ readonly endsMs?: number }
 /** How somebody is there. seenMs: of who is offline; 0: not known, or not told. */
 export interface PresenceRow { readonly state: string; readonly text: string; readonly seenMs: number }
 /** question: what they ask of who writes to them first. */

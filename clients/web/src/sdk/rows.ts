@@ -100,6 +100,7 @@ export function ownRow(m: pb.Own): OwnRow {
     schedule: { zone: s?.zone ?? '', spans: (s?.spans ?? []).map((one) => ({ days: one.days, fromMin: one.fromMin, untilMin: one.untilMin })) },
     reply: { text: r?.text ?? '', whenDnd: r?.whenDnd ?? false, whenAway: r?.whenAway ?? false, whenScheduled: r?.whenScheduled ?? false },
     openness: { firstContact: o?.firstContact ?? '', question: o?.question ?? '', answer: o?.answer ?? '', presence: o?.presence ?? '', lastSeen: o?.lastSeen ?? '' },
+    endsMs: Number(m.endsMs),
   }
 }
 

@@ -16,6 +16,7 @@ const chunks = {
   find: { en: () => import('./find/en'), zh: () => import('./find/zh') },
   groups: { en: () => import('./groups/en'), zh: () => import('./groups/zh') },
   later: { en: () => import('./later/en'), zh: () => import('./later/zh') },
+  trial: { en: () => import('./trial/en'), zh: () => import('./trial/zh') },
   media: { en: () => import('./media/en'), zh: () => import('./media/zh') },
 }
 

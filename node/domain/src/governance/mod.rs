@@ -70,7 +70,7 @@ pub struct Realm {
     pub description: String,
     /// `#rrggbb`, or none.
     pub colour: String,
-    /// Days after which an account ends that somebody made by themselves; 0: it does not.
+    /// Days after which an account of who does not administer ends; 0: it does not.
     pub trial_days: u32,
 }
 

@@ -18,7 +18,7 @@ use startalk_protocol::{Code, Error};
 pub use index::next_ms;
 use index::{Due, What};
 pub use reminders::NewReminder;
-pub(crate) use reminders::{check_note, end as end_reminder, set as set_reminder};
+pub(crate) use reminders::{check_note, end as end_reminder, remind_now, set as set_reminder};
 pub use scheduled::{NewScheduled, Written, written};
 pub(crate) use scheduled::{cancel, change, schedule, send_now};
 pub(crate) use work::work;

@@ -98,3 +98,11 @@ pub(super) fn is_due(tx: &mut Tx, account: u64, number: u64) {
     let stream = accounts::account(tx, account).map_or(0, |a| a.stream);
     tx.emit(New { conversation: stream, event: Event::ReminderMoved(pb::ReminderMoved { account, number, due: true }, None) });
 }
+
+/// Reminds an account at once of what is said, where it has room for one more: for what the domain has to say to somebody.
+pub(crate) fn remind_now(tx: &mut Tx, ctx: &mut Ctx, account: u64, note: &str) {
+    let new = NewReminder { at_ms: ctx.now_ms, note: note.to_owned(), ..NewReminder::default() };
+    if let Ok(Answer::Number(number)) = set(tx, ctx, account, new) {
+        is_due(tx, account, number);
+    }
+}

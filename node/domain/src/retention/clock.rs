@@ -27,12 +27,13 @@ const DOUBT_MS: u64 = 24 * HOUR_MS;
 /// How often the clock is written down while journal time stands.
 const SEEN_EVERY_MS: u64 = 12 * HOUR_MS;
 
-/// What is known of the time; there is none without a policy.
+/// What is known of the time; there is none without a policy that goes by it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Watch {
     /// The policy that it is kept for.
     days: u32,
     of: RetentionOf,
+    trial_days: u32,
     /// Journal time, as far as it was followed.
     journal_ms: u64,
     /// What the clock said last.
@@ -93,13 +94,13 @@ pub(super) fn apply(tx: &mut Tx, record: &Recorded) {
 
 /// Who sets the policy was shown what would go, and the time then is as good as any.
 fn policy_set(tx: &mut Tx, time_ms: u64, f: &pb::PolicySet) {
-    let (days, of) = (f.retention_days, f.retention_of.parse().unwrap_or_default());
+    let (days, of, trial_days) = (f.retention_days, f.retention_of.parse().unwrap_or_default(), f.trial_days);
     let known = tx.get::<Watch>(&watch_key());
-    if days == 0 {
+    if (days, trial_days) == (0, 0) {
         if known.is_some() {
             tx.remove(watch_key());
         }
-    } else if known.is_none_or(|w| (w.days, w.of) != (days, of)) {
-        tx.put(watch_key(), Watch { days, of, journal_ms: time_ms, seen_ms: time_ms, doubted_ms: 0 });
+    } else if known.is_none_or(|w| (w.days, w.of, w.trial_days) != (days, of, trial_days)) {
+        tx.put(watch_key(), Watch { days, of, trial_days, journal_ms: time_ms, seen_ms: time_ms, doubted_ms: 0 });
     }
 }

@@ -109,6 +109,11 @@ pub fn doubted_since(read: &impl Read, clock_ms: u64) -> Option<u64> {
     clock::doubted(read, clock_ms)
 }
 
+/// Whether anything may be ended or erased by this clock. Writes down what it says, where that would be forgotten.
+pub(crate) fn is_believed(tx: &mut Tx, ctx: &Ctx, clock_ms: u64) -> bool {
+    clock::is_believed(tx, ctx, clock_ms)
+}
+
 /// Erases the next stretch of what is too old.
 pub(crate) fn retain(tx: &mut Tx, ctx: &Ctx, clock_ms: u64) -> Result<Answer, Error> {
     let realm = governance::realm(tx);

@@ -57,6 +57,11 @@ fn title<'a>(app: &App, width: usize) -> Line<'a> {
             let (text, _) = one_row(filter, width.saturating_sub(columns(&label)), false);
             Line::from(vec![Span::styled(label, accent()), Span::raw(text)])
         }
+        // Which is said all the time: what is here goes with the account.
+        None if app.ends_ms > 0 => {
+            let days = (app.ends_ms - app.now_ms).max(0).div_euclid(24 * 3600 * 1000);
+            Line::styled(fit(&app.with(Word::TrialDays, &[&days.to_string()]), width), bold().patch(alarm()))
+        }
         None => Line::styled(fit(app.word(Word::Conversations), width), bold()),
     }
 }

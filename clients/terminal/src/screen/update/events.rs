@@ -6,6 +6,7 @@ use crate::screen::{
     app::{App, Effect, Mode},
     chat::Chat,
     form::Form,
+    time::Moment,
     words::Word,
 };
 
@@ -91,7 +92,15 @@ impl App {
             }
             Event::WentBack => self.on_went_back(),
             // The screen shows people as they call themselves, and has no settings of its own.
-            Event::DeviceRevoked { .. } | Event::Person(_) | Event::Own(_) | Event::Navigation { .. } => {}
+            Event::DeviceRevoked { .. } | Event::Person(_) | Event::Navigation { .. } => {}
+            Event::Own(own) => {
+                if own.ends_ms > 0 && own.ends_ms != self.ends_ms {
+                    let ends = Moment::of(own.ends_ms, self.offset_seconds);
+                    let when = format!("{} {}", ends.calendar(), ends.clock());
+                    self.say(self.with(Word::TrialEnds, &[&when]));
+                }
+                self.ends_ms = own.ends_ms;
+            }
             Event::Scheduled(entry) if !entry.failed.is_empty() => {
                 let words = entry
                     .failed
