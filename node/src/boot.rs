@@ -21,7 +21,9 @@ use startalk_journal::Reader;
 use startalk_net::{
     AddressGuard, CertResolver, Discovery, DiscoveryConfig, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind_again,
 };
-use startalk_protocol::{DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, trust::SignInWay};
+use startalk_protocol::{
+    DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, signing::Purpose, trust::SignInWay,
+};
 use startalk_search::Search;
 use startalk_sequencer::{Handle, Sequencer};
 use tokio::{
@@ -50,8 +52,8 @@ use crate::{
     store, swap,
     tether::{Tethers, address_under},
     timers::Timers,
-    trial::{self, Trials},
     told::{Told, url},
+    trial::{self, Trials},
     words::say,
     writer::Writer,
     zones,
@@ -313,6 +315,11 @@ impl Node {
             config.providers = ways.providers.clone();
             config.directories.clone_from(&settings.directories);
             config.passkeys = ways.passkeys.clone();
+            let signer = identity.clone();
+            config.sign_export = Some(Arc::new(move |root| {
+                let key = signer.link_key();
+                (key.public(), key.sign(Purpose::AccountExport, root))
+            }));
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
         };

@@ -67,9 +67,9 @@ impl Trials {
     pub fn start(handle: Handle) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let goes_on = move |time| stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
-        let thread = thread::Builder::new().name("trials".into()).spawn(move || {
-            while look(&handle, &goes_on) && goes_on(LOOK_EVERY) {}
-        })?;
+        let thread = thread::Builder::new()
+            .name("trials".into())
+            .spawn(move || while look(&handle, &goes_on) && goes_on(LOOK_EVERY) {})?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -17,9 +17,9 @@ use crate::{
     context::Ctx,
     conversations, delivery, directory,
     event::{EventError, Recorded},
-    files, governance, groups, kept, later, notify, outbox, quotas, retention, stickers, trial,
+    files, governance, groups, kept, later, notify, outbox, quotas, retention, stickers,
     store::{Changes, Read, Store, TreeError, Tx},
-    timeline, ways,
+    timeline, trial, ways,
 };
 
 /// Bumped when any module's views change their layout; the views are then rebuilt.

@@ -32,10 +32,10 @@ pub mod notify;
 pub mod outbox;
 pub mod quotas;
 pub mod retention;
-pub mod trial;
 pub mod store;
 pub mod sync;
 pub mod timeline;
+pub mod trial;
 pub mod ways;
 
 pub use command::{Actor, Answer, Command};

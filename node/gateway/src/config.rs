@@ -13,7 +13,7 @@ use startalk_protocol::{AccountName, DomainName, UserId};
 use startalk_search::Search;
 use startalk_sequencer::Handle;
 
-use crate::{edge, groups::RemoteReaders, web::WebClient};
+use crate::{edge, export::SignExport, groups::RemoteReaders, web::WebClient};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -61,6 +61,8 @@ pub struct GatewayConfig {
     pub directories: Vec<Arc<Directory>>,
     /// Lets in who shows a passkey; `None`: browsers cannot have one for this domain.
     pub passkeys: Option<Arc<Passkeys>>,
+    /// Signs archives of accounts; `None`: there are none.
+    pub sign_export: Option<SignExport>,
     /// The web client; `None`: browsers get pages without script.
     pub web: Option<Arc<WebClient>>,
 }
@@ -88,6 +90,7 @@ impl GatewayConfig {
             providers: Vec::new(),
             directories: Vec::new(),
             passkeys: None,
+            sign_export: None,
             web: None,
         }
     }

@@ -35,6 +35,8 @@ const READING_MAX: usize = 4;
 const ACTIVE_MS: u64 = 2 * 60 * 1000;
 /// Searches at once: each may take a core for a while, and pages of history do not wait for them.
 const SEARCHING_MAX: usize = 2;
+/// Archives of accounts made at once: each holds a thread while its reader is slow.
+const EXPORTING_MAX: usize = 4;
 /// How long a session has to say its last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a stop waits for sessions to end, and for the marks.
@@ -71,6 +73,8 @@ pub(crate) struct Inner {
     pub hashing: Semaphore,
     pub reading: Arc<Semaphore>,
     pub searching: Semaphore,
+    /// Archives of accounts.
+    pub exporting: Arc<Semaphore>,
     /// Requests for files.
     pub files: files::Counted,
     /// Seals the cookies with which browsers load files.
@@ -110,6 +114,7 @@ impl Gateway {
             hashing: Semaphore::new(HASHING_MAX),
             reading: Arc::new(Semaphore::new(READING_MAX)),
             searching: Semaphore::new(SEARCHING_MAX),
+            exporting: Arc::new(Semaphore::new(EXPORTING_MAX)),
             files: files::Counted::default(),
             nobodys_hash: OnceLock::new(),
             router: OnceLock::new(),

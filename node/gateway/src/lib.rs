@@ -19,6 +19,7 @@ mod dispatch;
 pub mod edge;
 mod enter;
 mod ephemera;
+mod export;
 mod fan_out;
 mod files;
 mod framing;
@@ -45,6 +46,7 @@ mod web;
 mod websocket;
 
 pub use config::{GatewayConfig, Limits, PasswordCost, Rate, RemoteEphemera, Silence};
+pub use export::SignExport;
 pub use framing::check;
 pub use gateway::Gateway;
 pub use groups::{ReadersAsked, RemoteReaders};

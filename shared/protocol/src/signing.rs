@@ -23,6 +23,8 @@ pub enum Purpose {
     GroupSubmissions,
     /// Where a group's log stands, by a link key of its home.
     GroupHead,
+    /// The root of an account's archive, by a link key of its domain.
+    AccountExport,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::LinkBatch => b"startalk link batch v1",
             Self::GroupSubmissions => b"startalk group submissions v1",
             Self::GroupHead => b"startalk group head v1",
+            Self::AccountExport => b"startalk account export v1",
         }
     }
 

@@ -29,7 +29,7 @@ export interface Request { readonly conversation: ConversationId; readonly user:
 /** What is asked of the node, as the SDK asks it. */
 type Asked =
   | 'search' | 'profile' | 'setProfile' | 'setPresence' | 'devices' | 'revokeDevice' | 'changePassword' | 'ways' | 'beginLink' | 'finishLink' | 'unlink' | 'newPasskey' | 'addPasskey' | 'removePasskey' | 'newRecoveryCodes' | 'invite' | 'blocked' | 'block' | 'decide'
-  | 'keepPerson' | 'setAvailability' | 'setSchedule' | 'setAutoReply' | 'setOpenness' | 'card' | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'deleteAccount' | 'administer' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
+  | 'keepPerson' | 'setAvailability' | 'setSchedule' | 'setAutoReply' | 'setOpenness' | 'card' | 'notify' | 'setNotify' | 'subscribePush' | 'unsubscribePush' | 'open' | 'silence' | 'signOut' | 'fileAccess' | 'deleteAccount' | 'administer' | 'createGroup' | 'act' | 'makeLink' | 'links' | 'members' | 'join' | 'groupInvitations' | 'decideInvitation'
 
 export interface Node extends Pick<AccountCalls, Asked> {
   readonly user: string

@@ -44,6 +44,7 @@ export function session(talk: Account, version: string): Node {
 
     search: (order, signal) => calls.search(order, signal),
     profile: (whom) => calls.profile(whom),
+    fileAccess: () => calls.fileAccess(),
     setProfile: (name, avatar, signature) => calls.setProfile(name, avatar, signature),
     setPresence: (state) => calls.setPresence(state),
     keepPerson: (whom, change) => calls.keepPerson(whom, change),

@@ -25,7 +25,8 @@ import { own } from './own.mjs'
 import { notices } from './notices.mjs'
 import { requests } from './requests.mjs'
 import { security } from './security.mjs'
+import { trying } from './trying.mjs'
 import { ways } from './ways.mjs'
 import { workers } from './workers.mjs'
 
-export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...later, ...kinds, ...files, ...fleeting, ...lasting, ...push, ...reading, ...finding, ...workers, ...screens, ...history]
+export const all = [...shell, ...talk, ...accounts, ...groups, ...deeds, ...requests, ...security, ...ways, ...directory, ...notices, ...own, ...rooms, ...admin, ...administering, ...imports, ...keeping, ...later, ...kinds, ...files, ...fleeting, ...lasting, ...push, ...reading, ...finding, ...workers, ...trying, ...screens, ...history]

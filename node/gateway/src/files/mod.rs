@@ -19,14 +19,15 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware,
     response::Response,
-    routing::{any, post},
+    routing::{any, get, post},
 };
 use startalk_media::Media;
 use startalk_protocol::{Code, Error};
 
 use crate::{config::Rate, guard::Buckets, web::Client};
 
-pub use asker::Seal;
+pub use answer::error;
+pub use asker::{Seal, by_token};
 pub use places::Places;
 
 /// Below which everything here is served.
@@ -75,6 +76,7 @@ pub fn routes() -> Router {
         .route("/preview", post(preview::preview))
         .route("/{device}/own/{hash}/{name}", any(download::own))
         .route("/{device}/{conversation}/{sequence}/{hash}/{name}", any(download::through))
+        .route("/export", get(crate::export::export))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(upload::HAVE_BYTES_MAX))
         .layer(middleware::from_fn(cross::origins))
