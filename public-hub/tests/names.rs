@@ -108,6 +108,7 @@ fn node(hub: &Running, root: u8, domain: &DomainName) -> (watch::Receiver<State>
         listed: false,
         registration: Registration::Closed,
         sign_in: Vec::new(),
+        navigation: None,
     };
     let record = sign_record(&key(100), &sign_charter(&key(root), charter).unwrap(), draft, START).unwrap();
     let (records, seen) = watch::channel(record.bytes().clone());

@@ -58,6 +58,7 @@ fn record(now_ms: i64, hours: i64) -> Bytes {
         listed: false,
         registration: Registration::Closed,
         sign_in: Vec::new(),
+        navigation: None,
     };
     let signed = sign_record(&key(100), &sign_charter(&key(1), charter).unwrap(), draft, now_ms).unwrap();
     signed.bytes().clone()
