@@ -177,7 +177,7 @@ async fn a_copy_of_what_the_domain_has_forgotten_goes() {
     let (here, _) = theirs(&place, &there, 1, 1000);
     part(&media, &here, 0..1).await.unwrap();
     place.table.forget(&here.hash);
-    assert_eq!(media.collect().await.unwrap(), 1);
+    media.collect().await.unwrap();
     assert!(files_in(&place.folder().join("cache")).is_empty());
 }
 

@@ -17,7 +17,8 @@ async fn bytes_of_forgotten_files_go_unless_somebody_put_them_there_again() {
     place.table.forget(&hash_of(&second.file.hash));
     // The same bytes again, by somebody who knows nothing of the first.
     ready(&media, BOB, &two, "two", Purpose::File).await;
-    assert_eq!(media.collect().await.unwrap(), 2);
+    // What runs from the start on may have been faster: how many this call deletes says nothing.
+    media.collect().await.unwrap();
     assert!(place.table.forgotten.lock().is_empty(), "the domain was told");
     assert_eq!(place.blobs().len(), 1);
     assert_eq!(read(&media, BOB, &second.file.hash).await, two);

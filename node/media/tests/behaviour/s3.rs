@@ -63,7 +63,7 @@ async fn files_lie_in_the_bucket_and_come_back_in_ranges() {
     assert!(place.blobs().is_empty(), "nothing of them is on the local disk");
     let small = place.table.files.lock()[0].hash;
     place.table.forget(&small);
-    assert_eq!(media.collect().await.unwrap(), 1);
+    media.collect().await.unwrap();
     assert_eq!(in_bucket(), 1);
     assert_eq!(media.sweep().await.unwrap().0, 0, "what is left is somebody's");
     place.table.files.lock().clear();

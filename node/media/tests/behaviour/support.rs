@@ -141,6 +141,9 @@ pub struct Place {
     pub clock: Arc<AtomicU64>,
     pub store: StoreConfig,
     pub reserve_bytes: u64,
+    /// Whether it looks for what belongs to nobody when it starts. One that is dropped goes on with that, beside the next one, which
+    /// no process can: the folder is one's alone.
+    pub sweeps: bool,
     pub worker: WorkerProgram,
     pub outbound: Option<OutboundClient>,
 }
@@ -158,6 +161,7 @@ impl Place {
             clock: Arc::new(AtomicU64::new(1_800_000_000_000)),
             store: StoreConfig::Disk,
             reserve_bytes: 0,
+            sweeps: true,
             worker,
             outbound: None,
         }
@@ -182,7 +186,7 @@ impl Place {
             }),
             outbound: self.outbound.clone(),
             reserve_bytes: self.reserve_bytes,
-            sweeps: true,
+            sweeps: self.sweeps,
         })
         .unwrap()
     }
