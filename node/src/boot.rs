@@ -59,6 +59,9 @@ use crate::{
     zones,
 };
 
+/// Hubs that are asked what they see from outside; each may take some ten seconds.
+const HUBS_ASKED_MAX: usize = 3;
+
 /// How long the first administrator's link is good: a day; a new one is made at each start until it was used.
 const FIRST_LINK_HOURS: u32 = 24;
 
@@ -408,6 +411,12 @@ impl Node {
         let tethers_slot: Arc<OnceLock<Tethers>> = Arc::default();
         let tethers = tethers_slot.clone();
         backend.tethers = Arc::new(move || tethers.get().map(Tethers::standing).unwrap_or_default());
+        let (runtime, looking, me) = (tokio::runtime::Handle::current(), discovery.clone(), domain.clone());
+        let asked: Vec<HubUrl> = settings.hubs.iter().take(HUBS_ASKED_MAX).cloned().collect();
+        backend.outside = Arc::new(move || {
+            let ask = |hub: &HubUrl| (hub.name().to_owned(), runtime.block_on(looking.hubs().check(hub, &me)));
+            asked.iter().map(ask).collect()
+        });
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
         gateway.serve_below(admin::http::BASE, admin::http::router(backend.clone()));
 
@@ -618,6 +627,7 @@ fn backend(
         certificate: Arc::new(|| None),
         endpoints: Arc::new(move || addresses.clone()),
         tethers: Arc::new(Vec::new),
+        outside: Arc::new(Vec::new),
         restart: None,
         listened: String::new(),
         directories: Directories::default(),

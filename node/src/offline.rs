@@ -56,6 +56,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         certificate: Arc::new(|| None),
         endpoints: Arc::new(Vec::new),
         tethers: Arc::new(Vec::new),
+        outside: Arc::new(Vec::new),
         restart: None,
         listened: String::new(),
         directories: admin::directories::Directories::default(),

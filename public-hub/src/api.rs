@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::Deserialize;
-use startalk_net::hub::JsonError;
+use startalk_net::hub::{Checked, JsonError};
 use startalk_protocol::{
     Code, DomainName, Error,
     error::Language,
@@ -38,7 +38,9 @@ pub fn router(hub: Hub) -> Router {
         .route("/v1/announce", post(announce).layer(DefaultBodyLimit::max(RECORD_BYTES_MAX)))
         .route("/v1/domains/{domain}", lookup)
         .route("/v1/navigation/{domain}", navigation)
+        .route("/v1/check/{domain}", get(check))
         .route("/", get(index))
+        .route("/check", get(checked))
         .route("/style.css", get(style))
         .route("/healthz", get(async || "ok\n"))
         .route("/metrics", get(metrics))
@@ -125,6 +127,54 @@ async fn navigation(
     Ok(Json(NavigationDocument::of(&entry.record, entry.proof.map(|(proof, _)| proof.as_str()))))
 }
 
+async fn check(
+    Stateful(hub): Stateful<Hub>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    Path(domain): Path<String>,
+) -> Result<Json<Checked>, Refusal> {
+    let domain: DomainName = domain.parse().map_err(|_| Error::new(Code::Malformed).with("expected", "a domain"))?;
+    let steps = hub.check(&domain, address(&hub, asker, &headers)).await?;
+    Ok(Json(Checked { domain: domain.as_str().to_owned(), steps }))
+}
+
+#[derive(Deserialize)]
+struct AskedToCheck {
+    domain: Option<String>,
+    lang: Option<String>,
+}
+
+/// The same as a page.
+async fn checked(
+    Stateful(hub): Stateful<Hub>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    Query(asked): Query<AskedToCheck>,
+) -> Response {
+    let accepts = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+    let language = page::language(asked.lang.as_deref(), accepts);
+    let text: String = asked.domain.unwrap_or_default().trim().chars().take(SEARCH_CHARS_MAX).collect();
+    // People copy what they see: an address of a person or of a page is of its domain.
+    let name = text.rsplit('@').next().unwrap_or_default().trim_start_matches("https://").trim_end_matches('/');
+    let steps = match name.parse::<DomainName>() {
+        Ok(domain) => hub.check(&domain, address(&hub, asker, &headers)).await,
+        Err(_) => Err(Error::new(Code::UnknownDomain).with("domain", &text).with("steps", "")),
+    };
+    let status = match &steps {
+        Ok(_) => StatusCode::OK,
+        Err(error) => Refusal(error.clone()).into_response().status(),
+    };
+    (status, html(language), page::checked(&text, &steps, language)).into_response()
+}
+
+fn html(language: Language) -> [(header::HeaderName, HeaderValue); 3] {
+    [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::VARY, HeaderValue::from_static("accept-language")),
+        (header::CONTENT_LANGUAGE, HeaderValue::from_static(if language == Language::Chinese { "zh" } else { "en" })),
+    ]
+}
+
 #[derive(Deserialize)]
 struct Asked {
     q: Option<String>,
@@ -143,17 +193,13 @@ async fn index(
     let search: String = asked.q.unwrap_or_default().trim().chars().take(SEARCH_CHARS_MAX).collect();
     let standing = hub.0.relay.standing();
     let tethers = standing.tethers_quic + standing.tethers_tls;
-    let html = {
+    let page = {
         let directory = hub.0.directory.lock();
         let (entries, count) = directory.listed(&search, now_ms);
-        page::render(&entries, count, &search, language, tethers)
+        let here = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+        page::render(&entries, count, &search, language, (here, tethers))
     };
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (header::VARY, HeaderValue::from_static("accept-language")),
-        (header::CONTENT_LANGUAGE, HeaderValue::from_static(if language == Language::Chinese { "zh" } else { "en" })),
-    ];
-    Ok((headers, html).into_response())
+    Ok((html(language), page).into_response())
 }
 
 /// A name under the hub's leads here only while nobody is tethered under it: no path of it is the hub's.

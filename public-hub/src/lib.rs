@@ -5,6 +5,7 @@
 //! proved the name. It never writes a file, and stores no address of anybody who asks.
 
 pub mod api;
+mod check;
 pub mod directory;
 pub mod limits;
 pub mod page;
@@ -22,7 +23,7 @@ use startalk_net::Discovery;
 pub use directory::Directory;
 pub use rate::Rates;
 pub use relay::Relay;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// The time in milliseconds since 1970; passed in, so that tests can make it pass.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -38,6 +39,8 @@ pub(crate) struct State {
     pub(crate) prover: prover::Queue,
     pub(crate) discovery: Discovery,
     pub(crate) relay: Relay,
+    /// Looks at servers that may run at once.
+    pub(crate) checks: Semaphore,
     stop: watch::Receiver<bool>,
     /// Take the asker's address from X-Forwarded-For when the connection comes from this machine.
     pub(crate) behind_proxy: bool,
@@ -57,6 +60,7 @@ impl Hub {
             prover: queue,
             discovery: discovery.clone(),
             relay,
+            checks: Semaphore::new(limits::CHECKS_AT_ONCE),
             stop,
             behind_proxy,
         };

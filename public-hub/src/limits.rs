@@ -14,6 +14,10 @@ pub const TETHERS_PER_MINUTE: u32 = 240;
 pub const DOMAIN_ANNOUNCES_PER_MINUTE: u32 = 6;
 /// Questions of one address at once, and after that per minute.
 pub const QUESTIONS_PER_MINUTE: u32 = 300;
+/// Looks at servers by one address at once, and after that per minute; also at one domain, by whomever.
+pub const CHECKS_PER_MINUTE: u32 = 6;
+/// Looks at servers at once: each opens some connections for some seconds.
+pub const CHECKS_AT_ONCE: usize = 8;
 /// Addresses and domains whose rate is remembered, each kind.
 pub const RATES_MAX: usize = 50_000;
 /// Connections open at once.

@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
+use startalk_net::walk::{Passed, Went};
 use startalk_protocol::{
+    Code, Error,
     error::Language,
     trust::{Registration, VerifiedRecord},
 };
@@ -73,8 +75,8 @@ pub fn language(asked: Option<&str>, accept: Option<&str>) -> Language {
     best.map_or(Language::English, |(tag, _)| Language::of(&tag))
 }
 
-/// The whole page.
-pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language, tethers: usize) -> String {
+/// The whole page. `here`: by which host the hub is asked; and how many nodes are tethered to it.
+pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language, (here, tethers): (&str, usize)) -> String {
     let zh = language == Language::Chinese;
     let words = if zh { &CHINESE } else { &ENGLISH };
     let mut out = String::with_capacity(4096 + entries.len() * 600);
@@ -127,13 +129,14 @@ pub fn render(entries: &[&Entry], count: usize, search: &str, language: Language
     if !search.is_empty() {
         let _ = write!(out, "<p><a href=\"/?lang={}\">{}</a></p>", words.tag, words.gone_home);
     }
-    own(&mut out, zh, tethers);
+    form(&mut out, "", zh);
+    own(&mut out, zh, here, tethers);
     let _ = write!(out, "</main>\n<footer><p>{}</p></footer></body></html>\n", words.foot);
     out
 }
 
 /// How to have a domain of one's own, and how it stands with those at home here.
-fn own(out: &mut String, zh: bool, tethers: usize) {
+fn own(out: &mut String, zh: bool, here: &str, tethers: usize) {
     let (title, text, status) = if zh {
         (
             "自己运行一个域",
@@ -149,8 +152,91 @@ fn own(out: &mut String, zh: bool, tethers: usize) {
     };
     let _ = write!(
         out,
-        "<section><h2>{title}</h2><p>{text}</p><pre><code>startalk up --via https://…</code></pre><p class=\"status\">{status}</p></section>"
+        "<section><h2>{title}</h2><p>{text}</p><pre><code>startalk up --via https://{here}</code></pre><p class=\"status\">{status}</p></section>",
+        here = escape(if here.is_empty() { "…" } else { here }),
     );
+}
+
+/// The form by which a server is looked at from outside.
+fn form(out: &mut String, text: &str, zh: bool) {
+    let (title, lead, label, button) = if zh {
+        ("检查一个域", "从外部逐步查看一个域能否到达：名称、密钥、UDP 与 TCP、浏览器证书。该域须已在此登记。", "域名", "检查")
+    } else {
+        (
+            "Check a domain",
+            "Looks from outside whether a domain can be reached, step by step: name, key, UDP and TCP, certificate for browsers. It has to announce itself here.",
+            "Domain",
+            "Check",
+        )
+    };
+    let _ = write!(
+        out,
+        "<section><h2>{title}</h2><p>{lead}</p><form method=\"get\" action=\"/check\"><input type=\"hidden\" name=\"lang\" value=\"{tag}\">\
+         <input type=\"search\" name=\"domain\" value=\"{text}\" maxlength=\"100\" required aria-label=\"{label}\" placeholder=\"{label}\">\
+         <button>{button}</button></form></section>",
+        tag = if zh { "zh" } else { "en" },
+        text = escape(text),
+    );
+}
+
+/// What a look at a server from outside has found.
+pub fn checked(text: &str, steps: &Result<Vec<Passed>, Error>, language: Language) -> String {
+    let zh = language == Language::Chinese;
+    let words = if zh { &CHINESE } else { &ENGLISH };
+    let mut out = String::with_capacity(4096);
+    let title = if zh { "检查一个域" } else { "Check a domain" };
+    let _ = write!(
+        out,
+        "<!doctype html>\n<html lang=\"{tag}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title><link rel=\"stylesheet\" href=\"/style.css\"></head>\n\
+         <body><header><p class=\"other\"><a href=\"/?lang={tag}\">{home}</a></p><h1 dir=\"auto\">{text}</h1></header>\n<main>",
+        tag = words.tag,
+        home = words.gone_home,
+        text = escape(if text.is_empty() { title } else { text }),
+    );
+    match steps {
+        Ok(steps) => {
+            let worst = steps.iter().map(|s| s.went).max().unwrap_or(Went::Good);
+            let verdict = match (worst, zh) {
+                (Went::Good, false) => "Everybody can come: domains, programs and browsers.",
+                (Went::Good, true) => "一切正常：其他域、程序和浏览器都能到达。",
+                (Went::Warning, false) => "It can be reached; some things could be better.",
+                (Went::Warning, true) => "可以到达；有些地方还能改进。",
+                (Went::Bad, false) => "Something is in the way:",
+                (Went::Bad, true) => "有问题需要处理：",
+            };
+            let _ = write!(out, "<p class=\"lead\">{verdict}</p><ol class=\"steps\">");
+            for step in steps {
+                let (class, sign, spoken) = match (step.went, zh) {
+                    (Went::Good, false) => ("good", "✓", "good"),
+                    (Went::Good, true) => ("good", "✓", "正常"),
+                    (Went::Warning, false) => ("warning", "!", "warning"),
+                    (Went::Warning, true) => ("warning", "!", "注意"),
+                    (Went::Bad, false) => ("bad", "✗", "bad"),
+                    (Went::Bad, true) => ("bad", "✗", "有误"),
+                };
+                let _ = write!(
+                    out,
+                    "<li class=\"{class}\"><span class=\"sign\" role=\"img\" aria-label=\"{spoken}\">{sign}</span><p dir=\"auto\">{}</p></li>",
+                    escape(step.words(language))
+                );
+            }
+            out.push_str("</ol>");
+        }
+        Err(error) => {
+            let words = match (error.code, zh) {
+                (Code::UnknownDomain, false) => {
+                    "This domain does not announce itself here. A node does so when it is started with --hub or --via and the address of this hub.".to_owned()
+                }
+                (Code::UnknownDomain, true) => "该域没有在此登记。用 --hub 或 --via 加上本枢纽的地址启动节点，即会登记。".to_owned(),
+                _ => error.words(language),
+            };
+            let _ = write!(out, "<p class=\"empty\">{}</p>", escape(&words));
+        }
+    }
+    form(&mut out, text, zh);
+    out.push_str("</main></body></html>\n");
+    out
 }
 
 /// In the place of a domain that is not there at the moment.
@@ -264,9 +350,10 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_becomes_markup() {
-        let html = render(&[], 0, "\"><script>alert(1)</script>", Language::English, 0);
+        let html = render(&[], 0, "\"><script>alert(1)</script>", Language::English, ("<i>&", 0));
         assert!(!html.contains("<script"), "{html}");
         assert!(html.contains("value=\"&quot;&gt;&lt;script"));
         assert!(html.contains("q=%22%3E%3Cscript"));
+        assert!(html.contains("https://&lt;i&gt;&amp;"), "by whichever host it was asked");
     }
 }

@@ -7,7 +7,9 @@ use std::{collections::HashMap, hash::Hash, net::IpAddr};
 use parking_lot::Mutex;
 use startalk_protocol::{Code, DomainName, Error};
 
-use crate::limits::{ANNOUNCES_PER_MINUTE, DOMAIN_ANNOUNCES_PER_MINUTE, QUESTIONS_PER_MINUTE, RATES_MAX, TETHERS_PER_MINUTE};
+use crate::limits::{
+    ANNOUNCES_PER_MINUTE, CHECKS_PER_MINUTE, DOMAIN_ANNOUNCES_PER_MINUTE, QUESTIONS_PER_MINUTE, RATES_MAX, TETHERS_PER_MINUTE,
+};
 
 /// All rates of a hub.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Rates {
     tethers: Buckets<Asker>,
     questions: Buckets<Asker>,
     domains: Buckets<(DomainName, [u8; 32])>,
+    checks: Buckets<Asker>,
+    checked: Buckets<DomainName>,
 }
 
 impl Default for Rates {
@@ -25,6 +29,8 @@ impl Default for Rates {
             tethers: Buckets::new(TETHERS_PER_MINUTE),
             questions: Buckets::new(QUESTIONS_PER_MINUTE),
             domains: Buckets::new(DOMAIN_ANNOUNCES_PER_MINUTE),
+            checks: Buckets::new(CHECKS_PER_MINUTE),
+            checked: Buckets::new(CHECKS_PER_MINUTE),
         }
     }
 }
@@ -54,6 +60,22 @@ impl Rates {
         self.questions.take(Asker::of(address), now_ms)
     }
 
+    /// One look at a server, for `address`.
+    ///
+    /// # Errors
+    /// `slow-down`.
+    pub fn check(&self, address: IpAddr, now_ms: i64) -> Result<(), Error> {
+        self.checks.take(Asker::of(address), now_ms)
+    }
+
+    /// One look at `domain`, for whomever.
+    ///
+    /// # Errors
+    /// `slow-down`.
+    pub fn checked(&self, domain: &DomainName, now_ms: i64) -> Result<(), Error> {
+        self.checked.take(domain.clone(), now_ms)
+    }
+
     /// One verified announcement of `domain` under `root_key`: by key, so that a stranger who signs records for
     /// somebody's name with his own key uses up his own rate.
     ///
@@ -69,6 +91,8 @@ impl Rates {
         self.tethers.forget(now_ms);
         self.questions.forget(now_ms);
         self.domains.forget(now_ms);
+        self.checks.forget(now_ms);
+        self.checked.forget(now_ms);
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 use startalk_domain::{governance, notify, retention};
 use startalk_identity::ldap::Directory;
-use startalk_protocol::trust::Charter;
+use startalk_net::walk::{Passed, Went};
+use startalk_protocol::{error::Language, trust::Charter};
 use utoipa::ToSchema;
 
 use super::{
-    Backend, Progress,
+    Backend, Outside, Progress,
     backup::{self, Verified},
 };
 use startalk_tether::Over;
@@ -30,7 +31,8 @@ const CLOCK_BEHIND_MS_MAX: u64 = 3600 * 1000;
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
-    /// journal, views, keys, root key, push, certificate, disk, files, backup, clock, reachability, tether or directory.
+    /// journal, views, keys, root key, push, certificate, disk, files, backup, clock, reachability, tether, outside or directory; of another domain name, record, address,
+    /// quic, tls or browser.
     pub check: String,
     /// good, warning or bad.
     pub state: String,
@@ -61,6 +63,16 @@ impl Finding {
         };
         Self { check: check.into(), state: state.into(), words: Both { en: en.into(), zh: zh.into() } }
     }
+
+    /// A step on the way to a domain.
+    pub fn of(Passed { step, went, en, zh }: Passed) -> Self {
+        let state = match went {
+            Went::Good => State::Good,
+            Went::Warning => State::Warning,
+            Went::Bad => State::Bad,
+        };
+        Self::new(&step, state, en, zh)
+    }
 }
 
 /// Looks at everything. Reads the whole journal: `progress` hears of it.
@@ -70,6 +82,7 @@ pub(super) fn examine(backend: &Backend, progress: &Progress) -> Vec<Finding> {
     all.extend(files(backend));
     all.extend((backend.endpoints)().iter().map(|e| endpoint(e)));
     all.extend((backend.tethers)().iter().map(tether));
+    all.extend((backend.outside)().into_iter().flat_map(outside));
     all.extend(backend.directories.all().iter().map(|d| directory(backend, d)));
     all
 }
@@ -131,6 +144,28 @@ fn tether(standing: &Standing) -> Finding {
             format!("未能经由枢纽 {hub} 可达：{zh}。将继续重试；请确认其地址正确且提供转发"),
         ),
     }
+}
+
+/// What a hub sees of this node from outside.
+fn outside((hub, seen): Outside) -> Vec<Finding> {
+    let steps = match seen {
+        Ok(steps) => steps,
+        Err(error) => {
+            let (en, zh) = (error.words(Language::English), error.words(Language::Chinese));
+            return vec![Finding::new(
+                "outside",
+                State::Warning,
+                format!("hub {hub} did not look at this node from outside: {en}"),
+                format!("枢纽 {hub} 未能从外部查看本节点：{zh}"),
+            )];
+        }
+    };
+    let seen = |step: Passed| {
+        let Finding { state, words, .. } = Finding::of(step);
+        let words = Both { en: format!("seen from hub {hub}: {}", words.en), zh: format!("从枢纽 {hub} 看：{}", words.zh) };
+        Finding { check: "outside".into(), state, words }
+    };
+    steps.into_iter().map(seen).collect()
 }
 
 fn last_backup(backend: &Backend) -> Finding {

@@ -36,6 +36,7 @@ use startalk_domain::{
     directory,
     groups::GroupTended,
 };
+use startalk_net::{hub::HubError, walk::Passed};
 use startalk_protocol::{Code, DomainName, Error, error::Language, limits};
 use startalk_sequencer::Handle;
 use tokio::sync::Notify;
@@ -223,6 +224,8 @@ pub struct Backend {
     pub endpoints: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Through which hubs the node is reached.
     pub tethers: Arc<dyn Fn() -> Vec<tether::Standing> + Send + Sync>,
+    /// Asks each hub what it sees of this node from outside; not for async tasks.
+    pub outside: Arc<dyn Fn() -> Vec<Outside> + Send + Sync>,
     /// Stops the node and starts it again; `None` when it is stopped.
     pub restart: Option<Arc<Notify>>,
     /// Where the node listens; empty when it is stopped.
@@ -234,6 +237,9 @@ pub struct Backend {
     /// Why the views had to be made anew just now, for `doctor` on a stopped node.
     pub rebuilt: Option<String>,
 }
+
+/// What a hub, by host and port, has seen of this node from outside; or why it has not looked.
+pub type Outside = (String, Result<Vec<Passed>, HubError>);
 
 /// Hears (done, total) of long work.
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;

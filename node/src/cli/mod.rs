@@ -6,6 +6,7 @@ mod people;
 mod policy;
 mod restore;
 mod show;
+mod walk;
 
 use std::{
     path::{Path, PathBuf},
@@ -139,7 +140,13 @@ enum Verb {
     /// Give back the disk space of erased messages, also while it runs / 收回已抹去内容占用的磁盘空间，可在运行中进行
     Compact,
     /// Look for what is wrong, and say what to do / 检查问题并给出办法
-    Doctor,
+    Doctor {
+        /// Walks from the name of this domain to its server, from here and without a node / 从此机器逐步检查能否到达该域，无需节点
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        #[command(flatten)]
+        by: walk::Flags,
+    },
     /// Make the views again from the whole journal, without checkpoints (the node must be stopped) / 不用检查点，由完整日志重建视图（须先停止节点）
     Rebuild,
     /// The process that decodes pictures; the node starts it.
@@ -360,10 +367,11 @@ impl Verb {
             Self::Key(KeyVerb::Rotate) | Self::Keys(KeyVerb::Rotate) => Request::KeysRotate,
             Self::Backup { to } => Request::Backup { to: std::path::absolute(to).unwrap_or_else(|_| to.clone()) },
             Self::Compact => Request::Compact,
-            Self::Doctor => Request::Doctor,
+            Self::Doctor { domain: None, .. } => Request::Doctor,
             Self::MediaWorker { .. }
             | Self::Up(_)
             | Self::Restore { .. }
+            | Self::Doctor { .. }
             | Self::Rebuild
             | Self::Key(KeyVerb::Export)
             | Self::Keys(KeyVerb::Export) => {
@@ -418,6 +426,10 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
         Verb::Restore { from, .. } => {
             let records = backup::restore(&from, &data, &progress)?;
             show(&serde_json::json!({ "restored": records }), json, language)
+        }
+        Verb::Doctor { domain, by } => {
+            let findings = walk::walk(domain.as_deref().unwrap_or_default(), &by)?;
+            show(&serde_json::json!({ "findings": findings }), json, language)
         }
         Verb::Rebuild => {
             let records = offline::rebuild(&data, &progress)?;

@@ -18,7 +18,13 @@ use startalk_protocol::{
 use crate::{
     AddressGuard, Names, Verify,
     http::{HttpClient, HttpError, HttpRequest, PlainHttp, StatusCode, Uri, header},
+    walk::Passed,
 };
+
+/// For a look at a server: the hub waits for connections itself, some of which do not come.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(25);
+/// Some twenty steps in two languages.
+const CHECK_BYTES_MAX: usize = 64 * 1024;
 
 /// Where a hub is and how it is known: `https://hub.example`, `https://host:port#<64 hex digits>` (BLAKE3 of its
 /// certificate, for a self-made one), or `http://127.0.0.1:port` (this machine only).
@@ -197,9 +203,34 @@ impl HubClient {
         }
     }
 
+    /// Has `hub` look at `domain` from outside, step by step.
+    ///
+    /// # Errors
+    /// No answer, or the hub's reason: `unknown-domain` if it does not announce itself there.
+    pub async fn check(&self, hub: &HubUrl, domain: &DomainName) -> Result<Vec<Passed>, HubError> {
+        let request = HttpRequest { verify: self.verify(hub), ..HttpRequest::get(hub.at(&format!("/v1/check/{domain}"))?) };
+        let http = HttpClient { timeout: CHECK_TIMEOUT, answer_bytes_max: CHECK_BYTES_MAX, ..self.http.clone() };
+        let answer = http.send(request).await?;
+        if answer.status != StatusCode::OK {
+            return Err(refusal(answer.status, &answer.body));
+        }
+        let checked: Checked = serde_json::from_slice(&answer.body)
+            .map_err(|e| HubError::Http(HttpError::Broken(format!("expected the steps of a check: {e}"))))?;
+        Ok(checked.steps)
+    }
+
     fn verify(&self, hub: &HubUrl) -> Verify {
         hub.verify(&self.extra_roots)
     }
+}
+
+/// What a hub has seen of a domain from outside, as it writes it.
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
+pub struct Checked {
+    /// ASCII form.
+    pub domain: String,
+    /// One after another.
+    pub steps: Vec<Passed>,
 }
 
 /// An error as hubs write it.

@@ -22,6 +22,7 @@ pub mod server;
 #[cfg(test)]
 mod tests;
 pub mod verify;
+pub mod walk;
 
 pub use certificates::{
     AnsweredChallenge, CertResolver, CertificateError, CertificateRequest, CertificateSays, ChallengeCertificate,

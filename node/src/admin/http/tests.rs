@@ -63,6 +63,7 @@ impl Node {
             certificate: Arc::new(|| None),
             endpoints: Arc::new(Vec::new),
             tethers: Arc::new(Vec::new),
+            outside: Arc::new(Vec::new),
             restart: None,
             listened: String::new(),
             seen: Arc::new(|_| 0),

@@ -25,7 +25,7 @@ use startalk_protocol::{
 pub use self::{
     dns::TrustAnchors,
     proof::{Contradiction, Evidence, Proof, RootText, Verdict, judge},
-    steps::{Outcome, Source, Step, steps_in_words},
+    steps::{Outcome, Source, Step, shown, steps_in_words},
 };
 use crate::{
     AddressGuard, Names, Verify,
@@ -211,6 +211,21 @@ impl Discovery {
     /// How host names are resolved, for connecting to what was found.
     pub fn names(&self) -> &Names {
         &self.0.http.names
+    }
+
+    /// For one request or connection.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.config.timeout
+    }
+
+    /// Asks what strangers name.
+    pub(crate) fn http(&self, guard: AddressGuard, answer_bytes_max: usize) -> HttpClient {
+        HttpClient { guard, answer_bytes_max, ..self.0.http.clone() }
+    }
+
+    /// Whom a browser accepts, and the authorities that the administrator trusts besides.
+    pub(crate) fn verify_web(&self) -> Verify {
+        Verify::Web { extra_roots: self.0.config.extra_roots.clone() }
     }
 
     /// The way hubs are asked, for announcing.

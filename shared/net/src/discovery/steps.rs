@@ -59,7 +59,8 @@ impl Source {
     }
 }
 
-fn shown(endpoint: &Endpoint) -> String {
+/// `host:port`, as people write it.
+pub fn shown(endpoint: &Endpoint) -> String {
     if endpoint.host.contains(':') {
         format!("[{}]:{}", endpoint.host, endpoint.port)
     } else {

@@ -4,7 +4,7 @@ const en = {
   title: 'Administration', close: 'Close', back: 'Back', loading: 'Loading…', more: 'More', save: 'Save', saved: 'Saved', cancel: 'Cancel', search: 'Search', nothing: 'Nothing here yet.', found: 'Nobody found.',
   elsewhere: 'A domain is administered at its own address.', open: 'Open {host}', readOnly: 'You may look at everything here and change nothing.', tryAgain: 'Try again',
   overview: 'Overview', people: 'People', invitations: 'Invitations', groups: 'Groups', domains: 'Domains', policies: 'Policies', audit: 'Record', tokens: 'Tokens',
-  health: 'Health', good: 'Good', warning: 'Look at this', bad: 'Do something', checkAll: 'Check everything', checkText: 'Reads every record on the disk; this takes a while.',
+  health: 'Health', good: 'Good', warning: 'Look at this', bad: 'Do something', checkAll: 'Check everything', checkText: 'Reads every record on the disk, and has hubs look at this server from outside; this takes a while.',
   peopleN: { one: '{n} person', other: '{n} people' }, administratorsN: { one: '{n} administrator', other: '{n} administrators' }, connectedN: '{connected} of {n8} domains connected', version: 'Version', epoch: 'Epoch', address: 'Address', records: 'Records',
   storage: 'Storage', journal: 'Journal', views: 'Views', checkpoints: 'Checkpoints', backupsSize: 'Backups on this machine', free: 'Free', compact: 'Give back erased space', won: '{size} given back.',
   backup: 'Backup', backupNow: 'Make a backup', backupNone: 'There is none yet.', backupWhole: 'read again and whole', backupBroken: 'could not be read again', backupMore: 'Earlier ones',

@@ -7,7 +7,7 @@ const zh: Translation<typeof en> = {
   title: '管理', close: '关闭', back: '返回', loading: '加载中…', more: '更多', save: '保存', saved: '已保存', cancel: '取消', search: '搜索', nothing: '这里还没有内容。', found: '没有找到。',
   elsewhere: '请在该域自己的地址上管理它。', open: '打开 {host}', readOnly: '你可以查看这里的一切，但不能更改。', tryAgain: '重试',
   overview: '概览', people: '人员', invitations: '邀请', groups: '群', domains: '其他域', policies: '策略', audit: '操作记录', tokens: '令牌',
-  health: '健康状况', good: '良好', warning: '请留意', bad: '需要处理', checkAll: '全面检查', checkText: '会读取磁盘上的每条记录，需要一些时间。',
+  health: '健康状况', good: '良好', warning: '请留意', bad: '需要处理', checkAll: '全面检查', checkText: '会读取磁盘上的每条记录，并请枢纽从外部查看本服务器，需要一些时间。',
   peopleN: { other: '{n} 人' }, administratorsN: { other: '{n} 位管理员' }, connectedN: '{n8} 个域中 {connected} 个已连接', version: '版本', epoch: '纪元', address: '地址', records: '记录数',
   storage: '存储', journal: '日志', views: '视图', checkpoints: '检查点', backupsSize: '本机上的备份', free: '剩余', compact: '收回已抹去的空间', won: '已收回 {size}。',
   backup: '备份', backupNow: '立即备份', backupNone: '还没有备份。', backupWhole: '已校验，完好', backupBroken: '未能通过校验', backupMore: '更早的备份',
