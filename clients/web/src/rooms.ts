@@ -46,5 +46,7 @@ export const open = {
     await untrack(doors.ready)
     return doors
   },
+  /** Over the list, where the domain is for trying. */
+  trial: () => view(['trial'], () => import('./app/Trial.svelte')),
   groupEntries: () => view(['groups'], () => import('./groups/Entries.svelte')),
 }

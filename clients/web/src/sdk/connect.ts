@@ -2,7 +2,7 @@
 
 import { scriptUrl } from '../trusted'
 import type { Sdk } from './api'
-import { channelOf, joinChannel, lead, type Channel } from './led'
+import type { Channel } from './led'
 import { Caller, type Down, type Up } from './ports'
 import { TabSdk } from './tab'
 import workerUrl from './worker.ts?worker&url'
@@ -19,16 +19,20 @@ export function connect(onstale: () => void = reloadUntouched): Sdk {
   const caller = new Caller((up) => carry(up))
   caller.onstale = onstale
 
+  // Loaded where it is needed. What is asked meanwhile is heard by nobody, and asked again when there is a worker.
   const led = () => {
     sort = 'led'
-    // Tabs of one version have one leader: another version's worker may speak otherwise.
-    const name = channelOf(new URL(workerUrl, location.href).pathname)
-    let end: () => void = () => undefined
-    const leader = lead(navigator.locks, name, (steals) => {
-      const worker = new Worker(scriptUrl(workerUrl), { type: 'module', name: steals ? `${NAME} steals` : NAME })
-      end = () => worker.terminate()
-    }, () => end())
-    carry = joinChannel(new BroadcastChannel(name) as unknown as Channel, tab, () => caller, leader.usurp)
+    carry = () => undefined
+    void import('./led').then(({ channelOf, joinChannel, lead }) => {
+      // Tabs of one version have one leader: another version's worker may speak otherwise.
+      const name = channelOf(new URL(workerUrl, location.href).pathname)
+      let end: () => void = () => undefined
+      const leader = lead(navigator.locks, name, (steals) => {
+        const worker = new Worker(scriptUrl(workerUrl), { type: 'module', name: steals ? `${NAME} steals` : NAME })
+        end = () => worker.terminate()
+      }, () => end())
+      carry = joinChannel(new BroadcastChannel(name) as unknown as Channel, tab, () => caller, leader.usurp)
+    })
   }
   const shared = () => {
     let heard = false

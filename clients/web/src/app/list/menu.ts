@@ -1,4 +1,4 @@
-// What can be done with a conversation in the list: its menu, loaded when it is opened.
+// Menus of the list, loaded when one is opened: what can be done with a conversation, and what can be begun.
 
 import { menus, point, type MenuItem } from '../../parts/menus.svelte'
 import { toasts } from '../../parts/toasts.svelte'
@@ -6,6 +6,19 @@ import { say } from '../../words'
 import type { Conversation, Talk } from '../model'
 import { router } from '../route.svelte'
 import { silenced } from './filter'
+
+/** What can be begun: a conversation, with oneself too, and a group where there are any. */
+export function newMenu(anchor: HTMLElement, acts: { anew: () => void; oneself: () => void; group: (() => void) | undefined; join: (() => void) | undefined }): void {
+  const t = say('talk')
+  menus.open({
+    label: t('newChat'), anchor, align: 'end', items: [
+      { words: t('newChat'), icon: 'person-plus', act: acts.anew },
+      { words: t('fileTransfer'), icon: 'transfer', act: acts.oneself },
+      ...(acts.group ? [{ words: t('newGroup'), icon: 'group' as const, act: acts.group }] : []),
+      ...(acts.join ? [{ words: t('joinGroup'), icon: 'link' as const, act: acts.join }] : []),
+    ],
+  })
+}
 
 const HOUR_MS = 3_600_000
 const ALWAYS_MS = 253_402_300_800_000
