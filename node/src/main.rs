@@ -42,6 +42,14 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    match startalk_manual::answered::<cli::Options>() {
+        Ok(false) => {}
+        Ok(true) => return std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("startalk: {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    }
     startalk_net::install_crypto();
     let options = cli::Options::parse();
     let language = words::language(options.lang.as_deref());

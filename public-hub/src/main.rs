@@ -25,6 +25,9 @@ const LOOK_FOR_CHANGES: std::time::Duration = std::time::Duration::from_secs(30)
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    if startalk_manual::answered::<Args>()? {
+        return Ok(());
+    }
     startalk_net::install_crypto();
     let filter = tracing_subscriber::EnvFilter::try_from_env("STARTALK_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();

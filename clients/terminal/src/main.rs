@@ -14,6 +14,14 @@ use clap::Parser;
 use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
+    match startalk_manual::answered::<Arguments>() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("startalk-terminal: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
     startalk_client::install_crypto();
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
