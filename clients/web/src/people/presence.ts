@@ -1,6 +1,8 @@
-// The menu with which one says whether one is there.
+// The account's own menu: whether one is there, and the address that one tells people.
 
 import type { MenuItem } from '../parts/menus.svelte'
+import { toasts } from '../parts/toasts.svelte'
+import { copyText } from '../rooms/copy'
 import type { Node } from '../rooms/node'
 import { say } from '../words'
 
@@ -28,6 +30,8 @@ export function presenceItems(node: Node, onsettings: () => void, onproblem: (er
     ] },
     { words: t('invisible'), checked: now === 'offline', act: set('offline') },
     { words: t('presenceMore'), icon: 'edit', act: onsettings },
+    { rule: true },
+    { words: t('copyMine'), icon: 'copy', act: () => void copyText(node.user).then((did) => toasts.say(did ? t('copiedMine', { user: node.user }) : node.user)) },
   ]
 }
 

@@ -1,5 +1,5 @@
 // A person at a screen: a window with its own storage, whose faults are noted: what the policy forbade, what was asked of
-// anybody but the two servers, what was thrown. A test fails with any of them, whatever it was about.
+// anybody but the servers of the test, what was thrown. A test fails with any of them, whatever it was about.
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -15,14 +15,15 @@ export const TABLET = { width: 900, height: 1100 }
 export const PHONE = { width: 390, height: 844 }
 
 export class Window {
-  constructor(context) {
+  constructor(context, hosts = DOMAINS) {
     this.context = context
+    this.hosts = hosts
     this.faults = []
     this.asked = []
   }
 
   static async open(browser, options = {}) {
-    const { size = DESKTOP, language = 'en', without = [], ...rest } = options
+    const { size = DESKTOP, language = 'en', without = [], hosts, ...rest } = options
     const context = await browser.newContext({
       viewport: size,
       locale: language === 'zh' ? 'zh-CN' : 'en-GB',
@@ -31,7 +32,7 @@ export class Window {
       isMobile: size.width < 600,
       ...rest,
     })
-    const window = new Window(context)
+    const window = new Window(context, hosts)
     await context.addInitScript(() => {
       globalThis.__violations = []
       addEventListener('securitypolicyviolation', (e) =>
@@ -68,7 +69,7 @@ export class Window {
     if (/^(data|blob):/.test(url)) return
     this.asked.push(url)
     const { hostname, protocol } = new URL(url)
-    if (protocol !== 'chrome-extension:' && ![...DOMAINS, '127.0.0.1'].includes(hostname)) this.faults.push(`asked of a third party: ${url}`)
+    if (protocol !== 'chrome-extension:' && ![...this.hosts, '127.0.0.1'].includes(hostname)) this.faults.push(`asked of a third party: ${url}`)
   }
 
   #watch(page) {

@@ -2,5 +2,6 @@
 
 mod apart;
 mod looks;
+mod newcomers;
 mod wan;
 mod ways;

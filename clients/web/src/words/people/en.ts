@@ -24,6 +24,8 @@ const en = {
   profileOf: 'Profile of {name}',
   message: 'Message',
   address: 'Address',
+  copyMine: 'Copy my address',
+  copiedMine: 'Copied: {user}',
   copyAddress: 'Copy the address',
   copied: 'Copied',
   signature: 'Signature',

@@ -25,6 +25,8 @@ const zh: Translation<typeof en> = {
   profileOf: '{name} 的名片',
   message: '发消息',
   address: '帐号地址',
+  copyMine: '复制我的地址',
+  copiedMine: '已复制：{user}',
   copyAddress: '复制帐号地址',
   copied: '已复制',
   signature: '个性签名',
