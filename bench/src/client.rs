@@ -43,6 +43,8 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whom to ask for there.
+    name: ServerName<'static>,
     tls: Arc<ClientConfig>,
     /// How a browser connects to it.
     pub browser: Arc<ClientConfig>,
@@ -53,7 +55,18 @@ impl Server {
     pub fn new(address: SocketAddr, key: [u8; 32]) -> Result<Self> {
         let tls = client_config(&Verify::Pinned(BTreeSet::from([key])), &[ALPN_CLIENT], None)?;
         let browser = client_config(&Verify::AnyCertificate, &[ALPN_HTTP1], None)?;
-        Ok(Self { address, tls: Arc::new(tls), browser: Arc::new(browser) })
+        let name = ServerName::IpAddress(address.ip().into());
+        Ok(Self { address, name, tls: Arc::new(tls), browser: Arc::new(browser) })
+    }
+
+    /// The same, asked for by its domain's name at another address: a hub's.
+    pub fn through(&self, address: SocketAddr, domain: &str) -> Result<Self> {
+        Ok(Self { address, name: ServerName::try_from(domain.to_owned())?, ..self.clone() })
+    }
+
+    /// How a program of ours connects to it.
+    pub fn tls(&self) -> &Arc<ClientConfig> {
+        &self.tls
     }
 }
 
@@ -64,8 +77,7 @@ pub async fn connect_tls(server: &Server, number: usize, config: &Arc<ClientConf
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, b, c, d), 0)))?;
     let tcp = socket.connect(server.address).await.with_context(|| format!("connecting to {}", server.address))?;
     tcp.set_nodelay(true)?;
-    let name = ServerName::IpAddress(server.address.ip().into());
-    TlsConnector::from(config.clone()).connect(name, tcp).await.context("the TLS handshake")
+    TlsConnector::from(config.clone()).connect(server.name.clone(), tcp).await.context("the TLS handshake")
 }
 
 /// What a device says first: hello, its token, and that it wants to hear everything.

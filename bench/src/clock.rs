@@ -17,6 +17,12 @@ pub fn micros() -> u64 {
     u64::try_from(first().elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Milliseconds since 1970, for what is signed.
+pub fn wall_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// How long something took.
 pub struct Watch(Instant);
 

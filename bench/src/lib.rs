@@ -18,6 +18,7 @@ pub mod proc;
 pub mod programs;
 pub mod report;
 pub mod tally;
+pub mod tethered;
 pub mod text;
 pub mod watched;
 pub mod wire;

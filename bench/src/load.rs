@@ -150,6 +150,11 @@ impl Measured {
         self.cpu.iter().sum::<Duration>().as_secs_f64() * 1e6 / self.messages.max(1) as f64
     }
 
+    /// Of the `n`th of the processes.
+    pub fn cpu_us_of(&self, n: usize) -> f64 {
+        self.cpu.get(n).map_or(0.0, Duration::as_secs_f64) * 1e6 / self.messages.max(1) as f64
+    }
+
     /// The generator's.
     pub fn own_cpu_us(&self) -> f64 {
         self.own_cpu.as_secs_f64() * 1e6 / self.messages.max(1) as f64

@@ -120,6 +120,8 @@ enum Workload {
     Follower,
     /// Thousands of clients that come back at once
     Reconnect,
+    /// Through a hub beside the direct way: messages and bytes; memory of a hub by idle tethers, as many as --connections
+    Relay,
     /// A large file up and down beside nginx, copies of pictures, memory while many upload at once; not among `all`
     Files,
     /// All of these but files
@@ -235,6 +237,9 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         }
         if is(Workload::Reconnect) {
             workloads::reconnect::run(&bench, &mut report).await?;
+        }
+        if is(Workload::Relay) {
+            workloads::relay::run(&bench, &mut report).await?;
         }
         if workload == Workload::Files {
             workloads::files::run(&bench, &mut report).await?;

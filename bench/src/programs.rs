@@ -70,6 +70,13 @@ impl Programs {
         Process::start(command, log)
     }
 
+    /// Starts a hub that forwards, with the limits in a file.
+    pub fn start_relay(&self, limits: &Path, log: &Path) -> Result<Process> {
+        let mut command = Command::new(self.hub());
+        command.args(["--json", "--listen", "127.0.0.1:0", "--name", "127.0.0.1", "--config"]).arg(limits);
+        Process::start(command, log)
+    }
+
     /// Puts accounts and a group of some of them into the folder of a stopped node. The group's conversation there.
     pub fn populate(&self, data: &Path, accounts: usize, members: usize) -> Result<u64> {
         let program = self.folder.join("examples").join("populate");

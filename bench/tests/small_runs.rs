@@ -110,6 +110,34 @@ fn idle() {
 }
 
 #[test]
+fn through_a_hub() {
+    let args = [
+        "--pairs",
+        "3",
+        "--messages",
+        "300",
+        "--rate",
+        "1500",
+        "--file-mb",
+        "3",
+        "--rounds",
+        "2",
+        "--connections",
+        "210",
+        "--idle-seconds",
+        "0.2",
+    ];
+    let Some(report) = measured("relay", &args) else { return };
+    for way in ["direct", "through the hub"] {
+        complete(&report[format!("relay, {way}, as fast as answered")], 300);
+        complete(&report[format!("relay, {way}, given speed")], 300);
+    }
+    assert_eq!(report["relay, bytes"]["rounds"], 2, "{report}");
+    assert_eq!(report["relay, tethers over QUIC"]["tethers"], 210, "{report}");
+    assert_eq!(report["relay, tethers over TLS"]["tethers"], 200, "{report}");
+}
+
+#[test]
 fn groups() {
     let args = ["--members", "5,300", "--senders", "1,3", "--messages", "60", "--rate", "60"];
     let Some(report) = measured("groups", &args) else { return };

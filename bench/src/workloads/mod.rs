@@ -9,6 +9,7 @@ pub mod limit;
 pub mod one_to_one;
 pub mod pictures;
 pub mod reconnect;
+pub mod relay;
 pub mod setup;
 pub mod start;
 pub mod two_domains;

@@ -103,11 +103,15 @@ pub async fn register(server: Server, number: usize) -> Result<(Client, Bytes)> 
 
 /// Pairs of new people: the first of each at the first server, the second at the second.
 pub async fn pairs(servers: [&Process; 2], count: usize) -> Result<Vec<Peer>> {
-    let at = [servers[0].server()?, servers[1].server()?];
-    let clients = for_each(0..2 * count, |number| register(at[number % 2].clone(), number)).await?;
+    pairs_at([servers[0].server()?, servers[1].server()?], servers, count, 0).await
+}
+
+/// As [`pairs`], connected to the servers by these ways; `first`: the number of the first, as many as are there already.
+pub async fn pairs_at(at: [Server; 2], servers: [&Process; 2], count: usize, first: usize) -> Result<Vec<Peer>> {
+    let clients = for_each(first..first + 2 * count, |number| register(at[number % 2].clone(), number)).await?;
     let domains = [servers[0].said("domain")?.to_owned(), servers[1].said("domain")?.to_owned()];
     let mut peers = Vec::with_capacity(clients.len());
-    for (number, (mut client, _)) in clients.into_iter().enumerate() {
+    for ((mut client, _), number) in clients.into_iter().zip(first..) {
         let partner = number ^ 1;
         // Both begin it, so that between two domains neither is a stranger to the other.
         let conversation = client.open_conversation(&format!("{}@{}", name(partner), domains[partner % 2])).await?;

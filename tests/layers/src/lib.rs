@@ -65,7 +65,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("startalk-layers", &[]),
     ("startalk-sabotage", &["startalk-protocol"]),
     ("startalk-simulation", &["startalk-protocol", "startalk-link", "startalk-journal", "startalk-domain", "startalk-sequencer"]),
-    ("startalk-bench", &["startalk-protocol", "startalk-net", "startalk-client"]),
+    ("startalk-bench", &["startalk-protocol", "startalk-net", "startalk-tether", "startalk-client"]),
     ("startalk-hostile", &["startalk-protocol", "startalk-link", "startalk-net"]),
     ("startalk-e2e", &["startalk-protocol", "startalk-client", "startalk-examples"]),
     (
