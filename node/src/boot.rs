@@ -155,7 +155,7 @@ fn where_it_was(settings: Settings, folder: &Folder) -> Settings {
 }
 
 /// As they are; with `STARTALK_TIMINGS=fast`, which is for tests that would otherwise wait for minutes, links that were
-/// refused are tried again after a second.
+/// refused are tried again after a second, and QUIC after five.
 fn timings() -> Timings {
     let usual = Timings::default();
     if std::env::var_os("STARTALK_TIMINGS").is_none_or(|t| t != "fast") {
@@ -163,7 +163,7 @@ fn timings() -> Timings {
     }
     tracing::warn!("STARTALK_TIMINGS=fast is for tests: refused links are tried again too soon for a good neighbour");
     let second = Duration::from_secs(1);
-    Timings { refused_first: second, backoff_most: 2 * second, two_copies: 4 * second, ..usual }
+    Timings { quic_again: 5 * second, refused_first: second, backoff_most: 2 * second, two_copies: 4 * second, ..usual }
 }
 
 fn workers() -> usize {

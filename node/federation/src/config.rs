@@ -104,6 +104,8 @@ pub struct Timings {
     pub connect: Duration,
     /// TLS over TCP is tried beside QUIC when QUIC has not answered for so long.
     pub quic_head_start: Duration,
+    /// While a link runs over TLS on TCP, QUIC is tried this often.
+    pub quic_again: Duration,
     /// How long an open link has to answer when its domain comes again.
     pub probe: Duration,
     /// How long a few items wait for more, to go under one signature.
@@ -142,6 +144,7 @@ impl Default for Timings {
             dead_retry: minutes(6 * 60),
             connect: Duration::from_secs(10),
             quic_head_start: Duration::from_secs(2),
+            quic_again: minutes(10),
             probe: Duration::from_millis(LINK_PROBE_MS),
             linger: Duration::from_millis(1),
             ack_every: minutes(1),

@@ -3,20 +3,20 @@
 //! Returns a connection whose key is one of the peer's link keys, or an error that names every step. Says nothing on it
 //! yet.
 
-use std::{collections::BTreeSet, pin::pin};
+use std::collections::BTreeSet;
 
 use startalk_domain::{Command, directory};
 use startalk_net::{
-    ALPN_LINK, AddressGuard, Connect, ConnectError, Discovery, Found, LinkStream, NotFound, QuicConnection, Reason,
-    TlsConnection, Verify, connect_quic, connect_tls,
+    ALPN_LINK, AddressGuard, Connect, Discovery, Either, Found, LinkStream, Neither, NotFound, QuicConnection, Reason,
+    TlsConnection, Verify, connect_either, connect_quic,
     discovery::{Outcome, Source, Step},
+    server::transport,
 };
 use startalk_protocol::{
     Code, DomainName, Error,
     error::Language,
     trust::{Charter, Endpoint, Pinned},
 };
-use tokio::time::timeout;
 
 use crate::{
     ask::ask,
@@ -34,11 +34,6 @@ pub(crate) struct Dialed {
     pub(crate) found: Option<Found>,
 }
 
-enum Connected {
-    Quic(QuicConnection),
-    Tls(Box<TlsConnection>),
-}
-
 /// Where to connect, and which keys to accept there.
 struct Target {
     keys: BTreeSet<[u8; 32]>,
@@ -47,20 +42,25 @@ struct Target {
     found: Option<Found>,
 }
 
+impl Target {
+    /// Where to try one after the other, and which addresses are allowed there.
+    fn ways(&self, shared: &Shared) -> impl Iterator<Item = (&[Endpoint], AddressGuard)> {
+        let ways = [(&*self.configured, AddressGuard::AllowPrivate), (&*self.others, shared.config.guard)];
+        ways.into_iter().filter(|(endpoints, _)| !endpoints.is_empty())
+    }
+}
+
 /// Looks for the peer and connects to it.
 pub(crate) async fn dial(shared: &Shared, slot: &Slot) -> Result<Dialed, Error> {
     let identity = shared.config.identity.current();
     let target = target(shared, slot).await?;
     let mut failed = None;
-    for (endpoints, guard) in [(&target.configured, AddressGuard::AllowPrivate), (&target.others, shared.config.guard)] {
-        if endpoints.is_empty() {
-            continue;
-        }
+    for (endpoints, guard) in target.ways(shared) {
         match connect(shared, slot, &identity, endpoints, guard, &target.keys).await {
             Ok(connected) => {
                 let wire = Box::new(wire(shared, slot, &identity, connected).await?);
                 slot.known.lock().found.clone_from(&target.found);
-                return Ok(Dialed { wire, found: target.found });
+                return Ok(Dialed { wire, found: target.found.clone() });
             }
             Err(error) => failed = Some(error),
         }
@@ -69,16 +69,16 @@ pub(crate) async fn dial(shared: &Shared, slot: &Slot) -> Result<Dialed, Error> 
     Err(failed.unwrap_or_else(|| unreachable(&slot.domain, "its record names no address")))
 }
 
-async fn wire(shared: &Shared, slot: &Slot, identity: &LinkIdentity, connected: Connected) -> Result<Wire, Error> {
+async fn wire(shared: &Shared, slot: &Slot, identity: &LinkIdentity, connected: Either) -> Result<Wire, Error> {
     let role = startalk_link::Role::Dialer { peer: slot.domain.clone() };
     let no_key = || Error::new(Code::WrongKey).with("what", "The connection").with("domain", &slot.domain);
-    slot.known.lock().needs_tls = matches!(connected, Connected::Tls(_));
+    slot.known.lock().needs_tls = matches!(connected, Either::Tls(_));
     match connected {
-        Connected::Quic(QuicConnection { connection, peer_key, .. }) => {
+        Either::Quic(QuicConnection { connection, peer_key, .. }) => {
             let stream = LinkStream::open(&connection).await.map_err(|e| unreachable(&slot.domain, e))?;
             Ok(Wire::quic(shared, identity, role, connection, stream, peer_key.ok_or_else(no_key)?))
         }
-        Connected::Tls(connection) => {
+        Either::Tls(connection) => {
             let TlsConnection { stream, peer_key, .. } = *connection;
             Ok(Wire::tls(shared, identity, role, stream, peer_key.ok_or_else(no_key)?))
         }
@@ -172,7 +172,22 @@ fn not_found_error(domain: &DomainName, not_found: &NotFound) -> Error {
     Error::new(Code::UnknownDomain).with("domain", domain).with("steps", not_found.words(Language::English))
 }
 
-/// QUIC first; TLS on TCP beside it when it takes long, and after it when it fails.
+/// Whether QUIC leads to the peer now; the connection is ended again. The next attempt then gives it time.
+pub(crate) async fn quic_gets_through(shared: &Shared, slot: &Slot) -> bool {
+    let identity = shared.config.identity.current();
+    let Ok(target) = target(shared, slot).await else { return false };
+    for (endpoints, guard) in target.ways(shared) {
+        let what = what(shared, slot, &identity, endpoints, guard, &target.keys);
+        if let Ok(QuicConnection { connection, .. }) = connect_quic(&shared.config.endpoint, &what).await {
+            connection.close(0_u32.into(), b"");
+            slot.known.lock().needs_tls = false;
+            return true;
+        }
+    }
+    false
+}
+
+/// By QUIC, or TLS; by TLS sooner where QUIC did not get through last time.
 async fn connect(
     shared: &Shared,
     slot: &Slot,
@@ -180,9 +195,24 @@ async fn connect(
     endpoints: &[Endpoint],
     guard: AddressGuard,
     keys: &BTreeSet<[u8; 32]>,
-) -> Result<Connected, Error> {
+) -> Result<Either, Error> {
     let timings = &shared.config.timings;
-    let what = Connect {
+    let what = what(shared, slot, identity, endpoints, guard, keys);
+    let head_start = if slot.known.lock().needs_tls { timings.quic_head_start / 8 } else { timings.quic_head_start };
+    connect_either(&shared.config.endpoint, &what, transport(), head_start)
+        .await
+        .map_err(|neither| failed(&slot.domain, &neither))
+}
+
+fn what<'a>(
+    shared: &'a Shared,
+    slot: &'a Slot,
+    identity: &'a LinkIdentity,
+    endpoints: &'a [Endpoint],
+    guard: AddressGuard,
+    keys: &BTreeSet<[u8; 32]>,
+) -> Connect<'a> {
+    Connect {
         endpoints,
         server_name: slot.domain.as_str(),
         verify: Verify::Pinned(keys.clone()),
@@ -190,40 +220,14 @@ async fn connect(
         certificate: Some(&identity.certificate),
         guard,
         names: &shared.config.names,
-        timeout: timings.connect,
-    };
-    let head_start = if slot.known.lock().needs_tls { timings.quic_head_start / 8 } else { timings.quic_head_start };
-    let mut quic = pin!(connect_quic(&shared.config.endpoint, &what));
-    let mut quic_failed = match timeout(head_start, &mut quic).await {
-        Ok(Ok(connection)) => return Ok(Connected::Quic(connection)),
-        Ok(Err(error)) => Some(error),
-        Err(_) => None,
-    };
-    let mut tls = pin!(connect_tls(&what));
-    let mut tls_failed = None;
-    loop {
-        tokio::select! {
-            result = &mut quic, if quic_failed.is_none() => match result {
-                Ok(connection) => return Ok(Connected::Quic(connection)),
-                Err(error) => quic_failed = Some(error),
-            },
-            result = &mut tls, if tls_failed.is_none() => match result {
-                Ok(connection) => return Ok(Connected::Tls(Box::new(connection))),
-                Err(error) => tls_failed = Some(error),
-            },
-            else => break,
-        }
+        timeout: shared.config.timings.connect,
     }
-    Err(failed(&slot.domain, quic_failed.as_ref(), tls_failed.as_ref()))
 }
 
-fn failed(domain: &DomainName, quic: Option<&ConnectError>, tls: Option<&ConnectError>) -> Error {
-    let attempts = || quic.into_iter().chain(tls).flat_map(|e| &e.attempts);
-    if let Some(attempt) = attempts().find(|a| a.reason == Reason::WrongKey) {
+fn failed(domain: &DomainName, neither: &Neither) -> Error {
+    if let Some(attempt) = neither.attempts().find(|a| a.reason == Reason::WrongKey) {
         let what = format!("The server at {}", attempt.what);
         return Error::new(Code::WrongKey).with("what", what).with("domain", domain);
     }
-    let words = |name: &str, e: Option<&ConnectError>| e.map(|e| format!("{name}: {}", e.words(Language::English)));
-    let why: Vec<String> = [words("QUIC", quic), words("TLS", tls)].into_iter().flatten().collect();
-    unreachable(domain, why.join("; "))
+    unreachable(domain, neither.words(Language::English))
 }

@@ -16,6 +16,7 @@
 
 mod ask;
 mod backoff;
+mod better;
 mod config;
 mod dial;
 mod federation;

@@ -3,10 +3,10 @@
 //!
 //! The address guard is asked for each address at the moment of connecting.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use rustls::{ClientConfig, pki_types::ServerName};
-use startalk_protocol::trust::Endpoint;
+use startalk_protocol::{error::Language, trust::Endpoint};
 use tokio::{net::TcpStream, task::JoinSet};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -100,6 +100,72 @@ pub async fn connect_quic_with(
     config.transport_config(Arc::new(transport));
     let (endpoint, name) = (endpoint.clone(), what.server_name.to_owned());
     race(what, move |address| quic_attempt(endpoint.clone(), address, name.clone(), config.clone())).await
+}
+
+/// A connection by one of two ways.
+#[derive(Debug)]
+pub enum Either {
+    /// QUIC got through.
+    Quic(QuicConnection),
+    /// It did not, or not soon enough.
+    Tls(Box<TlsConnection>),
+}
+
+/// Why neither way leads there.
+#[derive(Clone, Debug)]
+pub struct Neither {
+    /// Over QUIC.
+    pub quic: ConnectError,
+    /// Over TLS on TCP.
+    pub tls: ConnectError,
+}
+
+impl Neither {
+    /// `QUIC: … ; TLS: …`.
+    pub fn words(&self, language: Language) -> String {
+        let between = if language == Language::Chinese { "；" } else { "; " };
+        format!("QUIC: {}{between}TLS: {}", self.quic.words(language), self.tls.words(language))
+    }
+
+    /// Every attempt by both.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.quic.attempts.iter().chain(&self.tls.attempts)
+    }
+}
+
+/// Connects over QUIC; over TLS on TCP beside it when it takes longer than `head_start`, and after it when it fails.
+///
+/// # Errors
+/// Both ways' attempts, with their reasons.
+pub async fn connect_either(
+    endpoint: &quinn::Endpoint,
+    what: &Connect<'_>,
+    transport: quinn::TransportConfig,
+    head_start: Duration,
+) -> Result<Either, Box<Neither>> {
+    let mut over_quic = pin!(connect_quic_with(endpoint, what, transport));
+    let mut quic_failed = match tokio::time::timeout(head_start, &mut over_quic).await {
+        Ok(Ok(connection)) => return Ok(Either::Quic(connection)),
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
+    };
+    let mut over_tls = pin!(connect_tls(what));
+    let mut tls_failed = None;
+    loop {
+        tokio::select! {
+            result = &mut over_quic, if quic_failed.is_none() => match result {
+                Ok(connection) => return Ok(Either::Quic(connection)),
+                Err(error) => quic_failed = Some(error),
+            },
+            result = &mut over_tls, if tls_failed.is_none() => match result {
+                Ok(connection) => return Ok(Either::Tls(Box::new(connection))),
+                Err(error) => tls_failed = Some(error),
+            },
+        }
+        if let (Some(quic), Some(tls)) = (&quic_failed, &tls_failed) {
+            return Err(Box::new(Neither { quic: quic.clone(), tls: tls.clone() }));
+        }
+    }
 }
 
 /// Connects over TCP alone, for what is encrypted otherwise or is on this machine.

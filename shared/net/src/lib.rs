@@ -28,7 +28,9 @@ pub use certificates::{
     AnsweredChallenge, CertResolver, CertificateError, CertificateRequest, CertificateSays, ChallengeCertificate,
     LinkCertificate, RootCertificate, WebCertificate, roots_from_pem,
 };
-pub use connect::{Connect, QuicConnection, TlsConnection, connect_quic, connect_quic_with, connect_tls};
+pub use connect::{
+    Connect, Either, Neither, QuicConnection, TlsConnection, connect_either, connect_quic, connect_quic_with, connect_tls,
+};
 pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
 pub use guard::AddressGuard;
 pub use hub::{HubClient, HubUrl};

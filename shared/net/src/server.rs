@@ -193,7 +193,7 @@ impl ServerTls {
 }
 
 /// The transport settings of every QUIC connection, both sides.
-pub(crate) fn transport() -> quinn::TransportConfig {
+pub fn transport() -> quinn::TransportConfig {
     let mut transport = quinn::TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(QUIC_STREAMS_MAX.into())

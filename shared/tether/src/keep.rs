@@ -5,15 +5,14 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use startalk_net::{
-    ALPN_TETHER, AddressGuard, Connect, ConnectError, HubUrl, LinkCertificate, Names, QuicConnection, RootCertificate,
-    TlsConnection, connect_quic_with, connect_tls,
+    ALPN_TETHER, AddressGuard, Connect, Either, HubUrl, LinkCertificate, Names, Neither, QuicConnection, RootCertificate,
+    TlsConnection, connect_either, connect_quic_with, connect_tls,
 };
 use startalk_protocol::{
     Error,
@@ -23,7 +22,7 @@ use startalk_protocol::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 
 use crate::{
@@ -107,7 +106,7 @@ pub enum Over {
 #[derive(Clone, Debug)]
 pub enum Down {
     /// The hub cannot be reached.
-    Unreachable(Box<(Option<ConnectError>, Option<ConnectError>)>),
+    Unreachable(Box<Neither>),
     /// The hub says no, or that it stops.
     Refused(Error),
     /// It was there, and ended.
@@ -121,12 +120,7 @@ impl Down {
     pub fn words(&self, language: Language) -> String {
         let zh = language == Language::Chinese;
         match self {
-            Self::Unreachable(both) => {
-                let (quic, tls) = &**both;
-                let words = |name: &str, e: &Option<ConnectError>| e.as_ref().map(|e| format!("{name}: {}", e.words(language)));
-                let all: Vec<String> = [words("QUIC", quic), words("TLS", tls)].into_iter().flatten().collect();
-                all.join(if zh { "；" } else { "; " })
-            }
+            Self::Unreachable(neither) => neither.words(language),
             Self::Refused(error) => error.words(language),
             Self::Lost(why) if zh => format!("连接中断（{why}）"),
             Self::Lost(why) => format!("the connection was lost ({why})"),
@@ -154,11 +148,6 @@ pub enum State {
     Down(Down),
 }
 
-enum Way {
-    Quic(quinn::Connection),
-    Tls(Box<TlsConnection>),
-}
-
 /// Keeps a tether until the task is dropped; says in `state` how it stands.
 pub async fn keep(config: Config, state: watch::Sender<State>) {
     if config.hub.is_plain() {
@@ -181,7 +170,7 @@ pub async fn keep(config: Config, state: watch::Sender<State>) {
                 }
                 match ended {
                     Ended::Better(connection) => {
-                        next = Some(Way::Quic(connection));
+                        next = Some(Either::Quic(connection));
                         continue;
                     }
                     Ended::Down(down) => down,
@@ -198,32 +187,11 @@ pub async fn keep(config: Config, state: watch::Sender<State>) {
     }
 }
 
-/// QUIC first; TLS on TCP beside it when it takes long, and after it when it fails.
-async fn open(config: &Config) -> Result<Way, Down> {
+async fn open(config: &Config) -> Result<Either, Down> {
     let endpoints = [config.hub.endpoint()];
     let certificate = (config.certificate)();
     let what = connect(config, &endpoints, &certificate);
-    let mut quic = pin!(connect_quic_with(&config.endpoint, &what, transport()));
-    let mut quic_failed = match timeout(config.timings.quic_head_start, &mut quic).await {
-        Ok(Ok(connection)) => return Ok(Way::Quic(connection.connection)),
-        Ok(Err(error)) => Some(error),
-        Err(_) => None,
-    };
-    let mut tls = pin!(connect_tls(&what));
-    let mut tls_failed = None;
-    loop {
-        tokio::select! {
-            result = &mut quic, if quic_failed.is_none() => match result {
-                Ok(QuicConnection { connection, .. }) => return Ok(Way::Quic(connection)),
-                Err(error) => quic_failed = Some(error),
-            },
-            result = &mut tls, if tls_failed.is_none() => match result {
-                Ok(connection) => return Ok(Way::Tls(Box::new(connection))),
-                Err(error) => tls_failed = Some(error),
-            },
-            else => return Err(Down::Unreachable(Box::new((quic_failed, tls_failed)))),
-        }
-    }
+    connect_either(&config.endpoint, &what, transport(), config.timings.quic_head_start).await.map_err(Down::Unreachable)
 }
 
 fn connect<'a>(config: &'a Config, endpoints: &'a [Endpoint], certificate: &'a LinkCertificate) -> Connect<'a> {
@@ -241,13 +209,13 @@ fn connect<'a>(config: &'a Config, endpoints: &'a [Endpoint], certificate: &'a L
 
 enum Ended {
     /// QUIC gets through now.
-    Better(quinn::Connection),
+    Better(QuicConnection),
     Down(Down),
 }
 
-async fn hold(config: &Config, way: Way, state: &watch::Sender<State>) -> Ended {
+async fn hold(config: &Config, way: Either, state: &watch::Sender<State>) -> Ended {
     match way {
-        Way::Quic(connection) => {
+        Either::Quic(QuicConnection { connection, .. }) => {
             let control = match connection.open_bi().await {
                 Ok((send, receive)) => Control::new(tokio::io::join(receive, send)),
                 Err(error) => return Ended::Down(Down::Lost(error.to_string())),
@@ -259,7 +227,7 @@ async fn hold(config: &Config, way: Way, state: &watch::Sender<State>) -> Ended 
             connection.close(0_u32.into(), b"");
             Ended::Down(ended)
         }
-        Way::Tls(connection) => {
+        Either::Tls(connection) => {
             let TlsConnection { stream, address, .. } = *connection;
             tokio::select! {
                 ended = talk(config, Control::new(stream), Over::Tls, Some(address), state) => Ended::Down(ended),
@@ -270,13 +238,13 @@ async fn hold(config: &Config, way: Way, state: &watch::Sender<State>) -> Ended 
 }
 
 /// Until QUIC gets through.
-async fn quic_again(config: &Config) -> quinn::Connection {
+async fn quic_again(config: &Config) -> QuicConnection {
     loop {
         sleep(config.timings.quic_again).await;
         let (endpoints, certificate) = ([config.hub.endpoint()], (config.certificate)());
         let what = connect(config, &endpoints, &certificate);
         if let Ok(found) = connect_quic_with(&config.endpoint, &what, transport()).await {
-            return found.connection;
+            return found;
         }
     }
 }

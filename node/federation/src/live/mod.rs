@@ -17,6 +17,7 @@ use startalk_net::Found;
 use startalk_protocol::{Code, Error};
 
 use crate::{
+    better::Better,
     config::LINKS_IDLE_MAX,
     groups::Groups,
     opening::Arrived,
@@ -25,7 +26,7 @@ use crate::{
     sending::{Acks, Sending, Stop},
     shared::{Shared, millis},
     slot::Slot,
-    status::Direction,
+    status::{Direction, Transport},
     trust::Judged,
     wire::Wire,
 };
@@ -41,7 +42,7 @@ pub(crate) enum End {
     Lost(Error),
     /// Another link of the same peer takes its place.
     Replaced(Arrived),
-    /// It had served its time, or nobody used it and there are many.
+    /// It had served its time, QUIC gets through by now, or nobody used it and there are many.
     Retired,
     /// The key that the peer showed in TLS is valid no more.
     KeyEnded,
@@ -92,6 +93,8 @@ struct Live<'a> {
     theirs: [u8; 16],
     ready: bool,
     probe: Option<Probe>,
+    /// Of a link that runs over TCP.
+    better: Option<Better>,
     /// When keys and records are to be compared again.
     ends_ms: u64,
     /// When the key that the peer showed ends, by the wall clock.
@@ -128,6 +131,7 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
         theirs: [0; 16],
         ready: false,
         probe: None,
+        better: None,
         ends_ms: now_ms + millis(shared.config.timings.link_age),
         key_ends_ms: u64::MAX,
         traffic_ms: now_ms,
@@ -135,7 +139,10 @@ pub(crate) async fn run(lent: Lent<'_>, wire: Box<Wire>, origin: Origin) -> (End
         apart: None,
     };
     match origin {
-        Origin::Dialed(found) => live.found = found,
+        Origin::Dialed(found) => {
+            live.found = found;
+            live.better = (live.wire.transport == Transport::Tls).then(|| Better::new(shared));
+        }
         Origin::Arrived { judged, instance } => {
             live.direction = Direction::Accepted;
             live.instance = Some(instance);
@@ -293,7 +300,8 @@ impl Live<'_> {
         if self.shared.wall_ms() >= self.key_ends_ms {
             return Some(End::KeyEnded);
         }
-        if now_ms >= self.ends_ms || (crowded && self.ready) {
+        let better = self.ready && self.better.as_mut().is_some_and(|b| b.look(self.shared, self.slot));
+        if now_ms >= self.ends_ms || better || (crowded && self.ready) {
             return Some(End::Retired);
         }
         None
@@ -301,8 +309,13 @@ impl Live<'_> {
 
     fn due_ms(&self) -> u64 {
         let now_ms = self.shared.steady_ms();
-        let dues =
-            [self.groups.due_ms(), self.sending.due_ms(), self.acks.due_ms(self.shared), self.probe.as_ref().map(Probe::due_ms)];
+        let dues = [
+            self.groups.due_ms(),
+            self.sending.due_ms(),
+            self.acks.due_ms(self.shared),
+            self.probe.as_ref().map(Probe::due_ms),
+            self.better.as_ref().and_then(Better::due_ms),
+        ];
         let idle = self.traffic_ms + millis(self.shared.config.timings.idle);
         let key_ends = now_ms.saturating_add(self.key_ends_ms.saturating_sub(self.shared.wall_ms()));
         // What is due already was looked at just now and waits for something else.

@@ -180,6 +180,7 @@ pub struct Node {
     pub went_back: Arc<AtomicUsize>,
     /// Links over QUIC that were accepted here.
     accepted: Arc<Mutex<Vec<quinn::Connection>>>,
+    udp: (quinn::Endpoint, quinn::ServerConfig),
     runtime: Option<tokio::runtime::Runtime>,
     killed: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
@@ -277,6 +278,7 @@ impl Node {
             }
         });
         let accepted = Arc::new(Mutex::new(Vec::new()));
+        let udp = (listeners.quic.clone(), tls.quic().unwrap());
         listen(&federation, &who, listeners, tls, accepted.clone());
         drop(inside);
         Self {
@@ -288,10 +290,16 @@ impl Node {
             ephemerals,
             went_back,
             accepted,
+            udp,
             runtime: Some(runtime),
             killed,
             writer: Some(writer),
         }
+    }
+
+    /// From now on, also if it did not before.
+    pub fn lets_udp_pass(&self) {
+        self.udp.0.set_server_config(Some(self.udp.1.clone()));
     }
 
     /// Asks and waits.

@@ -250,6 +250,36 @@ fn where_udp_does_not_pass_tls_does() {
 }
 
 #[test]
+fn a_link_over_tls_goes_over_to_quic_when_udp_passes() {
+    let [a, b] = nodes(|_, who| {
+        who.no_udp = true;
+        who.timings.quic_again = Duration::from_millis(200);
+    });
+    let (mut alice, mut bob) = (person(&a, "alice"), person(&b, "bob"));
+    befriend(&a, &mut alice, &b, &mut bob);
+    let words = texts(400);
+    for (n, word) in words.iter().enumerate() {
+        alice.say(&a, &bob.id, word);
+        bob.say(&b, &alice.id, word);
+        if n == 100 {
+            for (one, other) in [(&a, &b), (&b, &a)] {
+                until_status(one, other, "linked over TLS", |s| s.transport == Some(Transport::Tls));
+            }
+            a.lets_udp_pass();
+            b.lets_udp_pass();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for (one, other) in [(&a, &b), (&b, &a)] {
+        until_status(one, other, "linked over QUIC", |s| s.transport == Some(Transport::Quic));
+    }
+    until_heard(&b, &alice, "number 399");
+    until_heard(&a, &bob, "number 399");
+    assert_heard(&b, &alice, &["hello"], &words);
+    assert_heard(&a, &bob, &["hi"], &words);
+}
+
+#[test]
 fn links_that_are_made_anew_lose_and_double_nothing() {
     let [a, b] = nodes(|_, who| who.timings.link_age = Duration::from_millis(150));
     let (mut alice, mut bob) = (person(&a, "alice"), person(&b, "bob"));

@@ -2,7 +2,7 @@
 //! directly, where that can be.
 
 use serde_json::json;
-use startalk_e2e::Nat;
+use startalk_e2e::{Nat, until};
 
 use crate::looks::memory_holds;
 use crate::wan::{HUB, Wan, tethered};
@@ -78,10 +78,11 @@ async fn the_address_changes_while_people_talk() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_goes_directly_where_it_can() -> anyhow::Result<()> {
+async fn a_link_goes_directly_where_it_can_and_as_soon_as_it_can() -> anyhow::Result<()> {
     let Some(mut wan) = Wan::new()? else { return Ok(()) };
     let (home, public) = (wan.home("a", 11, Nat::Usual)?, wan.network.public("b", 12)?);
     wan.network.name(HUB, &["11.0.0.1"])?;
+    home.drop_udp()?;
     let a = wan.node("a", &home).await?;
     // Reachable, and tethered all the same: its own address stands first in its record.
     let b = wan.node_at("b", &public, &["--public", "11.0.0.12:8443"], 8443).await?;
@@ -89,7 +90,9 @@ async fn a_link_goes_directly_where_it_can() -> anyhow::Result<()> {
     alice.says(&bob.user, 1..=1)?;
     bob.accepts()?;
     // The hub forwards links over TLS alone.
-    assert_eq!(a.link(&b.domain)?["transport"], "quic", "{}", a.link(&b.domain)?);
+    assert_eq!(a.link(&b.domain)?["transport"], "tls", "{}", a.link(&b.domain)?);
+    home.pass_udp()?;
+    until("a link over QUIC", async || (a.link(&b.domain).is_ok_and(|l| l["transport"] == "quic"), 0)).await?;
     bob.says(&alice.user, 1..=MESSAGES)?;
     alice.hears(&bob.user, MESSAGES)?;
     wan.world.done();
