@@ -45,6 +45,7 @@ impl Better {
         }
         if shared.steady_ms() >= self.next_ms {
             let (tell, told) = oneshot::channel();
+            tracing::debug!(domain = %slot.domain, "looking whether QUIC gets through");
             self.looking = Some(told);
             let (shared, slot) = (shared.clone(), slot.clone());
             tokio::spawn(async move {

@@ -175,13 +175,22 @@ fn not_found_error(domain: &DomainName, not_found: &NotFound) -> Error {
 /// Whether QUIC leads to the peer now; the connection is ended again. The next attempt then gives it time.
 pub(crate) async fn quic_gets_through(shared: &Shared, slot: &Slot) -> bool {
     let identity = shared.config.identity.current();
-    let Ok(target) = target(shared, slot).await else { return false };
+    let target = match target(shared, slot).await {
+        Ok(target) => target,
+        Err(error) => {
+            tracing::debug!(domain = %slot.domain, %error, "nowhere to look for QUIC");
+            return false;
+        }
+    };
     for (endpoints, guard) in target.ways(shared) {
         let what = what(shared, slot, &identity, endpoints, guard, &target.keys);
-        if let Ok(QuicConnection { connection, .. }) = connect_quic(&shared.config.endpoint, &what).await {
-            connection.close(0_u32.into(), b"");
-            slot.known.lock().needs_tls = false;
-            return true;
+        match connect_quic(&shared.config.endpoint, &what).await {
+            Ok(QuicConnection { connection, .. }) => {
+                connection.close(0_u32.into(), b"");
+                slot.known.lock().needs_tls = false;
+                return true;
+            }
+            Err(error) => tracing::debug!(domain = %slot.domain, %error, "no QUIC yet"),
         }
     }
     false

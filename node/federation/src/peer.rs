@@ -243,7 +243,7 @@ impl Peer {
                 None
             }
             End::Replaced(arrived) => self.take_in(arrived),
-            End::OtherEpoch => {
+            End::OtherEpoch | End::Better => {
                 (self.next_ms, self.wanted) = (0, true);
                 None
             }

@@ -42,8 +42,10 @@ pub(crate) enum End {
     Lost(Error),
     /// Another link of the same peer takes its place.
     Replaced(Arrived),
-    /// It had served its time, QUIC gets through by now, or nobody used it and there are many.
+    /// It had served its time, or nobody used it and there are many.
     Retired,
+    /// QUIC gets through by now: to be opened again at once.
+    Better,
     /// The key that the peer showed in TLS is valid no more.
     KeyEnded,
     /// Our outbox has a new epoch: to be opened again at once.
@@ -203,7 +205,7 @@ impl Live<'_> {
             End::OtherEpoch | End::Apart { .. } => {
                 wire.link.close(Error::new(Code::WentBack).with("domain", &shared.config.domain));
             }
-            End::Retired => wire.link.close(Code::IdleTimeout.into()),
+            End::Retired | End::Better => wire.link.close(Code::IdleTimeout.into()),
             End::KeyEnded => {
                 wire.link.close(Error::new(Code::WrongKey).with("what", "The connection").with("domain", &slot.domain));
             }
@@ -300,8 +302,10 @@ impl Live<'_> {
         if self.shared.wall_ms() >= self.key_ends_ms {
             return Some(End::KeyEnded);
         }
-        let better = self.ready && self.better.as_mut().is_some_and(|b| b.look(self.shared, self.slot));
-        if now_ms >= self.ends_ms || better || (crowded && self.ready) {
+        if self.ready && self.better.as_mut().is_some_and(|b| b.look(self.shared, self.slot)) {
+            return Some(End::Better);
+        }
+        if now_ms >= self.ends_ms || (crowded && self.ready) {
             return Some(End::Retired);
         }
         None
