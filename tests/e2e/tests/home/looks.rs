@@ -25,7 +25,7 @@ impl Wan {
     /// Captures from now on.
     pub async fn capture(&self) -> anyhow::Result<Capture> {
         let file = self.world.folder.join("hub.pcap");
-        let mut command = self.hub.command("tcpdump");
+        let mut command = self.hub.space.command("tcpdump");
         command.args(["-i", "wan", "-U", "-s", "0", "-Z", "root", "-w"]).arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
         let capture = Capture { child: command.spawn().context("tcpdump")?, file };
         // Its header is there when it listens.

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use startalk_e2e::{Home, Nat, Network, Node, Space, Terminal, World, until};
-use startalk_examples::processes::Process;
+
+use crate::hub::Hub;
 
 /// What the hub is called.
 pub const HUB: &str = "hub.test";
@@ -13,9 +14,7 @@ pub const HUB: &str = "hub.test";
 pub struct Wan {
     pub network: Network,
     pub world: World,
-    pub hub: Space,
-    pub hub_url: String,
-    process: Option<Process>,
+    pub hub: Hub,
 }
 
 impl Wan {
@@ -23,50 +22,24 @@ impl Wan {
     pub fn new() -> anyhow::Result<Option<Self>> {
         let Some(mut network) = Network::new()? else { return Ok(None) };
         let world = World::new()?;
-        let hub = network.public("hub", 1)?;
-        let mut wan = Self { network, world, hub, hub_url: String::new(), process: None };
-        wan.make_certificate()?;
-        wan.start_hub()?;
-        Ok(Some(wan))
+        let space = network.public("hub", 1)?;
+        let hub = Hub::new(&world, space, HUB)?;
+        Ok(Some(Self { network, world, hub }))
     }
 
-    fn hub_command(&self) -> std::process::Command {
-        let mut command = self.hub.command(self.world.binaries.join("startalk-hub"));
-        command.arg("--certificate").arg(self.world.folder.join("wan-hub.pem"));
-        command.arg("--key").arg(self.world.folder.join("wan-hub.key")).args(["--name", HUB]);
-        command
-    }
-
-    fn make_certificate(&self) -> anyhow::Result<()> {
-        let made = self.hub_command().arg("--make-certificate").output()?;
-        if !made.status.success() {
-            bail!("the hub's certificate: {}", String::from_utf8_lossy(&made.stderr));
-        }
-        Ok(())
-    }
-
-    pub fn start_hub(&mut self) -> anyhow::Result<()> {
-        let mut command = self.hub_command();
-        command.args(["--json", "--pin", "--listen", "443"]).env("STARTALK_LOG", "debug");
-        let process = Process::spawn(command, &self.world.folder.join("wan-hub.log"))?;
-        process.text("hub_url")?.clone_into(&mut self.hub_url);
-        self.process = Some(process);
-        Ok(())
-    }
-
-    pub fn kill_hub(&mut self) -> anyhow::Result<()> {
-        self.process.take().context("the hub runs")?.kill()
-    }
-
-    pub fn hub_process(&self) -> u32 {
-        self.process.as_ref().map_or(0, Process::id)
+    /// One more hub, at 11.0.0.`number`.
+    pub fn another_hub(&mut self, host: &str, number: u8) -> anyhow::Result<Hub> {
+        let space = self.network.public(host.split('.').next().context("a label")?, number)?;
+        let hub = Hub::new(&self.world, space, host)?;
+        self.network.name(host, &[&format!("11.0.0.{number}")])?;
+        Ok(hub)
     }
 
     /// A home, which knows the hub's name.
     pub fn home(&mut self, name: &str, number: u8, nat: Nat) -> anyhow::Result<Home> {
         let home = self.network.home(name, number, nat)?;
         if nat == Nat::SixOnly {
-            self.network.route_six(&self.hub, &home)?;
+            self.network.route_six(&self.hub.space, &home)?;
         }
         Ok(home)
     }
@@ -78,7 +51,7 @@ impl Wan {
 
     /// The same anywhere, with more flags and perhaps a port of its own.
     pub async fn node_at(&self, name: &str, at: &Space, flags: &[&str], port: u64) -> anyhow::Result<Node> {
-        let mut node = self.world.unstarted(name, &[&["--via", &self.hub_url], flags].concat());
+        let mut node = self.world.unstarted(name, &[&["--via", &self.hub.url], flags].concat());
         node.under = at.under();
         node.port = port;
         "[::]".clone_into(&mut node.listen);
@@ -105,22 +78,38 @@ impl Wan {
 
 /// Where browsers find a node.
 pub fn address(node: &Node) -> anyhow::Result<String> {
+    address_under(node, HUB)
+}
+
+/// The same under another hub.
+pub fn address_under(node: &Node, host: &str) -> anyhow::Result<String> {
     let label = node.domain.split('.').next().context("a label")?;
-    Ok(format!("{label}.{HUB}"))
+    Ok(format!("{label}.{host}"))
 }
 
 /// What `startalk doctor` says of the tether, once it is there and says `containing`.
 pub async fn tethered(node: &Node, containing: &str) -> anyhow::Result<String> {
-    let mut said = String::new();
+    tether(node, |said| said.contains(containing)).await
+}
+
+/// The same of the tether to the hub that is called `host`.
+pub async fn tethered_to(node: &Node, host: &str) -> anyhow::Result<String> {
+    tether(node, |said| said.contains(&format!("hub {host}"))).await
+}
+
+async fn tether(node: &Node, is_it: impl Fn(&str) -> bool) -> anyhow::Result<String> {
+    let (mut said, mut all) = (String::new(), Vec::new());
     until("a tether", || {
-        let findings = node.ask(&["doctor"]).unwrap_or_default();
-        let all = findings.as_array().or(findings["findings"].as_array()).cloned().unwrap_or_default();
-        let found = all.iter().find(|f| f["check"] == "tether");
-        said = found.map(|f| f["words"]["en"].to_string()).unwrap_or_default();
-        let good = found.is_some_and(|f| f["state"] == "good") && said.contains(containing);
-        std::future::ready((good, 0))
+        let answer = node.ask(&["doctor"]).unwrap_or_default();
+        all = answer["findings"].as_array().cloned().unwrap_or_default();
+        let good = |f: &&serde_json::Value| {
+            f["check"] == "tether" && f["state"] == "good" && is_it(f["words"]["en"].as_str().unwrap_or_default())
+        };
+        let found = all.iter().find(good);
+        said = found.and_then(|f| f["words"]["en"].as_str()).unwrap_or_default().to_owned();
+        std::future::ready((found.is_some(), 0))
     })
     .await
-    .with_context(|| format!("{said}; {}", node.said()))?;
+    .with_context(|| format!("{all:?}; {}", node.said()))?;
     Ok(said)
 }

@@ -153,7 +153,7 @@ async fn files_and_groups_cross_and_the_hub_has_seen_nothing() -> anyhow::Result
     let finds = |bytes: &[u8]| bytes.windows(marker.len()).any(|w| w == marker.as_bytes());
     assert!(!finds(&captured), "plaintext on the hub's wire");
     assert!(memory_holds(b.process().id(), marker.as_bytes())?, "the node has it in memory: this way of looking finds it");
-    assert!(!memory_holds(wan.hub_process(), marker.as_bytes())?, "plaintext in the hub's memory");
+    assert!(!memory_holds(wan.hub.pid(), marker.as_bytes())?, "plaintext in the hub's memory");
     wan.world.done();
     Ok(())
 }
