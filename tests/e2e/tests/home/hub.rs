@@ -21,7 +21,7 @@ pub struct Hub {
 impl Hub {
     /// Started.
     pub fn new(world: &World, space: Space, host: &str) -> anyhow::Result<Self> {
-        let (program, files) = (world.binaries.join("startalk-hub"), world.folder.join(host));
+        let (program, files) = (world.binaries.join("startalk-hub"), world.folder.join(host.replace('.', "-")));
         let mut hub = Self { space, host: host.to_owned(), url: String::new(), program, files, process: None };
         let made = hub.command().arg("--make-certificate").output()?;
         if !made.status.success() {
