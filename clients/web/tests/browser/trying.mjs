@@ -13,10 +13,16 @@ export const trying = [
       const page = ann.page
       const banner = page.locator('[data-trial]')
       assert.equal(await banner.count(), 0)
-      await alpha.ask('policy', '--trial-days', '30')
+      await alpha.ask('policy', '--trial-days', '30', '--registration', 'open')
       try {
         await page.reload()
         await banner.first().getByText(/The account ends in (29|30) days/).waitFor()
+        await page.goto('https://alpha.test/settings/invite')
+        // The domain's own link: with it somebody new makes an account, without an invitation.
+        const link = page.getByText('https://alpha.test/', { exact: true })
+        await link.waitFor()
+        await page.getByRole('button', { name: 'QR code of the link' }).first().click()
+        await page.getByRole('img', { name: 'QR code of the link' }).waitFor()
         await page.goto('https://alpha.test/settings/account')
         const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download', exact: true }).click()])
         assert.match(download.suggestedFilename(), /^startalk-ann.*\.jsonl$/)
@@ -26,7 +32,7 @@ export const trying = [
         assert.equal(lines.filter((line) => line.kind === 'message').length, 2)
         assert.equal(lines.find((line) => line.kind === 'conversation').with, ben.user)
       } finally {
-        await alpha.ask('policy', '--trial-days', '0')
+        await alpha.ask('policy', '--trial-days', '0', '--registration', 'invitation')
       }
       await page.goto('https://alpha.test/')
       await page.reload()

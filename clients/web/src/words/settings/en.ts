@@ -131,6 +131,7 @@ const en = {
   blockExpected: 'Expected name@domain, or @domain for everybody there.',
   invite: 'Invite people',
   inviteText: 'A link with which new people make an account on {domain}.',
+  inviteOpen: 'The domain itself: anybody may make an account here.',
   inviteUses: 'How many may use it',
   inviteValid: 'Valid for',
   inviteGroups: 'Groups they join',

@@ -132,6 +132,7 @@ const zh: Translation<typeof en> = {
   blockExpected: '应为 name@domain，或用 @domain 表示那里的所有人。',
   invite: '邀请',
   inviteText: '新人可凭此链接在 {domain} 注册帐号。',
+  inviteOpen: '本域地址：任何人都可在此注册。',
   inviteUses: '可用人数',
   inviteValid: '有效期',
   inviteGroups: '加入的群',
