@@ -23,7 +23,11 @@ use startalk_protocol::{
     trust::{CharterDraft, Fingerprint, LinkKey, RecordDraft, Registration, recovery_hash, sign_charter, sign_record},
 };
 use startalk_tether::{Config, Over, State, Timings, keep};
-use tokio::{io::AsyncReadExt as _, sync::watch};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::watch,
+};
 
 const HOUR: i64 = 3_600_000;
 const START: i64 = 1_800_000_000_000;
@@ -57,10 +61,15 @@ async fn dns(root: [u8; 32]) -> SocketAddr {
 struct Running {
     url: HubUrl,
     port: u16,
+    relay: Relay,
     _stop: watch::Sender<bool>,
 }
 
 async fn hub(with_quic: bool) -> Running {
+    hub_with(with_quic, Limits::default()).await
+}
+
+async fn hub_with(with_quic: bool, limits: Limits) -> Running {
     startalk_net::install_crypto();
     let web = WebCertificate::self_made(vec!["localhost".to_owned()], START).unwrap();
     let tls = ServerTls::of_hub(&CertResolver::new(None, Some(&web))).unwrap();
@@ -72,14 +81,14 @@ async fn hub(with_quic: bool) -> Running {
         ..DiscoveryConfig::default()
     };
     let (stop, stopping) = watch::channel(false);
-    let relay = Relay::new(&["localhost".to_owned()], Limits::default());
-    let hub = Hub::new(Discovery::new(config).unwrap(), Arc::new(|| START), false, relay, stopping.clone());
+    let relay = Relay::new(&["localhost".to_owned()], limits);
+    let hub = Hub::new(Discovery::new(config).unwrap(), Arc::new(|| START), false, relay.clone(), stopping.clone());
     // Without: nobody answers on UDP, as where a network drops it.
     let quic = if with_quic { Some(listeners.quic) } else { None };
     let door = serve::Door { listener: listeners.tcp, tls: Some(tls), quic };
     tokio::spawn(serve::serve(vec![door], hub, stopping));
     let url = format!("https://localhost:{}", listeners.port);
-    Running { url: HubUrl::new(&url, Some(web.fingerprint())).unwrap(), port: listeners.port, _stop: stop }
+    Running { url: HubUrl::new(&url, Some(web.fingerprint())).unwrap(), port: listeners.port, relay, _stop: stop }
 }
 
 /// Which server names were asked for, and from where.
@@ -87,6 +96,11 @@ type Served = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A node with this root key, called so; how it stands, and what reached it.
 fn node(hub: &Running, root: u8, domain: &DomainName) -> (watch::Receiver<State>, Served) {
+    node_that(hub, root, domain, false)
+}
+
+/// The same, which perhaps holds what reaches it as long as the other side does.
+fn node_that(hub: &Running, root: u8, domain: &DomainName, holds: bool) -> (watch::Receiver<State>, Served) {
     let charter = CharterDraft {
         domain: domain.clone(),
         line: Vec::new(),
@@ -127,6 +141,9 @@ fn node(hub: &Running, root: u8, domain: &DomainName) -> (watch::Receiver<State>
                 // It begins as TLS does.
                 assert_eq!(forwarded.stream.read_u8().await.unwrap(), 22);
                 taken.lock().unwrap().push((forwarded.server_name, forwarded.from.to_string()));
+                if holds {
+                    let _ = tokio::io::copy(&mut forwarded.stream, &mut tokio::io::sink()).await;
+                }
             });
         }),
         random: Arc::new(|| 0),
@@ -198,4 +215,65 @@ async fn over_tcp_each_connection_is_fetched() {
     let asked = async || ask(&hub, domain.as_str()).await;
     tokio::join!(asked(), asked(), asked());
     assert_eq!(*served.lock().unwrap(), vec![(domain.to_string(), "127.0.0.1".to_owned()); 3]);
+}
+
+/// A ClientHello for a name, and nothing after it.
+async fn hold(hub: &Running, name: &str) -> TcpStream {
+    let mut client = rustls::ClientConnection::new(
+        Arc::new(startalk_net::verify::client_config(&startalk_net::Verify::AnyCertificate, &[], None).unwrap()),
+        name.to_owned().try_into().unwrap(),
+    )
+    .unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", hub.port)).await.unwrap();
+    stream.write_all(&hello).await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_for_one_domain_is_bounded_and_leaves_room_for_another() {
+    let limits = Limits { connections: 64, connections_per_domain: 1000, connections_per_address: 1000, ..Limits::default() };
+    let hub = hub_with(true, limits).await;
+    let [flooded, quiet] = [1, 2].map(|n| DomainName::of_key(&key(n).public()));
+    let (mut first, much) = node_that(&hub, 1, &flooded, true);
+    let (mut second, little) = node_that(&hub, 2, &quiet, true);
+    up(&mut first, |_| true).await;
+    up(&mut second, |_| true).await;
+    let mut held = Vec::new();
+    for _ in 0..300 {
+        held.push(hold(&hub, flooded.as_str()).await);
+    }
+    let refused = async {
+        while hub.relay.standing().refused + hub.relay.standing().forwarded < 300 {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), refused).await.expect("all are judged");
+    let standing = hub.relay.standing();
+    assert!((16..=33).contains(&standing.open), "about half of all, with nobody else there: {standing:?}");
+    held.push(hold(&hub, quiet.as_str()).await);
+    let through = async {
+        while little.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), through).await.expect("there is room for the other domain");
+    assert!(much.lock().unwrap().len() <= 33, "{}", much.lock().unwrap().len());
+    // Who goes makes room again.
+    drop(held);
+    let gone = async {
+        while hub.relay.standing().open > 0 {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.expect("nothing is held any more");
+    let before = much.lock().unwrap().len();
+    let _again = hold(&hub, flooded.as_str()).await;
+    let through = async {
+        while much.lock().unwrap().len() == before {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), through).await.expect("there is room again");
 }
