@@ -411,10 +411,19 @@ impl Node {
         let tethers_slot: Arc<OnceLock<Tethers>> = Arc::default();
         let tethers = tethers_slot.clone();
         backend.tethers = Arc::new(move || tethers.get().map(Tethers::standing).unwrap_or_default());
-        let (runtime, looking, me) = (tokio::runtime::Handle::current(), discovery.clone(), domain.clone());
+        let (runtime, looking, me, shown) =
+            (tokio::runtime::Handle::current(), discovery.clone(), domain.clone(), identity.records());
         let asked: Vec<HubUrl> = settings.hubs.iter().take(HUBS_ASKED_MAX).cloned().collect();
         backend.outside = Arc::new(move || {
-            let ask = |hub: &HubUrl| (hub.name().to_owned(), runtime.block_on(looking.hubs().check(hub, &me)));
+            let seen = async |hub: &HubUrl| {
+                // By what is so now: after a restart a hub may still have the record of before, and what it sees by that says nothing.
+                let now = shown.borrow().clone();
+                if looking.hubs().lookup(hub, &me).await?.is_none_or(|known| known != now) {
+                    looking.hubs().announce(hub, now).await?;
+                }
+                looking.hubs().check(hub, &me).await
+            };
+            let ask = |hub: &HubUrl| (hub.name().to_owned(), runtime.block_on(seen(hub)));
             asked.iter().map(ask).collect()
         });
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
