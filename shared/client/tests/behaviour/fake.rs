@@ -606,20 +606,20 @@ pub fn options() -> Options {
     }
 }
 
-/// Takes events until `done` says so; at most for some seconds.
+/// Takes events until `done` says so, as long as some come.
 pub async fn until(events: &mut Events, mut done: impl FnMut(&Event) -> bool) -> Vec<Event> {
     let mut all = Vec::new();
-    let taking = async {
-        while let Some(event) = events.next().await {
-            let last = done(&event);
-            all.push(event);
-            if last {
-                return;
+    loop {
+        match tokio::time::timeout(Duration::from_secs(30), events.next()).await {
+            Ok(Some(event)) => {
+                let last = done(&event);
+                all.push(event);
+                if last {
+                    return all;
+                }
             }
+            Ok(None) => return all,
+            Err(_) => panic!("what was waited for did not happen; so far: {all:#?}"),
         }
-    };
-    if tokio::time::timeout(Duration::from_secs(30), taking).await.is_err() {
-        panic!("what was waited for did not happen; so far: {all:#?}");
     }
-    all
 }
