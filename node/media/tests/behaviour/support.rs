@@ -76,7 +76,10 @@ impl Ledger for Domain {
             let (mut files, mut held) = (self.0.files.lock(), self.0.held.lock());
             for n in new {
                 let gone = self.0.forgotten.lock().clone();
-                let known = files.iter().find(|f| f.hash == n.hash && f.origin == 0 && !gone.contains(&f.file)).map(|f| f.file);
+                let known = files
+                    .iter()
+                    .find(|f| f.hash == n.hash && f.origin == 0 && f.size != u64::MAX && !gone.contains(&f.file))
+                    .map(|f| f.file);
                 let number = known.unwrap_or_else(|| {
                     let file = files.len() as u64 + 1;
                     let NewFile { hash, size, media_type, picture } = n;
