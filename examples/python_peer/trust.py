@@ -206,7 +206,19 @@ def verify_record(data, now_ms):
     check(len(record["description"].encode()) <= 512, "too-large", what="description", max=512)
     words = len(record["display_name"]) <= 64 and is_line(record["display_name"]) and is_line(record["description"])
     check(words and record["registration"] in ("closed", "invitation", "open"), "malformed", expected="words of a record")
+    if record["navigation"]:
+        verify_navigation(record["navigation"])
     return record
+
+
+def verify_navigation(told):
+    """What clients are told (chapter 4)."""
+    check(len(told["features"]) <= 64, "too-many", what="features", max=64)
+    is_word = re.compile("[!-~]{1,32}").fullmatch
+    check(all(is_word(feature) for feature in told["features"]), "malformed", expected="features")
+    check(re.fullmatch("(#[0-9a-f]{6})?", told["colour"]), "malformed", expected="colour")
+    check(len(told["icon_hash"]) in (0, 32), "malformed", expected="icon hash")
+    check(told["trial"] is None or 1 <= told["trial"]["account_days"] <= 36600, "malformed", expected="trial")
 
 
 def follow(pin, record):

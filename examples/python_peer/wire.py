@@ -21,7 +21,13 @@ TABLES = {
     "RECORD": {
         1: ("charter", "bytes"), 2: ("endpoints", ["ENDPOINT"]), 3: ("sequence", "int"), 4: ("not_after_ms", "signed"),
         5: ("display_name", "string"), 6: ("description", "string"), 7: ("listed", "int"), 8: ("registration", "string"),
+        450: ("navigation", "NAVIGATION"),
     },
+    "NAVIGATION": {
+        1: ("features", ["string"]), 2: ("file_bytes_max", "int"), 3: ("message_bytes_max", "int"), 4: ("group_members_max", "int"),
+        5: ("colour", "string"), 6: ("icon_hash", "bytes"), 7: ("trial", "TRIAL"),
+    },
+    "TRIAL": {1: ("account_days", "int")},
     "SIGNED_RECORD": {1: ("record", "bytes"), 2: ("link_key", "bytes"), 3: ("signature", "bytes")},
     # link.proto: frames
     "PARAM": {1: ("key", "string"), 2: ("value", "string")},
