@@ -51,6 +51,8 @@ export async function talkTo(page, address) {
   await field.fill(address)
   await page.getByRole('option', { name: address }).first().waitFor()
   await field.press('Enter')
+  // Until then the composer that is seen may be another conversation's.
+  await field.waitFor({ state: 'detached' })
   await composer(page).waitFor()
 }
 
