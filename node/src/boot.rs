@@ -20,6 +20,7 @@ use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::Reader;
 use startalk_net::{
     AddressGuard, CertResolver, Discovery, DiscoveryConfig, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind_again,
+    hub::address_under,
 };
 use startalk_protocol::{
     DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, signing::Purpose, trust::SignInWay,
@@ -50,7 +51,7 @@ use crate::{
     sign_in::Ways,
     space::wait_for_space,
     store, swap,
-    tether::{Tethers, address_under},
+    tether::Tethers,
     timers::Timers,
     told::{Told, url},
     trial::{self, Trials},
@@ -233,7 +234,8 @@ impl Node {
         let listeners = listen(&settings, &tls, &key_files.cursor_secret, language)?;
         let direct = if settings.public.is_empty() { endpoints_of(listeners.address) } else { settings.public.clone() };
         let first_root = keys.0.first_root_key();
-        let addresses: Vec<Endpoint> = settings.via.iter().filter_map(|hub| address_under(hub, &first_root)).collect();
+        let addresses: Vec<Endpoint> =
+            settings.via.iter().filter_map(|hub| address_under(&hub.endpoint(), &first_root)).collect();
         let (web, self_made) = web_certificate(&folder, &settings, &domain, &[&direct[..], &addresses].concat())?;
         // Direct first: whoever gets through there leaves the hub alone.
         let endpoints: Vec<Endpoint> = direct.iter().cloned().chain(settings.via.iter().map(HubUrl::endpoint)).collect();

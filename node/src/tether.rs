@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use startalk_net::{HubUrl, Names};
-use startalk_protocol::{DomainName, error::Language, trust::Endpoint};
+use startalk_protocol::error::Language;
 use startalk_tether::{Config, Forwarded, Over, State, Timings, keep};
 use tokio::sync::watch;
 
@@ -76,15 +76,4 @@ fn timings() -> Timings {
     let usual = Timings::default();
     let fast = std::env::var_os("STARTALK_TIMINGS").is_some_and(|t| t == "fast");
     if fast { Timings { quic_again: std::time::Duration::from_secs(5), ..usual } } else { usual }
-}
-
-/// Where browsers find a domain under a hub: a name made of the first root key; none under a hub that is an address.
-pub fn address_under(hub: &HubUrl, first_root: &[u8; 32]) -> Option<Endpoint> {
-    let Endpoint { host, port } = hub.endpoint();
-    if host.parse::<std::net::IpAddr>().is_ok() {
-        return None;
-    }
-    let of_key = DomainName::of_key(first_root);
-    let label = of_key.as_str().split('.').next().unwrap_or_default();
-    Some(Endpoint { host: format!("{label}.{host}"), port })
 }

@@ -224,10 +224,12 @@ async fn tethers(bench: &Bench, report: &mut Report, limits: &Path, over: Over) 
     let mut endpoint = None;
     for number in 0..count {
         if number % PER_ADDRESS == 0 {
-            // Over TLS: one that has no way to the hub.
             let [_, _, c, d] = u32::try_from(number / PER_ADDRESS + 1)?.to_be_bytes();
-            let local: SocketAddr = if over == Over::Quic { SocketAddr::from(([127, 1, c, d], 0)) } else { "[::1]:0".parse()? };
-            endpoint = Some(quinn::Endpoint::client(local)?);
+            let new = quinn::Endpoint::client(SocketAddr::from(([127, 1, c, d], 0)))?;
+            if over == Over::Tls {
+                new.close(0_u32.into(), b""); // QUIC fails at once
+            }
+            endpoint = Some(new);
         }
         let (state, mut seen) = watch::channel(State::Trying);
         let home = Home::new(number)?;

@@ -125,6 +125,17 @@ impl fmt::Debug for HubUrl {
     }
 }
 
+/// Where browsers find a domain under a hub that forwards: a name made of its first root key; none under a hub that is an
+/// address. federation-spec/09-relaying.md §9.2
+pub fn address_under(hub: &Endpoint, first_root_key: &[u8; 32]) -> Option<Endpoint> {
+    if hub.host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    let of_key = DomainName::of_key(first_root_key);
+    let label = of_key.as_str().split('.').next().unwrap_or_default();
+    Some(Endpoint { host: format!("{label}.{}", hub.host), port: hub.port })
+}
+
 /// Why a hub did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HubError {

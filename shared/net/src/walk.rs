@@ -18,6 +18,7 @@ use crate::{
     ALPN_CLIENT, AddressGuard, Connect, ConnectError, Discovery, Verify, connect_quic, connect_tls,
     discovery::{Proof, shown, steps_in_words},
     http::{HttpError, HttpRequest, StatusCode},
+    hub::address_under,
     reason::Reason,
 };
 
@@ -134,7 +135,13 @@ pub async fn walk(
     }
     let mut walked = walking.join_all().await;
     walked.sort_by_key(|(place, _)| *place);
-    all.extend(walked.into_iter().flat_map(|(_, steps)| steps));
+    let alone = walked.iter().all(|(_, seen)| matches!(seen, Seen::Private(_)));
+    for (_, seen) in walked {
+        match seen {
+            Seen::Private(at) => all.push(private(&at, alone)),
+            Seen::Steps(steps) => all.extend(steps),
+        }
+    }
     all
 }
 
@@ -160,13 +167,14 @@ fn record(found: &VerifiedRecord, now_ms: i64) -> Passed {
     Passed::new("record", Went::Good, en, zh)
 }
 
-async fn to(
-    discovery: &Discovery,
-    from: &quinn::Endpoint,
-    found: &VerifiedRecord,
-    endpoint: &Endpoint,
-    now_ms: i64,
-) -> Vec<Passed> {
+/// What was seen at one endpoint.
+enum Seen {
+    /// It leads into a private network.
+    Private(String),
+    Steps(Vec<Passed>),
+}
+
+async fn to(discovery: &Discovery, from: &quinn::Endpoint, found: &VerifiedRecord, endpoint: &Endpoint, now_ms: i64) -> Seen {
     let domain = found.domain();
     let keys: BTreeSet<[u8; 32]> = found.charter().link_keys().iter().filter(|k| k.valid(now_ms)).map(|k| k.key).collect();
     let guard = discovery.guard(domain);
@@ -180,17 +188,72 @@ async fn to(
         names: discovery.names(),
         timeout: discovery.timeout(),
     };
-    let (quic, tls, browser) = tokio::join!(connect_quic(from, &what), connect_tls(&what), document(discovery, endpoint, guard));
+    let host = document(discovery, endpoint, Verify::AnyCertificate, guard);
+    let (quic, tls, host) = tokio::join!(connect_quic(from, &what), connect_tls(&what), host);
     let at = shown(endpoint);
+    if let Err(error) = &tls
+        && !error.attempts.is_empty()
+        && error.attempts.iter().all(|a| a.reason == Reason::PrivateAddress)
+    {
+        return Seen::Private(at);
+    }
     if let Ok(quic) = &quic {
         quic.connection.close(0u8.into(), b"seen");
     }
+    // Who answers by the host's own name is another than by the domain's: a hub, which forwards.
+    let forwarded = tls.is_ok() && matches!(&host, Ok(said) if said.as_deref() != Some(domain.as_str()));
     let is_there = quic.is_ok() || tls.is_ok();
-    vec![
-        links("quic", "QUIC", &at, is_there, quic.err()),
-        links("tls", "TLS", &at, is_there, tls.err()),
-        seen_by_browsers(domain, endpoint, browser),
-    ]
+    let quic = match quic.err() {
+        Some(_) if forwarded => Passed::new(
+            "quic",
+            Went::Good,
+            format!("{at} is a hub's, which forwards over TLS; QUIC goes directly, where there is a way"),
+            format!("{at} 是枢纽的地址，经由 TLS 转发；能直连时才使用 QUIC"),
+        ),
+        error => links("quic", "QUIC", &at, is_there, error),
+    };
+    let browser = match for_browsers(found, endpoint, forwarded) {
+        Some(address) => {
+            let got = document(discovery, &address, discovery.verify_web(), guard).await;
+            seen_by_browsers(domain, &address, got)
+        }
+        None => Passed::new(
+            "browser",
+            Went::Warning,
+            format!("browsers do not get through {at}: a hub without a host name has no names for them. Programs and domains do"),
+            format!("浏览器无法经由 {at}：没有主机名的枢纽不能为浏览器提供地址。程序和其他域不受影响"),
+        ),
+    };
+    Seen::Steps(vec![quic, links("tls", "TLS", &at, is_there, tls.err()), browser])
+}
+
+/// Where browsers go: to the endpoint; through a hub by the domain's own name, or by the name that its key has under the hub's.
+fn for_browsers(found: &VerifiedRecord, endpoint: &Endpoint, forwarded: bool) -> Option<Endpoint> {
+    let domain = found.domain();
+    if !forwarded {
+        return Some(endpoint.clone());
+    }
+    if !domain.is_key_name() {
+        return Some(Endpoint { host: domain.as_str().to_owned(), port: endpoint.port });
+    }
+    address_under(endpoint, &found.charter().first_root_key())
+}
+
+/// One that leads into the private network of its node, which others have; `alone`: there is no other.
+fn private(at: &str, alone: bool) -> Passed {
+    if alone {
+        return Passed::new(
+            "address",
+            Went::Bad,
+            format!(
+                "{at} leads only within its own network, and nothing else is known: nobody outside can connect. Start the node with --public HOST:PORT, or with --via HUB where no port can be opened"
+            ),
+            format!(
+                "{at} 只在其自身网络内可达，且没有其他地址：外面无人能连接。请用 --public 主机:端口 启动节点；无法开放端口时用 --via 枢纽"
+            ),
+        );
+    }
+    Passed::new("address", Went::Good, format!("{at} is for those in its own network"), format!("{at} 供同一网络内的人使用"))
 }
 
 /// Of a way that domains and programs take.
@@ -245,31 +308,38 @@ fn links(step: &str, way: &str, at: &str, is_there: bool, error: Option<ConnectE
     )
 }
 
-/// The navigation as a browser would get it: by a certificate that the public web trusts.
-async fn document(discovery: &Discovery, endpoint: &Endpoint, guard: AddressGuard) -> Result<NavigationDocument, HttpError> {
-    let url = format!("https://{}{NAVIGATION_PATH}", shown(endpoint)).parse().map_err(|_| HttpError::BadUrl)?;
-    let client = discovery.http(guard, DOCUMENT_BYTES_MAX);
-    let answer = client.send(HttpRequest { verify: discovery.verify_web(), ..HttpRequest::get(url) }).await?;
-    if answer.status != StatusCode::OK {
-        return Err(HttpError::Broken(format!("HTTP {}", answer.status.as_u16())));
-    }
-    serde_json::from_slice(&answer.body).map_err(|e| HttpError::Broken(e.to_string()))
+/// Which domain answers by HTTPS at this address, if what answers is one.
+async fn document(
+    discovery: &Discovery,
+    address: &Endpoint,
+    verify: Verify,
+    guard: AddressGuard,
+) -> Result<Option<String>, HttpError> {
+    let url = format!("https://{}{NAVIGATION_PATH}", shown(address)).parse().map_err(|_| HttpError::BadUrl)?;
+    let answer = discovery.http(guard, DOCUMENT_BYTES_MAX).send(HttpRequest { verify, ..HttpRequest::get(url) }).await?;
+    let document = (answer.status == StatusCode::OK).then(|| serde_json::from_slice::<NavigationDocument>(&answer.body).ok());
+    Ok(document.flatten().map(|d| d.domain))
 }
 
-fn seen_by_browsers(domain: &DomainName, endpoint: &Endpoint, got: Result<NavigationDocument, HttpError>) -> Passed {
-    let at = format!("https://{}", shown(endpoint));
+fn seen_by_browsers(domain: &DomainName, address: &Endpoint, got: Result<Option<String>, HttpError>) -> Passed {
+    let at = format!("https://{}", shown(address));
     match got {
-        Ok(document) if document.domain == domain.as_str() => Passed::new(
+        Ok(Some(other)) if other == domain.as_str() => Passed::new(
             "browser",
             Went::Good,
             format!("browsers open {at} without a warning"),
             format!("浏览器可正常打开 {at}，没有警告"),
         ),
-        Ok(document) => Passed::new(
+        Ok(Some(other)) => {
+            Passed::new("browser", Went::Bad, format!("{at} is of another domain, {other}"), format!("{at} 属于另一个域 {other}"))
+        }
+        Ok(None) => Passed::new(
             "browser",
             Went::Bad,
-            format!("{at} is of another domain, {}", document.domain),
-            format!("{at} 属于另一个域 {}", document.domain),
+            format!(
+                "what answers browsers at {at} is no domain of Startalk: another web server, or a hub that does not forward this name"
+            ),
+            format!("浏览器在 {at} 遇到的不是星语的域：可能是别的网站，或枢纽没有转发这个名称"),
         ),
         Err(HttpError::Connect(error))
             if error.attempts.iter().any(|a| matches!(a.reason, Reason::Tls(_) | Reason::WrongKey)) =>

@@ -11,7 +11,7 @@ const THERE_MS = 12 * 3_600_000
 const HOUR_MS = 3_600_000
 
 /** Entries for the account's own menu. What is chosen is kept, and is the same on all devices. */
-export function presenceItems(node: Node, onsettings: () => void, onproblem: (error: unknown) => void): MenuItem[] {
+export function ownItems(node: Node, onsettings: () => void, onproblem: (error: unknown) => void): MenuItem[] {
   const t = say('people')
   const said = node.own()?.availability
   const over = said !== undefined && said.untilMs !== 0 && said.untilMs <= Date.now()

@@ -1,11 +1,12 @@
 //! The ways out of a home: without UDP, by IPv6 alone, with an address that changes; and from one home to another
 //! directly, where that can be.
 
-use serde_json::json;
-use startalk_e2e::{Nat, until};
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use startalk_e2e::{Nat, Space, until};
 
 use crate::looks::memory_holds;
-use crate::wan::{HUB, Wan, tethered};
+use crate::wan::{HUB, Wan, address, tethered};
 
 /// Messages each way, of each stage.
 const MESSAGES: usize = 40;
@@ -154,6 +155,40 @@ async fn files_and_groups_cross_and_the_hub_has_seen_nothing() -> anyhow::Result
     assert!(!finds(&captured), "plaintext on the hub's wire");
     assert!(memory_holds(b.process().id(), marker.as_bytes())?, "the node has it in memory: this way of looking finds it");
     assert!(!memory_holds(wan.hub.pid(), marker.as_bytes())?, "plaintext in the hub's memory");
+    wan.world.done();
+    Ok(())
+}
+
+/// `(check, state)` of each step to a domain, as a machine elsewhere walks it.
+fn walked(wan: &Wan, from: &Space, domain: &str) -> anyhow::Result<Vec<(String, String, String)>> {
+    let mut command = from.command(wan.world.binaries.join("startalk"));
+    let output = command.args(["--json", "doctor", "--domain", domain, "--hub", &wan.hub.url]).output()?;
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let all = answer["findings"].as_array().context("findings")?;
+    Ok(all.iter().map(|f| (text(&f["check"]), text(&f["state"]), text(&f["words"]["en"]))).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_elsewhere_a_home_behind_a_hub_is_as_it_should_be() -> anyhow::Result<()> {
+    let Some(mut wan) = Wan::new()? else { return Ok(()) };
+    let (home, other) = (wan.home("a", 11, Nat::Usual)?, wan.home("b", 12, Nat::Usual)?);
+    wan.network.name(HUB, &["11.0.0.1"])?;
+    let a = wan.node("a", &home).await?;
+    let all = walked(&wan, &other.inside, &a.domain)?;
+    let seen: Vec<(&str, &str)> = all.iter().map(|(check, state, _)| (check.as_str(), state.as_str())).collect();
+    // Its address at home is nobody else's business; the certificate is self-made.
+    let expected =
+        [("name", "good"), ("record", "good"), ("address", "good"), ("quic", "good"), ("tls", "good"), ("browser", "warning")];
+    assert_eq!(seen, expected, "{all:#?}");
+    assert!(all[3].2.contains("is a hub's"), "{all:#?}");
+    assert!(all[5].2.contains(&address(&a)?), "{all:#?}");
+    // The hub stays, and its node goes: what stands there then is the hub's own.
+    let domain = a.domain.clone();
+    drop(a);
+    let all = walked(&wan, &other.inside, &domain)?;
+    assert!(all.iter().any(|(check, state, _)| check == "tls" && state == "bad"), "{all:#?}");
+    assert!(all.iter().any(|(check, state, _)| check == "browser" && state != "good"), "{all:#?}");
     wan.world.done();
     Ok(())
 }
