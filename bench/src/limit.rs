@@ -257,7 +257,10 @@ impl Limit {
                         self.deliver(&message);
                     }
                     Some(Spoil::Swap) => {
-                        held = Some(message);
+                        // Only one is held at a time: the one before it, which nobody was written to after, goes now.
+                        if let Some(before) = held.replace(message) {
+                            self.deliver(&before);
+                        }
                         continue;
                     }
                 }
