@@ -20,6 +20,7 @@ pub mod report;
 pub mod tally;
 pub mod tethered;
 pub mod text;
+pub mod tongue;
 pub mod watched;
 pub mod wire;
 pub mod workloads;

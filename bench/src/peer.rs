@@ -11,12 +11,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
-use startalk_protocol::{
-    framing::{self, LENGTH_BYTES},
-    limits::{CLIENT_FRAME_BYTES_MAX, OUTSTANDING_MAX},
-    pb::client::{ServerFrame, server_frame::Frame},
-};
+use anyhow::{Context as _, Result};
+use bytes::BytesMut;
+use startalk_protocol::limits::OUTSTANDING_MAX;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -24,13 +21,13 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use crate::{
-    client::{Client, words},
+    client::Client,
     clock,
     load::Shared,
     pacer::Bell,
     tally::{Faults, Seen},
     text::Script,
-    wire::{self, Heard},
+    tongue::{Heard, Startalk, Tongue},
 };
 
 /// Bytes read at once, onto the stack.
@@ -65,6 +62,11 @@ impl Authors {
         Arc::new(Self(numbers.into_iter().map(|number| (number, Script::new(number))).collect()))
     }
 
+    /// As [`Authors::new`]; they say nothing but the text.
+    pub fn plain(numbers: impl IntoIterator<Item = usize>) -> Arc<Self> {
+        Arc::new(Self(numbers.into_iter().map(|number| (number, Script::plain(number))).collect()))
+    }
+
     /// Whose message it is (the place in this list), its number and time.
     pub fn recognise(&self, content: &[u8]) -> Option<(usize, u64, u64)> {
         let found = |(at, (_, script)): (usize, &(usize, Script))| script.recognise(content).map(|(n, due)| (at, n, due));
@@ -73,17 +75,28 @@ impl Authors {
 }
 
 /// A person's part in a conversation.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Part {
-    /// Its number at the person's node.
-    pub conversation: u64,
     /// Records up to here came before the load, and are nobody's concern.
     pub base: u64,
     /// How many hear each message of this person, over all connections; `None`: does not speak.
     pub audience: Option<u64>,
     /// The place of an own message comes with its push and not with the answer: the group's home is another domain.
     pub placed_later: bool,
+    /// An own message that comes back is its answer.
+    pub echoed: bool,
     /// The server counts: its sequence numbers are checked.
     pub counts: bool,
+}
+
+/// A connection that is ready for the load, and what came on it and was not looked at.
+pub struct Line {
+    /// After the TLS handshake.
+    pub stream: TlsStream<TcpStream>,
+    /// Not looked at.
+    pub input: BytesMut,
+    /// What is spoken on it.
+    pub tongue: Box<dyn Tongue>,
 }
 
 /// See the module.
@@ -92,15 +105,13 @@ pub struct Peer {
     input: Vec<u8>,
     output: Vec<u8>,
     written: usize,
+    tongue: Box<dyn Tongue>,
     me: usize,
     script: Script,
     authors: Arc<Authors>,
     part: Part,
-    /// Conversations, and how many messages go to each before the next; none: to that of the part.
-    many: (Vec<u64>, u64),
-    id: u64,
-    /// Commands of this device before its first message.
-    counter: u64,
+    /// How many messages go to each of those who are written to before the next.
+    each: u64,
     said: u64,
     unanswered: VecDeque<(u64, u64)>,
     unknown_answers: u64,
@@ -121,27 +132,33 @@ pub struct Peer {
 impl Peer {
     /// Author number `me` on a connection that is ready, writing to number `partner`.
     pub fn new(client: Client, conversation: u64, me: usize, partner: usize, counts: bool) -> Self {
-        let part = Part { conversation, base: 0, audience: Some(1), placed_later: false, counts };
-        Self::with(client, me, Authors::new([partner]), part)
+        let part = Part { audience: Some(1), counts, ..Part::default() };
+        Self::with(client, vec![conversation], me, Authors::new([partner]), part)
     }
 
-    /// Number `me` on a connection that is ready, hearing these authors.
-    pub fn with(client: Client, me: usize, authors: Arc<Authors>, part: Part) -> Self {
+    /// Number `me` on a connection that is ready, hearing these authors; if it speaks, in these conversations.
+    pub fn with(client: Client, conversations: Vec<u64>, me: usize, authors: Arc<Authors>, part: Part) -> Self {
         let counter = client.counter;
         let (stream, input, id) = client.into_parts();
+        let line = Line { stream, input, tongue: Box::new(Startalk::new(id, counter, conversations)) };
+        Self::on(line, Script::new(me), me, authors, part)
+    }
+
+    /// Number `me`, who says `script`, hearing these authors.
+    pub fn on(line: Line, script: Script, me: usize, authors: Arc<Authors>, part: Part) -> Self {
+        let Line { stream, input, tongue } = line;
         Self {
             stream,
             input: input.to_vec(),
             output: Vec::new(),
             written: 0,
+            tongue,
             me,
-            script: Script::new(me),
+            script,
             heard: authors.0.iter().map(|_| Seen::default()).collect(),
             authors,
             part,
-            many: (Vec::new(), 1),
-            id,
-            counter,
+            each: u64::MAX,
             said: 0,
             unanswered: VecDeque::new(),
             unknown_answers: 0,
@@ -156,10 +173,10 @@ impl Peer {
         }
     }
 
-    /// It says so many messages to each of these conversations, one after the other, and not to that of its part.
+    /// It says so many messages to each of those whom it writes to, one after the other, and not all to the first.
     #[must_use]
-    pub fn saying_to(self, conversations: Vec<u64>, each: u64) -> Self {
-        Self { many: (conversations, each), ..self }
+    pub fn saying_to_each(self, each: u64) -> Self {
+        Self { each, ..self }
     }
 
     /// Whether it says anything.
@@ -241,32 +258,34 @@ impl Peer {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes whole frames off the front. How many bytes were used.
+    /// Takes what is whole off the front. How many bytes were used.
     fn hear(&mut self, input: &[u8], now: u64, shared: &Shared) -> Result<usize> {
         let mut used = 0;
-        while let Some(length) = input[used..].first_chunk::<LENGTH_BYTES>() {
-            let length = u32::from_be_bytes(*length) as usize;
-            ensure!(length <= 2 * CLIENT_FRAME_BYTES_MAX, "a frame of {length} bytes");
-            let begin = used + LENGTH_BYTES;
-            let Some(frame) = input.get(begin..begin + length) else { break };
-            used = begin + length;
-            match wire::read(frame) {
-                Heard::Sent { reply_to, sequence } => self.on_answer(reply_to, sequence, now, shared),
+        while let Some((bytes, heard)) = self.tongue.take(&input[used..], &mut self.output)? {
+            used += bytes;
+            match heard {
+                Heard::Sent { name, sequence } => {
+                    let at = self.unanswered.iter().position(|(n, _)| *n == name);
+                    self.on_answer(at, sequence, now, shared);
+                }
+                Heard::SentUpTo(name) => {
+                    while self.unanswered.front().is_some_and(|(n, _)| *n <= name) {
+                        self.on_answer(Some(0), 0, now, shared);
+                    }
+                }
                 Heard::Message { sequence, content } => self.on_message(sequence, content, now, shared),
                 Heard::Other => {}
-                Heard::Refused => bail!("{}", refusal(frame)),
-                Heard::Broken => bail!("a frame that is none: {frame:02x?}"),
             }
         }
         Ok(used)
     }
 
-    fn on_answer(&mut self, reply_to: u64, sequence: u64, now: u64, shared: &Shared) {
-        let Some(at) = self.unanswered.iter().position(|(id, _)| *id == reply_to) else {
+    /// The answer to the message at this place of those that have none.
+    fn on_answer(&mut self, at: Option<usize>, sequence: u64, now: u64, shared: &Shared) {
+        let Some((_, due)) = at.and_then(|at| self.unanswered.remove(at)) else {
             self.unknown_answers += 1;
             return;
         };
-        let (_, due) = self.unanswered.remove(at).unwrap_or_default();
         shared.acknowledged.add(1);
         if self.part.counts && !self.part.placed_later {
             self.sequences.put(sequence.saturating_sub(self.part.base));
@@ -284,6 +303,11 @@ impl Peer {
             self.foreign += 1;
             return;
         };
+        if self.part.echoed && self.authors.0[author].0 == self.me {
+            // Its place among those that have no answer: they are in order, and the last is the last that was said.
+            let at = number.checked_sub(self.said - self.unanswered.len() as u64);
+            return self.on_answer(at.and_then(|at| usize::try_from(at).ok()), 0, now, shared);
+        }
         let heard = &mut self.heard[author];
         let before = heard.count();
         heard.put(number);
@@ -315,17 +339,16 @@ impl Peer {
             if shared.is_measured(due) {
                 self.samples.late.push(since(due, now));
             }
-            self.id += 1;
-            let (many, each) = &self.many;
-            let to = many.get((self.said / each) as usize).copied().unwrap_or(self.part.conversation);
+            let to = (self.said / self.each) as usize;
             let content = self.script.say(self.said, due);
-            self.said += 1; // commands of a device are numbered from 1, its messages here from 0
-            wire::put_send(&mut self.output, self.id, to, self.counter + self.said, content);
-            self.unanswered.push_back((self.id, due));
+            self.said += 1;
+            let name = self.tongue.put(&mut self.output, to, content);
+            self.unanswered.push_back((name, due));
             self.may_say -= 1;
             said += 1;
         }
         if said > 0 {
+            self.tongue.end(&mut self.output);
             shared.said.add(said);
             shared.expected.add(said * audience);
         }
@@ -347,13 +370,4 @@ impl Peer {
 
 fn since(due: u64, now: u64) -> u32 {
     u32::try_from(now.saturating_sub(due)).unwrap_or(u32::MAX)
-}
-
-fn refusal(frame: &[u8]) -> String {
-    let error = match framing::decode::<ServerFrame>(frame, "server frame").map(|f| f.frame) {
-        Ok(Some(Frame::Error(error))) => Some(error),
-        Ok(Some(Frame::Close(close))) => close.error,
-        _ => None,
-    };
-    error.map_or_else(|| "refused".to_owned(), |e| format!("refused: {}", words(e)))
 }

@@ -23,38 +23,42 @@ pub struct Script {
     micros_at: usize,
 }
 
+/// Before the number: `[`, the author, a space.
+const AUTHOR_BYTES: usize = 7;
 const NUMBER_DIGITS: usize = 8;
 const MICROS_DIGITS: usize = 10;
 
 impl Script {
-    /// Of the author with this number.
+    /// Of the author with this number: the bytes of `content.Content`.
     pub fn new(author: usize) -> Self {
-        let mut text = format!("[{author:04} 00000000 0000000000] ");
-        for c in SENTENCES[author % SENTENCES.len()].chars() {
-            if text.len() + c.len_utf8() <= TEXT_BYTES {
-                text.push(c);
-            }
-        }
-        while text.len() < TEXT_BYTES {
-            text.push('.');
-        }
+        let text = text(author);
         let inline = Inline { text: text.clone(), ..Inline::default() };
         let blocks = vec![Block { inlines: vec![inline], ..Block::default() }];
         let content =
             Content { fallback: String::new(), kind: Some(Kind::Text(Text { blocks })), ..Content::default() }.encode_to_vec();
         let at = content.windows(text.len()).position(|w| w == text.as_bytes()).expect("the text is in its content");
-        let number_at = at + text.find(' ').expect("a space") + 1;
+        Self::with(content, at)
+    }
+
+    /// The same text by itself, for protocols that have no content of another form; no character of it needs to be escaped
+    /// in XML.
+    pub fn plain(author: usize) -> Self {
+        Self::with(text(author).into_bytes(), 0)
+    }
+
+    fn with(content: Vec<u8>, text_at: usize) -> Self {
+        let number_at = text_at + AUTHOR_BYTES;
         Self { content, number_at, micros_at: number_at + NUMBER_DIGITS + 1 }
     }
 
-    /// The message with this number, written at this time: the bytes of `content.Content`.
+    /// The message with this number, written at this time: its bytes.
     pub fn say(&mut self, number: u64, micros: u64) -> &[u8] {
         put(&mut self.content[self.number_at..][..NUMBER_DIGITS], number);
         put(&mut self.content[self.micros_at..][..MICROS_DIGITS], micros);
         &self.content
     }
 
-    /// Bytes of `content.Content` of every message.
+    /// Bytes of every message.
     pub fn content_bytes(&self) -> usize {
         self.content.len()
     }
@@ -70,6 +74,19 @@ impl Script {
         }
         Some((get(&content[self.number_at..][..NUMBER_DIGITS])?, get(&content[self.micros_at..][..MICROS_DIGITS])?))
     }
+}
+
+fn text(author: usize) -> String {
+    let mut text = format!("[{author:05} 00000000 0000000000] ");
+    for c in SENTENCES[author % SENTENCES.len()].chars() {
+        if text.len() + c.len_utf8() <= TEXT_BYTES {
+            text.push(c);
+        }
+    }
+    while text.len() < TEXT_BYTES {
+        text.push('.');
+    }
+    text
 }
 
 fn put(digits: &mut [u8], mut value: u64) {
@@ -96,6 +113,9 @@ mod tests {
             assert_eq!(other.recognise(&said), None);
             let Some(Kind::Text(text)) = Content::decode(&said[..]).unwrap().kind else { panic!() };
             assert_eq!(text.blocks[0].inlines[0].text.len(), TEXT_BYTES);
+            assert_eq!(Script::plain(author).content_bytes(), TEXT_BYTES);
+            assert_eq!(Script::plain(author).recognise(Script::plain(author).say(7, 8)), Some((7, 8)));
+            assert_eq!(Script::plain(author).recognise(&said), None);
             let mut changed = said.clone();
             *changed.last_mut().unwrap() ^= 1;
             assert_eq!(reader.recognise(&changed), None);

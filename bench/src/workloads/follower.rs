@@ -36,9 +36,11 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     other.stop()?;
 
     let authors = Authors::new([0]);
-    let part = |audience| Part { conversation: conversations[0], base, audience, placed_later: false, counts: true };
+    let part = |audience| Part { base, audience, counts: true, ..Part::default() };
     let peers = at_home.into_iter().enumerate();
-    let peers = peers.map(|(n, client)| Peer::with(client, n, authors.clone(), part((n == 0).then_some(1)))).collect();
+    let peers = peers
+        .map(|(n, client)| Peer::with(client, vec![conversations[0]], n, authors.clone(), part((n == 0).then_some(1))))
+        .collect();
     let length = Length::Messages(settings.missed);
     let (peers, said) = load::run(peers, Speed::Outstanding(OUTSTANDING), length, settings.patience, &[home.pid()]).await?;
     report.run("said while the follower is away", &said);

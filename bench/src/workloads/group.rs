@@ -33,8 +33,7 @@ async fn measure(bench: &Bench, report: &mut Report, members: usize, senders: us
     let pids = [node.pid()];
     let mut clients = setup::for_each(0..members, |number| setup::resume_and_sync(server.clone(), number)).await?;
     let base = clients.first_mut().context("a group has members")?.history(group, 0, 0, 1).await?.head;
-    let peers =
-        crowd(clients, senders, |_| Part { conversation: group, base, audience: None, placed_later: false, counts: true });
+    let peers = crowd(clients, senders, group, Part { base, counts: true, ..Part::default() });
     let (peers, fast) =
         load::run(peers, Speed::Outstanding(settings.outstanding), settings.group_length(), settings.patience, &pids).await?;
     report.run(&format!("{name}, as fast as answered"), &fast);
@@ -64,8 +63,7 @@ async fn limit(bench: &Bench, report: &mut Report, members: usize, senders: usiz
     let settings = &bench.settings;
     let server = bench.start_limit(RECORD_BYTES, true)?;
     let clients = setup::limit_clients(&server, members).await?;
-    let peers =
-        crowd(clients, senders, |_| Part { conversation: 150, base: 0, audience: None, placed_later: false, counts: false });
+    let peers = crowd(clients, senders, 150, Part::default());
     let pids = [server.pid()];
     let (_, limit) =
         load::run(peers, Speed::Outstanding(settings.outstanding), settings.group_length(), settings.patience, &pids).await?;
@@ -74,12 +72,12 @@ async fn limit(bench: &Bench, report: &mut Report, members: usize, senders: usiz
 }
 
 /// Everybody hears those who speak: the first ones. A part's audience is filled in here.
-fn crowd(clients: Vec<Client>, senders: usize, part: impl Fn(usize) -> Part) -> Vec<Peer> {
+pub fn crowd(clients: Vec<Client>, senders: usize, conversation: u64, part: Part) -> Vec<Peer> {
     let authors = Authors::new(0..senders);
     let others = clients.len() as u64 - 1;
     let peer = |(number, client): (usize, Client)| {
         let audience = (number < senders).then_some(others);
-        Peer::with(client, number, Arc::clone(&authors), Part { audience, ..part(number) })
+        Peer::with(client, vec![conversation], number, Arc::clone(&authors), Part { audience, ..part })
     };
     clients.into_iter().enumerate().map(peer).collect()
 }

@@ -86,8 +86,8 @@ async fn measure(bench: &Bench, report: &mut Report, members: usize) -> Result<(
         for (number, client) in clients.into_iter().enumerate() {
             // Whoever speaks in the other domain hears of their own words too, from the home.
             let audience = (number == 0).then_some(all - 1 + half as u64);
-            let part = Part { conversation: conversations[half], base, audience, placed_later: half == 1, counts: true };
-            peers.push(Peer::with(client, half * halves[0] + number, authors.clone(), part));
+            let part = Part { base, audience, placed_later: half == 1, counts: true, ..Part::default() };
+            peers.push(Peer::with(client, vec![conversations[half]], half * halves[0] + number, authors.clone(), part));
         }
     }
     let (peers, fast) =

@@ -110,8 +110,8 @@ async fn writers(server: &Server, domain: &str, away: usize, unread: u64) -> Res
                 conversations.push(client.open_conversation(&format!("{}@{domain}", setup::name(WRITERS + nth))).await?);
             }
             // Nobody hears it now: all that is checked meanwhile is that it is acknowledged.
-            let part = Part { conversation: 0, base: 0, audience: Some(0), placed_later: false, counts: false };
-            Ok(Peer::with(client, writer, Authors::new([]), part).saying_to(conversations, unread))
+            let part = Part { audience: Some(0), ..Part::default() };
+            Ok(Peer::with(client, conversations, writer, Authors::new([]), part).saying_to_each(unread))
         }
     });
     ready.await
