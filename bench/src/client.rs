@@ -59,6 +59,12 @@ impl Server {
         Ok(Self { address, name, tls: Arc::new(tls), browser: Arc::new(browser) })
     }
 
+    /// Somebody else's, with a certificate of its own making, at `address`, asked for by this name.
+    pub fn of_others(address: SocketAddr, name: &str) -> Result<Self> {
+        let tls = Arc::new(client_config(&Verify::AnyCertificate, &[], None)?);
+        Ok(Self { address, name: ServerName::try_from(name.to_owned())?, browser: tls.clone(), tls })
+    }
+
     /// The same, asked for by its domain's name at another address: a hub's.
     pub fn through(&self, address: SocketAddr, domain: &str) -> Result<Self> {
         Ok(Self { address, name: ServerName::try_from(domain.to_owned())?, ..self.clone() })

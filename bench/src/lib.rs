@@ -7,6 +7,7 @@
 pub mod browser;
 pub mod client;
 pub mod clock;
+pub mod daemon;
 pub mod http;
 pub mod journal;
 pub mod limit;
@@ -14,6 +15,7 @@ pub mod load;
 pub mod nginx;
 pub mod pacer;
 pub mod peer;
+pub mod peers;
 pub mod proc;
 pub mod programs;
 pub mod report;

@@ -122,6 +122,10 @@ pub struct Measured {
     pub cpu: Vec<Duration>,
     /// CPU time of this process.
     pub own_cpu: Duration,
+    /// Bytes that those processes gave to the disk, in the window.
+    pub written: u64,
+    /// Bytes that went over loopback, in the window: everybody's.
+    pub wire: u64,
     /// From when a message was to be said to its acknowledgement.
     pub acknowledged: Times,
     /// To its arrival.
@@ -236,6 +240,8 @@ pub async fn run(
         seconds: (to.micros - from.micros) as f64 / 1e6,
         cpu: to.cpu.iter().zip(&from.cpu).map(|(to, from)| *to - *from).collect(),
         own_cpu: to.own_cpu - from.own_cpu,
+        written: to.written.saturating_sub(from.written),
+        wire: to.wire.saturating_sub(from.wire),
         acknowledged: times(&mut peers, |p| &mut p.samples.acknowledged),
         delivered: times(&mut peers, |p| &mut p.samples.delivered),
         late: times(&mut peers, |p| &mut p.samples.late),
@@ -262,13 +268,24 @@ struct Snapshot {
     delivered: u64,
     cpu: Vec<Duration>,
     own_cpu: Duration,
+    written: u64,
+    wire: u64,
 }
 
 impl Snapshot {
     fn take(shared: &Shared, pids: &[u32]) -> Result<Self> {
-        let cpu = pids.iter().map(|pid| proc::cpu(*pid)).collect::<Result<_>>()?;
+        let cpu = pids.iter().map(|pid| proc::cpu_of_all(&[*pid])).collect::<Result<_>>()?;
+        let (written, wire) = (proc::written(pids), proc::on_the_wire());
         let own_cpu = proc::cpu(std::process::id())?;
-        Ok(Self { micros: clock::micros(), said: shared.said.get(), delivered: shared.delivered.get(), cpu, own_cpu })
+        Ok(Self {
+            micros: clock::micros(),
+            said: shared.said.get(),
+            delivered: shared.delivered.get(),
+            cpu,
+            own_cpu,
+            written,
+            wire,
+        })
     }
 }
 

@@ -83,6 +83,15 @@ struct How {
     /// Megabytes (2^20) of each of them
     #[arg(long, global = true, default_value_t = 50)]
     upload_mb: u64,
+    /// Rounds of `beside`
+    #[arg(long, global = true, default_value_t = 1)]
+    repeats: usize,
+    /// Systems that `beside` measures: startalk, limit, or peers by name; default: all that are installed
+    #[arg(long, global = true, value_delimiter = ',')]
+    systems: Vec<String>,
+    /// How the peers are set up; default: bench/peers.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    peers: Option<PathBuf>,
     /// Where the programs are; default: beside this one, built first if cargo runs it
     #[arg(long, global = true, value_name = "FOLDER")]
     programs: Option<PathBuf>,
@@ -124,7 +133,9 @@ enum Workload {
     Relay,
     /// A large file up and down beside nginx, copies of pictures, memory while many upload at once; not among `all`
     Files,
-    /// All of these but files
+    /// Startalk beside other servers: bench/peers.toml; not among `all`
+    Beside,
+    /// All of these but files and beside
     All,
 }
 
@@ -194,6 +205,9 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         pictures: how.pictures.max(1),
         uploads: usize::try_from(how.uploads)?,
         upload_bytes: how.upload_mb << 20,
+        repeats: how.repeats.max(1),
+        systems: how.systems,
+        peers: how.peers,
         patience: Duration::from_secs_f64(how.patience),
         spoil: how.spoil,
     };
@@ -243,6 +257,9 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         }
         if workload == Workload::Files {
             workloads::files::run(&bench, &mut report).await?;
+        }
+        if workload == Workload::Beside {
+            workloads::beside::run(&bench, &mut report).await?;
         }
         anyhow::Ok(())
     })?;

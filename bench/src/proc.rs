@@ -11,10 +11,15 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// CPU time that a process has used, in user code and in the kernel.
 pub fn cpu(pid: u32) -> Result<Duration> {
+    times(pid, &[11, 12])
+}
+
+/// The sum of these places of its line, which are times: 11 and 12 its own, 13 and 14 of children that have ended.
+fn times(pid: u32, places: &[usize]) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok()).context("/proc: expected utime and stime");
-    Ok(TICK * (ticks(11)? + ticks(12)?))
+    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok()).context("/proc: expected CPU times");
+    places.iter().map(|at| Ok(TICK * ticks(*at)?)).sum()
 }
 
 /// The processes that a process has started and that have not ended.
@@ -28,10 +33,37 @@ pub fn children(pid: u32) -> Vec<u32> {
     all
 }
 
-/// CPU time of a process and of its children, which live as long as one looks.
-pub fn cpu_with_children(pid: u32) -> Result<Duration> {
-    let others: Result<Duration> = children(pid).into_iter().map(cpu).sum();
-    Ok(cpu(pid)? + others?)
+/// CPU time of processes and of all that they started, those that have ended too.
+pub fn cpu_of_all(pids: &[u32]) -> Result<Duration> {
+    let each =
+        |pid: &u32| -> Result<Duration> { Ok(times(*pid, &[11, 12, 13, 14])? + cpu_of_all(&children(*pid)).unwrap_or_default()) };
+    pids.iter().map(each).sum()
+}
+
+/// Processes and all that they started.
+pub fn with_children(pids: &[u32]) -> Vec<u32> {
+    pids.iter().flat_map(|pid| std::iter::once(*pid).chain(with_children(&children(*pid)))).collect()
+}
+
+/// The memory of processes and of all that they started, shared pages counted in part.
+pub fn pss_of_all(pids: &[u32]) -> u64 {
+    with_children(pids).into_iter().filter_map(|pid| memory(pid).ok()).map(|m| m.pss).sum()
+}
+
+/// Bytes that processes, and what they started and runs, gave to the disk.
+pub fn written(pids: &[u32]) -> u64 {
+    let of = |pid: u32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+        text.lines().find_map(|l| l.strip_prefix("write_bytes: ")).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
+    };
+    with_children(pids).into_iter().map(of).sum()
+}
+
+/// Bytes that went over loopback since the machine started; headers count.
+pub fn on_the_wire() -> u64 {
+    let text = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.trim_start().strip_prefix("lo:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 /// What a process has resident, in bytes; 0 if it has ended. Quicker than [`memory`].
@@ -138,7 +170,11 @@ mod tests {
         assert!(memory_peak(pid).unwrap() >= memory.rss / 2);
         assert!(resident(pid) >= memory.rss / 2 && resident(u32::MAX) == 0);
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        assert!(children(pid).contains(&child.id()) && cpu_with_children(pid).is_ok());
+        assert!(
+            children(pid).contains(&child.id())
+                && cpu_of_all(&[pid]).unwrap() >= cpu(pid).unwrap()
+                && with_children(&[pid]).contains(&child.id())
+        );
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(machine().contains("Linux"), "{}", machine());

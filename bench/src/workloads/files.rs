@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use super::{Bench, setup};
 use crate::{
     clock::Watch,
+    daemon,
     http::{Brought, Connection, Pattern, Version},
-    nginx::{self, Nginx},
+    nginx::Nginx,
     proc,
     programs::Process,
     report::{Report, mb},
@@ -29,7 +30,7 @@ const OFFSET: (&str, &str) = ("content-type", "application/offset+octet-stream")
 pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let (node, _) = bench.populated_node("files", ACCOUNTS, 0, &[])?;
     bench.programs.allow_large_files(&bench.folder.path().join("files"))?;
-    let nginx = match nginx::find() {
+    let nginx = match daemon::find("nginx") {
         Some(program) => Some(Nginx::start(&program, &bench.folder("nginx")?)?),
         None => {
             report.line("nginx: not installed, left out (apt-get install nginx)");
@@ -107,10 +108,10 @@ type Took = (f64, f64);
 
 async fn timed<T>(pid: u32, what: impl Future<Output = Result<T>>) -> Result<(T, Took)> {
     rustix::fs::sync(); // what was written before is not paid for here
-    let (before, watch) = (proc::cpu_with_children(pid)?, Watch::start());
+    let (before, watch) = (proc::cpu_of_all(&[pid])?, Watch::start());
     let came = what.await?;
     let seconds = watch.elapsed().as_secs_f64();
-    Ok((came, (seconds, (proc::cpu_with_children(pid)? - before).as_secs_f64())))
+    Ok((came, (seconds, (proc::cpu_of_all(&[pid])? - before).as_secs_f64())))
 }
 
 async fn one_large_file(bench: &Bench, report: &mut Report, node: &Process, nginx: Option<&Nginx>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What is measured: each workload starts its programs on folders of its own and reports.
 
+pub mod beside;
 pub mod files;
 pub mod follower;
 pub mod group;
@@ -15,7 +16,7 @@ pub mod start;
 pub mod two_domains;
 pub mod uploads;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{limit::Spoil, load::Length, programs::Programs};
 
@@ -62,6 +63,12 @@ pub struct Settings {
     pub upload_bytes: u64,
     /// How long what is on its way may take after the last word.
     pub patience: Duration,
+    /// Rounds of what is measured beside others.
+    pub repeats: usize,
+    /// Which systems; none: all.
+    pub systems: Vec<String>,
+    /// How the peers are set up; `bench/peers.toml` otherwise.
+    pub peers: Option<PathBuf>,
     /// A fault for the limit.
     pub spoil: Option<Spoil>,
 }

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// Messages that each who speaks has on the way.
-const OUTSTANDING: usize = 64;
+pub const OUTSTANDING: usize = 64;
 /// People who write to those who are away.
-const WRITERS: usize = 10;
+pub const WRITERS: usize = 10;
 /// Messages of one page.
-const PAGE: u32 = 200;
+pub const PAGE: u32 = 200;
 
 /// Runs it.
 pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -94,13 +94,13 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
 }
 
 /// Somebody who has heard everything until now. Their cursor.
-async fn was_here(server: Server, number: usize) -> Result<Bytes> {
+pub async fn was_here(server: Server, number: usize) -> Result<Bytes> {
     let pages = setup::resume(&server, number).await?.sync_from(Bytes::new()).await?;
     Ok(pages.last().context("a sync has a last page")?.cursor.clone())
 }
 
 /// Those who write to everybody who is away, one conversation after the other.
-async fn writers(server: &Server, domain: &str, away: usize, unread: u64) -> Result<Vec<Peer>> {
+pub async fn writers(server: &Server, domain: &str, away: usize, unread: u64) -> Result<Vec<Peer>> {
     let ready = setup::for_each(0..WRITERS, |writer| {
         let (server, domain) = (server.clone(), domain.to_owned());
         async move {
@@ -118,14 +118,17 @@ async fn writers(server: &Server, domain: &str, away: usize, unread: u64) -> Res
 }
 
 /// A client that is back, and what it found.
-struct Back {
-    client: Client,
-    faults: Faults,
-    micros: u32,
+pub struct Back {
+    /// Connected.
+    pub client: Client,
+    /// What must not happen.
+    pub faults: Faults,
+    /// From connecting to having everything.
+    pub micros: u32,
 }
 
 /// From connecting to having everything.
-async fn come_back(server: Server, number: usize, writer: usize, cursor: Bytes, unread: u64) -> Result<Back> {
+pub async fn come_back(server: Server, number: usize, writer: usize, cursor: Bytes, unread: u64) -> Result<Back> {
     let begun = clock::micros();
     let mut client = setup::resume(&server, number).await.with_context(|| format!("client {number}"))?;
     let pages = client.sync_from(cursor).await?;
@@ -150,18 +153,26 @@ async fn come_back(server: Server, number: usize, writer: usize, cursor: Bytes, 
 
 /// One author's messages, all of them, in order. Numbers are the author's, to several people: each has a stretch.
 fn check(messages: &[pb::Message], writer: usize, unread: u64) -> Faults {
-    let (authors, mut faults) = (Authors::new([writer]), Faults::default());
-    let (mut heard, mut sequences, mut first) = (Seen::default(), Seen::default(), None);
-    for message in messages {
-        sequences.put(message.sequence.saturating_sub(1));
-        match authors.recognise(&message.content) {
+    let mut faults = check_contents(messages.iter().map(|m| &m.content[..]), &Authors::new([writer]), unread);
+    let mut sequences = Seen::default();
+    messages.iter().for_each(|message| sequences.put(message.sequence.saturating_sub(1)));
+    faults.out_of_order += sequences.late;
+    faults.sequence += sequences.gaps() + sequences.count().abs_diff(unread);
+    faults
+}
+
+/// The same, where the server counts nothing.
+pub fn check_contents<'a>(contents: impl Iterator<Item = &'a [u8]>, authors: &Authors, unread: u64) -> Faults {
+    let (mut heard, mut first, mut faults) = (Seen::default(), None, Faults::default());
+    for content in contents {
+        match authors.recognise(content) {
             Some((_, number, _)) => heard.put(number.saturating_sub(*first.get_or_insert(number))),
             None => faults.foreign += 1,
         }
     }
     faults.lost = unread.saturating_sub(heard.count());
     faults.doubled = heard.doubled + heard.count().saturating_sub(unread);
-    faults.out_of_order = heard.late + sequences.late;
-    faults.sequence = heard.gaps() + sequences.gaps() + sequences.count().abs_diff(unread);
+    faults.out_of_order = heard.late;
+    faults.sequence = heard.gaps();
     faults
 }
