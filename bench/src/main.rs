@@ -86,6 +86,12 @@ struct How {
     /// Rounds of `beside`
     #[arg(long, global = true, default_value_t = 1)]
     repeats: usize,
+    /// Messages that are stored in the end by `growth`
+    #[arg(long, global = true, default_value_t = 10_000_000)]
+    stored: u64,
+    /// Write what `beside` found into this file, pictures beside it
+    #[arg(long, global = true, value_name = "FILE")]
+    results: Option<PathBuf>,
     /// Systems that `beside` measures: startalk, limit, or peers by name; default: all that are installed
     #[arg(long, global = true, value_delimiter = ',')]
     systems: Vec<String>,
@@ -133,9 +139,11 @@ enum Workload {
     Relay,
     /// A large file up and down beside nginx, copies of pictures, memory while many upload at once; not among `all`
     Files,
+    /// From an empty folder to --stored messages: does anything become slower? Not among `all`
+    Growth,
     /// Startalk beside other servers: bench/peers.toml; not among `all`
     Beside,
-    /// All of these but files and beside
+    /// All of these but files, growth and beside
     All,
 }
 
@@ -206,6 +214,8 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         uploads: usize::try_from(how.uploads)?,
         upload_bytes: how.upload_mb << 20,
         repeats: how.repeats.max(1),
+        stored: how.stored,
+        results: how.results,
         systems: how.systems,
         peers: how.peers,
         patience: Duration::from_secs_f64(how.patience),
@@ -258,8 +268,14 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         if workload == Workload::Files {
             workloads::files::run(&bench, &mut report).await?;
         }
+        if workload == Workload::Growth {
+            workloads::growth::run(&bench, &mut report).await?;
+        }
         if workload == Workload::Beside {
-            workloads::beside::run(&bench, &mut report).await?;
+            let findings = workloads::beside::run(&bench, &mut report).await?;
+            if let Some(file) = bench.settings.results.as_ref().filter(|_| report.is_good()) {
+                workloads::beside::results::write(&findings, &bench.settings, &syncs, file)?;
+            }
         }
         anyhow::Ok(())
     })?;

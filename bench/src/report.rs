@@ -98,6 +98,11 @@ impl Report {
         self.bad |= !faults.none();
     }
 
+    /// Whether nothing happened until now that must not.
+    pub fn is_good(&self) -> bool {
+        !self.bad
+    }
+
     /// Prints the end. False if something happened that must not.
     pub fn finish(mut self) -> bool {
         let figures: Vec<Value> = self

@@ -73,6 +73,65 @@ fn one_to_one() {
 }
 
 #[test]
+fn systems_beside_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("RESULTS.md");
+    let small = [
+        "--pairs",
+        "2",
+        "--members",
+        "4",
+        "--senders",
+        "1",
+        "--messages",
+        "100",
+        "--rate",
+        "2000",
+        "--connections",
+        "3",
+        "--idle-seconds",
+        "0.1",
+        "--returning",
+        "10",
+        "--unread",
+        "60",
+        "--repeats",
+        "2",
+        "--results",
+        results.to_str().unwrap(),
+    ];
+    let Some(report) = measured("beside", &small) else { return };
+    // Peers take part where they are installed, and pass the same checks.
+    let systems = report["beside"]["systems"].as_array().unwrap();
+    assert!(systems.iter().any(|s| s[0] == "startalk") && systems.iter().any(|s| s[0] == "limit"), "{systems:?}");
+    for system in systems {
+        let name = system[0].as_str().unwrap();
+        complete(&report[&format!("one-to-one, {name}, as fast as answered")], 100);
+        crowded(&report[&format!("group-4, {name}, as fast as answered")], 100, 3);
+    }
+    let rows = report["beside"]["rows"].as_array().unwrap();
+    for (workload, figure) in [("one-to-one", "cpu_us"), ("sign-in", "cpu_us"), ("reconnect", "cpu_ms"), ("history", "p99")] {
+        let row = rows.iter().find(|r| r["workload"] == workload && r["figure"] == figure);
+        assert_eq!(
+            row.map(|r| r["values"]["startalk"].as_array().map(Vec::len)),
+            Some(Some(2)),
+            "{workload} {figure} has both rounds"
+        );
+    }
+    let text = std::fs::read_to_string(&results).unwrap();
+    assert!(text.contains("## one-to-one") && folder.path().join("results/one-to-one.svg").is_file(), "{text}");
+}
+
+#[test]
+fn growth() {
+    let Some(report) = measured("growth", &["--pairs", "2", "--stored", "1000", "--seconds", "0.2"]) else { return };
+    let growth = &report["growth"];
+    let stages: Vec<u64> = growth["stages"].as_array().unwrap().iter().map(|s| s["stored"].as_u64().unwrap()).collect();
+    assert!(stages[0] == 0 && stages.is_sorted() && *stages.last().unwrap() >= 1000, "{growth}");
+    assert!(growth["stored"].as_u64() >= stages.last().copied(), "{growth}");
+}
+
+#[test]
 fn files() {
     let small = ["--file-mb", "3", "--rounds", "2", "--pictures", "2", "--uploads", "21", "--upload-mb", "1"];
     let Some(report) = measured("files", &small) else { return };

@@ -5,6 +5,7 @@ pub mod files;
 pub mod follower;
 pub mod group;
 pub mod group_domains;
+pub mod growth;
 pub mod idle;
 pub mod limit;
 pub mod one_to_one;
@@ -21,7 +22,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::{limit::Spoil, load::Length, programs::Programs};
 
 /// What the command line says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Pairs of people who write to each other.
     pub pairs: usize,
@@ -65,6 +66,10 @@ pub struct Settings {
     pub patience: Duration,
     /// Rounds of what is measured beside others.
     pub repeats: usize,
+    /// Messages that gather in the end.
+    pub stored: u64,
+    /// Where `RESULTS.md` is written.
+    pub results: Option<PathBuf>,
     /// Which systems; none: all.
     pub systems: Vec<String>,
     /// How the peers are set up; `bench/peers.toml` otherwise.

@@ -4,6 +4,8 @@
 mod archive;
 mod connections;
 pub mod findings;
+mod plot;
+pub mod results;
 pub mod system;
 
 use anyhow::Result;
