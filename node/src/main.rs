@@ -15,6 +15,7 @@ mod clock;
 mod compaction;
 mod config;
 mod folder;
+mod follow;
 mod keys;
 mod listen;
 mod media;

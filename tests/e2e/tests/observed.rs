@@ -147,3 +147,61 @@ async fn a_node_says_that_it_lives_and_that_it_serves_or_why_not() -> anyhow::Re
     world.done();
     Ok(())
 }
+
+/// The places in a log of lines that say all of this, each after the one before.
+fn in_order(said: &str, lines: &[(&str, &str)]) -> anyhow::Result<()> {
+    let mut rest = said.lines();
+    for (what, containing) in lines {
+        let found = rest.any(|line| line.contains(what) && line.contains(containing));
+        ensure!(found, "{what} {containing} in its place in\n{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_message_can_be_followed_through_two_domains_and_nothing_of_it_is_said() -> anyhow::Result<()> {
+    let world = World::new()?;
+    let mut nodes = Vec::new();
+    for name in ["a", "b"] {
+        let mut node = world.unstarted(name, &["--hub", &world.hub_url, "--allow-private-addresses"]);
+        node.environment.push(("STARTALK_LOG".into(), "startalk=trace".into()));
+        node.start()?;
+        nodes.push(node);
+    }
+    let [a, b] = &nodes[..] else { anyhow::bail!("two nodes") };
+    let alice = Person::register(&a.first_link, "alice").await?;
+    let bob = Person::register(&b.first_link, "bob").await?;
+    alice.say(&bob.user).await?;
+    bob.hears_all_of(&alice).await?;
+
+    let said = a.said();
+    let durable = said.lines().find(|l| l.contains("message: decided and synced")).context("a durable message")?;
+    let field = |line: &str, name: &str| {
+        let value = line.split(&format!("{name}=")).nth(1).and_then(|rest| rest.split(' ').next());
+        value.map(str::to_owned).with_context(|| format!("{name} in {line}"))
+    };
+    let id = format!("id={}", field(durable, "id")?);
+    let conversation = format!("conversation={}", field(durable, "conversation")?);
+    ensure!(durable.contains("came=None") && durable.contains("goes=Some("), "{durable}");
+    in_order(&said, &[("message: received from a client", "device="), ("message: decided and synced", &id)])?;
+    in_order(&said, &[("message: received from a client", "request="), ("message: acknowledged", &id)])?;
+    in_order(&said, &[("message: decided and synced", &conversation), ("items: put on the link", "first=1 ")])?;
+    let there = b.said();
+    in_order(
+        &there,
+        &[("items: received on the link", "first=1 "), ("message: decided and synced", &id), ("message: pushed", &id)],
+    )?;
+    ensure!(there.lines().any(|l| l.contains("message: decided") && l.contains("came=Some(")), "{there}");
+    for text in alice.said.lock().expect("no panic").iter() {
+        ensure!(!said.contains(text) && !there.contains(text), "what was written is in no log");
+    }
+    // Who does not ask hears nothing of it.
+    let quiet = world.node("c")?;
+    let carol = Person::register(&quiet.first_link, "carol").await?;
+    let dave = Person::register(quiet.ask(&["invite"])?["link"].as_str().context("a link")?, "dave").await?;
+    carol.say(&dave.user).await?;
+    dave.hears_all_of(&carol).await?;
+    ensure!(!quiet.said().contains("message: "), "{}", quiet.said());
+    world.done();
+    Ok(())
+}
