@@ -15,7 +15,6 @@ mod clock;
 mod compaction;
 mod config;
 mod folder;
-mod follow;
 mod keys;
 mod listen;
 mod media;

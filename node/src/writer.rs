@@ -12,7 +12,7 @@ use startalk_journal::Journal;
 use startalk_sequencer::{Handle, Sequencer};
 
 use crate::{
-    clock, follow,
+    clock,
     metrics::{LoopFigures, Round},
 };
 
@@ -58,7 +58,6 @@ impl Writer {
                     match stepped {
                         Ok(records) if !records.is_empty() => {
                             figures.records.add(records.len() as u64, 1);
-                            follow::durable(&records);
                             on_commit(&records);
                             // What was begun does not wait for somebody to come; it does for a disk that is full.
                             if sequencer.is_unfinished() {
