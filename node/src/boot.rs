@@ -17,16 +17,16 @@ use startalk_domain::{
 };
 use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timings};
 use startalk_gateway::{Gateway, GatewayConfig};
-use startalk_journal::Reader;
+use startalk_journal::{Disk as _, FolderDisk, Reader};
 use startalk_net::{
     AddressGuard, CertResolver, Discovery, DiscoveryConfig, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind_again,
     hub::address_under,
 };
 use startalk_protocol::{
-    DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, signing::Purpose, trust::SignInWay,
+    Code, DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, signing::Purpose, trust::SignInWay,
 };
 use startalk_search::Search;
-use startalk_sequencer::{Handle, Sequencer};
+use startalk_sequencer::{FREE_BYTES_MIN, Handle, Sequencer};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
@@ -45,7 +45,7 @@ use crate::{
     keys::{FirstStart, Identity, Keys, Shows},
     listen::{Servers, endpoints_of},
     media,
-    metrics::{Batches, Metrics},
+    metrics::{Histogram, LoopFigures, Metrics},
     push,
     retention::Retention,
     sign_in::Ways,
@@ -108,7 +108,17 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
         tracing::warn!(from = plan.from, records = plan.records, kept = %swap::replaced(data).join(&plan.name).display(), "{}", say(language, "a backup was brought back; the domain as it was is kept", "已恢复备份；原有的域数据已保留"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(workers()).build()?;
-    let node = Node { folder, keys, domain, sequencer, opened_first: first_start, settings, json_output, language };
+    let node = Node {
+        folder,
+        keys,
+        domain,
+        sequencer,
+        syncs_us: opened.syncs_us,
+        opened_first: first_start,
+        settings,
+        json_output,
+        language,
+    };
     let ended = runtime.block_on(node.run((charter, link_key)))?;
     drop(runtime);
     match ended {
@@ -210,6 +220,7 @@ struct Node {
     keys: Keys,
     domain: DomainName,
     sequencer: Sequencer<startalk_journal::Journal>,
+    syncs_us: Arc<Histogram>,
     opened_first: Option<FirstStart>,
     settings: Settings,
     json_output: bool,
@@ -221,7 +232,7 @@ impl Node {
         self,
         keys: (startalk_protocol::trust::VerifiedCharter, startalk_protocol::signing::SecretKey),
     ) -> anyhow::Result<Ended> {
-        let Self { folder, keys: key_files, domain, sequencer, opened_first, settings, json_output, language } = self;
+        let Self { folder, keys: key_files, domain, sequencer, syncs_us, opened_first, settings, json_output, language } = self;
         let views = sequencer.views().clone();
         let reader = sequencer.reader();
         let compactor = Compactor::start(reader.clone())?;
@@ -325,6 +336,11 @@ impl Node {
                 let key = signer.link_key();
                 (key.public(), key.sign(Purpose::AccountExport, root))
             }));
+            let disk = FolderDisk::new(folder.journal())?;
+            config.ready = Arc::new(move || match disk.free_bytes() {
+                Ok(free) if free < FREE_BYTES_MIN => Err(Code::DiskFull.into()),
+                _ => Ok(()),
+            });
             config.record = Arc::new(move || identity.record().bytes().clone());
             Gateway::new(config)
         };
@@ -333,7 +349,7 @@ impl Node {
 
         let push = push::start(&folder, &settings, discovery.names(), &views, &handle, &gateway, push_key);
         let renew = identity.wanted();
-        let batches = Arc::new(Batches::default());
+        let written = Arc::new(LoopFigures::default());
         let retention = Retention::start(handle.clone())?;
         let timers = Timers::start(handle.clone(), views.clone())?;
         let trials = Trials::start(handle.clone())?;
@@ -342,12 +358,12 @@ impl Node {
             let timed = timers.committed();
             let (gateway, federation, renew) = (gateway.clone(), federation.clone(), renew.clone());
             let push = push.clone();
-            let (batches, search, media) = (batches.clone(), search.clone(), media.clone());
+            let (search, media) = (search.clone(), media.clone());
             Writer::start(
                 sequencer,
                 handle.clone(),
+                written.clone(),
                 Box::new(move |records: &Arc<[Recorded]>| {
-                    batches.committed(records.len());
                     gateway.committed(records);
                     federation.committed(records);
                     push.committed();
@@ -390,7 +406,9 @@ impl Node {
         let seen = Metrics {
             views: views.clone(),
             handle: handle.clone(),
-            batches,
+            written,
+            syncs_us,
+            search: search.clone(),
             gateway: gateway_seen,
             federation: links_seen,
             push: push.clone(),

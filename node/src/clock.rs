@@ -28,6 +28,15 @@ pub fn steady_ms() -> u64 {
     BEGIN_MS + u64::try_from(passed.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
+/// Microseconds that only ever pass, for how long something took.
+pub fn steady_us() -> u64 {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
+    let now = Instant::now();
+    let passed = now.saturating_duration_since(*BEGUN.get_or_init(|| now));
+    u64::try_from(passed.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Random bytes from the system's generator.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut out = [0; N];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use startalk_federation::Federation;
-use startalk_gateway::Gateway;
+use startalk_gateway::{Gateway, Transport};
 use startalk_net::{Protocol, QuicGate, ServerTls};
 use startalk_protocol::pb::trust::Endpoint;
 use tokio::{
@@ -74,7 +74,7 @@ impl Servers {
         };
         match accepted.protocol {
             Protocol::Link => Box::pin(self.federation.accept_tls(accepted)).await,
-            Protocol::Client => drop(tokio::spawn(self.gateway.serve_frames(accepted.stream, from))),
+            Protocol::Client => drop(tokio::spawn(self.gateway.serve_frames(accepted.stream, from, Transport::Tls))),
             Protocol::Http1 | Protocol::Http2 => Box::pin(self.gateway.serve_http(accepted.stream, from, true)).await,
             Protocol::Challenge => {} // it was the handshake that the authority came for
             Protocol::Tether => {}    // which nodes do not offer
@@ -93,7 +93,7 @@ impl Servers {
                     Protocol::Link => servers.federation.accept(accepted).await,
                     Protocol::Client => {
                         let Ok((send, receive)) = accepted.stream.accept_bi().await else { return };
-                        servers.gateway.serve_frames(tokio::io::join(receive, send), from).await;
+                        servers.gateway.serve_frames(tokio::io::join(receive, send), from, Transport::Quic).await;
                     }
                     Protocol::Http1 | Protocol::Http2 | Protocol::Tether | Protocol::Challenge => {}
                 }

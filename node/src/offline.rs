@@ -63,7 +63,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         seen: Arc::new(|_| 0),
         rebuilt: opened.rebuilt,
     };
-    let writer = Writer::start(sequencer, handle, Box::new(|_| {}))?;
+    let writer = Writer::start(sequencer, handle, Arc::default(), Box::new(|_| {}))?;
     let result = admin::execute(&backend, request, progress);
     writer.stop()?;
     folder.mark_clean()?;

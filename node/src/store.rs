@@ -15,6 +15,7 @@ use crate::{
     checkpoints::{self, Files},
     clock,
     folder::{Folder, write_file},
+    metrics::{Histogram, TimedDisk},
     zones,
 };
 
@@ -33,6 +34,8 @@ pub struct Opened {
     pub checkpoint: Option<u64>,
     /// Checkpoints that could not be used, and why.
     pub skipped: Vec<String>,
+    /// How long each sync of the journal's files takes, microseconds.
+    pub syncs_us: Arc<Histogram>,
 }
 
 /// Bytes of the chain hash that each header carries.
@@ -51,8 +54,8 @@ pub fn open(
     force_rebuild: bool,
     progress: Progress,
 ) -> anyhow::Result<(Sequencer<Journal>, DomainName, Opened)> {
-    let disk = Arc::new(FolderDisk::new(folder.journal())?);
     let mut opened = Opened::default();
+    let disk = Arc::new(TimedDisk { folder: FolderDisk::new(folder.journal())?, syncs_us: opened.syncs_us.clone() });
     let journal = match Journal::open(disk.clone(), Options::default()) {
         Ok((journal, report)) => {
             opened.cut = report.cut;

@@ -11,7 +11,10 @@ use startalk_domain::Recorded;
 use startalk_journal::Journal;
 use startalk_sequencer::{Handle, Sequencer};
 
-use crate::clock;
+use crate::{
+    clock,
+    metrics::{LoopFigures, Round},
+};
 
 /// How long the loop sleeps at most when nothing comes, to flush the views in time.
 const IDLE: Duration = Duration::from_millis(500);
@@ -30,11 +33,19 @@ impl Writer {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(mut sequencer: Sequencer<Journal>, handle: Handle, on_commit: OnCommit) -> std::io::Result<Self> {
+    pub fn start(
+        mut sequencer: Sequencer<Journal>,
+        handle: Handle,
+        figures: Arc<LoopFigures>,
+        on_commit: OnCommit,
+    ) -> std::io::Result<Self> {
         let queue = handle.clone();
         let thread = thread::Builder::new().name("sequencer".into()).spawn(move || {
-            let mut pause = IDLE;
-            while let Some(mut work) = queue.take(pause) {
+            let (mut pause, mut round) = (IDLE, Round::first());
+            loop {
+                let waited = queue.waiting() > 0;
+                let Some(mut work) = queue.take(pause) else { break };
+                round = round.next(&work, waited);
                 if work.is_empty() {
                     sequencer.idle(clock::now_ms());
                 }
@@ -42,8 +53,11 @@ impl Writer {
                 pause = IDLE;
                 while goes_on || !work.is_empty() {
                     goes_on = false;
-                    match sequencer.step(&mut work, clock::now_ms(), &mut clock::System) {
+                    let stepped = sequencer.step(&mut work, clock::now_ms(), &mut clock::System);
+                    round.stepped(&work, &figures);
+                    match stepped {
                         Ok(records) if !records.is_empty() => {
+                            figures.records.add(records.len() as u64, 1);
                             on_commit(&records);
                             // What was begun does not wait for somebody to come; it does for a disk that is full.
                             if sequencer.is_unfinished() {

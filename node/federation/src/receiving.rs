@@ -57,6 +57,9 @@ impl Receiving {
         let proof = proof.map(Arc::new);
         let count = items.len();
         self.replies.inner.lock().outstanding += count as u64;
+        if let Some(first) = items.first() {
+            tracing::trace!(peer, first = first.sequence, count, "items: received on the link");
+        }
         for (index, Incoming { sequence, entry, running }) in items.into_iter().enumerate() {
             let item = match entry {
                 Entry::Item(bytes) | Entry::Submission(bytes, _) => Some(bytes),

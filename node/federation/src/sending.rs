@@ -129,6 +129,7 @@ impl Sending {
             Outgoing::Submission(bytes, hash) => Entry::Submission(bytes, hash),
             Outgoing::Withheld(hash) => Entry::Withheld(hash),
         };
+        tracing::trace!(peer = self.number, first, count = items.len(), "items: put on the link");
         if link.push(first, (first..).zip(items).map(entry)) == 0 && link.can_push() > 0 {
             return Err(Error::new(Code::Internal).with("what", "the outbox has no item where it should have one").into());
         }

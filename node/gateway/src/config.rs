@@ -9,7 +9,7 @@ use startalk_domain::{
 };
 use startalk_identity::{ldap::Directory, oidc::Provider, passkey::Passkeys};
 use startalk_media::Media;
-use startalk_protocol::{AccountName, DomainName, UserId};
+use startalk_protocol::{AccountName, DomainName, Error, UserId};
 use startalk_search::Search;
 use startalk_sequencer::Handle;
 
@@ -47,6 +47,8 @@ pub struct GatewayConfig {
     pub remote: Arc<dyn RemoteEphemera>,
     /// This domain's signed record as it is now: the bytes of `trust.SignedRecord`.
     pub record: Arc<dyn Fn() -> Bytes + Send + Sync>,
+    /// What keeps the node from serving, beside what is known here: for who watches it.
+    pub ready: Arc<dyn Fn() -> Result<(), Error> + Send + Sync>,
     /// Who has read a message of a group whose home is another domain; `None`: only what is known here is told.
     pub remote_readers: Option<RemoteReaders>,
     /// The key with which this node shows itself to push services, as browsers are told it; empty: it does not push.
@@ -83,6 +85,7 @@ impl GatewayConfig {
             random: edge::randomness(),
             remote: Arc::new(Silence),
             record: Arc::new(Bytes::new),
+            ready: Arc::new(|| Ok(())),
             remote_readers: None,
             push_key: Bytes::new(),
             media: None,

@@ -28,8 +28,16 @@ impl Inner {
             let pb::Send { counter, content, reply_sequence, .. } = request;
             Ok(Command::Send { actor, to, counter, content, reply_to, reply_sequence, known_id })
         })();
+        let number = session.number;
+        tracing::trace!(session = number, request = id, device = actor.device, "message: received from a client");
+        let acknowledged = move |answer: Answer| {
+            if let Answer::Sent { conversation, sequence, id: message, .. } = &answer {
+                tracing::trace!(id = %message, conversation, sequence, session = number, request = id, "message: acknowledged");
+            }
+            sent(answer)
+        };
         match command {
-            Ok(command) => self.submit(session, id, command, sent),
+            Ok(command) => self.submit(session, id, command, acknowledged),
             Err(error) => session.answered(id, Err(error)),
         }
     }

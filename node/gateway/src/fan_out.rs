@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use parking_lot::Mutex;
 use startalk_domain::{
     Event, Recorded, contacts, conversations, directory,
@@ -213,6 +214,8 @@ impl Inner {
                     return self.soil(session); // it has its answer
                 }
                 let frame = frame.get_or_insert_with(|| if own { encode(facts.device, facts.counter) } else { encode(0, 0) });
+                let id = || HEXLOWER.encode(&facts.id);
+                tracing::trace!(id = %id(), conversation = record.conversation, session = session.number, "message: pushed");
                 self.push(session, frame);
             });
         }

@@ -22,9 +22,23 @@ use tokio::{
 };
 
 use crate::{
-    away::Away, config::GatewayConfig, connection::Connection, crowd::Crowds, fan_out::Names, files, framing::Framing,
-    guard::Guard, kept::PlayedMarks, marks::Marks, passkeys::Ceremonies, presence::Presences, registry::Registry,
-    session::Session, web, websocket::WebSocket,
+    away::Away,
+    config::GatewayConfig,
+    connection::Connection,
+    crowd::Crowds,
+    fan_out::Names,
+    figures::{ErrorCounts, Transport},
+    files,
+    framing::Framing,
+    guard::Guard,
+    kept::PlayedMarks,
+    marks::Marks,
+    passkeys::Ceremonies,
+    presence::Presences,
+    registry::Registry,
+    session::Session,
+    web,
+    websocket::WebSocket,
 };
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.
@@ -75,6 +89,8 @@ pub(crate) struct Inner {
     pub searching: Semaphore,
     /// Archives of accounts.
     pub exporting: Arc<Semaphore>,
+    /// What clients were answered with.
+    pub errors: Arc<ErrorCounts>,
     /// Requests for files.
     pub files: files::Counted,
     /// Seals the cookies with which browsers load files.
@@ -115,6 +131,7 @@ impl Gateway {
             reading: Arc::new(Semaphore::new(READING_MAX)),
             searching: Semaphore::new(SEARCHING_MAX),
             exporting: Arc::new(Semaphore::new(EXPORTING_MAX)),
+            errors: Arc::default(),
             files: files::Counted::default(),
             nobodys_hash: OnceLock::new(),
             router: OnceLock::new(),
@@ -142,9 +159,14 @@ impl Gateway {
     /// A client's connection with length-prefixed frames, until it ends: TLS with ALPN `startalk/1`, or a QUIC stream
     /// (joined from its two halves). The future is all that an idle connection keeps besides its TLS: it is best run by
     /// a task of its own, and not by the one that did the handshake.
-    pub fn serve_frames<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, from: IpAddr) -> impl Future<Output = ()> + use<S> {
+    pub fn serve_frames<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        from: IpAddr,
+        transport: Transport,
+    ) -> impl Future<Output = ()> + use<S> {
         let place = self.0.place(from);
-        let mut served = place.map(|place| (self.0.begin(stream, Framing::Length, from, None), place));
+        let mut served = place.map(|place| (self.0.begin(stream, Framing::Length, transport, from, None), place));
         async move {
             if let Some((served, _place)) = &mut served {
                 served.connection.run().await;
@@ -158,7 +180,11 @@ impl Gateway {
         let Some(_place) = self.0.place(from) else { return };
         // Boxed, so that its many buffers and states do not stay with what it may become.
         if let Some(web::Opened { stream, foreign }) = Box::pin(web::serve(&self.0, stream, from, tls)).await {
-            self.0.begin(stream, Framing::WebSocket(WebSocket::default()), from, foreign).connection.run().await;
+            self.0
+                .begin(stream, Framing::WebSocket(WebSocket::default()), Transport::WebSocket, from, foreign)
+                .connection
+                .run()
+                .await;
         }
     }
 
@@ -259,13 +285,15 @@ impl Inner {
         self: &Arc<Self>,
         stream: S,
         framing: Framing,
+        transport: Transport,
         from: IpAddr,
         foreign: Option<Box<str>>,
     ) -> Served<S> {
         self.start_ticking();
-        let session = Arc::new(Session::new(self.next.fetch_add(1, Ordering::Relaxed), from, foreign));
+        let session = Session::new(self.next.fetch_add(1, Ordering::Relaxed), from, foreign);
+        let session = Arc::new(session.counted(transport, &self.errors));
         self.connections.lock().insert(session.number, session.clone());
-        if self.stopping.load(Ordering::Acquire) {
+        if self.is_stopping() {
             session.outbox.close(Code::Stopping.into());
         }
         let leave = Leave { gateway: self.clone(), session: session.clone() };
@@ -285,12 +313,17 @@ impl Inner {
         self.connections.lock().remove(&session.number);
     }
 
+    /// Whether the node is about to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// A place among the connections of an address; `None` if it has too many.
     fn place(self: &Arc<Self>, from: IpAddr) -> Option<Place> {
         self.guard.connected(from).then(|| Place { gateway: self.clone(), from })
     }
 
-    fn sessions(&self) -> Vec<Arc<Session>> {
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
         self.connections.lock().values().cloned().collect()
     }
 

@@ -21,6 +21,7 @@ mod enter;
 mod ephemera;
 mod export;
 mod fan_out;
+mod figures;
 mod files;
 mod framing;
 mod gateway;
@@ -47,6 +48,7 @@ mod websocket;
 
 pub use config::{GatewayConfig, Limits, PasswordCost, Rate, RemoteEphemera, Silence};
 pub use export::SignExport;
+pub use figures::{Figures, Transport};
 pub use framing::check;
 pub use gateway::Gateway;
 pub use groups::{ReadersAsked, RemoteReaders};

@@ -108,6 +108,11 @@ impl Outbox {
         inner.ended || inner.aborted
     }
 
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.inner.lock().bytes
+    }
+
     /// A command was read. False: it is one too many, which cannot be if the turns are kept.
     pub(crate) fn begin(&self, alone: bool) -> bool {
         let mut inner = self.inner.lock();

@@ -6,7 +6,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
@@ -16,7 +16,12 @@ use parking_lot::Mutex;
 use startalk_domain::Actor;
 use startalk_protocol::{AccountName, Code, Error, pb::client::server_frame::Frame};
 
-use crate::{convert, outbox::Outbox, sync::SyncState};
+use crate::{
+    convert,
+    figures::{ErrorCounts, Transport},
+    outbox::Outbox,
+    sync::SyncState,
+};
 
 /// Who a session is.
 #[derive(Clone, Debug)]
@@ -38,6 +43,10 @@ pub(crate) struct Session {
     pub from: Option<IpAddr>,
     /// The other server whose page opened it; such a session makes and recovers no accounts.
     pub foreign: Option<Box<str>>,
+    /// What it runs over.
+    pub transport: Transport,
+    /// Where errors are counted.
+    pub errors: Arc<ErrorCounts>,
     /// What it is to be told.
     pub outbox: Outbox,
     /// It synced: what happens is pushed to it.
@@ -78,6 +87,11 @@ impl Session {
         Self { number, from: Some(from), foreign, ..Self::default() }
     }
 
+    /// The same over this, counting errors there.
+    pub(crate) fn counted(self, transport: Transport, errors: &Arc<ErrorCounts>) -> Self {
+        Self { transport, errors: errors.clone(), ..self }
+    }
+
     /// Who it is, once it has signed in.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.get()
@@ -95,7 +109,13 @@ impl Session {
 
     /// Answers a command with what became of it.
     pub(crate) fn answered(&self, id: u64, result: Result<Frame, Error>) {
-        self.answer(id, result.unwrap_or_else(|e| Frame::Error(e.into())));
+        self.answer(
+            id,
+            result.unwrap_or_else(|e| {
+                self.errors.count(e.code);
+                Frame::Error(e.into())
+            }),
+        );
     }
 
     /// Tells something that happened, if it wants to know; ends a session that does not keep up.

@@ -117,7 +117,7 @@ fn opening() -> Vec<pb::ClientFrame> {
 async fn native(gateway: &Gateway, from: IpAddr) -> DuplexStream {
     let (mut ours, theirs) = tokio::io::duplex(PIPE);
     let gateway = gateway.clone();
-    tokio::spawn(async move { gateway.serve_frames(theirs, from).await });
+    tokio::spawn(async move { gateway.serve_frames(theirs, from, startalk_gateway::Transport::Tls).await });
     for frame in opening() {
         ours.write_all(&framing::encode(&frame)).await.unwrap();
     }

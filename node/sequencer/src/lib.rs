@@ -4,6 +4,7 @@
 //! this same code, and pass in time and randomness. Invariant: nobody is answered, and nothing is seen by anybody,
 //! before the journal has it durably.
 
+mod follow;
 mod queue;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-pub use queue::{Handle, Reply, Submission, Work};
+pub use queue::{Handle, Reply, Submission, WAITING_MAX, Work};
 
 /// Commands in one batch at most; a batch of so many syncs is as cheap as one of one.
 pub const BATCH_COMMANDS_MAX: usize = 1024;
@@ -274,6 +275,7 @@ impl<L: Log> Sequencer<L> {
             return Err(Fatal::Views);
         }
         let decided = Decided::of(tx);
+        follow::decided(&decided.records);
         if !drafts.is_empty() {
             let begun = self.head;
             match self.append(&mut drafts, is_epoch) {
@@ -295,6 +297,7 @@ impl<L: Log> Sequencer<L> {
             }
         }
         let records: Arc<[Recorded]> = decided.commit(&store).into();
+        follow::synced(&records);
         for (reply, result) in answers {
             reply(result);
         }

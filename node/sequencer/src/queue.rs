@@ -68,6 +68,18 @@ struct Waiting {
     closed: bool,
 }
 
+impl Waiting {
+    fn takes(&self) -> Result<(), Error> {
+        if self.closed {
+            return Err(Code::Stopping.into());
+        }
+        if self.work.len() >= WAITING_MAX {
+            return Err(Error::new(Code::SlowDown).with("seconds", 1));
+        }
+        Ok(())
+    }
+}
+
 /// The way to the write loop; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Handle(Arc<Inner>);
@@ -81,13 +93,9 @@ impl Handle {
     /// Asks. The reply comes from the write loop, or at once if the queue is full or closed.
     pub fn submit(&self, command: Command, reply: impl FnOnce(Result<Answer, Error>) + Send + 'static) {
         let mut waiting = self.0.waiting.lock();
-        if waiting.closed {
+        if let Err(error) = waiting.takes() {
             drop(waiting);
-            return reply(Err(Code::Stopping.into()));
-        }
-        if waiting.work.len() >= WAITING_MAX {
-            drop(waiting);
-            return reply(Err(Error::new(Code::SlowDown).with("seconds", 1)));
+            return reply(Err(error));
         }
         let sleeping = waiting.work.is_empty();
         waiting.work.push(command, reply);
@@ -113,6 +121,14 @@ impl Handle {
     pub fn close(&self) {
         self.0.waiting.lock().closed = true;
         self.0.wake.notify_all();
+    }
+
+    /// Whether a further command would be taken now; why not.
+    ///
+    /// # Errors
+    /// What the command would be answered with.
+    pub fn takes(&self) -> Result<(), Error> {
+        self.0.waiting.lock().takes()
     }
 
     /// How many commands wait.

@@ -5,6 +5,7 @@
 //! count, a size or an order, never a duration. `STARTALK_BINARIES=<folder>` takes the programs from there instead of
 //! having cargo build them; `STARTALK_E2E_KEEP=1` keeps the folders of a test that went well, too.
 
+pub mod dns_hook;
 pub mod network;
 pub mod node;
 pub mod pebble;
@@ -17,6 +18,7 @@ pub mod terminal;
 pub mod wait;
 pub mod world;
 
+pub use dns_hook::DnsHook;
 pub use network::{Home, Nat, Network, Space};
 pub use node::Node;
 pub use pebble::Pebble;

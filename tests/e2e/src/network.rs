@@ -148,7 +148,8 @@ impl Network {
         }
         router.nft(
             "table inet guard { chain outside { }; chain pass { type filter hook forward priority 0; jump outside; \
-             iifname \"wan\" ct state established,related accept; iifname \"wan\" drop; }; }",
+             iifname \"wan\" ct state established,related accept; iifname \"wan\" ct status dnat accept; \
+             iifname \"wan\" drop; }; }",
         )?;
         Ok(Home { inside, router, number })
     }
@@ -194,6 +195,35 @@ impl Home {
     /// The command that failed.
     pub fn pass_udp(&self) -> anyhow::Result<()> {
         self.router.nft("flush chain inet guard outside")
+    }
+
+    /// Nothing passes to or from ports 80 and 443, either way, from now on: as some providers have it.
+    ///
+    /// # Errors
+    /// The command that failed.
+    pub fn block_web(&self) -> anyhow::Result<()> {
+        self.router.nft("add rule inet guard outside meta l4proto { tcp, udp } th dport { 80, 443 } counter drop")
+    }
+
+    /// Packets that were dropped for that.
+    ///
+    /// # Errors
+    /// The command that failed, or if nothing is blocked.
+    pub fn blocked_packets(&self) -> anyhow::Result<u64> {
+        let output = self.router.command("nft").args(["list", "chain", "inet", "guard", "outside"]).output()?;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let count = told.split("packets ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        count.with_context(|| format!("a counter in {told}"))
+    }
+
+    /// A port of the public address leads to the same port of the machine inside, TCP and UDP.
+    ///
+    /// # Errors
+    /// The command that failed.
+    pub fn forwards(&self, port: u16) -> anyhow::Result<()> {
+        self.router.nft("add chain ip nat in { type nat hook prerouting priority -100; }")?;
+        self.router
+            .nft(&format!("add rule ip nat in iifname \"wan\" meta l4proto {{ tcp, udp }} th dport {port} dnat to 192.168.1.2"))
     }
 
     /// The router gets another public address; connections through it are gone.

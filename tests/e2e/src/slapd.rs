@@ -43,7 +43,7 @@ impl Slapd {
         install()?;
         fs::create_dir_all(folder.join("db"))?;
         fs::copy("/usr/sbin/slapd", folder.join("slapd"))?;
-        certificate(&folder)?;
+        certificate(&folder, Ipv4Addr::LOCALHOST)?;
         let free = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
         let ports = [free[0].local_addr()?.port(), free[1].local_addr()?.port()];
         drop(free);
@@ -199,15 +199,15 @@ fn said_well(what: &str, output: &Output) -> anyhow::Result<()> {
     bail!("{what}: {}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }
 
-/// An authority of its own, and a certificate for 127.0.0.1.
-pub(crate) fn certificate(folder: &Path) -> anyhow::Result<()> {
+/// An authority of its own, and a certificate for an address.
+pub(crate) fn certificate(folder: &Path, address: Ipv4Addr) -> anyhow::Result<()> {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     let (root_key, key) = (KeyPair::generate()?, KeyPair::generate()?);
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = params.self_signed(&root_key)?;
     let issuer = Issuer::new(params, root_key);
-    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()])?.signed_by(&key, &issuer)?;
+    let leaf = CertificateParams::new(vec![address.to_string()])?.signed_by(&key, &issuer)?;
     fs::write(folder.join("root.pem"), root.pem())?;
     fs::write(folder.join("certificate.pem"), leaf.pem())?;
     fs::write(folder.join("key.pem"), key.serialize_pem())?;

@@ -1,11 +1,11 @@
 //! Certificates that a node gets by itself, from a real ACME server: while that is away, by the node's own port, by DNS, renewed
 //! in time and under open connections, and what is said when it does not go.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use startalk_e2e::{Node, Pebble, World, until};
+use startalk_e2e::{DnsHook, Node, Pebble, World, until};
 use startalk_examples::processes::Process;
 use startalk_net::{
     AddressGuard, Connect, Names, RootCertificate, Verify, connect_tls,
@@ -198,82 +198,113 @@ async fn what_cannot_be_proven_is_explained_and_an_account_that_was_forgotten_is
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_behind_a_hub_proves_its_address_through_it() -> anyhow::Result<()> {
-    const HUB: &str = "hub.example";
-    let world = World::new()?;
-    let mut pebble = Pebble::new(world.folder.join("pebble"))?;
-    let hub_command = || {
-        let mut command = std::process::Command::new(world.binaries.join("startalk-hub"));
-        let files = [world.folder.join("relay.pem"), world.folder.join("relay.key")];
-        command.arg("--certificate").arg(&files[0]).arg("--key").arg(&files[1]).args(["--name", HUB]);
-        command
-    };
-    ensure!(hub_command().arg("--make-certificate").output()?.status.success(), "the hub's certificate");
-    let mut command = hub_command();
-    command.args(["--json", "--pin", "--allow-private-addresses", "--listen", "127.0.0.1:0"]);
-    let hub = Process::spawn(command, &world.folder.join("relay.log"))?;
-    let url = hub.text("hub_url")?.to_owned();
-    let port: u64 = url.rsplit_once(':').and_then(|(_, rest)| rest.split(['/', '#']).next()?.parse().ok()).context("a port")?;
-    pebble.start(port, LONG, 0)?;
+/// What the hub that forwards is called.
+const RELAY: &str = "relay.example";
 
-    // Every name is 127.0.0.1 to this DNS, the hub's too.
-    let name_server = pebble.name_server();
-    let mut node = world.unstarted("a", &["--via", &url, "--name-server", &name_server, "--allow-private-addresses"]);
-    node.environment.push(("STARTALK_TIMINGS".into(), "fast".into()));
-    node.start()?;
-    let address = format!("{}.{HUB}", node.domain.split('.').next().context("a label")?);
-    node.stop()?;
+/// A hub that forwards, on loopback.
+struct Relay {
+    port: u64,
+    url: String,
+    _process: Process,
+}
+
+impl Relay {
+    fn start(world: &World, flags: &[&str]) -> anyhow::Result<Self> {
+        let command = || {
+            let mut command = std::process::Command::new(world.binaries.join("startalk-hub"));
+            let files = [world.folder.join("relay.pem"), world.folder.join("relay.key")];
+            command.arg("--certificate").arg(&files[0]).arg("--key").arg(&files[1]).args(["--name", RELAY]);
+            command
+        };
+        ensure!(command().arg("--make-certificate").output()?.status.success(), "the hub's certificate");
+        let mut start = command();
+        start.args(["--json", "--pin", "--allow-private-addresses", "--listen", "127.0.0.1:0"]).args(flags);
+        let process = Process::spawn(start, &world.folder.join("relay.log"))?;
+        let url = process.text("hub_url")?.to_owned();
+        let port = url.rsplit_once(':').and_then(|(_, rest)| rest.split(['/', '#']).next()?.parse().ok()).context("a port")?;
+        Ok(Self { port, url, _process: process })
+    }
+
+    /// A node behind it, not started. Every name is 127.0.0.1 to its DNS, the hub's too.
+    fn node(&self, world: &World, pebble: &Pebble, flags: &[&str]) -> Node {
+        let name_server = pebble.name_server();
+        let all = [&["--via", &self.url, "--name-server", &name_server, "--allow-private-addresses"], flags].concat();
+        let mut node = world.unstarted("a", &all);
+        node.environment.push(("STARTALK_TIMINGS".into(), "fast".into()));
+        node
+    }
+}
+
+/// What a node is told to get a certificate for a name on its own port.
+fn certificate_for(name: &str, pebble: &Pebble) -> anyhow::Result<Vec<String>> {
     let (directory, root) = (pebble.directory(), pebble.root());
     let root = root.to_str().context("a path")?;
-    let more = ["--acme", "--acme-name", &address, "--acme-directory", &directory, "--acme-roots", root];
-    node.flags.extend(more.iter().map(|f| (*f).to_owned()));
+    let flags = ["--acme", "--acme-name", name, "--acme-directory", &directory, "--acme-roots", root];
+    Ok(flags.map(str::to_owned).to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_behind_a_hub_proves_its_address_through_it() -> anyhow::Result<()> {
+    let world = World::new()?;
+    let mut pebble = Pebble::new(world.folder.join("pebble"))?;
+    let relay = Relay::start(&world, &[])?;
+    pebble.start(relay.port, LONG, 0)?;
+    let mut node = relay.node(&world, &pebble, &[]);
+    node.start()?;
+    let address = format!("{}.{RELAY}", node.domain.split('.').next().context("a label")?);
+    node.stop()?;
+    node.flags.extend(certificate_for(&address, &pebble)?);
     node.start()?;
 
     let roots = signed_by(&pebble).await?;
-    let look = || async { (Browser::asking_for(&address, port, &roots).await.is_ok(), 0) };
+    let look = || async { (Browser::asking_for(&address, relay.port, &roots).await.is_ok(), 0) };
     until("a certificate for the address under the hub", look).await.with_context(|| format!("{:?}", finding(&node)))?;
     until_found(&node, "good", &address).await?;
     world.done();
     Ok(())
 }
 
-/// A hook that does as its first line says: fail, or go to the DNS server.
-fn hook(folder: &Path, dns: &str) -> anyhow::Result<String> {
-    let (path, log) = (folder.join("hook"), folder.join("hook.log"));
-    let text = format!(
-        r#"#!/usr/bin/env python3
-import json, os, sys, urllib.request
-verb, name, value = sys.argv[1:]
-open("{log}", "a").write(verb + " " + name + "\n")
-if not os.path.exists("{folder}/hook-may"):
-    sys.exit("the zone is locked")
-path, body = ("set-txt", {{"host": name + ".", "value": value}}) if verb == "present" else ("clear-txt", {{"host": name + "."}})
-urllib.request.urlopen("{dns}/" + path, json.dumps(body).encode())
-"#,
-        log = log.display(),
-        folder = folder.display()
-    );
-    std::fs::write(&path, text)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-    Ok(path.to_str().context("a path")?.to_owned())
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_behind_a_hub_proves_a_name_of_its_own_through_it_once_dns_says_so() -> anyhow::Result<()> {
+    let world = World::new()?;
+    let mut pebble = Pebble::new(world.folder.join("pebble"))?;
+    let name_server = pebble.name_server();
+    let relay = Relay::start(&world, &["--name-server", &name_server])?;
+    pebble.start(relay.port, LONG, 0)?;
+    let mut node = relay.node(&world, &pebble, &["--domain", NAME]);
+    node.flags.extend(certificate_for(NAME, &pebble)?);
+    node.start()?;
+    // Anybody can say to be called so: what comes for the name ends at the hub.
+    until_found(&node, "bad", &format!("could not see that {NAME} is this node")).await?;
+    node.stop()?;
+
+    let root = blake3::hash(&std::fs::read(node.data.join("keys/root.pub"))?).to_hex();
+    pebble.set_text(&format!("_startalk.{NAME}"), &format!("startalk-root={root}"))?;
+    node.start()?;
+    let roots = signed_by(&pebble).await?;
+    let look = || async { (Browser::open(relay.port, &roots).await.is_ok(), 0) };
+    until("a certificate for a name of its own", look).await.with_context(|| format!("{:?}", finding(&node)))?;
+    Browser::open(relay.port, &roots).await?.ask().await.context("through the hub")?;
+    until_found(&node, "good", NAME).await?;
+    world.done();
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_are_proven_by_dns_where_the_port_cannot_be_reached() -> anyhow::Result<()> {
     let world = World::new()?;
     let mut pebble = Pebble::new(world.folder.join("pebble"))?;
-    let hook = hook(&world.folder, &pebble.dns())?;
-    let mut node = node(&world, &pebble, &["--acme-dns-hook", &hook, "--acme-name", "im.company.example"])?;
+    let hook = DnsHook::new(&world.folder, &pebble)?;
+    let mut node = node(&world, &pebble, &["--acme-dns-hook", &hook.program, "--acme-name", "im.company.example"])?;
     pebble.start(1, LONG, 0)?;
     node.start()?;
     until_found(&node, "bad", "the zone is locked").await?;
-    std::fs::write(world.folder.join("hook-may"), "")?;
+    hook.may()?;
     shown(node.port, &signed_by(&pebble).await?, b"").await?;
     until_found(&node, "good", "im.company.example").await?;
 
     // What was set is taken away again, also what failed.
-    let said = std::fs::read_to_string(world.folder.join("hook.log"))?;
+    let said = hook.calls()?;
     for name in [NAME, "im.company.example"] {
         let count = |verb: &str| said.lines().filter(|l| *l == format!("{verb} _acme-challenge.{name}")).count();
         ensure!(count("present") == count("cleanup"), "{said}");

@@ -2,7 +2,7 @@
 // service worker answers for exactly those. What asks for a page without script goes to the server.
 
 const NOT_PAGES = ['/v1/', '/.well-known/', '/assets/', '/files/']
-const SERVERS_OWN = ['/healthz']
+const SERVERS_OWN = ['/health', '/healthz', '/ready']
 
 export function isOurPage(url: URL): boolean {
   if (url.searchParams.has('plain') || url.searchParams.has('lang')) return false

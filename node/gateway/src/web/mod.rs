@@ -7,6 +7,7 @@ mod callback;
 mod client;
 mod handshake;
 mod headers;
+mod health;
 mod home;
 mod join;
 mod navigation;
@@ -23,7 +24,7 @@ use std::{
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{DefaultBodyLimit, Request},
+    extract::DefaultBodyLimit,
     http::{HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
@@ -141,7 +142,9 @@ fn routes(below: Option<&(&'static str, Router)>) -> Router {
         .route(callback::PATH, get(callback::come_back))
         .route(WELL_KNOWN_PATH, get(record))
         .route(NAVIGATION_PATH, get(navigation::document))
-        .route("/healthz", get(health))
+        .route("/health", get(health::health))
+        .route("/healthz", get(health::health))
+        .route("/ready", get(health::ready))
         .route("/", get(home::home))
         .route("/join", get(join::open_form).post(join::open_submit))
         .route("/join/{secret}", get(join::form).post(join::submit))
@@ -167,9 +170,4 @@ async fn record(Extension(client): Extension<Client>) -> Response {
         (headers::RESOURCE_POLICY, HeaderValue::from_static("cross-origin")),
     ];
     (said, record).into_response()
-}
-
-/// For whoever watches the process.
-async fn health(_: Request) -> &'static str {
-    "ok\n"
 }

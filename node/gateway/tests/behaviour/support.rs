@@ -174,7 +174,7 @@ impl Node {
     pub fn connect_from(&self, from: IpAddr, buffer: usize) -> Client {
         let (ours, theirs) = tokio::io::duplex(buffer);
         let gateway = self.gateway.clone();
-        tokio::spawn(async move { gateway.serve_frames(theirs, from).await });
+        tokio::spawn(async move { gateway.serve_frames(theirs, from, startalk_gateway::Transport::Tls).await });
         Client { stream: ours, input: BytesMut::new(), next: 0, pushed: Vec::new(), me: pb::SignedIn::default(), counter: 0 }
     }
 

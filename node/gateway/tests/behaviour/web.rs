@@ -107,9 +107,19 @@ async fn forms_come_from_our_own_pages_and_are_small() {
 #[tokio::test]
 async fn every_answer_is_strict() {
     let node = Node::with(|config| config.record = std::sync::Arc::new(|| Bytes::from_static(b"a signed record")));
-    for path in
-        ["/", "/join", "/join/x", "/style.css", "/icon.svg", "/healthz", "/nothing", "/.well-known/startalk/domain", "/v1/ws"]
-    {
+    for path in [
+        "/",
+        "/join",
+        "/join/x",
+        "/style.css",
+        "/icon.svg",
+        "/health",
+        "/ready",
+        "/healthz",
+        "/nothing",
+        "/.well-known/startalk/domain",
+        "/v1/ws",
+    ] {
         let answer = get(&node, path, "").await;
         for header in [
             "content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -138,6 +148,30 @@ async fn every_answer_is_strict() {
         home.body
     );
     assert!(home.body.contains("不含网页客户端"), "a node without the web client says so\n{}", home.body);
+}
+
+#[tokio::test]
+async fn a_node_that_takes_nothing_says_that_it_is_not_ready_and_why() {
+    let full = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_full = full.clone();
+    let node = Node::with(move |config| {
+        config.ready = std::sync::Arc::new(move || {
+            if is_full.load(std::sync::atomic::Ordering::Relaxed) {
+                Err(startalk_protocol::Code::DiskFull.into())
+            } else {
+                Ok(())
+            }
+        });
+    });
+    let ready = get(&node, "/ready", "").await;
+    assert_eq!((ready.status, ready.body.as_str()), (200, "{\"ready\":true}"));
+    full.store(true, std::sync::atomic::Ordering::Relaxed);
+    let ready = get(&node, "/ready", "").await;
+    assert_eq!((ready.status, ready.body.contains("\"code\":\"disk-full\"")), (503, true), "{}", ready.body);
+    node.handle.close();
+    let ready = get(&node, "/ready", "").await;
+    assert_eq!((ready.status, ready.body.contains("\"code\":\"stopping\"")), (503, true), "{}", ready.body);
+    assert_eq!(get(&node, "/health", "").await.status, 200, "it lives all the same");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl Node {
         let name = "a.example".parse().unwrap();
         let (sequencer, domain, _) = store::open(&folder, Some((&name, keys.first_root)), false, &mut |_, _| {}).unwrap();
         let (views, handle, reader) = (sequencer.views().clone(), Handle::new(), sequencer.reader());
-        let writer = Writer::start(sequencer, handle.clone(), Box::new(|_| {})).unwrap();
+        let writer = Writer::start(sequencer, handle.clone(), Arc::default(), Box::new(|_| {})).unwrap();
         let backend = Backend {
             directories: crate::admin::directories::Directories::default(),
             by: By::Operator,

@@ -12,6 +12,7 @@ pub struct Hub {
     pub host: String,
     /// What nodes are told.
     pub url: String,
+    port: u16,
     program: PathBuf,
     /// Its files, without their endings.
     files: PathBuf,
@@ -20,9 +21,9 @@ pub struct Hub {
 
 impl Hub {
     /// Started.
-    pub fn new(world: &World, space: Space, host: &str) -> anyhow::Result<Self> {
+    pub fn new(world: &World, space: Space, host: &str, port: u16) -> anyhow::Result<Self> {
         let (program, files) = (world.binaries.join("startalk-hub"), world.folder.join(host.replace('.', "-")));
-        let mut hub = Self { space, host: host.to_owned(), url: String::new(), program, files, process: None };
+        let mut hub = Self { space, host: host.to_owned(), url: String::new(), port, program, files, process: None };
         let made = hub.command().arg("--make-certificate").output()?;
         if !made.status.success() {
             bail!("the hub's certificate: {}", String::from_utf8_lossy(&made.stderr));
@@ -40,7 +41,7 @@ impl Hub {
 
     pub fn start(&mut self) -> anyhow::Result<()> {
         let mut command = self.command();
-        command.args(["--json", "--pin", "--listen", "443"]).env("STARTALK_LOG", "debug");
+        command.args(["--json", "--pin", "--listen", &self.port.to_string()]).env("STARTALK_LOG", "debug");
         let process = Process::spawn(command, &self.files.with_extension("log"))?;
         process.text("hub_url")?.clone_into(&mut self.url);
         self.process = Some(process);

@@ -23,14 +23,19 @@ impl Wan {
         let Some(mut network) = Network::new()? else { return Ok(None) };
         let world = World::new()?;
         let space = network.public("hub", 1)?;
-        let hub = Hub::new(&world, space, HUB)?;
+        let hub = Hub::new(&world, space, HUB, 443)?;
         Ok(Some(Self { network, world, hub }))
     }
 
     /// One more hub, at 11.0.0.`number`.
     pub fn another_hub(&mut self, host: &str, number: u8) -> anyhow::Result<Hub> {
+        self.another_hub_at(host, number, 443)
+    }
+
+    /// The same on another port.
+    pub fn another_hub_at(&mut self, host: &str, number: u8, port: u16) -> anyhow::Result<Hub> {
         let space = self.network.public(host.split('.').next().context("a label")?, number)?;
-        let hub = Hub::new(&self.world, space, host)?;
+        let hub = Hub::new(&self.world, space, host, port)?;
         self.network.name(host, &[&format!("11.0.0.{number}")])?;
         Ok(hub)
     }
@@ -51,15 +56,21 @@ impl Wan {
 
     /// The same anywhere, with more flags and perhaps a port of its own.
     pub async fn node_at(&self, name: &str, at: &Space, flags: &[&str], port: u64) -> anyhow::Result<Node> {
-        let mut node = self.world.unstarted(name, &[&["--via", &self.hub.url], flags].concat());
-        node.under = at.under();
-        node.port = port;
-        "[::]".clone_into(&mut node.listen);
-        node.environment.push(("STARTALK_TIMINGS".to_owned(), "fast".to_owned()));
+        let mut node = self.unstarted_at(name, at, &[&["--via", &self.hub.url], flags].concat(), port);
         node.start()?;
         self.network.name(&address(&node)?, &["11.0.0.1", "2a0f::1"])?;
         tethered(&node, "").await?;
         Ok(node)
+    }
+
+    /// A node somewhere, with these flags alone; not started.
+    pub fn unstarted_at(&self, name: &str, at: &Space, flags: &[&str], port: u64) -> Node {
+        let mut node = self.world.unstarted(name, flags);
+        node.under = at.under();
+        node.port = port;
+        "[::]".clone_into(&mut node.listen);
+        node.environment.push(("STARTALK_TIMINGS".to_owned(), "fast".to_owned()));
+        node
     }
 
     /// A person in a home, who is invited by the node.
