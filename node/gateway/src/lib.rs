@@ -36,6 +36,7 @@ mod outbox;
 mod own;
 mod passkeys;
 mod presence;
+mod reading;
 mod registry;
 mod search;
 pub mod secrets;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Devices with which one person floods.
-const FLOOD_DEVICES: usize = 8;
+const FLOOD_DEVICES: usize = 4;
 /// Bytes of the small disk: 64 MiB above the reserve of 256 MiB, for the journal's first segment and the views.
 const DISK_BYTES: u64 = 352 << 20;
 /// Bytes more of it for each minute.

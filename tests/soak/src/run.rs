@@ -119,7 +119,7 @@ async fn cycles(
     let (alice, bob) = (ground.voices.across[0].from.clone(), ground.voices.across[0].to.clone());
     let _silent = (ground.voices.across[0].silence().await, ground.voices.across[1].silence().await);
     arrived(ground).await?;
-    let compared = tokio::spawn(async move { person::agree(&alice, &bob).await });
+    let compared = tokio::spawn(async move { person::agree_on_ids(&alice, &bob).await });
     match compared.await {
         Ok(Ok(count)) => say(&format!("both nodes have the same {count} messages between alice and bob")),
         Ok(Err(error)) => outcome.faults.push(format!("the histories could not be compared: {error:#}")),

@@ -13,7 +13,7 @@ use tokio::{
 
 /// Messages of one voice under way above which it says nothing more.
 const UNDER_WAY_MAX: u64 = 60;
-/// How long it waits then.
+/// Between two messages: the load is to be mixed, and not a measurement.
 const BREATH: Duration = Duration::from_millis(5);
 
 /// Somebody who says things to one other.
@@ -39,11 +39,12 @@ impl Voice {
         voice.talking = Some(tokio::spawn(async move {
             loop {
                 let its = turn.lock().await;
-                let goes_on = under_way(&from, &to) < UNDER_WAY_MAX && from.say(&to.user).await.is_ok();
-                drop(its);
-                if !goes_on {
-                    tokio::time::sleep(BREATH).await;
+                if under_way(&from, &to) < UNDER_WAY_MAX {
+                    // What its device does not take is said again.
+                    let _ = from.say(&to.user).await;
                 }
+                drop(its);
+                tokio::time::sleep(BREATH).await;
             }
         }));
         voice

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Messages of each bystander that are acknowledged, one after the other, and arrive while the flood goes on.
-const BYSTANDING: u64 = 15;
+const BYSTANDING: u64 = 6;
 /// Of the flood, what may be taken while one message of a bystander is, on the average: about what both floods may have
 /// under way at a time (64 commands of each device, [`UNDER_WAY_MAX`] items). Beyond it the bystander stood behind all of it
 /// again and again.
@@ -34,7 +34,7 @@ const ASKS_EVERY: u64 = 8;
 /// Items in one of the domain's batches.
 const BATCH: usize = 64;
 /// Items of the domain's that are not acknowledged, at most.
-const UNDER_WAY_MAX: u64 = 1024;
+const UNDER_WAY_MAX: u64 = 512;
 /// What the flood says.
 const WORDS: &str = "as much as there is room for, and then some more";
 
