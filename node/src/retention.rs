@@ -4,7 +4,7 @@
 //! reached is in the journal: after a kill the next look goes on from there. Without such a policy a look costs nothing.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -19,6 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Between two steps, so that others come in between.
 const BREATH: Duration = Duration::from_millis(10);
 
+/// Reasons to look that wait: one is as good as many, and one more finds no room.
+const ASKS_WAITING_MAX: usize = 1;
+
 #[derive(PartialEq, Eq)]
 enum Ask {
     Look,
@@ -27,7 +30,7 @@ enum Ask {
 
 /// The thread; ends when it is dropped, after the step that it is in.
 pub struct Retention {
-    ask: Sender<Ask>,
+    ask: SyncSender<Ask>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -37,7 +40,7 @@ impl Retention {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(handle: Handle) -> std::io::Result<Self> {
-        let (ask, asked) = channel();
+        let (ask, asked) = sync_channel(ASKS_WAITING_MAX);
         let thread = thread::Builder::new()
             .name("retention".into())
             .spawn(move || while erase_what_is_old(&handle, &asked) && waits(&asked, LOOK_EVERY) {})?;
@@ -47,7 +50,7 @@ impl Retention {
     /// What asks for a look at once; does not block.
     pub fn looker(&self) -> impl Fn() + Send + 'static {
         let ask = self.ask.clone();
-        move || drop(ask.send(Ask::Look))
+        move || drop(ask.try_send(Ask::Look))
     }
 }
 

@@ -5,7 +5,7 @@
 //! batch with the end of its entry; so a kill loses nothing and does nothing twice.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -20,6 +20,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// After what was due could not be done: the disk is nearly full, or the node is stopping.
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 
+/// Reasons to look that wait: one is as good as many, and one more finds no room.
+const ASKS_WAITING_MAX: usize = 1;
+
 #[derive(PartialEq, Eq)]
 enum Ask {
     Look,
@@ -28,7 +31,7 @@ enum Ask {
 
 /// The thread; ends when it is dropped.
 pub struct Timers {
-    ask: Sender<Ask>,
+    ask: SyncSender<Ask>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -38,7 +41,7 @@ impl Timers {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(handle: Handle, views: Views) -> std::io::Result<Self> {
-        let (ask, asked) = channel();
+        let (ask, asked) = sync_channel(ASKS_WAITING_MAX);
         let thread =
             thread::Builder::new().name("timers".into()).spawn(move || while sleeps(&asked, work(&handle, &views)) {})?;
         Ok(Self { ask, thread: Some(thread) })
@@ -51,7 +54,7 @@ impl Timers {
             let puts =
                 |event: &Event| matches!(event, Event::MessageScheduled(..) | Event::ReminderSet(..) | Event::MessageOpened(..));
             if records.iter().any(|r| puts(&r.event)) {
-                drop(ask.send(Ask::Look));
+                drop(ask.try_send(Ask::Look));
             }
         }
     }
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_sleep_ends_with_something_new_and_the_thread_with_a_stop() {
-        let (ask, asked) = channel();
+        let (ask, asked) = sync_channel(2);
         ask.send(Ask::Look).unwrap();
         ask.send(Ask::Look).unwrap();
         assert!(sleeps(&asked, Duration::from_secs(3600)), "both were one reason to look");

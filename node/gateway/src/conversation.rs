@@ -156,7 +156,8 @@ impl Inner {
     ) {
         let (gateway, session) = (self.clone(), session.clone());
         tokio::spawn(async move {
-            let Ok(_permit) = gateway.reading.acquire().await else { return };
+            let account = session.identity().map_or(0, |identity| identity.actor.account);
+            let Some(_place) = gateway.reading.place(account).await else { return };
             let (reader, to) = (gateway.clone(), session.clone());
             let job = tokio::task::spawn_blocking(move || to.answered(id, read(&reader)));
             if job.await.is_err() {

@@ -35,6 +35,7 @@ use crate::{
     marks::Marks,
     passkeys::Ceremonies,
     presence::Presences,
+    reading::Reading,
     registry::Registry,
     session::Session,
     web,
@@ -43,8 +44,6 @@ use crate::{
 
 /// Password hashes computed at once: each takes 19 MiB and a core for a while.
 const HASHING_MAX: usize = 2;
-/// Reads of the past (pages, syncs) at once.
-const READING_MAX: usize = 4;
 /// How long somebody counts as being there after they did something.
 const ACTIVE_MS: u64 = 2 * 60 * 1000;
 /// Searches at once: each may take a core for a while, and pages of history do not wait for them.
@@ -85,7 +84,7 @@ pub(crate) struct Inner {
     /// When a device was last connected, milliseconds, since this process began.
     pub seen: Mutex<HashMap<u64, u64>>,
     pub hashing: Semaphore,
-    pub reading: Arc<Semaphore>,
+    pub reading: Reading,
     pub searching: Semaphore,
     /// Archives of accounts.
     pub exporting: Arc<Semaphore>,
@@ -128,7 +127,7 @@ impl Gateway {
             dirty: Mutex::default(),
             seen: Mutex::default(),
             hashing: Semaphore::new(HASHING_MAX),
-            reading: Arc::new(Semaphore::new(READING_MAX)),
+            reading: Reading::default(),
             searching: Semaphore::new(SEARCHING_MAX),
             exporting: Arc::new(Semaphore::new(EXPORTING_MAX)),
             errors: Arc::default(),

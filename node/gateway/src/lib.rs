@@ -37,6 +37,7 @@ mod outbox;
 mod own;
 mod passkeys;
 mod presence;
+mod reading;
 mod registry;
 mod search;
 pub mod secrets;

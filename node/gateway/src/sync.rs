@@ -118,13 +118,14 @@ impl Inner {
     }
 
     /// Does what reads much, off the connections' tasks, a few at a time over all sessions.
-    fn when_reading(&self, session: Arc<Session>, work: impl FnOnce() + Send + 'static) {
-        let reading = self.reading.clone();
+    fn when_reading(self: &Arc<Self>, session: Arc<Session>, work: impl FnOnce() + Send + 'static) {
+        let gateway = self.clone();
         tokio::spawn(async move {
-            if let Ok(permit) = reading.acquire_owned().await {
+            let account = session.identity().map_or(0, |identity| identity.actor.account);
+            if let Some(place) = gateway.reading.place(account).await {
                 let done = tokio::task::spawn_blocking(move || {
                     work();
-                    drop(permit);
+                    drop(place);
                 });
                 if done.await.is_err() {
                     // It panicked, a bug: the device resumes, and syncs from the cursor it has.

@@ -22,7 +22,7 @@ use startalk_protocol::{
     sabotage::{self, Switch},
 };
 
-pub use queue::{Handle, Reply, Submission, WAITING_MAX, Work};
+pub use queue::{Handle, LINE_BYTES_MAX, LINE_WAITING_MAX, Reply, Submission, WAITING_BYTES_MAX, WAITING_MAX, Work};
 
 /// Commands in one batch at most; a batch of so many syncs is as cheap as one of one.
 pub const BATCH_COMMANDS_MAX: usize = 1024;

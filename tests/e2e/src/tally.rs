@@ -45,21 +45,39 @@ impl Tally {
     /// # Panics
     /// Otherwise, with the counts.
     pub fn check(&self, who: &str, said: &[String]) {
-        let lost: Vec<&String> = said.iter().filter(|s| number_of(s).is_none_or(|n| !self.texts.contains_key(&n))).collect();
         println!(
             "{who}: said {} received {} lost {} doubled {} out-of-order {}",
             said.len(),
             self.count(),
-            lost.len(),
+            self.lost(said).len(),
             self.doubled.len(),
             self.out_of_order.len()
         );
-        assert!(lost.is_empty(), "{who}: lost {lost:?}");
-        assert!(self.doubled.is_empty(), "{who}: doubled {:?}", self.doubled);
-        assert!(self.out_of_order.is_empty(), "{who}: out of order {:?}", self.out_of_order);
-        assert!(self.strange.is_empty(), "{who}: nobody said {:?}", self.strange);
-        assert_eq!(self.ids.len(), said.len(), "{who}: messages with ids");
-        assert_eq!(hash(self.texts.values()), hash(said.iter()), "{who}: BLAKE3 of all texts");
+        let wrong = self.wrong(said);
+        assert!(wrong.is_empty(), "{who}: {}", wrong.join("; "));
+    }
+
+    /// The same in words; nothing if all is well.
+    pub fn wrong(&self, said: &[String]) -> Vec<String> {
+        let lost = self.lost(said);
+        let changed = hash(self.texts.values()) != hash(said.iter());
+        let ids = self.ids.len();
+        [
+            (!lost.is_empty(), format!("lost {lost:?}")),
+            (!self.doubled.is_empty(), format!("doubled {:?}", self.doubled)),
+            (!self.out_of_order.is_empty(), format!("out of order {:?}", self.out_of_order)),
+            (!self.strange.is_empty(), format!("nobody said {:?}", self.strange)),
+            (ids != said.len(), format!("{ids} messages with ids, {} said", said.len())),
+            (changed, "the texts are not those that were said (BLAKE3 of all)".to_owned()),
+        ]
+        .into_iter()
+        .filter_map(|(is_so, words)| is_so.then_some(words))
+        .collect()
+    }
+
+    fn lost<'a>(&self, said: &'a [String]) -> Vec<&'a str> {
+        let is_lost = |s: &&String| number_of(s).is_none_or(|n| !self.texts.contains_key(&n));
+        said.iter().filter(is_lost).map(|s| s.get(..40).unwrap_or(s)).collect()
     }
 }
 

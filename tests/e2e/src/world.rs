@@ -17,7 +17,8 @@ pub struct World {
     /// What nodes are configured with.
     pub hub_url: String,
     hub: Option<Process>,
-    hub_port: u64,
+    /// 0 until it was started first.
+    pub hub_port: u64,
     temporary: Option<TempDir>,
     well: bool,
 }
@@ -28,8 +29,15 @@ impl World {
     /// # Errors
     /// If a program cannot be built or started.
     pub fn new() -> anyhow::Result<Self> {
+        Self::with(binaries()?)
+    }
+
+    /// The same with the programs of a folder, as they are.
+    ///
+    /// # Errors
+    /// If a program cannot be started.
+    pub fn with(binaries: PathBuf) -> anyhow::Result<Self> {
         startalk_client::install_crypto();
-        let binaries = binaries()?;
         let temporary = tempfile::Builder::new().prefix("startalk-e2e-").tempdir()?;
         let folder = temporary.path().to_path_buf();
         let mut world =
@@ -71,6 +79,14 @@ impl World {
     /// The system's.
     pub fn kill_hub(&mut self) -> anyhow::Result<()> {
         self.hub.take().context("the hub runs")?.kill()
+    }
+
+    /// The hub's process.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn hub_process(&self) -> u32 {
+        self.hub.as_ref().expect("the hub runs").id()
     }
 
     /// A node that asks the hub; started.

@@ -72,6 +72,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "startalk-conformance",
         &["startalk-protocol", "startalk-link", "startalk-client", "startalk-hostile", "startalk-e2e", "startalk-examples"],
     ),
+    ("startalk-soak", &["startalk-protocol", "startalk-net", "startalk-client", "startalk-hostile", "startalk-e2e"]),
 ];
 
 /// Crates from outside that a room must never depend on directly.
