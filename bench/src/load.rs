@@ -122,7 +122,7 @@ pub struct Measured {
     pub cpu: Vec<Duration>,
     /// CPU time of this process.
     pub own_cpu: Duration,
-    /// Bytes that those processes gave to the disk, in the window.
+    /// Bytes that went to the machine's disks, in the window: everybody's.
     pub written: u64,
     /// Bytes that went over loopback, in the window: everybody's.
     pub wire: u64,
@@ -275,7 +275,7 @@ struct Snapshot {
 impl Snapshot {
     fn take(shared: &Shared, pids: &[u32]) -> Result<Self> {
         let cpu = pids.iter().map(|pid| proc::cpu_of_all(&[*pid])).collect::<Result<_>>()?;
-        let (written, wire) = (proc::written(pids), proc::on_the_wire());
+        let (written, wire) = (proc::written(), proc::on_the_wire());
         let own_cpu = proc::cpu(std::process::id())?;
         Ok(Self {
             micros: clock::micros(),

@@ -9,6 +9,9 @@ use crate::{clock::Watch, tally::Times};
 /// Linux counts CPU time in hundredths of a second on every machine that this runs on.
 const TICK: Duration = Duration::from_millis(10);
 
+/// Linux counts what goes to a disk in these, whatever the disk's own are.
+const SECTOR_BYTES: u64 = 512;
+
 /// CPU time that a process has used, in user code and in the kernel.
 pub fn cpu(pid: u32) -> Result<Duration> {
     times(pid, &[11, 12])
@@ -50,13 +53,17 @@ pub fn pss_of_all(pids: &[u32]) -> u64 {
     with_children(pids).into_iter().filter_map(|pid| memory(pid).ok()).map(|m| m.pss).sum()
 }
 
-/// Bytes that processes, and what they started and runs, gave to the disk.
-pub fn written(pids: &[u32]) -> u64 {
-    let of = |pid: u32| {
-        let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
-        text.lines().find_map(|l| l.strip_prefix("write_bytes: ")).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
+/// Bytes that went to this machine's disks since it started, everybody's. What `/proc/PID/io` says of a process counts whole
+/// folios of the page cache, up to megabytes for a few bytes.
+pub fn written() -> u64 {
+    let disks = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    // Those without a device below them are made of others, or of memory.
+    let real = disks.filter(|disk| disk.path().join("device").exists());
+    let sectors = |disk: fs::DirEntry| {
+        let stat = fs::read_to_string(disk.path().join("stat")).unwrap_or_default();
+        stat.split_whitespace().nth(6).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
     };
-    with_children(pids).into_iter().map(of).sum()
+    real.map(sectors).sum::<u64>() * SECTOR_BYTES
 }
 
 /// Bytes that went over loopback since the machine started; headers count.

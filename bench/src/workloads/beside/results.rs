@@ -17,7 +17,7 @@ fn words(figure: &str) -> &str {
         "cpu_us" => "CPU each",
         "cpu_ms" => "CPU of each who came back",
         "per_second" => "a second",
-        "disk_bytes" => "given to the disk, each",
+        "disk_bytes" => "written to the disk, each",
         "wire_bytes" => "over loopback, each",
         "acknowledged_p50" => "acknowledged, middle",
         "acknowledged_p99" => "acknowledged, p99",
@@ -36,10 +36,10 @@ pub fn write(findings: &Findings, settings: &Settings, sync: &Times, file: &Path
     let pictures = file.parent().context("RESULTS.md is in a folder")?.join("results");
     fs::create_dir_all(&pictures)?;
     let mut text = format!(
-        "# Results\n\nWritten by `bench/run full`; [peers.toml](peers.toml) has how the peers are set up, and whoever can improve a peer's \
+        "# Results\n\nWritten by `bench/run`; [peers.toml](peers.toml) has how the peers are set up, and whoever can improve a peer's \
          figure edits it. [docs/performance.md](../docs/performance.md) says what the workloads do.\n\n\
          * Machine: {}, shared by server and load generator. 4 KiB are written and synced in {} (p50), {} ms (p99).\n\
-         * Each value is the middle of {} rounds (least–most in brackets). CPU and memory are of all processes of a server, PostgreSQL's too; \
+         * Each value is the middle of {} round(s), least and most in brackets. CPU and memory are of all processes of a server, PostgreSQL's too; \
          everything is over TLS 1.3; 100 bytes of text in a message.\n\
          * Costs are from the run as fast as answers come ({} outstanding for each who speaks); times are from the run at half of that speed, \
          each system's own, from when a message was to be said.\n\
@@ -57,8 +57,8 @@ pub fn write(findings: &Findings, settings: &Settings, sync: &Times, file: &Path
     text += "\nWhat `stores no messages` or `nothing` loses everything on its way when it is killed; its figures are a bound for what a server \
              that keeps messages may cost, not a peer's. `limit` is a program of ours with the same sockets and the same bytes on the disk, that \
              does nothing else. mosquitto has neither people nor groups: to it a group is a topic. XMPP servers acknowledge by XEP-0198, once for \
-             the messages of one write; in a group by the message that comes back to its author. A disk's bytes are what the system counted for \
-             the processes (`write_bytes`), rewritten pages too. Over loopback goes ejabberd's talk with PostgreSQL as well, and acknowledgements \
+             the messages of one write; in a group by the message that comes back to its author. To the disk goes what the machine's disks counted, \
+             everybody's. Over loopback goes ejabberd's talk with PostgreSQL as well, and acknowledgements \
              of TCP.\n";
     let mut last = "";
     for row in &findings.rows {
