@@ -16,7 +16,8 @@ pub struct LoopFigures {
     /// Records of each batch.
     pub records: Histogram,
     /// From a command's arrival to its answer, microseconds. At most: all that came while the loop was busy count as if they
-    /// had come at its beginning.
+    /// had come at its beginning. But what waits in its own line while others have their turn, because whoever asks has more
+    /// waiting than fits into a batch, counts from the round before it is taken: the queue knows no clock.
     pub answered_us: Histogram,
 }
 
