@@ -9,10 +9,12 @@ import { pair } from './talk.mjs'
 
 /** Bytes a second that go out of a page; undefined: as fast as they can. */
 async function outward(page, bytes) {
-  const session = await page.context().newCDPSession(page)
+  // One session of a page for good: what another session of it has set goes on to hold, whatever a new one says.
+  const session = await (throttles.get(page) ?? throttles.set(page, page.context().newCDPSession(page)).get(page))
   await session.send('Network.enable')
   await session.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytes ?? -1 })
 }
+const throttles = new WeakMap()
 /** Where each piece of an upload began that a page sent. */
 function pieces(page) {
   const out = []
