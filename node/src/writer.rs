@@ -41,11 +41,11 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let queue = handle.clone();
         let thread = thread::Builder::new().name("sequencer".into()).spawn(move || {
-            let (mut pause, mut round) = (IDLE, Round::first());
+            let (mut pause, mut round) = (IDLE, Round::default());
             loop {
                 let waited = queue.waiting() > 0;
                 let Some(mut work) = queue.take(pause) else { break };
-                round = round.next(&work, waited);
+                round.begin(&work, waited, &queue);
                 if work.is_empty() {
                     sequencer.idle(clock::now_ms());
                 }

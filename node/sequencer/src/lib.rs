@@ -239,7 +239,7 @@ impl<L: Log> Sequencer<L> {
             if alone && !answers.is_empty() {
                 break; // its records carry another epoch
             }
-            let Some(Submission { mut command, reply }) = work.pop().or_else(|| go_on(&tx, &mut went_on)) else { break };
+            let Some(Submission { mut command, reply, .. }) = work.pop().or_else(|| go_on(&tx, &mut went_on)) else { break };
             if let Command::BeginEpoch { epoch, .. } = &mut command {
                 if *epoch != 0 && *epoch != governance::realm(&*store).epoch {
                     reply(Ok(Answer::Done)); // somebody else noticed it before
@@ -459,7 +459,7 @@ fn is_due(last_ms: u64, every_ms: u64, clock_ms: u64) -> bool {
 /// One step of what was begun earlier, once in a batch and after all that waits.
 fn go_on(tx: &Tx, went_on: &mut bool) -> Option<Submission> {
     let command = if std::mem::replace(went_on, true) { None } else { unfinished(tx) };
-    command.map(|command| Submission { command, reply: Box::new(|_| {}) })
+    command.map(|command| Submission { command, reply: Box::new(|_| {}), mark: 0 })
 }
 
 fn erased_by(records: &[Recorded]) -> impl Iterator<Item = u64> + '_ {

@@ -1,11 +1,15 @@
-//! How commands come to the write loop: a bounded queue, fair among those who ask, and a way to wake it. No clock, no task.
+//! How commands come to the write loop: a bounded queue, fair among those who ask, and a way to wake it. No clock, no task; the
+//! loop may leave a mark, and each command has that which was there when it came.
 //!
 //! Whoever asks stands in a line of their own, with limits of its own; lines are served in turn, one command of each. So
 //! nobody waits for more than one batch because somebody else asks much. Invariant: within a line the order stays.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,6 +39,8 @@ pub struct Submission {
     pub command: Command,
     /// Who asks.
     pub reply: Reply,
+    /// [`Handle::mark`] when it came.
+    pub mark: u64,
 }
 
 /// Commands taken off the queue, in order.
@@ -44,7 +50,7 @@ pub struct Work(VecDeque<Submission>);
 impl Work {
     /// Adds one at the end.
     pub fn push(&mut self, command: Command, reply: impl FnOnce(Result<Answer, Error>) + Send + 'static) {
-        self.0.push_back(Submission { command, reply: Box::new(reply) });
+        self.0.push_back(Submission { command, reply: Box::new(reply), mark: 0 });
     }
 
     pub(crate) fn pop(&mut self) -> Option<Submission> {
@@ -53,6 +59,11 @@ impl Work {
 
     pub(crate) fn front_is_epoch(&self) -> bool {
         self.0.front().is_some_and(|s| matches!(s.command, Command::BeginEpoch { .. }))
+    }
+
+    /// The mark of each that is left, in order.
+    pub fn marks(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|s| s.mark)
     }
 
     /// Whether nothing is left.
@@ -77,6 +88,7 @@ impl Work {
 struct Inner {
     waiting: Mutex<Waiting>,
     wake: Condvar,
+    mark: AtomicU64,
 }
 
 #[derive(Default)]
@@ -176,7 +188,8 @@ impl Handle {
             return reply(Err(error));
         }
         let sleeping = waiting.count == 0;
-        waiting.push(source, Submission { command, reply: Box::new(reply) }, bytes);
+        let mark = self.0.mark.load(Ordering::Relaxed);
+        waiting.push(source, Submission { command, reply: Box::new(reply), mark }, bytes);
         drop(waiting);
         if sleeping {
             self.0.wake.notify_one();
@@ -193,6 +206,11 @@ impl Handle {
             return None;
         }
         Some(waiting.take())
+    }
+
+    /// What comes from now on has this mark.
+    pub fn mark(&self, mark: u64) {
+        self.0.mark.store(mark, Ordering::Relaxed);
     }
 
     /// No further command is taken; those waiting are still worked on.
@@ -217,7 +235,7 @@ impl Handle {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use bytes::Bytes;
     use startalk_domain::{Actor, command::Target};
@@ -257,6 +275,22 @@ mod tests {
             counters.extend(taken(&mut handle.take(Duration::ZERO).unwrap()).into_iter().map(|(_, counter)| counter));
         }
         assert!(counters.is_sorted() && counters.len() == LINE_WAITING_MAX, "each line in its order, and all of it");
+    }
+
+    #[test]
+    fn what_waits_in_its_line_keeps_the_mark_with_which_it_came() {
+        let handle = Handle::new();
+        handle.mark(7);
+        for counter in 0..=BATCH_COMMANDS_MAX as u64 {
+            handle.submit(says(1, counter, 10), |_| ());
+        }
+        handle.mark(8);
+        handle.submit(says(2, 1, 10), |_| ());
+        let first: Vec<u64> = handle.take(Duration::ZERO).unwrap().marks().collect();
+        assert_eq!(first[..3], [7, 8, 7]);
+        handle.mark(9);
+        let second: Vec<u64> = handle.take(Duration::ZERO).unwrap().marks().collect();
+        assert_eq!(second, [7, 7], "two rounds after it came");
     }
 
     #[test]

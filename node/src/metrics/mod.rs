@@ -122,8 +122,7 @@ impl Metrics {
         page.histogram("batch_records", what, &self.written.records, |records| records.to_string());
         let what = "How long the disk took to make a batch durable.";
         page.histogram("sync_seconds", what, &self.syncs_us, seconds_of_us);
-        let what =
-            "From a command's arrival to its answer, at most: what came while the loop was busy counts from its beginning.";
+        let what = "From a command's arrival to its answer, at most: what came while the loop was busy counts from that round's beginning.";
         page.histogram("acknowledgement_seconds", what, &self.written.answered_us, seconds_of_us);
     }
 
