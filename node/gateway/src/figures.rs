@@ -63,6 +63,8 @@ pub struct Figures {
     pub outbox_bytes_most: usize,
     /// How many pushed ones may wait for one.
     pub outbox_bytes_limit: usize,
+    /// Pages and syncs that wait for their turn, or are being read.
+    pub reads_waiting: usize,
     /// Codes that were answered, and how often.
     pub errors: Vec<(Code, u64)>,
 }
@@ -86,6 +88,7 @@ impl Gateway {
             outbox_bytes: waiting().sum(),
             outbox_bytes_most: waiting().max().unwrap_or(0),
             outbox_bytes_limit: self.0.config.limits.outbox_bytes,
+            reads_waiting: self.0.reading.wanted(),
             errors: errors.filter(|(_, count)| *count > 0).collect(),
         }
     }

@@ -22,6 +22,8 @@ const ACCOUNTS_KEPT: usize = 256;
 pub(crate) struct Reading {
     all: Arc<Semaphore>,
     by_account: Mutex<HashMap<u64, Weak<Semaphore>>>,
+    /// Held by each read that waits for a place, or has one.
+    wanted: Arc<()>,
 }
 
 /// One of them, until it is dropped.
@@ -29,20 +31,27 @@ pub(crate) struct Place {
     /// Given back first, so that the account's next one stands at the end of the line.
     _all: OwnedSemaphorePermit,
     _own: OwnedSemaphorePermit,
+    _wanted: Arc<()>,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(AT_ONCE_MAX)), by_account: Mutex::default() }
+        Self { all: Arc::new(Semaphore::new(AT_ONCE_MAX)), by_account: Mutex::default(), wanted: Arc::default() }
     }
 }
 
 impl Reading {
     /// Waits for a place of `account`; `None` when the gateway is gone.
     pub(crate) async fn place(&self, account: u64) -> Option<Place> {
+        let wanted = self.wanted.clone();
         let own = self.of(account).acquire_owned().await.ok()?;
         let all = self.all.clone().acquire_owned().await.ok()?;
-        Some(Place { _all: all, _own: own })
+        Some(Place { _all: all, _own: own, _wanted: wanted })
+    }
+
+    /// Reads that wait or are under way.
+    pub(crate) fn wanted(&self) -> usize {
+        Arc::strong_count(&self.wanted) - 1
     }
 
     fn of(&self, account: u64) -> Arc<Semaphore> {
@@ -76,6 +85,7 @@ mod tests {
         assert_eq!(first.iter().filter(|place| place.is_ready()).count(), OF_ACCOUNT_MAX);
         let mut once = Box::pin(reading.place(2));
         assert!(once.as_mut().poll(&mut context).is_pending(), "all places are taken");
+        assert_eq!(reading.wanted(), 2 + 100 + 1);
         let ended = first.iter_mut().find(|place| place.is_ready()).unwrap();
         *ended = Poll::Pending;
         assert!(once.as_mut().poll(&mut context).is_ready(), "the next place is theirs, before the other 98");

@@ -91,6 +91,11 @@ impl Cache {
         self.folder.join(format!("{file}.part"))
     }
 
+    /// Files that are being fetched, or wait for a place.
+    pub fn coming(&self) -> u64 {
+        self.coming.lock().len() as u64
+    }
+
     /// Drops a copy.
     pub async fn forget(&self, file: u64) -> io::Result<()> {
         let (whole, part) = (self.path(file), self.part(file));

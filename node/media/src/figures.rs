@@ -37,6 +37,10 @@ pub struct Figures {
     pub pictures: u64,
     /// Of which none could be.
     pub not_pictures: u64,
+    /// Pictures that wait for a worker, or have one.
+    pub pictures_wanted: u64,
+    /// Files of other domains that are being fetched, or wait for it.
+    pub fetching: u64,
     /// Files of other domains that came.
     pub fetched: u64,
     /// Attempts to fetch one that failed.
@@ -56,6 +60,8 @@ impl Media {
             failed: counted.failed.load(Relaxed),
             pictures: counted.pictures.load(Relaxed),
             not_pictures: counted.not_pictures.load(Relaxed),
+            pictures_wanted: self.0.images.wanted(),
+            fetching: self.0.cache.coming(),
             fetched: counted.fetched.load(Relaxed),
             not_fetched: counted.not_fetched.load(Relaxed),
         }

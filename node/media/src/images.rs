@@ -3,7 +3,7 @@
 //! A process per picture, at most [`AT_ONCE_MAX`] at a time; others wait. It gets the picture as its standard input, and says
 //! what it made on its standard output ([`crate::worker`]). What goes wrong there is one answer here: it is no picture.
 
-use std::{fs::File, io, os::unix::process::ExitStatusExt as _, path::PathBuf, process::Stdio, time::Duration};
+use std::{fs::File, io, os::unix::process::ExitStatusExt as _, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use tokio::{io::AsyncReadExt as _, process::Command, sync::Semaphore};
 
@@ -40,11 +40,18 @@ pub enum NotMade {
 pub struct Images {
     worker: WorkerProgram,
     places: Semaphore,
+    /// Held by each picture that waits for a place, or has one.
+    wanted: Arc<()>,
 }
 
 impl Images {
     pub fn new(worker: WorkerProgram) -> Self {
-        Self { worker, places: Semaphore::new(AT_ONCE_MAX) }
+        Self { worker, places: Semaphore::new(AT_ONCE_MAX), wanted: Arc::default() }
+    }
+
+    /// Pictures that wait or are worked on now.
+    pub fn wanted(&self) -> u64 {
+        Arc::strong_count(&self.wanted) as u64 - 1
     }
 
     /// What can be made of this picture. Waits for its turn.
@@ -55,6 +62,7 @@ impl Images {
         if size > PICTURE_BYTES_MAX {
             return Ok(Err(NotMade::TooLarge(PICTURE_BYTES_MAX)));
         }
+        let _counts = self.wanted.clone();
         let _place = self.places.acquire().await.map_err(io::Error::other)?;
         let mut child = Command::new(&self.worker.program)
             .args(&self.worker.args)

@@ -96,6 +96,8 @@ impl Metrics {
         let figures = self.media.figures();
         page.one("uploads_receiving", "Uploads that are not whole yet.", figures.receiving);
         page.one("uploads_missing_bytes", "Bytes that those still lack.", figures.missing_bytes);
+        page.one("pictures_waiting", "Pictures that wait for a worker, or have one.", figures.pictures_wanted);
+        page.one("fetches_waiting", "Files of other domains that are being fetched, or wait for it.", figures.fetching);
         for (name, help, good, bad) in [
             ("uploads_total", "Uploads that were whole, by whether they became files.", figures.stored, figures.failed),
             ("pictures_total", "Pictures, by whether copies could be made.", figures.pictures, figures.not_pictures),
@@ -140,6 +142,7 @@ impl Metrics {
             "Beyond so many pushed bytes a connection ends as a slow reader.",
             figures.outbox_bytes_limit,
         );
+        page.one("reads_waiting", "Pages and syncs that wait for their turn, or are being read.", figures.reads_waiting);
         let errors = figures.errors.iter().map(|(code, count)| (code.as_str(), *count));
         page.counted("errors_total", "Errors that clients were answered with, by code.", "code", errors);
     }

@@ -72,6 +72,27 @@ fn is_conventional(page: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What operators are given to put into Prometheus and Grafana.
+const MONITORING: [&str; 2] =
+    [include_str!("../../../packaging/monitoring/alerts.yml"), include_str!("../../../packaging/monitoring/dashboard.json")];
+
+/// Metrics by their names, wherever they stand in a text.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    let of_a_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    text.match_indices("startalk_").map(move |(at, _)| text[at..].split(|c| !of_a_name(c)).next().unwrap_or_default())
+}
+
+/// Whether alarms and dashboard ask for nothing that is not there. Only a node that asks for certificates has those.
+fn is_monitored(page: &str, manual: &str) -> anyhow::Result<()> {
+    for name in MONITORING.into_iter().flat_map(named) {
+        let plain = name.strip_suffix("_bucket").unwrap_or(name);
+        ensure!(page.contains(&format!("# TYPE {plain} ")) || plain.starts_with("startalk_certificate_"), "{name} is not there");
+        let short = plain.trim_start_matches("startalk_");
+        ensure!(manual.contains(&format!("`{short}`")) || manual.contains(&format!("`{short}{{")), "{name} is not in operations.md");
+    }
+    Ok(())
+}
+
 /// An answer over plain HTTP, from this machine.
 fn http(port: u64, path: &str) -> anyhow::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", u16::try_from(port)?))?;
@@ -98,6 +119,7 @@ async fn what_happens_is_counted_and_every_metric_is_explained() -> anyhow::Resu
     bob.hears_all_of(&alice).await?;
     let (page, after) = scrape(&node)?;
     is_conventional(&page)?;
+    is_monitored(&page, include_str!("../../../docs/operations.md"))?;
 
     let grown = |name: &str| Ok::<f64, anyhow::Error>(count(&after, name)? - count(&before, name)?);
     let messages = MESSAGES as f64;
