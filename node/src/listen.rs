@@ -7,7 +7,7 @@ use std::{
 
 use startalk_federation::Federation;
 use startalk_gateway::{Gateway, Transport};
-use startalk_net::{Protocol, QuicGate, ServerTls};
+use startalk_net::{Doorstep, Protocol, QuicGate, ServerTls, Step};
 use startalk_protocol::pb::trust::Endpoint;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -33,11 +33,14 @@ pub struct Servers {
 impl Servers {
     /// Accepts TCP connections until the task is dropped.
     pub async fn accept_tcp(self, listener: TcpListener) {
+        let door = Doorstep::default();
         loop {
             match listener.accept().await {
                 Ok((tcp, from)) => {
+                    // Too many that only stand there, in all or of one network: closed, and whoever is somebody tries again.
+                    let Some(step) = door.enter(from.ip()) else { continue };
                     let servers = self.clone();
-                    tokio::spawn(async move { servers.serve_tcp(tcp, from).await });
+                    tokio::spawn(async move { servers.serve_tcp(tcp, from, step).await });
                 }
                 Err(error) => {
                     // Out of files, mostly: others will end, and then it goes on.
@@ -50,7 +53,7 @@ impl Servers {
 
     /// What a handshake or HTTP needs for its states is kept in boxes and gone with them: of an idle client only its
     /// own small task stays.
-    async fn serve_tcp(self, tcp: TcpStream, from: SocketAddr) {
+    async fn serve_tcp(self, tcp: TcpStream, from: SocketAddr, step: Step) {
         let from = from.ip().to_canonical();
         let mut first = [0];
         match tokio::time::timeout(FIRST_BYTE_TIMEOUT, tcp.peek(&mut first)).await {
@@ -61,17 +64,24 @@ impl Servers {
             return;
         }
         if first[0] != TLS_HANDSHAKE {
+            drop(step); // HTTP has limits of its own
             return Box::pin(self.gateway.serve_http(tcp, from, false)).await;
         }
-        self.serve_tls(tcp, from).await;
+        self.serve_tls(tcp, from, Some(step)).await;
     }
 
-    /// A connection that begins with a TLS handshake; `from` is where its other end is.
-    pub async fn serve_tls<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, stream: S, from: IpAddr) {
+    /// A connection that begins with a TLS handshake; `from` is where its other end is. What a hub forwards has stood at its door.
+    pub async fn serve_tls<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        self,
+        stream: S,
+        from: IpAddr,
+        step: Option<Step>,
+    ) {
         let accepted = match Box::pin(self.tls.accept(stream)).await {
             Ok(accepted) => accepted,
             Err(reason) => return tracing::debug!(%from, ?reason, "a TLS handshake failed"),
         };
+        drop(step);
         match accepted.protocol {
             Protocol::Link => Box::pin(self.federation.accept_tls(accepted)).await,
             Protocol::Client => drop(tokio::spawn(self.gateway.serve_frames(accepted.stream, from, Transport::Tls))),

@@ -43,7 +43,7 @@ impl Tethers {
                 certificate: Arc::new(move || shown.certificate()),
                 records: identity.records(),
                 serve: Arc::new(move |Forwarded { stream, from, .. }| {
-                    tokio::spawn(servers.clone().serve_tls(stream, from));
+                    tokio::spawn(servers.clone().serve_tls(stream, from, None));
                 }),
                 random: Arc::new(|| u64::from_le_bytes(clock::random())),
                 timings: timings(),

@@ -9,7 +9,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use startalk_net::{Prefixed, Protocol, QuicGate, ServerTls, server::HANDSHAKE_TIMEOUT};
+use startalk_net::{Doorstep, Prefixed, Protocol, QuicGate, ServerTls, Step, server::HANDSHAKE_TIMEOUT};
 use startalk_tether::{Control, Io};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -38,10 +38,10 @@ pub struct Door {
 /// Serves on every door until `stop` becomes true; then lets open requests finish for a few seconds.
 pub async fn serve(doors: Vec<Door>, hub: Hub, stop: watch::Receiver<bool>) {
     let serving = Serving { router: api::router(hub.clone()), stop };
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (room, step) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Doorstep::default());
     let mut accepting = JoinSet::new();
     for door in doors {
-        accepting.spawn(accept(door, hub.clone(), serving.clone(), room.clone()));
+        accepting.spawn(accept(door, hub.clone(), serving.clone(), room.clone(), step.clone()));
     }
     while accepting.join_next().await.is_some() {}
 }
@@ -53,7 +53,7 @@ struct Serving {
     stop: watch::Receiver<bool>,
 }
 
-async fn accept(door: Door, hub: Hub, serving: Serving, room: Arc<Semaphore>) {
+async fn accept(door: Door, hub: Hub, serving: Serving, room: Arc<Semaphore>, step: Doorstep) {
     let (mut connections, mut stop) = (JoinSet::new(), serving.stop.clone());
     let tethers = door.quic.clone().map(|endpoint| tokio::spawn(accept_quic(endpoint, hub.clone())));
     loop {
@@ -66,7 +66,9 @@ async fn accept(door: Door, hub: Hub, serving: Serving, room: Arc<Semaphore>) {
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, from)) => {
-                connections.spawn(connection(stream, from, door.tls.clone(), hub.clone(), serving.clone(), permit));
+                // Those who only stand there must not take the room of all others.
+                let Some(step) = step.enter(from.ip()) else { continue };
+                connections.spawn(connection(stream, from, door.tls.clone(), hub.clone(), serving.clone(), (permit, step)));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: give others time to close.
@@ -91,20 +93,31 @@ async fn accept(door: Door, hub: Hub, serving: Serving, room: Arc<Semaphore>) {
 /// What a connection holds while it is served here, and not while it is forwarded.
 type Room = tokio::sync::OwnedSemaphorePermit;
 
-async fn connection(mut stream: TcpStream, from: SocketAddr, tls: Option<ServerTls>, hub: Hub, serving: Serving, room: Room) {
+async fn connection(
+    mut stream: TcpStream,
+    from: SocketAddr,
+    tls: Option<ServerTls>,
+    hub: Hub,
+    serving: Serving,
+    (room, step): (Room, Step),
+) {
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return http(stream, from, serving).await };
+    let Some(tls) = tls else {
+        drop(step); // HTTP has limits of its own
+        return http(stream, from, serving).await;
+    };
     // A failed handshake is the caller's affair; there are many, and nothing to do about them.
     let Ok(Ok((first, name))) = tokio::time::timeout(HANDSHAKE_TIMEOUT, hello::read(&mut stream)).await else { return };
     let stream_from_its_beginning = |stream| Prefixed::new(first, stream);
     if let Some(name) = name
         && let Some(node) = hub.0.relay.of(&name)
     {
-        drop(room);
+        drop((room, step));
         keep_alive(&stream);
         return hub.0.relay.forward(node, stream_from_its_beginning(stream), from.ip().to_canonical(), name).await;
     }
     if let Ok(accepted) = Box::pin(tls.accept(stream_from_its_beginning(stream))).await {
+        drop(step);
         match accepted.protocol {
             Protocol::Tether => {
                 let control = Control::new(Box::new(accepted.stream) as Box<dyn Io>);

@@ -157,7 +157,16 @@ impl Inner {
         let (gateway, session) = (self.clone(), session.clone());
         tokio::spawn(async move {
             let account = session.identity().map_or(0, |identity| identity.actor.account);
-            let Some(_place) = gateway.reading.place(account).await else { return };
+            // Who does not take what was read before has no more read for them, and holds no place meanwhile.
+            let _place = loop {
+                if !session.outbox.room().await {
+                    return;
+                }
+                let Some(place) = gateway.reading.place(account).await else { return };
+                if session.outbox.has_room() {
+                    break place;
+                }
+            };
             let (reader, to) = (gateway.clone(), session.clone());
             let job = tokio::task::spawn_blocking(move || to.answered(id, read(&reader)));
             if job.await.is_err() {

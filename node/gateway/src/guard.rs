@@ -6,6 +6,7 @@
 use std::{collections::HashMap, hash::Hash, net::IpAddr};
 
 use parking_lot::Mutex;
+use startalk_net::network;
 use startalk_protocol::{Code, Error};
 
 use crate::config::{Limits, Rate};
@@ -219,17 +220,6 @@ impl Guard {
                 all.remove(&network(address));
             }
         }
-    }
-}
-
-/// Who is one to us: an IPv4 address, or the network that an IPv6 customer gets.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 => v4,
     }
 }
 

@@ -53,6 +53,6 @@ pub use figures::{Figures, Transport};
 pub use framing::check;
 pub use gateway::Gateway;
 pub use groups::{ReadersAsked, RemoteReaders};
-pub use guard::{Buckets, network};
+pub use guard::Buckets;
 pub use navigation::navigation;
 pub use web::{Asker, CALLBACK_PATH, WebClient, WebFile};

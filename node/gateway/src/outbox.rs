@@ -4,7 +4,11 @@
 //! whether the end has come. One lock for all of it, held for a few moves of memory. Invariant: the waker is called
 //! after every change that lets the task go on.
 
-use std::{collections::VecDeque, task::Waker};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    task::{Poll, Waker},
+};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
@@ -12,7 +16,7 @@ use startalk_protocol::{Code, Error, limits::OUTSTANDING_MAX};
 
 use crate::convert;
 
-/// Unsent bytes from which on no further command is read, and no further page of a sync is made.
+/// Unsent bytes from which on no further command is read, no page of history that was asked for, and no further one of a sync.
 pub(crate) const BACKLOG_BYTES: usize = 64 * 1024;
 /// A queue that grew beyond this many frames is given back when it is empty.
 const CAPACITY_KEPT: usize = 8;
@@ -42,6 +46,8 @@ struct Inner {
     ended: bool,
     aborted: bool,
     waker: Option<Waker>,
+    /// Of those who wait for room.
+    room: Vec<Waker>,
 }
 
 /// What the connection's task is to do.
@@ -126,6 +132,27 @@ impl Outbox {
         self.inner.lock().may_read()
     }
 
+    /// Whether an answer that is large may be made now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.inner.lock().has_room()
+    }
+
+    /// Waits until there is room for an answer that is large. False: the session has ended, and nobody waits for one.
+    pub(crate) async fn room(&self) -> bool {
+        poll_fn(|cx| {
+            let mut inner = self.inner.lock();
+            if inner.ended || inner.aborted {
+                return Poll::Ready(false);
+            }
+            if inner.has_room() {
+                return Poll::Ready(true);
+            }
+            inner.room.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
     /// What to do now. Frames are given to `write`, up to about `max` bytes; `waker` is called when there is more to do.
     pub(crate) fn turn(&self, waker: &Waker, max: usize, mut write: impl FnMut(&Bytes)) -> Turn {
         let mut inner = self.inner.lock();
@@ -149,6 +176,9 @@ impl Outbox {
             inner.queue = VecDeque::new();
         }
         if taken > 0 {
+            let room = if inner.has_room() { std::mem::take(&mut inner.room) } else { Vec::new() };
+            drop(inner);
+            room.into_iter().for_each(Waker::wake);
             return Turn::Write;
         }
         if inner.ended {
@@ -178,10 +208,9 @@ impl Outbox {
 
 fn wake(mut inner: MutexGuard<'_, Inner>) {
     let waker = inner.waker.take();
+    let room = if inner.ended || inner.aborted { std::mem::take(&mut inner.room) } else { Vec::new() };
     drop(inner);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
+    waker.into_iter().chain(room).for_each(Waker::wake);
 }
 
 impl Inner {
@@ -207,7 +236,11 @@ impl Inner {
     }
 
     fn may_read(&self) -> bool {
-        !self.ended && !self.alone && self.outstanding < OUTSTANDING_MAX && self.bytes < BACKLOG_BYTES
+        !self.ended && !self.alone && self.outstanding < OUTSTANDING_MAX && self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes < BACKLOG_BYTES
     }
 
     fn watch(&mut self, waker: &Waker) {
@@ -219,6 +252,8 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Context;
+
     use super::*;
 
     #[test]
@@ -237,6 +272,21 @@ mod tests {
         assert!(matches!(turn, Turn::Write));
         assert_eq!(said.len(), 1, "only the reason is left");
         assert!(matches!(outbox.turn(Waker::noop(), usize::MAX, |_| ()), Turn::Ended));
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_waits_until_there_is_room_or_nobody_wants_it() {
+        let outbox = Outbox::default();
+        assert!(outbox.room().await);
+        outbox.answer(Bytes::from(vec![0; BACKLOG_BYTES]));
+        let mut context = Context::from_waker(Waker::noop());
+        let (mut first, mut second) = (Box::pin(outbox.room()), Box::pin(outbox.room()));
+        assert!(first.as_mut().poll(&mut context).is_pending() && second.as_mut().poll(&mut context).is_pending());
+        assert!(matches!(outbox.turn(Waker::noop(), usize::MAX, |_| ()), Turn::Write));
+        assert!(first.await && second.await, "both are told");
+        outbox.answer(Bytes::from(vec![0; BACKLOG_BYTES]));
+        let (waits, ends) = tokio::join!(outbox.room(), async { outbox.abort() });
+        assert!(!waits, "{ends:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 pub mod certificates;
 pub mod connect;
 pub mod discovery;
+pub mod doorstep;
 pub mod guard;
 pub mod http;
 pub mod hub;
@@ -32,6 +33,7 @@ pub use connect::{
     Connect, Either, Neither, QuicConnection, TlsConnection, connect_either, connect_quic, connect_quic_with, connect_tls,
 };
 pub use discovery::{Discovery, DiscoveryConfig, Found, NotFound};
+pub use doorstep::{Doorstep, Step, network};
 pub use guard::AddressGuard;
 pub use hub::{HubClient, HubUrl};
 pub use link_stream::LinkStream;

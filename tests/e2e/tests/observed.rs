@@ -88,7 +88,10 @@ fn is_monitored(page: &str, manual: &str) -> anyhow::Result<()> {
         let plain = name.strip_suffix("_bucket").unwrap_or(name);
         ensure!(page.contains(&format!("# TYPE {plain} ")) || plain.starts_with("startalk_certificate_"), "{name} is not there");
         let short = plain.trim_start_matches("startalk_");
-        ensure!(manual.contains(&format!("`{short}`")) || manual.contains(&format!("`{short}{{")), "{name} is not in operations.md");
+        ensure!(
+            manual.contains(&format!("`{short}`")) || manual.contains(&format!("`{short}{{")),
+            "{name} is not in operations.md"
+        );
     }
     Ok(())
 }

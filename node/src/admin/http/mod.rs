@@ -26,7 +26,8 @@ use startalk_domain::{
     accounts::{self, Role},
     administration::{self, By},
 };
-use startalk_gateway::{Asker, Buckets, Rate, network, secrets};
+use startalk_gateway::{Asker, Buckets, Rate, secrets};
+use startalk_net::network;
 use startalk_protocol::{Code, Error, limits};
 use tokio::sync::Semaphore;
 use utoipa::{
