@@ -33,7 +33,7 @@ use tokio::{task::JoinSet, time::sleep};
 use super::{ladder::Ladder, meter::Meter, model::Stop, words};
 use crate::admin::{Request, control};
 
-/// Acknowledgements have to come within this, 99 of 100, counted from when a message was to be sent.
+/// Acknowledgements have to come within so many milliseconds, 99 of 100, counted from when a message was to be sent.
 pub const IN_TIME_MS: f64 = 100.0;
 /// What is on its way after the last word may take so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,6 +58,8 @@ pub struct Size {
     pub connections: usize,
     /// About how long it takes in all.
     pub seconds: f64,
+    /// See [`IN_TIME_MS`].
+    pub in_time_ms: f64,
 }
 
 impl Size {
@@ -68,7 +70,7 @@ impl Size {
             s if s < 40.0 => (15, 30, 400),
             _ => (20, 30, 1000),
         };
-        Self { pairs, members, connections, seconds }
+        Self { pairs, members, connections, seconds, in_time_ms: IN_TIME_MS }
     }
 
     fn people(self) -> usize {
@@ -135,7 +137,7 @@ pub struct Counts {
 /// One-to-one messages.
 #[derive(Debug, Serialize)]
 pub struct OneToOne {
-    /// See [`IN_TIME_MS`].
+    /// What was asked of acknowledgements.
     pub in_time_ms: f64,
     /// The fastest that held; 0 if none did.
     pub held_per_second: f64,
@@ -335,7 +337,8 @@ impl Running<'_> {
     }
 
     /// One speed: the people go on to the next.
-    async fn rung(&self, peers: Vec<Peer>, rate: f64, seconds: f64, shares: &mut Shares) -> Result<(Vec<Peer>, Measured, Rung)> {
+    async fn rung(&self, peers: Vec<Peer>, rate: f64, size: Size, shares: &mut Shares) -> Result<(Vec<Peer>, Measured, Rung)> {
+        let seconds = size.rung();
         let length = Length::Seconds { warm: seconds * 0.25, measured: seconds };
         let before = self.used().await;
         let (peers, run) = load::run(peers, Speed::PerSecond(rate), length, PATIENCE, &[self.node.pid()]).await?;
@@ -359,7 +362,7 @@ impl Running<'_> {
             cpu_us: each(server),
             generator_cpu_us: each(own),
             busy,
-            held: kept_up && run.acknowledged.count > 0 && run.acknowledged.p99 <= IN_TIME_MS,
+            held: kept_up && run.acknowledged.count > 0 && run.acknowledged.p99 <= size.in_time_ms,
         };
         Ok((peers, run, rung))
     }
@@ -416,7 +419,7 @@ async fn one_to_one(
     let (mut ladder, mut speeds, mut messages) = (Ladder::default(), Vec::<Rung>::new(), Counts::default());
     while let Some(rate) = ladder.next() {
         say(rate);
-        let (again, run, rung) = running.rung(peers, rate, size.rung(), shares).await?;
+        let (again, run, rung) = running.rung(peers, rate, size, shares).await?;
         peers = again;
         count(&mut messages, &run, 1);
         ladder.tried(rate, rung.held);
@@ -430,7 +433,7 @@ async fn one_to_one(
     let usual = near_half.or(slowest_failed).context("some speed was tried")?;
     let shown = best.unwrap_or(usual);
     Ok(OneToOne {
-        in_time_ms: IN_TIME_MS,
+        in_time_ms: size.in_time_ms,
         held_per_second: held,
         p50_ms: shown.p50_ms,
         p99_ms: shown.p99_ms,

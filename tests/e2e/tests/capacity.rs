@@ -20,7 +20,7 @@ const LOOKS: usize = 1500;
 
 fn bench(root: &Path, seconds: &str, arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(binaries()?.join("startalk"));
-    command.arg("--data").arg(root.join("data")).args(arguments).args(["bench", "--seconds", seconds]);
+    command.arg("--data").arg(root.join("data")).args(arguments).args(["bench", "--seconds", seconds, "--in-time-ms", "60000"]);
     Ok(command)
 }
 
@@ -63,7 +63,17 @@ fn the_answer_has_every_field_and_every_message_arrived_once() -> anyhow::Result
     nothing_is_left(root.path())?;
     let fields: BTreeSet<&str> = answer.as_object().context("an object")?.keys().map(String::as_str).collect();
     let expected = [
-        "assumed", "capacity", "disk", "folder", "group", "machine", "memory", "one_to_one", "others_cpu", "seconds", "sign_in",
+        "assumed",
+        "capacity",
+        "disk",
+        "folder",
+        "group",
+        "machine",
+        "memory",
+        "one_to_one",
+        "others_cpu",
+        "seconds",
+        "sign_in",
         "system",
     ];
     assert_eq!(fields, BTreeSet::from(expected));
@@ -91,7 +101,9 @@ fn the_answer_has_every_field_and_every_message_arrived_once() -> anyhow::Result
     ] {
         assert!(number(&answer, above_zero) > 0.0, "{above_zero} in {answer}");
     }
-    for there in ["/memory/bytes_per_connection", "/one_to_one/cpu_us", "/one_to_one/generator_cpu_us", "/group/cpu_us", "/others_cpu"] {
+    for there in
+        ["/memory/bytes_per_connection", "/one_to_one/cpu_us", "/one_to_one/generator_cpu_us", "/group/cpu_us", "/others_cpu"]
+    {
         assert!(number(&answer, there) >= 0.0, "{there} in {answer}");
     }
     assert_eq!(answer["folder"], root.path().to_str().context("a path in UTF-8")?);
@@ -123,13 +135,33 @@ fn it_is_said_in_chinese_and_english() -> anyhow::Result<()> {
     let root = root()?;
     let english = said(&bench(root.path(), "1", &["--lang", "en"])?.output()?)?;
     for words in [
-        "This machine carries about ", "The bound is: ", "What each part would carry", "← the bound", "Measured", "passwords",
-        "all acknowledged", "each once", "Assumed", "60 messages a day", "kept free",
+        "This machine carries about ",
+        "The bound is: ",
+        "What each part would carry",
+        "← the bound",
+        "Measured",
+        "passwords",
+        "all acknowledged",
+        "each once",
+        "Assumed",
+        "60 messages a day",
+        "kept free",
     ] {
         assert!(english.contains(words), "{words} in {english}");
     }
     let chinese = said(&bench(root.path(), "1", &["--lang", "zh"])?.output()?)?;
-    for words in ["这台机器大约可供", "瓶颈：", "各部分可支撑的人数", "← 瓶颈", "实测", "密码登录", "全部确认", "假定", "60 条消息", "留出"] {
+    for words in [
+        "这台机器大约可供",
+        "瓶颈：",
+        "各部分可支撑的人数",
+        "← 瓶颈",
+        "实测",
+        "密码登录",
+        "全部确认",
+        "假定",
+        "60 条消息",
+        "留出",
+    ] {
         assert!(chinese.contains(words), "{words} in {chinese}");
     }
     for line in english.lines().chain(chinese.lines()).filter(|l| !l.contains(&root.path().display().to_string())) {
@@ -143,7 +175,8 @@ fn it_is_said_in_chinese_and_english() -> anyhow::Result<()> {
 fn children(pid: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let of = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-    let own: Vec<u32> = threads.flat_map(|t| of(t).split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<_>>()).collect();
+    let own: Vec<u32> =
+        threads.flat_map(|t| of(t).split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<_>>()).collect();
     own.iter().flat_map(|child| std::iter::once(*child).chain(children(*child))).collect()
 }
 
