@@ -77,9 +77,9 @@ impl Size {
         self.pairs * 2
     }
 
-    /// Of each speed that is tried; about ten are.
+    /// Of each speed that is tried; about twelve are, some of them twice.
     fn rung(self) -> f64 {
-        self.seconds * 0.045
+        self.seconds * 0.03
     }
 }
 
@@ -305,13 +305,17 @@ async fn connect(server: Server, number: usize, token: Bytes) -> Result<Client> 
 async fn idle(node: &Process, server: &Server, tokens: &[Bytes], size: Size) -> Result<Memory> {
     let pause = Duration::from_secs_f64(size.seconds * 0.03);
     sleep(pause).await;
-    let before = proc::memory(node.pid())?.rss;
+    let idle_bytes = proc::memory(node.pid())?.rss;
     let connect = |number| connect(server.clone(), number, tokens[number % tokens.len()].clone());
-    let all = for_each(0..size.connections, connect).await?;
+    // The first of them fill what the start has left free, and would seem to cost nothing.
+    let first = for_each(0..size.connections / 4, connect).await?;
     sleep(pause).await;
-    let with = proc::memory(node.pid())?.rss;
-    let each = with.saturating_sub(before) as f64 / all.len().max(1) as f64;
-    Ok(Memory { idle_bytes: before, connections: all.len(), bytes_per_connection: each })
+    let before = proc::memory(node.pid())?.anonymous;
+    let others = for_each(first.len()..size.connections, connect).await?;
+    sleep(pause).await;
+    let with = proc::memory(node.pid())?.anonymous;
+    let bytes_per_connection = with.saturating_sub(before) as f64 / others.len().max(1) as f64;
+    Ok(Memory { idle_bytes, connections: first.len() + others.len(), bytes_per_connection })
 }
 
 /// The node that is measured.
@@ -419,14 +423,22 @@ async fn one_to_one(
     let (mut ladder, mut speeds, mut messages) = (Ladder::default(), Vec::<Rung>::new(), Counts::default());
     while let Some(rate) = ladder.next() {
         say(rate);
-        let (again, run, rung) = running.rung(peers, rate, size, shares).await?;
-        peers = again;
-        count(&mut messages, &run, 1);
-        ladder.tried(rate, rung.held);
-        speeds.push(rung);
+        let mut held = false;
+        // What fails once may have met something else on the machine; what fails twice is believed.
+        for _ in 0..2 {
+            let (again, run, rung) = running.rung(peers, rate, size, shares).await?;
+            peers = again;
+            count(&mut messages, &run, 1);
+            held = rung.held;
+            speeds.push(rung);
+            if held {
+                break;
+            }
+        }
+        ladder.tried(rate, held);
     }
     let best = speeds.iter().filter(|r| r.held).max_by(|a, b| a.per_second.total_cmp(&b.per_second));
-    let slowest_failed = speeds.iter().filter(|r| !r.held).min_by(|a, b| a.asked_per_second.total_cmp(&b.asked_per_second));
+    let slowest_failed = failed(&speeds);
     let held = best.map_or(0.0, |r| r.per_second);
     let distance = |r: &&Rung| (r.per_second - held / 2.0).abs();
     let near_half = speeds.iter().filter(|r| r.held).min_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -443,6 +455,13 @@ async fn one_to_one(
         messages,
         speeds,
     })
+}
+
+/// The slowest speed that did not hold, also when it was tried again; as the last time.
+pub fn failed(speeds: &[Rung]) -> Option<&Rung> {
+    let held = |rate: f64| speeds.iter().any(|r| r.held && r.asked_per_second == rate);
+    let failed = speeds.iter().rev().filter(|r| !r.held && !held(r.asked_per_second));
+    failed.min_by(|a, b| a.asked_per_second.total_cmp(&b.asked_per_second))
 }
 
 /// Adds a run, in which each message is heard by so many.

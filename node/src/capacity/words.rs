@@ -4,7 +4,7 @@ use startalk_protocol::error::Language;
 
 use super::{
     Answer,
-    measure::{Busy, OneToOne, Rung},
+    measure::{Busy, OneToOne, Rung, failed},
     model::{Bound, Habits, Stop, files_for},
 };
 use crate::cli::columns;
@@ -174,8 +174,9 @@ fn measured(answer: &Answer, language: Language) -> Vec<(&'static str, Vec<Strin
     let delivered = one.messages.to_deliver + group.messages.to_deliver;
     let (people, minutes) = (about(answer.capacity.people), answer.capacity.people as f64 / sign.per_second.max(1e-9) / 60.0);
     let (kb, mb) = (memory.bytes_per_connection / 1000.0, memory.idle_bytes as f64 / 1e6);
-    let where_ = [
-        answer.system.clone(),
+    let (cores, gb) = (answer.machine.cores, answer.machine.memory_bytes as f64 / 1e9);
+    let place = vec![
+        if zh { format!("{cores:.0} 核，{gb:.0} GB 内存") } else { format!("{cores:.0} cores, {gb:.0} GB of memory") },
         if zh {
             format!("文件夹 {}，用时 {:.0} 秒", answer.folder, answer.seconds)
         } else {
@@ -183,7 +184,7 @@ fn measured(answer: &Answer, language: Language) -> Vec<(&'static str, Vec<Strin
         },
     ];
     let mut all = vec![
-        (say(language, "machine", "机器"), where_.to_vec()),
+        (say(language, "machine", "机器"), place),
         (
             say(language, "disk", "磁盘"),
             vec![if zh {
@@ -272,8 +273,8 @@ fn measured(answer: &Answer, language: Language) -> Vec<(&'static str, Vec<Strin
 }
 
 fn stopped_words(one: &OneToOne, language: Language) -> String {
-    let failed = one.speeds.iter().filter(|r| !r.held).min_by(|a, b| a.asked_per_second.total_cmp(&b.asked_per_second));
-    let Some(Rung { asked_per_second, busy: Busy { machine, .. }, p99_ms, .. }) = failed else { return String::new() };
+    let Some(rung) = failed(&one.speeds) else { return String::new() };
+    let Rung { asked_per_second, busy: Busy { machine, .. }, p99_ms, .. } = rung;
     let (rate, percent) = (grouped(*asked_per_second as u64), machine * 100.0);
     let why = match one.stopped_by {
         Stop::Cpu => say(language, "the processors were full", "处理器已用满"),
@@ -341,4 +342,97 @@ fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        capacity::{
+            measure::{Counts, Disk, Group, Measurements, Memory, SignIns},
+            model::{Capacity, Each, Machine},
+        },
+        cli::columns,
+    };
+
+    fn answer_with(bound: Bound, stopped_by: Stop, others_cpu: f64) -> Answer {
+        let rung = |rate: f64, held| Rung {
+            asked_per_second: rate,
+            per_second: rate,
+            p99_ms: 1234.5,
+            p50_ms: 999.0,
+            cpu_us: 1234.0,
+            generator_cpu_us: 1234.0,
+            busy: Busy { machine: 1.0, thread: 0.9, disk: 0.9 },
+            held,
+        };
+        let messages = Counts { said: 12_345_678, to_deliver: 123_456_789, faults: 0 };
+        let one_to_one = OneToOne {
+            in_time_ms: 100.0,
+            held_per_second: 128_000.0,
+            p50_ms: 12.3,
+            p99_ms: 99.9,
+            cpu_us: 1234.0,
+            generator_cpu_us: 1234.0,
+            stopped_by,
+            speeds: vec![rung(128_000.0, true), rung(256_000.0, false)],
+            messages,
+        };
+        let by = Each { cpu: 12_345_678, memory: 7_654_321, files: 1_234_567, messages: 999 };
+        Answer {
+            capacity: Capacity { people: 999, bound, by },
+            machine: Machine { cores: 128.0, memory_bytes: 1_000_000_000_000, files_limit: 1_048_576 },
+            system: String::new(),
+            folder: "/var/lib".into(),
+            measured: Measurements {
+                disk: Disk { sync_p50_ms: 123.45, sync_p99_ms: 1234.56 },
+                memory: Memory { idle_bytes: 31_000_000, connections: 1000, bytes_per_connection: 12_288.0 },
+                one_to_one,
+                group: Group {
+                    members: 30,
+                    deliveries_per_second: 1_234_567.0,
+                    cpu_us: 123.4,
+                    p50_ms: 1.0,
+                    p99_ms: 2.0,
+                    messages,
+                },
+                sign_in: SignIns { count: 100, per_second: 123.4 },
+                others_cpu,
+            },
+            assumed: Habits::default(),
+            seconds: 3600.0,
+        }
+    }
+
+    #[test]
+    fn every_bound_is_explained_in_both_languages_within_80_columns() {
+        for (bound, stop) in [
+            (Bound::Cpu, Stop::Cpu),
+            (Bound::Core, Stop::Core),
+            (Bound::Memory, Stop::Cpu),
+            (Bound::Files, Stop::Cpu),
+            (Bound::Disk, Stop::Disk),
+            (Bound::Generator, Stop::Generator),
+        ] {
+            for language in [Language::English, Language::Chinese] {
+                let said = answer_with(bound, stop, 0.5);
+                let lines = advice(&said, language);
+                assert!(lines.len() >= 3 && lines[0].contains(bound_name(bound, language)), "{lines:?}");
+                for line in answer(&said, language).lines() {
+                    assert!(columns(line) <= 80, "{} columns: {line}", columns(line));
+                }
+                assert_eq!(
+                    advice(&answer_with(bound, stop, 0.0), language).len(),
+                    lines.len() - 1,
+                    "others are named if they took part"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_said_as_exactly_as_they_are_known() {
+        assert_eq!([0, 7, 99, 100, 12_345, 1_999_999].map(about), ["0", "7", "99", "100", "12,000", "1,900,000"]);
+        assert_eq!([0.5, 30.0, 119.0, 600.0].map(|m| long(m, Language::English)), ["30 s", "30 min", "119 min", "10 h"]);
+    }
 }
