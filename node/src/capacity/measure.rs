@@ -36,7 +36,7 @@ use crate::admin::{Request, control};
 /// Acknowledgements have to come within so many milliseconds, 99 of 100, counted from when a message was to be sent.
 pub const IN_TIME_MS: f64 = 100.0;
 /// What is on its way after the last word may take so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Members of the group who write, and how many messages each has on its way.
 const SPEAKERS: usize = 4;
 const OUTSTANDING: usize = 2;
@@ -79,7 +79,7 @@ impl Size {
 
     /// Of each speed that is tried; about twelve are, some of them twice.
     fn rung(self) -> f64 {
-        self.seconds * 0.03
+        (self.seconds * 0.03).max(0.1)
     }
 }
 
