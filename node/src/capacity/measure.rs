@@ -40,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Members of the group who write, and how many messages each has on its way.
 const SPEAKERS: usize = 4;
 const OUTSTANDING: usize = 2;
+/// Memory is looked at after each of so many parts of the idle connections.
+const PARTS: usize = 8;
 /// Passwords that are tried at once: more than a node computes.
 const SIGN_INS_AT_ONCE: usize = 4;
 /// Of the speed that was asked for, what has to have been said.
@@ -307,15 +309,22 @@ async fn idle(node: &Process, server: &Server, tokens: &[Bytes], size: Size) -> 
     sleep(pause).await;
     let idle_bytes = proc::memory(node.pid())?.rss;
     let connect = |number| connect(server.clone(), number, tokens[number % tokens.len()].clone());
-    // The first of them fill what the start has left free, and would seem to cost nothing.
-    let first = for_each(0..size.connections / 4, connect).await?;
-    sleep(pause).await;
-    let before = proc::memory(node.pid())?.anonymous;
-    let others = for_each(first.len()..size.connections, connect).await?;
-    sleep(pause).await;
-    let with = proc::memory(node.pid())?.anonymous;
-    let bytes_per_connection = with.saturating_sub(before) as f64 / others.len().max(1) as f64;
-    Ok(Memory { idle_bytes, connections: first.len() + others.len(), bytes_per_connection })
+    let (mut all, mut growth, mut before) = (Vec::new(), Vec::new(), proc::memory(node.pid())?.anonymous);
+    for part in 1..=PARTS {
+        let more = for_each(all.len()..size.connections * part / PARTS, connect).await?;
+        sleep(pause / 4).await;
+        let now = proc::memory(node.pid())?.anonymous;
+        growth.push((now as f64 - before as f64) / more.len().max(1) as f64);
+        before = now;
+        all.extend(more);
+    }
+    Ok(Memory { idle_bytes, connections: all.len(), bytes_per_connection: median(growth).max(0.0) })
+}
+
+/// The one in the middle: what a node takes or gives back by itself meanwhile is in few of them.
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The node that is measured.
