@@ -531,3 +531,41 @@ async fn sign_ins(server: &Server, size: Size) -> Result<SignIns> {
     }
     Ok(SignIns { count, per_second: count as f64 / watch.elapsed().as_secs_f64() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rung(asked_per_second: f64, held: bool, busy: Busy) -> Rung {
+        let (p50_ms, p99_ms) = (10.0, if held { 20.0 } else { 200.0 });
+        Rung { asked_per_second, per_second: asked_per_second, p99_ms, p50_ms, cpu_us: 100.0, generator_cpu_us: 50.0, busy, held }
+    }
+
+    #[test]
+    fn why_it_was_not_faster_is_told_from_what_was_busy() {
+        let why_of = |rate, [machine, thread, disk]: [f64; 3]| why(&rung(rate, false, Busy { machine, thread, disk }), 4.0);
+        assert_eq!(why_of(1000.0, [0.95, 0.9, 0.9]), Stop::Cpu);
+        // Of a part of the machine, such as a container has: 150 µs of each message on 4 cores.
+        assert_eq!(why_of(25_000.0, [0.3, 0.9, 0.9]), Stop::Cpu);
+        assert_eq!(why_of(1000.0, [0.3, 0.9, 0.6]), Stop::Disk);
+        assert_eq!(why_of(1000.0, [0.3, 0.9, 0.1]), Stop::Core);
+        assert_eq!(why_of(17_000.0, [0.5, 0.3, 0.1]), Stop::Generator);
+        assert_eq!(why_of(1000.0, [0.75, 0.3, 0.1]), Stop::Cpu);
+        // Nothing was busy: it waited, and there is nothing to wait for but the disk.
+        assert_eq!(why_of(1000.0, [0.1, 0.1, 0.1]), Stop::Disk);
+    }
+
+    #[test]
+    fn what_held_when_it_was_tried_again_did_not_fail() {
+        let tried = |all: &[(f64, bool)]| all.iter().map(|(rate, held)| rung(*rate, *held, Busy::default())).collect::<Vec<_>>();
+        let found = |all: &[(f64, bool)]| failed(&tried(all)).map(|r| r.asked_per_second);
+        assert_eq!(found(&[(250.0, false), (250.0, true), (500.0, false), (500.0, false), (353.0, true)]), Some(500.0));
+        assert_eq!(found(&[(250.0, true)]), None);
+    }
+
+    #[test]
+    fn a_lump_does_not_move_the_middle() {
+        assert_eq!(median(vec![9.0, -9000.0, 10.0, 90_000.0, 11.0]), 10.0);
+        assert_eq!(median(Vec::new()), 0.0);
+    }
+}

@@ -90,7 +90,9 @@ pub fn run(flags: &Flags, data: &Path, json: bool, language: Language) -> anyhow
         tokio::select! {
             biased;
             stopped = stopped() => Err(stopped.err().map_or_else(|| anyhow::anyhow!("{}", words::stopped(language)), Into::into)),
-            measured = measure(place.path(), &program, size, machine.cores, &meter, language) => measured,
+            measured = measure(place.path(), &program, size, machine.cores, &meter, language) => {
+                measured.map_err(|e| e.context(words::broken_off(language)))
+            }
         }
     });
     drop(runtime);

@@ -18,6 +18,11 @@ pub fn stopped(language: Language) -> &'static str {
     say(language, "stopped; nothing is left of it", "已中止，没有留下任何东西")
 }
 
+/// It could not go on; the reason stands after it.
+pub fn broken_off(language: Language) -> &'static str {
+    say(language, "the measuring broke off", "测量中断")
+}
+
 /// Before the number of faults.
 pub fn faults(language: Language) -> &'static str {
     say(language, "messages lost, doubled or out of order", "丢失、重复或乱序的消息")
