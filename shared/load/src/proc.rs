@@ -216,8 +216,8 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(machine().contains("Linux"), "{}", machine());
-        let threads = cpu_of_threads(pid);
-        assert!(threads.len() >= 2 && threads.iter().any(|(_, used)| *used > Duration::ZERO), "{threads:?}");
+        assert!(cpu_of_threads(pid).len() >= 2, "the test's own and the first");
+        while cpu_of_threads(pid).iter().all(|(_, used)| used.is_zero()) {}
         let (used, all) = machine_time();
         assert!(used > Duration::ZERO && used < all && files_allowed() > 0);
     }
