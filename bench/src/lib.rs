@@ -5,24 +5,16 @@
 //! Nothing here knows how a node works inside, but for the documented bytes of its journal.
 
 pub mod browser;
-pub mod client;
-pub mod clock;
 pub mod daemon;
 pub mod http;
 pub mod journal;
 pub mod limit;
-pub mod load;
 pub mod nginx;
-pub mod pacer;
-pub mod peer;
 pub mod peers;
-pub mod proc;
 pub mod programs;
 pub mod report;
-pub mod tally;
 pub mod tethered;
-pub mod text;
-pub mod tongue;
 pub mod watched;
-pub mod wire;
 pub mod workloads;
+
+pub use startalk_load::{client, clock, load, pacer, peer, proc, tally, text, tongue, wire};

@@ -9,6 +9,7 @@ mod admin;
 mod announce;
 mod blobs;
 mod boot;
+mod capacity;
 mod checkpoints;
 mod cli;
 mod clock;

@@ -17,9 +17,10 @@ use clap::{Parser, Subcommand};
 use serde_json::Value;
 use startalk_protocol::{Error, error::Language};
 
+pub use self::show::width as columns;
 use crate::{
     admin::{self, Only, Progress, Request, backup, control},
-    boot, clock, config,
+    boot, capacity, clock, config,
     folder::{Folder, FolderError},
     keys::Keys,
     media, offline,
@@ -137,6 +138,8 @@ enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Measure how many people this machine carries / 测量这台机器可供多少人使用
+    Bench(capacity::Flags),
     /// Give back the disk space of erased messages, also while it runs / 收回已抹去内容占用的磁盘空间，可在运行中进行
     Compact,
     /// Look for what is wrong, and say what to do / 检查问题并给出办法
@@ -370,6 +373,7 @@ impl Verb {
             Self::Doctor { domain: None, .. } => Request::Doctor,
             Self::MediaWorker { .. }
             | Self::Up(_)
+            | Self::Bench(_)
             | Self::Restore { .. }
             | Self::Doctor { .. }
             | Self::Rebuild
@@ -431,6 +435,7 @@ pub fn run(options: Options, language: Language) -> anyhow::Result<()> {
             let findings = walk::walk(domain.as_deref().unwrap_or_default(), &by)?;
             show(&serde_json::json!({ "findings": findings }), json, language)
         }
+        Verb::Bench(flags) => capacity::run(&flags, &data, json, language),
         Verb::Rebuild => {
             let records = offline::rebuild(&data, &progress)?;
             show(&serde_json::json!({ "rebuilt": records }), json, language)

@@ -91,6 +91,10 @@ pub fn opening(name: &str, token: Bytes) -> [Asked; 3] {
     [Asked::Hello(hello(name)), Asked::Resume(pb::Resume { token }), Asked::Sync(pb::Sync::default())]
 }
 
+fn password(name: &str) -> String {
+    format!("{name} has a long password")
+}
+
 fn hello(name: &str) -> pb::Hello {
     pb::Hello { version_min: 1, version_max: 1, client: name.to_owned(), language: "en".to_owned() }
 }
@@ -160,9 +164,15 @@ impl Client {
 
     /// Makes an account. Returns the device's token.
     pub async fn register(&mut self, name: &str) -> Result<Bytes> {
-        let (name, password) = (name.to_owned(), format!("{name} has a long password"));
+        let (name, password) = (name.to_owned(), password(name));
         let request = pb::Register { name, password, device_name: "bench".to_owned(), ..pb::Register::default() };
         self.signed_in(Asked::Register(request)).await
+    }
+
+    /// Signs in with the password of [`Client::register`]: a new device.
+    pub async fn sign_in(&mut self, name: &str) -> Result<()> {
+        let (name, password) = (name.to_owned(), password(name));
+        self.signed_in(Asked::SignIn(pb::SignIn { name, password, device_name: "bench".to_owned() })).await.map(|_| ())
     }
 
     /// Signs in with a token.
@@ -206,6 +216,16 @@ impl Client {
         match self.ask(Asked::History(pb::History { conversation, before, after, limit })).await? {
             Frame::Page(page) => Ok(page),
             other => bail!("expected a page, got {other:?}"),
+        }
+    }
+
+    /// Begins a group, alone. Its conversation.
+    pub async fn create_group(&mut self, name: &str) -> Result<u64> {
+        self.counter += 1;
+        let create = pb::CreateGroup { counter: self.counter, name: name.to_owned(), ..pb::CreateGroup::default() };
+        match self.ask(Asked::CreateGroup(create)).await? {
+            Frame::Sent(sent) => Ok(sent.conversation),
+            other => bail!("expected to have a group, got {other:?}"),
         }
     }
 

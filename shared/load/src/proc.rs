@@ -17,9 +17,16 @@ pub fn cpu(pid: u32) -> Result<Duration> {
     times(pid, &[11, 12])
 }
 
+fn cpu_of_thread(pid: u32, thread: u32) -> Option<Duration> {
+    sum_of(&fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat")).ok()?, &[11, 12]).ok()
+}
+
 /// The sum of these places of its line, which are times: 11 and 12 its own, 13 and 14 of children that have ended.
 fn times(pid: u32, places: &[usize]) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
+    sum_of(&fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?, places)
+}
+
+fn sum_of(stat: &str, places: &[usize]) -> Result<Duration> {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok()).context("/proc: expected CPU times");
     places.iter().map(|at| Ok(TICK * ticks(*at)?)).sum()
@@ -108,6 +115,30 @@ pub fn memory_peak(pid: u32) -> Result<u64> {
     Ok(line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).context("/proc: expected kB")? * 1024)
 }
 
+/// CPU time of each thread of a process, by its number: what one thread does cannot be spread over cores.
+pub fn cpu_of_threads(pid: u32) -> Vec<(u32, Duration)> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let number = |thread: fs::DirEntry| thread.file_name().to_str().and_then(|n| n.parse::<u32>().ok());
+    threads.filter_map(number).filter_map(|thread| Some((thread, cpu_of_thread(pid, thread)?))).collect()
+}
+
+/// Time of all cores since the machine started: (used by anybody, all of it).
+pub fn machine_time() -> (Duration, Duration) {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    // user nice system idle iowait irq softirq steal; guests are counted among the first two.
+    let ticks: Vec<u32> = line.split_whitespace().skip(1).take(8).filter_map(|n| n.parse().ok()).collect();
+    let all: u32 = ticks.iter().sum();
+    let idle = ticks.get(3).copied().unwrap_or(0) + ticks.get(4).copied().unwrap_or(0);
+    (TICK * (all - idle), TICK * all)
+}
+
+/// How many files and connections a process that is started from here may have open.
+pub fn files_allowed() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Lets this process and those that it starts have as many files and connections open as the system allows: ten thousand
 /// clients are more than the usual limit. How many.
 pub fn allow_many_files() -> Result<u64> {
@@ -185,5 +216,9 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(machine().contains("Linux"), "{}", machine());
+        assert!(cpu_of_threads(pid).len() >= 2, "the test's own and the first");
+        while cpu_of_threads(pid).iter().all(|(_, used)| used.is_zero()) {}
+        let (used, all) = machine_time();
+        assert!(used > Duration::ZERO && used < all && files_allowed() > 0);
     }
 }
