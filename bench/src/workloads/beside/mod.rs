@@ -5,6 +5,7 @@ mod archive;
 mod connections;
 pub mod findings;
 mod plot;
+mod recovery;
 pub mod results;
 pub mod system;
 
@@ -57,17 +58,24 @@ fn systems(bench: &Bench, report: &Report) -> Result<Vec<System>> {
 
 /// One round of one system.
 async fn measure(bench: &Bench, report: &mut Report, findings: &mut Findings, system: &System) -> Result<()> {
-    one_to_one(bench, report, findings, system).await?;
-    for members in bench.settings.members.clone() {
+    if bench.settings.measures("one-to-one") {
+        one_to_one(bench, report, findings, system).await?;
+    }
+    let groups = if bench.settings.measures("groups") { bench.settings.members.clone() } else { Vec::new() };
+    for members in groups {
         for senders in bench.settings.senders.clone() {
             group(bench, report, findings, system, members, senders.clamp(1, members)).await?;
         }
     }
-    if !matches!(system, System::Limit) {
+    if !matches!(system, System::Limit) && bench.settings.measures("connections") {
         connections::run(bench, report, findings, system).await?;
     }
-    if system.has_people() && system.has_archive() {
+    if system.has_people() && system.has_archive() && bench.settings.measures("archive") {
         archive::run(bench, report, findings, system).await?;
+    }
+    // mosquitto and the limit keep neither people nor messages that one could come back to.
+    if system.has_people() && bench.settings.measures("recovery") {
+        recovery::run(bench, report, findings, system).await?;
     }
     Ok(())
 }

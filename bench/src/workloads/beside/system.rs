@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     client::Server,
@@ -38,6 +38,29 @@ pub enum Running {
     Xmpp(peers::Peer),
     /// A broker.
     Mqtt(peers::Peer),
+}
+
+/// One that was killed.
+pub enum Dead {
+    /// A node; and its group's conversation.
+    Startalk(u64),
+    /// An XMPP server.
+    Xmpp(peers::Peer),
+}
+
+impl Dead {
+    /// Starts it on what it has, which for a node is in the folder of this name; returns when it listens.
+    pub fn start_again(self, bench: &Bench, name: &str) -> Result<Running> {
+        Ok(match self {
+            Self::Startalk(conversation) => {
+                Running::Startalk(bench.programs.start_node(&bench.folder.path().join(name), &[])?, conversation)
+            }
+            Self::Xmpp(mut peer) => {
+                peer.start()?;
+                Running::Xmpp(peer)
+            }
+        })
+    }
 }
 
 impl System {
@@ -101,6 +124,21 @@ impl System {
 }
 
 impl Running {
+    /// Ends all of it by SIGKILL; what it has on the disk stays, and [`Dead::start_again`] starts it on that.
+    pub fn kill(self) -> Result<Dead> {
+        Ok(match self {
+            Self::Startalk(process, conversation) => {
+                process.kill()?;
+                Dead::Startalk(conversation)
+            }
+            Self::Xmpp(mut peer) => {
+                peer.kill()?;
+                Dead::Xmpp(peer)
+            }
+            Self::Limit(_) | Self::Mqtt(_) => bail!("it keeps nothing"),
+        })
+    }
+
     /// Its first processes.
     pub fn pids(&self) -> Vec<u32> {
         match self {
