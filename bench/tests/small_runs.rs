@@ -108,11 +108,20 @@ fn systems_beside_each_other() {
         let name = system[0].as_str().unwrap();
         complete(&report[&format!("one-to-one, {name}, as fast as answered")], 100);
         crowded(&report[&format!("group-4, {name}, as fast as answered")], 100, 3);
+        if name != "limit" && name != "mosquitto" {
+            complete(&report[&format!("federated, {name}, all across, as fast as answered")], 100);
+            complete(&report[&format!("federated, {name}, half across, given speed")], 100);
+        }
     }
     let rows = report["beside"]["rows"].as_array().unwrap();
-    for (workload, figure) in
-        [("one-to-one", "cpu_us"), ("sign-in", "cpu_us"), ("reconnect", "cpu_ms"), ("history", "p99"), ("recovery", "lost")]
-    {
+    for (workload, figure) in [
+        ("one-to-one", "cpu_us"),
+        ("sign-in", "cpu_us"),
+        ("reconnect", "cpu_ms"),
+        ("history", "p99"),
+        ("recovery", "lost"),
+        ("federated", "cpu_us"),
+    ] {
         let row = rows.iter().find(|r| r["workload"] == workload && r["figure"] == figure);
         assert_eq!(
             row.map(|r| r["values"]["startalk"].as_array().map(Vec::len)),

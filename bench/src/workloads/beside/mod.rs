@@ -3,6 +3,7 @@
 
 mod archive;
 mod connections;
+mod federated;
 pub mod findings;
 mod plot;
 mod recovery;
@@ -76,6 +77,9 @@ async fn measure(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
     // mosquitto and the limit keep neither people nor messages that one could come back to.
     if system.has_people() && bench.settings.measures("recovery") {
         recovery::run(bench, report, findings, system).await?;
+    }
+    if system.can_federate() && bench.settings.measures("federated") {
+        federated::run(bench, report, findings, system).await?;
     }
     Ok(())
 }

@@ -307,7 +307,8 @@ async fn come_back(way: Way, server: &Server, number: usize, watch: &Watch, unti
     loop {
         match come_back_once(way, server, number, watch).await {
             Ok(back) => return Ok(back),
-            Err(error) if watch.elapsed() > until => return Err(error),
+            // Whose account is gone does not wait for it.
+            Err(error) if watch.elapsed() > until || format!("{error:#}").contains("<not-authorized") => return Err(error),
             Err(_) => sleep(LOOK).await,
         }
     }

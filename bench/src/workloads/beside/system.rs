@@ -104,6 +104,11 @@ impl System {
         }
     }
 
+    /// Whether two of them can serve two linked domains.
+    pub fn can_federate(&self) -> bool {
+        matches!(self, Self::Startalk) || matches!(self, Self::Other { setup, .. } if setup.can_federate())
+    }
+
     /// Starts it on a new folder, which is `name`; a node is filled with so many accounts and a group of the first of them.
     pub fn start(&self, bench: &Bench, name: &str, accounts: usize, members: usize, group: bool) -> Result<Running> {
         Ok(match self {
