@@ -57,6 +57,8 @@ pub struct Setup {
     /// What is put into the blanks `{federation.NAME}` of the configuration when it serves one of two domains that are linked; they
     /// are left empty otherwise. None: it is not measured so.
     federation: Option<BTreeMap<String, String>>,
+    /// Members of the largest group that it is measured with; none: any.
+    pub members_max: Option<usize>,
     /// `postgresql.conf`, if it stands on PostgreSQL.
     postgresql: Option<String>,
 }

@@ -34,7 +34,7 @@ enum Linked {
     /// Nodes, and the hub by which they find each other.
     Startalk([Process; 2], Process),
     /// XMPP servers.
-    Xmpp([peers::Peer; 2]),
+    Xmpp(Box<[peers::Peer; 2]>),
 }
 
 /// Runs it; nothing where a system cannot be linked.
@@ -78,7 +78,7 @@ impl Linked {
                     let place = Place { domain: DOMAINS[n], s2s_port };
                     setup.start_at(&bench.folder.path().join(&folders[n]), Some(&place)).context(DOMAINS[n])
                 };
-                Self::Xmpp([start(0)?, start(1)?])
+                Self::Xmpp(Box::new([start(0)?, start(1)?]))
             }
             System::Limit => bail!("the limit has no domain"),
         })
@@ -103,8 +103,8 @@ impl Linked {
                 }
                 Ok(peers)
             }
-            Self::Xmpp([a, b]) => {
-                let servers = [a.server()?, b.server()?];
+            Self::Xmpp(both) => {
+                let servers = [both[0].server()?, both[1].server()?];
                 let home = move |number: usize| if across { number % 2 } else { (number / 2) % 2 };
                 setup::for_each(first..first + 2 * count, move |number| {
                     pair_on_xmpp(servers[home(number)].clone(), number, DOMAINS[home(number)], DOMAINS[home(number ^ 1)])

@@ -51,7 +51,7 @@ fn systems(bench: &Bench, report: &Report) -> Result<Vec<System>> {
             report.line(format!("{name}: not installed, left out (bench/run installs it from Debian)"));
             continue;
         }
-        all.push(System::Other { name, setup });
+        all.push(System::Other { name, setup: Box::new(setup) });
     }
     all.retain(|system| is_wanted(system.name()));
     Ok(all)
@@ -64,6 +64,10 @@ async fn measure(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
     }
     let groups = if bench.settings.measures("groups") { bench.settings.members.clone() } else { Vec::new() };
     for members in groups {
+        if system.members_max().is_some_and(|most| members > most) {
+            report.line(format!("group-{members}, {}: left out, see members_max in peers.toml", system.name()));
+            continue;
+        }
         for senders in bench.settings.senders.clone() {
             group(bench, report, findings, system, members, senders.clamp(1, members)).await?;
         }

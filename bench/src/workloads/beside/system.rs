@@ -25,7 +25,7 @@ pub enum System {
     /// The program that does nothing but the sockets and the disk.
     Limit,
     /// Somebody else's.
-    Other { name: String, setup: Setup },
+    Other { name: String, setup: Box<Setup> },
 }
 
 /// A running one; ended when it is dropped.
@@ -45,7 +45,7 @@ pub enum Dead {
     /// A node; and its group's conversation.
     Startalk(u64),
     /// An XMPP server.
-    Xmpp(peers::Peer),
+    Xmpp(Box<peers::Peer>),
 }
 
 impl Dead {
@@ -57,7 +57,7 @@ impl Dead {
             }
             Self::Xmpp(mut peer) => {
                 peer.start()?;
-                Running::Xmpp(peer)
+                Running::Xmpp(*peer)
             }
         })
     }
@@ -104,6 +104,11 @@ impl System {
         }
     }
 
+    /// Members of the largest group that it is measured with; `None`: any.
+    pub fn members_max(&self) -> Option<usize> {
+        if let Self::Other { setup, .. } = self { setup.members_max } else { None }
+    }
+
     /// Whether two of them can serve two linked domains.
     pub fn can_federate(&self) -> bool {
         matches!(self, Self::Startalk) || matches!(self, Self::Other { setup, .. } if setup.can_federate())
@@ -138,7 +143,7 @@ impl Running {
             }
             Self::Xmpp(mut peer) => {
                 peer.kill()?;
-                Dead::Xmpp(peer)
+                Dead::Xmpp(Box::new(peer))
             }
             Self::Limit(_) | Self::Mqtt(_) => bail!("it keeps nothing"),
         })
