@@ -32,7 +32,7 @@ const MEASURED: u64 = 2;
 /// Both servers; ended when dropped.
 enum Linked {
     /// Nodes, and the hub by which they find each other.
-    Startalk([Process; 2], Process),
+    Startalk(Box<[Process; 2]>, Process),
     /// XMPP servers.
     Xmpp(Box<[peers::Peer; 2]>),
 }
@@ -70,7 +70,7 @@ impl Linked {
             System::Startalk => {
                 let hub = bench.programs.start_hub(&bench.folder.path().join("federated-hub.log"))?;
                 let at = ["--hub", hub.said("hub_url")?];
-                Self::Startalk([bench.open_node(&folders[0], &at)?, bench.open_node(&folders[1], &at)?], hub)
+                Self::Startalk(Box::new([bench.open_node(&folders[0], &at)?, bench.open_node(&folders[1], &at)?]), hub)
             }
             System::Other { setup, .. } => {
                 let s2s_port = daemon::free_port()?.port();
@@ -94,10 +94,10 @@ impl Linked {
     /// New pairs, numbered from `first`: across, or each within one of the domains.
     async fn pairs(&self, count: usize, first: usize, across: bool) -> Result<Vec<Peer>> {
         match self {
-            Self::Startalk([a, b], _) if across => setup::pairs([a, b], count).await,
-            Self::Startalk([a, b], _) => {
+            Self::Startalk(nodes, _) if across => setup::pairs([&nodes[0], &nodes[1]], count).await,
+            Self::Startalk(nodes, _) => {
                 let (in_a, mut peers) = (count.div_ceil(2), Vec::new());
-                for (node, count, first) in [(a, in_a, first), (b, count - in_a, first + 2 * in_a)] {
+                for (node, count, first) in [(&nodes[0], in_a, first), (&nodes[1], count - in_a, first + 2 * in_a)] {
                     let at = node.server()?;
                     peers.extend(setup::pairs_at([at.clone(), at], [node, node], count, first).await?);
                 }
