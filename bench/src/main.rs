@@ -95,6 +95,9 @@ struct How {
     /// Systems that `beside` measures: startalk, limit, or peers by name; default: all that are installed
     #[arg(long, global = true, value_delimiter = ',')]
     systems: Vec<String>,
+    /// What `beside` measures; default: all
+    #[arg(long, global = true, value_delimiter = ',', value_parser = ["one-to-one", "groups", "connections", "archive", "recovery", "federated"])]
+    only: Vec<String>,
     /// How the peers are set up; default: bench/peers.toml
     #[arg(long, global = true, value_name = "FILE")]
     peers: Option<PathBuf>,
@@ -107,6 +110,9 @@ struct How {
     /// Seconds that what is on its way may take after the last word
     #[arg(long, global = true, default_value_t = 30.0)]
     patience: f64,
+    /// The node's folder is removed while it is dead, which `recovery` must notice
+    #[arg(long, global = true, hide = true)]
+    forget: bool,
     /// The limit makes this fault, which the generator must notice
     #[arg(long, global = true, hide = true)]
     spoil: Option<Spoil>,
@@ -219,6 +225,8 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         systems: how.systems,
         peers: how.peers,
         patience: Duration::from_secs_f64(how.patience),
+        only: how.only,
+        forget: how.forget,
         spoil: how.spoil,
     };
     let folder = tempfile::Builder::new().prefix("startalk-bench-").tempdir_in(how.scratch.unwrap_or_else(std::env::temp_dir))?;

@@ -108,9 +108,20 @@ fn systems_beside_each_other() {
         let name = system[0].as_str().unwrap();
         complete(&report[&format!("one-to-one, {name}, as fast as answered")], 100);
         crowded(&report[&format!("group-4, {name}, as fast as answered")], 100, 3);
+        if name != "limit" && name != "mosquitto" {
+            complete(&report[&format!("federated, {name}, all across, as fast as answered")], 100);
+            complete(&report[&format!("federated, {name}, half across, given speed")], 100);
+        }
     }
     let rows = report["beside"]["rows"].as_array().unwrap();
-    for (workload, figure) in [("one-to-one", "cpu_us"), ("sign-in", "cpu_us"), ("reconnect", "cpu_ms"), ("history", "p99")] {
+    for (workload, figure) in [
+        ("one-to-one", "cpu_us"),
+        ("sign-in", "cpu_us"),
+        ("reconnect", "cpu_ms"),
+        ("history", "p99"),
+        ("recovery", "lost"),
+        ("federated", "cpu_us"),
+    ] {
         let row = rows.iter().find(|r| r["workload"] == workload && r["figure"] == figure);
         assert_eq!(
             row.map(|r| r["values"]["startalk"].as_array().map(Vec::len)),
@@ -144,6 +155,29 @@ fn files() {
     assert_eq!(report["pictures"]["count"], 2, "{report}");
     assert!(report["pictures"]["worker_rss_peak"].as_u64() > Some(0), "{report}");
     assert_eq!((&report["uploads"]["count"], &report["uploads"]["checked"]), (&21.into(), &21.into()), "{report}");
+}
+
+/// By system, of each round.
+fn found(report: &Value, workload: &str, figure: &str) -> Value {
+    let rows = report["beside"]["rows"].as_array().unwrap();
+    let row = rows.iter().find(|r| r["workload"] == workload && r["figure"] == figure);
+    row.unwrap_or_else(|| panic!("no {figure} of {workload}: {report}"))["values"].clone()
+}
+
+#[test]
+fn a_node_that_forgets_what_it_acknowledged_is_noticed_and_fails_the_run() {
+    let small = ["--systems", "startalk", "--only", "recovery", "--pairs", "2", "--unread", "60", "--patience", "1"];
+    let Some(report) = measured("beside", &small) else { return };
+    assert!(found(&report, "recovery", "acknowledged")["startalk"][0].as_f64() >= Some(240.0), "{report}");
+    for figure in ["absent", "missing", "lost"] {
+        assert_eq!(found(&report, "recovery", figure)["startalk"], serde_json::json!([0.0]), "{report}");
+    }
+    let Some(output) = ran("beside", &[&small[..], &["--forget"]].concat()) else { return };
+    assert!(!output.status.success());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (missing, acknowledged) = (found(&report, "recovery", "missing"), found(&report, "recovery", "acknowledged"));
+    assert_eq!((&missing, &found(&report, "recovery", "lost")), (&acknowledged, &acknowledged), "all of it: {report}");
+    assert_eq!(found(&report, "recovery", "absent")["startalk"], serde_json::json!([4.0]), "{report}");
 }
 
 #[test]

@@ -54,8 +54,22 @@ pub struct Setup {
     #[serde(default)]
     environment: BTreeMap<String, String>,
     config: Config,
+    /// What is put into the blanks `{federation.NAME}` of the configuration when it serves one of two domains that are linked; they
+    /// are left empty otherwise. None: it is not measured so.
+    federation: Option<BTreeMap<String, String>>,
+    /// Members of the largest group that it is measured with; none: any.
+    pub members_max: Option<usize>,
     /// `postgresql.conf`, if it stands on PostgreSQL.
     postgresql: Option<String>,
+}
+
+/// Which of two linked domains a peer serves. The domain's name is an address of loopback, so that the other finds it without DNS.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Such as `127.0.0.2`, where it also listens for the other.
+    pub domain: &'static str,
+    /// The port of both for each other, if a peer lets one choose it.
+    pub s2s_port: u16,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -99,11 +113,22 @@ impl Setup {
         own.into_iter().chain(below).collect::<Vec<_>>().join(", ")
     }
 
-    /// Starts it on an empty folder.
+    /// Whether it can serve one of two linked domains.
+    pub fn can_federate(&self) -> bool {
+        self.federation.is_some()
+    }
+
+    /// Starts it on an empty folder, for [`DOMAIN`] alone.
     pub fn start(&self, folder: &Path) -> Result<Peer> {
+        self.start_at(folder, None)
+    }
+
+    /// Starts it on an empty folder.
+    pub fn start_at(&self, folder: &Path, place: Option<&Place>) -> Result<Peer> {
+        let (domain, s2s_port) = place.map_or((DOMAIN, 0), |place| (place.domain, place.s2s_port));
         fs::create_dir_all(folder)?;
         let signing_key = rcgen::KeyPair::generate()?;
-        let mut wanted = rcgen::CertificateParams::new([DOMAIN.to_owned()])?;
+        let mut wanted = rcgen::CertificateParams::new([DOMAIN.to_owned(), domain.to_owned()])?;
         // What rcgen means by "always" is more than ejabberd can count.
         wanted.not_before = rcgen::date_time_ymd(2020, 1, 1);
         wanted.not_after = rcgen::date_time_ymd(2040, 1, 1);
@@ -120,16 +145,28 @@ impl Setup {
                 ("{folder}", folder.display().to_string()),
                 ("{port}", address.port().to_string()),
                 ("{sql_port}", sql_port.to_string()),
-                ("{domain}", DOMAIN.to_owned()),
+                ("{domain}", domain.to_owned()),
+                ("{s2s_port}", s2s_port.to_string()),
                 ("{certificate}", path("certificate.pem")),
                 ("{key}", path("key.pem")),
                 ("{both}", path("both.pem")),
             ];
             known.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, &value))
         };
-        fs::write(folder.join(&self.config.name), fill(&self.config.text))?;
-        let mut peer =
-            Peer { command: Vec::new(), environment: Vec::new(), folder: folder.to_owned(), daemon: None, below, address };
+        let blanks = self.federation.iter().flatten();
+        let config = blanks.fold(self.config.text.clone(), |text, (name, value)| {
+            text.replace(&format!("{{federation.{name}}}"), if place.is_some() { value } else { "" })
+        });
+        fs::write(folder.join(&self.config.name), fill(&config))?;
+        let mut peer = Peer {
+            command: Vec::new(),
+            environment: Vec::new(),
+            folder: folder.to_owned(),
+            domain,
+            daemon: None,
+            below,
+            address,
+        };
         peer.command = self.command.iter().map(|part| fill(part)).collect();
         peer.environment = self.environment.iter().map(|(name, value)| (name.clone(), fill(value))).collect();
         peer.start()?;
@@ -142,6 +179,7 @@ pub struct Peer {
     command: Vec<String>,
     environment: Vec<(String, String)>,
     folder: PathBuf,
+    domain: &'static str,
     address: std::net::SocketAddr,
     // Dropped in this order: what stands on it ends first.
     daemon: Option<Daemon>,
@@ -175,7 +213,7 @@ impl Peer {
 
     /// How to connect to it.
     pub fn server(&self) -> Result<Server> {
-        Server::of_others(self.address, DOMAIN)
+        Server::of_others(self.address, self.domain)
     }
 
     /// Its first processes; others are their children.

@@ -74,6 +74,10 @@ pub struct Settings {
     pub systems: Vec<String>,
     /// How the peers are set up; `bench/peers.toml` otherwise.
     pub peers: Option<PathBuf>,
+    /// Which workloads of `beside`; none: all.
+    pub only: Vec<String>,
+    /// The node's folder is removed while it is dead, which `recovery` must notice.
+    pub forget: bool,
     /// A fault for the limit.
     pub spoil: Option<Spoil>,
 }
@@ -82,6 +86,11 @@ pub struct Settings {
 const WARM_SECONDS: f64 = 2.0;
 
 impl Settings {
+    /// Whether this workload of `beside` is wanted.
+    pub fn measures(&self, workload: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|w| w == workload)
+    }
+
     /// The speed of runs whose speed is given.
     pub fn rate_words(&self) -> &'static str {
         if self.rate.is_some() { "given speed" } else { "half of that" }

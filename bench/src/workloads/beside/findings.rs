@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{FAIR, system::System};
 use crate::load::Measured;
 
+/// What is told in a line although it is not the first figure, for no time is worth anything beside it.
+const TOLD: [&str; 2] = ["missing", "lost"];
+
 /// A figure of one workload, of all systems.
 pub struct Row {
     /// What was done.
@@ -70,12 +73,12 @@ impl Findings {
         self.put(workload, "delivered_p99", "ms", system, run.delivered.p99);
     }
 
-    /// One line for each workload: its first figure, of all systems; how many times ours the fair peer's is.
+    /// One line for each workload: its first figure, of all systems; how many times ours the fair peer's is. And what was lost.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut last = "";
         for row in &self.rows {
-            if row.workload == last {
+            if row.workload == last && !TOLD.contains(&row.figure) {
                 continue;
             }
             last = &row.workload;
@@ -89,10 +92,12 @@ impl Findings {
             let others = self.systems.iter().map(|[name, ..]| &name[..]).filter(|name| !first.contains(name));
             for name in first.into_iter().chain(others) {
                 if let Some(value) = of(name) {
-                    line += &format!(" {name}={}", short(value));
+                    line += &format!(" {name}={}", if row.unit.is_empty() { format!("{value:.0}") } else { short(value) });
                 }
             }
-            if let (Some(ours), Some(theirs)) = (of("startalk"), of(FAIR)) {
+            if let (Some(ours), Some(theirs)) = (of("startalk"), of(FAIR))
+                && !TOLD.contains(&row.figure)
+            {
                 line += &format!(" ratio={}", short(theirs / ours));
             }
             lines.push(line);
@@ -145,6 +150,18 @@ mod tests {
         let findings =
             Findings { systems, rows: vec![row("cpu_us", values), row("per_second", vec![vec![1.0], vec![], vec![]])] };
         assert_eq!(findings.lines(), ["one-to-one cpu_us startalk=20.0 ejabberd-postgresql=1000 ratio=50.0"]);
+        let systems = [["startalk"; 3], [FAIR; 3]].map(|s| s.map(str::to_owned)).to_vec();
+        let row = |figure, values| Row { workload: "recovery".to_owned(), figure, unit: "", values };
+        let rows = vec![
+            row("ms", vec![vec![10.0], vec![20.0]]),
+            row("absent", vec![vec![0.0]; 2]),
+            row("lost", vec![vec![0.0], vec![7.0]]),
+        ];
+        let told = Findings { systems, rows }.lines();
+        assert_eq!(
+            told,
+            ["recovery ms startalk=10.0 ejabberd-postgresql=20.0 ratio=2.00", "recovery lost startalk=0 ejabberd-postgresql=7"]
+        );
         assert_eq!(middle(&[3.0, 1.0, 2.0]), Some(Middle { value: 2.0, least: 1.0, most: 3.0 }));
         assert_eq!(middle(&[]), None);
     }

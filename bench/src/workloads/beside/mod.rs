@@ -3,8 +3,10 @@
 
 mod archive;
 mod connections;
+mod federated;
 pub mod findings;
 mod plot;
+mod recovery;
 pub mod results;
 pub mod system;
 
@@ -49,7 +51,7 @@ fn systems(bench: &Bench, report: &Report) -> Result<Vec<System>> {
             report.line(format!("{name}: not installed, left out (bench/run installs it from Debian)"));
             continue;
         }
-        all.push(System::Other { name, setup });
+        all.push(System::Other { name, setup: Box::new(setup) });
     }
     all.retain(|system| is_wanted(system.name()));
     Ok(all)
@@ -57,17 +59,31 @@ fn systems(bench: &Bench, report: &Report) -> Result<Vec<System>> {
 
 /// One round of one system.
 async fn measure(bench: &Bench, report: &mut Report, findings: &mut Findings, system: &System) -> Result<()> {
-    one_to_one(bench, report, findings, system).await?;
-    for members in bench.settings.members.clone() {
+    if bench.settings.measures("one-to-one") {
+        one_to_one(bench, report, findings, system).await?;
+    }
+    let groups = if bench.settings.measures("groups") { bench.settings.members.clone() } else { Vec::new() };
+    for members in groups {
+        if system.members_max().is_some_and(|most| members > most) {
+            report.line(format!("group-{members}, {}: left out, see members_max in peers.toml", system.name()));
+            continue;
+        }
         for senders in bench.settings.senders.clone() {
             group(bench, report, findings, system, members, senders.clamp(1, members)).await?;
         }
     }
-    if !matches!(system, System::Limit) {
+    if !matches!(system, System::Limit) && bench.settings.measures("connections") {
         connections::run(bench, report, findings, system).await?;
     }
-    if system.has_people() && system.has_archive() {
+    if system.has_people() && system.has_archive() && bench.settings.measures("archive") {
         archive::run(bench, report, findings, system).await?;
+    }
+    // mosquitto and the limit keep neither people nor messages that one could come back to.
+    if system.has_people() && bench.settings.measures("recovery") {
+        recovery::run(bench, report, findings, system).await?;
+    }
+    if system.can_federate() && bench.settings.measures("federated") {
+        federated::run(bench, report, findings, system).await?;
     }
     Ok(())
 }

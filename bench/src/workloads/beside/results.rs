@@ -27,6 +27,12 @@ fn words(figure: &str) -> &str {
         "mb_before" => "memory before",
         "seconds" => "until all have everything",
         "p99" => "p99",
+        "ms" => "until somebody is in",
+        "everybody_ms" => "until all are back and have everything",
+        "acknowledged" => "acknowledged before the kill",
+        "absent" => "could not come back",
+        "missing" => "of these missing for whom they were written to",
+        "lost" => "of these lost",
         other => other,
     }
 }
@@ -43,7 +49,8 @@ pub fn write(findings: &Findings, settings: &Settings, sync: &Times, file: &Path
          everything is over TLS 1.3; 100 bytes of text in a message.\n\
          * Costs are from the run as fast as answers come ({} outstanding for each who speaks); times are from the run at half of that speed, \
          each system's own, from when a message was to be said.\n\
-         * Every message was checked at its receiver: none lost, none twice, none out of order, or there would be no results.\n\n",
+         * Every message was checked at its receiver: none lost, none twice, none out of order, or there would be no results; \
+         in `recovery` that is asked of Startalk alone, and counted of the others.\n\n",
         proc::machine(),
         short(sync.p50),
         short(sync.p99),
@@ -76,7 +83,8 @@ pub fn write(findings: &Findings, settings: &Settings, sync: &Times, file: &Path
             present.iter().for_each(|_| text += " --- |");
             text.push('\n');
         }
-        let _ = write!(text, "| {}, {} |", words(row.figure), row.unit);
+        let unit = if row.unit.is_empty() { String::new() } else { format!(", {}", row.unit) };
+        let _ = write!(text, "| {}{unit} |", words(row.figure));
         for at in present(findings, last) {
             match middle(&row.values[at]) {
                 Some(m) if row.values[at].len() > 1 => {

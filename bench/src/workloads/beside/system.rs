@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     client::Server,
@@ -25,7 +25,7 @@ pub enum System {
     /// The program that does nothing but the sockets and the disk.
     Limit,
     /// Somebody else's.
-    Other { name: String, setup: Setup },
+    Other { name: String, setup: Box<Setup> },
 }
 
 /// A running one; ended when it is dropped.
@@ -38,6 +38,29 @@ pub enum Running {
     Xmpp(peers::Peer),
     /// A broker.
     Mqtt(peers::Peer),
+}
+
+/// One that was killed.
+pub enum Dead {
+    /// A node; and its group's conversation.
+    Startalk(u64),
+    /// An XMPP server.
+    Xmpp(Box<peers::Peer>),
+}
+
+impl Dead {
+    /// Starts it on what it has, which for a node is in the folder of this name; returns when it listens.
+    pub fn start_again(self, bench: &Bench, name: &str) -> Result<Running> {
+        Ok(match self {
+            Self::Startalk(conversation) => {
+                Running::Startalk(bench.programs.start_node(&bench.folder.path().join(name), &[])?, conversation)
+            }
+            Self::Xmpp(mut peer) => {
+                peer.start()?;
+                Running::Xmpp(*peer)
+            }
+        })
+    }
 }
 
 impl System {
@@ -81,6 +104,16 @@ impl System {
         }
     }
 
+    /// Members of the largest group that it is measured with; `None`: any.
+    pub fn members_max(&self) -> Option<usize> {
+        if let Self::Other { setup, .. } = self { setup.members_max } else { None }
+    }
+
+    /// Whether two of them can serve two linked domains.
+    pub fn can_federate(&self) -> bool {
+        matches!(self, Self::Startalk) || matches!(self, Self::Other { setup, .. } if setup.can_federate())
+    }
+
     /// Starts it on a new folder, which is `name`; a node is filled with so many accounts and a group of the first of them.
     pub fn start(&self, bench: &Bench, name: &str, accounts: usize, members: usize, group: bool) -> Result<Running> {
         Ok(match self {
@@ -101,6 +134,21 @@ impl System {
 }
 
 impl Running {
+    /// Ends all of it by SIGKILL; what it has on the disk stays, and [`Dead::start_again`] starts it on that.
+    pub fn kill(self) -> Result<Dead> {
+        Ok(match self {
+            Self::Startalk(process, conversation) => {
+                process.kill()?;
+                Dead::Startalk(conversation)
+            }
+            Self::Xmpp(mut peer) => {
+                peer.kill()?;
+                Dead::Xmpp(Box::new(peer))
+            }
+            Self::Limit(_) | Self::Mqtt(_) => bail!("it keeps nothing"),
+        })
+    }
+
     /// Its first processes.
     pub fn pids(&self) -> Vec<u32> {
         match self {
