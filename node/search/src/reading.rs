@@ -39,13 +39,13 @@ pub fn take(views: &Views, writer: &IndexWriter, fields: &Fields, record: &Recor
     let reading = Reading { views, writer, fields };
     let conversation = record.conversation;
     match &record.event {
-        Event::MessageAdded(..) => reading.message(conversation, record.sequence, false),
-        Event::MessageEdited(f, _) => reading.message(conversation, f.target, true),
-        Event::MessageRecalled(f, _) => reading.message(conversation, f.target, true),
+        Event::MessageAdded(..) => reading.message(conversation, record.sequence, Some(record)),
+        Event::MessageEdited(f, _) => reading.message(conversation, f.target, None),
+        Event::MessageRecalled(f, _) => reading.message(conversation, f.target, None),
         Event::GroupRecorded(f, _) => match Submission::decode(f.submission.as_ref()).ok().and_then(|s| s.action) {
-            Some(Action::Message(_)) => reading.message(conversation, record.sequence, false),
-            Some(Action::Edit(e)) => reading.message(conversation, e.target, true),
-            Some(Action::Recall(r)) => reading.message(conversation, r.target, true),
+            Some(Action::Message(_)) => reading.message(conversation, record.sequence, Some(record)),
+            Some(Action::Edit(e)) => reading.message(conversation, e.target, None),
+            Some(Action::Recall(r)) => reading.message(conversation, r.target, None),
             Some(Action::Create(_) | Action::SetText(_)) => reading.group(conversation),
             _ => Ok(Done::default()),
         },
@@ -73,14 +73,15 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn message(&self, conversation: u64, sequence: u64, known: bool) -> Result<Done, ReadingError> {
+    /// `new`: the record in which it is said for the first time.
+    fn message(&self, conversation: u64, sequence: u64, new: Option<&Recorded>) -> Result<Done, ReadingError> {
         let Views { store, journal } = self.views;
         let Some(position) = timeline::position(&**store, conversation, sequence) else { return Ok(Done::default()) };
-        if known {
+        if new.is_none() {
             self.writer.delete_term(self.fields.at(position));
         }
         let changed = Done { bytes: 0, changes: 1 };
-        let latest = conversations::latest(store, &**journal, conversation, sequence);
+        let latest = conversations::latest(store, &**journal, conversation, sequence, new);
         let Some(latest) = latest.map_err(|e| ReadingError::Journal(e.code.as_str().to_owned()))? else { return Ok(changed) };
         let Some(searched) = latest.message.content.as_deref().and_then(text::of) else { return Ok(changed) };
         let f = self.fields;

@@ -181,7 +181,7 @@ fn readable(world: &World, account: u64) -> BTreeMap<(u64, u64), (String, bool)>
             if words.is_empty() || words.starts_with("Some(System") {
                 continue;
             }
-            let latest = conversations::latest(store, journal, conversation, message.sequence).unwrap().unwrap();
+            let latest = conversations::latest(store, journal, conversation, message.sequence, None).unwrap().unwrap();
             all.insert((conversation, message.sequence), (words, reader.may_read(latest.said_at)));
         }
     }

@@ -24,7 +24,7 @@ fn words(figure: &str) -> &str {
         "delivered_p50" => "delivered, middle",
         "delivered_p99" => "delivered, p99",
         "kb" => "memory of each",
-        "mb_before" => "memory before",
+        "mb_before" => "memory with a fifth of them",
         "seconds" => "until all have everything",
         "p99" => "p99",
         "ms" => "until somebody is in",

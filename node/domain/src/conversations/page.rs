@@ -119,7 +119,9 @@ pub fn page(
     let mut reached = if newest_first { to } else { from };
     for (sequence, position) in sequences {
         let readable = position != 0 && reader.may_read(sequence);
-        if readable && let Some(mut message) = as_it_is_now(store, journal, conversation, position, &reader)? {
+        if readable
+            && let Some(mut message) = as_it_is_now(store, journal, conversation, &read_record(journal, position)?, &reader)?
+        {
             bytes += 100 + message.content.as_ref().map_or(0, Bytes::len);
             if bytes > limits::PAGE_BYTES_MAX && !messages.is_empty() {
                 break;
@@ -209,14 +211,16 @@ pub(crate) fn said_to(tx: &Tx, ctx: &Ctx, person: u64, conversation: u64, sequen
 /// One message as it is now, to those who are in the conversation now; `None` if the sequence is none of a message.
 pub fn single(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Option<Message> {
     let position = timeline::position(store, conversation, sequence)?;
-    as_it_is_now(store, journal, conversation, position, &Reader::Whole).ok().flatten()
+    let record = read_record(journal, position).ok()?;
+    as_it_is_now(store, journal, conversation, &record, &Reader::Whole).ok().flatten()
 }
 
 /// One message as this person may see it.
 pub fn single_for(store: &Store, journal: &dyn ReadJournal, person: u64, conversation: u64, sequence: u64) -> Option<Message> {
     let reader = reader(&store.snapshot(), conversation, person).ok().filter(|r| r.may_read(sequence))?;
     let position = timeline::position(store, conversation, sequence)?;
-    let message = as_it_is_now(store, journal, conversation, position, &reader).ok().flatten()?;
+    let record = read_record(journal, position).ok()?;
+    let message = as_it_is_now(store, journal, conversation, &record, &reader).ok().flatten()?;
     Some(Message { played: kept::has_played(store, person, conversation, sequence), ..message })
 }
 
@@ -230,13 +234,27 @@ pub struct Latest {
     pub positions: Vec<u64>,
 }
 
-/// The message at `sequence` as it is now; `None` if the sequence is none of a message.
+/// The message at `sequence` as it is now; `None` if the sequence is none of a message. A record `at_hand` is not read again.
 ///
 /// # Errors
 /// `internal` if the journal cannot be read.
-pub fn latest(store: &Store, journal: &dyn ReadJournal, conversation: u64, sequence: u64) -> Result<Option<Latest>, Error> {
+pub fn latest(
+    store: &Store,
+    journal: &dyn ReadJournal,
+    conversation: u64,
+    sequence: u64,
+    at_hand: Option<&Recorded>,
+) -> Result<Option<Latest>, Error> {
     let Some(position) = timeline::position(store, conversation, sequence) else { return Ok(None) };
-    let Some(message) = as_it_is_now(store, journal, conversation, position, &Reader::Whole)? else { return Ok(None) };
+    let read;
+    let record = match at_hand.filter(|record| record.position == position) {
+        Some(record) => record,
+        None => {
+            read = read_record(journal, position)?;
+            &read
+        }
+    };
+    let Some(message) = as_it_is_now(store, journal, conversation, record, &Reader::Whole)? else { return Ok(None) };
     let (mut said_at, mut positions) = (sequence, vec![position]);
     if let Some(change) = groups::change_of(store, conversation, sequence) {
         said_at = change.edits.last().map_or(sequence, |e| e.0);
@@ -245,7 +263,7 @@ pub fn latest(store: &Store, journal: &dyn ReadJournal, conversation: u64, seque
     } else if let Some(change) = change_of(store, conversation, sequence) {
         positions.extend((change.edit != 0).then_some(change.edit));
     }
-    if let Event::GroupRecorded(f, _) = &read_record(journal, position)?.event {
+    if let Event::GroupRecorded(f, _) = &record.event {
         positions.extend((f.submitted_at != 0).then_some(f.submitted_at));
     }
     positions.dedup();
@@ -256,13 +274,12 @@ fn as_it_is_now(
     store: &Store,
     journal: &dyn ReadJournal,
     conversation: u64,
-    position: u64,
+    record: &Recorded,
     reader: &Reader,
 ) -> Result<Option<Message>, Error> {
-    let record = read_record(journal, position)?;
     if let Event::GroupRecorded(..) = record.event {
         let member = if let Reader::Member(member) = reader { member.as_ref() } else { None };
-        return Ok(groups::from_record(store, journal, &record, member));
+        return Ok(groups::from_record(store, journal, record, member));
     }
     let change = change_of(store, conversation, record.sequence);
     let shown = |c: &&Change| c.edit != 0 && !c.recalled && !c.burnt && !retention::is_gone(store, Kind::Direct, c.edit);
@@ -271,7 +288,7 @@ fn as_it_is_now(
         Event::MessageEdited(_, body) => body.map(|b| b.value.0),
         _ => None,
     });
-    Ok(from_record(store, &record, change, edited))
+    Ok(from_record(store, record, change, edited))
 }
 
 fn read_record(journal: &dyn ReadJournal, position: u64) -> Result<Recorded, Error> {
