@@ -151,17 +151,22 @@ impl Measured {
 
     /// Microseconds of CPU per delivered message, over all processes asked about.
     pub fn cpu_us(&self) -> f64 {
-        self.cpu.iter().sum::<Duration>().as_secs_f64() * 1e6 / self.messages.max(1) as f64
+        self.each_us(self.cpu.iter().sum())
+    }
+
+    /// The share of each delivered message in a time, microseconds.
+    pub fn each_us(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.messages.max(1) as f64
     }
 
     /// Of the `n`th of the processes.
     pub fn cpu_us_of(&self, n: usize) -> f64 {
-        self.cpu.get(n).map_or(0.0, Duration::as_secs_f64) * 1e6 / self.messages.max(1) as f64
+        self.cpu.get(n).map_or(0.0, |time| self.each_us(*time))
     }
 
     /// The generator's.
     pub fn own_cpu_us(&self) -> f64 {
-        self.own_cpu.as_secs_f64() * 1e6 / self.messages.max(1) as f64
+        self.each_us(self.own_cpu)
     }
 }
 

@@ -21,6 +21,17 @@ fn cpu_of_thread(pid: u32, thread: u32) -> Option<Duration> {
     sum_of(&fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat")).ok()?, &[11, 12]).ok()
 }
 
+/// CPU time of a process's threads whose names begin with one of these.
+pub fn cpu_of_named_threads(pid: u32, names: &[&str]) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let own = threads.filter_map(|thread| {
+        let name = fs::read_to_string(thread.path().join("comm")).ok()?;
+        let is_one = names.iter().any(|begin| name.starts_with(begin));
+        is_one.then(|| cpu_of_thread(pid, thread.file_name().to_str()?.parse().ok()?)).flatten()
+    });
+    own.sum()
+}
+
 /// The sum of these places of its line, which are times: 11 and 12 its own, 13 and 14 of children that have ended.
 fn times(pid: u32, places: &[usize]) -> Result<Duration> {
     sum_of(&fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?, places)

@@ -101,10 +101,16 @@ async fn one_to_one(bench: &Bench, report: &mut Report, findings: &mut Findings,
     let running = system.start(bench, &folder, 2 * settings.pairs, 0, false)?;
     let pids = running.pids();
     let peers = running.pairs(settings.pairs).await?;
+    let indexed = running.indexing();
     let (peers, fast) =
         load::run(peers, Speed::Outstanding(settings.outstanding), settings.length(), settings.patience, &pids).await?;
     report.run(&format!("{what}, {}, as fast as answered", system.name()), &fast);
     findings.cost(what, system, &fast);
+    let indexing = fast.each_us(running.indexing().saturating_sub(indexed));
+    if indexing > 0.0 {
+        report.line(format!("  of the CPU {indexing:.1} µs each went into the search index"));
+        findings.put(what, "index_us", "µs", system, indexing);
+    }
     let half = settings.rate.unwrap_or(fast.per_second() / 2.0);
     let (_, steady) = load::run(peers, Speed::PerSecond(half), settings.length(), settings.patience, &pids).await?;
     report.run(&format!("{what}, {}, {}", system.name(), settings.rate_words()), &steady);

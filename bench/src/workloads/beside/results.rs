@@ -15,6 +15,7 @@ use crate::{proc, tally::Times, workloads::Settings};
 fn words(figure: &str) -> &str {
     match figure {
         "cpu_us" => "CPU each",
+        "index_us" => "of which for the search index",
         "cpu_ms" => "CPU of each who came back",
         "per_second" => "a second",
         "disk_bytes" => "written to the disk, each",

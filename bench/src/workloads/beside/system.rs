@@ -1,6 +1,6 @@
 //! What is measured side by side, and its people.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -8,6 +8,7 @@ use crate::{
     client::Server,
     peer::{Authors, Part, Peer},
     peers::{self, DOMAIN, Setup, Speaks, mqtt, xmpp},
+    proc,
     programs::Process,
     text::Script,
     workloads::{Bench, group, limit::RECORD_BYTES, setup},
@@ -133,7 +134,16 @@ impl System {
     }
 }
 
+/// Threads of a node that keep its search index.
+const INDEXING: &[&str] = &["search", "thrd-tantivy", "merge_thread", "segment_updat"];
+
 impl Running {
+    /// CPU time that has gone into the search index up to now. Its threads stay as long as something is written.
+    pub fn indexing(&self) -> Duration {
+        let Running::Startalk(node, _) = self else { return Duration::ZERO };
+        proc::cpu_of_named_threads(node.pid(), INDEXING)
+    }
+
     /// Ends all of it by SIGKILL; what it has on the disk stays, and [`Dead::start_again`] starts it on that.
     pub fn kill(self) -> Result<Dead> {
         Ok(match self {
