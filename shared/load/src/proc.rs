@@ -21,6 +21,25 @@ fn cpu_of_thread(pid: u32, thread: u32) -> Option<Duration> {
     sum_of(&fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat")).ok()?, &[11, 12]).ok()
 }
 
+/// Waits until processes do almost nothing, or for so long; the CPU time that they used meanwhile.
+///
+/// # Errors
+/// One of them is gone.
+pub async fn until_quiet(pids: &[u32], within: Duration) -> Result<Duration> {
+    const LOOK: Duration = Duration::from_millis(500);
+    let (watch, from) = (Watch::start(), cpu_of_all(pids)?);
+    let mut before = from;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = cpu_of_all(pids)?;
+        // Two ticks: what a server does by itself.
+        if now.saturating_sub(before) <= 2 * TICK || watch.elapsed() > within {
+            return Ok(now.saturating_sub(from));
+        }
+        before = now;
+    }
+}
+
 /// CPU time of a process's threads whose names begin with one of these.
 pub fn cpu_of_named_threads(pid: u32, names: &[&str]) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

@@ -10,15 +10,20 @@ mod recovery;
 pub mod results;
 pub mod system;
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use self::{findings::Findings, system::System};
 use super::Bench;
 use crate::{
     load::{self, Speed},
-    peers,
+    peers, proc,
     report::Report,
 };
+
+/// So long it is waited until a server is quiet again.
+const QUIET_WITHIN: Duration = Duration::from_secs(60);
 
 /// The name of the fair peer, whose figure the ratio is of.
 pub const FAIR: &str = "ejabberd-postgresql";
@@ -106,9 +111,13 @@ async fn one_to_one(bench: &Bench, report: &mut Report, findings: &mut Findings,
         load::run(peers, Speed::Outstanding(settings.outstanding), settings.length(), settings.patience, &pids).await?;
     report.run(&format!("{what}, {}, as fast as answered", system.name()), &fast);
     findings.cost(what, system, &fast);
+    // What a server leaves for later is its cost, too, and must not slow down what is measured next.
+    let later = fast.each_us(proc::until_quiet(&pids, QUIET_WITHIN).await?);
     let indexing = fast.each_us(running.indexing().saturating_sub(indexed));
+    report.line(format!("  CPU afterwards, until it is quiet: {later:.1} µs each"));
+    findings.put(what, "later_us", "µs", system, later);
     if indexing > 0.0 {
-        report.line(format!("  of the CPU {indexing:.1} µs each went into the search index"));
+        report.line(format!("  of both {indexing:.1} µs each went into the search index"));
         findings.put(what, "index_us", "µs", system, indexing);
     }
     let half = settings.rate.unwrap_or(fast.per_second() / 2.0);

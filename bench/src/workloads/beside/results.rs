@@ -15,7 +15,8 @@ use crate::{proc, tally::Times, workloads::Settings};
 fn words(figure: &str) -> &str {
     match figure {
         "cpu_us" => "CPU each",
-        "index_us" => "of which for the search index",
+        "later_us" => "CPU each afterwards, until it is quiet",
+        "index_us" => "of both for the search index",
         "cpu_ms" => "CPU of each who came back",
         "per_second" => "a second",
         "disk_bytes" => "written to the disk, each",
