@@ -97,6 +97,7 @@ impl Findings {
             }
             if let (Some(ours), Some(theirs)) = (of("startalk"), of(FAIR))
                 && !TOLD.contains(&row.figure)
+                && ours > 0.0
             {
                 line += &format!(" ratio={}", short(theirs / ours));
             }
@@ -151,11 +152,11 @@ mod tests {
             Findings { systems, rows: vec![row("cpu_us", values), row("per_second", vec![vec![1.0], vec![], vec![]])] };
         assert_eq!(findings.lines(), ["one-to-one cpu_us startalk=20.0 ejabberd-postgresql=1000 ratio=50.0"]);
         let systems = [["startalk"; 3], [FAIR; 3]].map(|s| s.map(str::to_owned)).to_vec();
-        let row = |figure, values| Row { workload: "recovery".to_owned(), figure, unit: "", values };
+        let row = |figure, unit, values| Row { workload: "recovery".to_owned(), figure, unit, values };
         let rows = vec![
-            row("ms", vec![vec![10.0], vec![20.0]]),
-            row("absent", vec![vec![0.0]; 2]),
-            row("lost", vec![vec![0.0], vec![7.0]]),
+            row("ms", "ms", vec![vec![10.0], vec![20.0]]),
+            row("absent", "", vec![vec![0.0]; 2]),
+            row("lost", "", vec![vec![0.0], vec![7.0]]),
         ];
         let told = Findings { systems, rows }.lines();
         assert_eq!(
