@@ -11,13 +11,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 
 use crate::{Space, slapd};
 
 /// Connections tried, 20 ms apart, until a server has to be there.
 const TRIES: usize = 1500;
+/// Tries to start, since another program may have taken a port.
+const STARTS: usize = 5;
 
 /// The authority, and its process while it runs. Killed when dropped.
 pub struct Pebble {
@@ -30,6 +32,8 @@ pub struct Pebble {
     dns_ports: [u16; 2],
     dns: Child,
     process: Option<Child>,
+    /// Its ports until it has them itself.
+    reserved: Vec<TcpListener>,
 }
 
 /// Where it runs.
@@ -44,10 +48,13 @@ impl Place {
         self.space.as_ref().map_or_else(|| Command::new(program), |space| space.command(program))
     }
 
-    /// Waits until a server answers.
-    fn answers(&self, port: u16) -> anyhow::Result<()> {
+    /// Waits until a server answers, as long as its process is there.
+    fn answers(&self, port: u16, server: &mut Child) -> anyhow::Result<()> {
         let address = self.address;
         for _ in 0..TRIES {
+            if let Some(status) = server.try_wait()? {
+                bail!("the server for port {port} ended with {status}");
+            }
             let is_there = match &self.space {
                 None => TcpStream::connect((address, port)).is_ok(),
                 Some(space) => {
@@ -91,6 +98,7 @@ impl Pebble {
             free.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
         }
         let ports = free.iter().map(|l| Ok(l.local_addr()?.port())).collect::<anyhow::Result<Vec<u16>>>()?;
+        let reserved: Vec<TcpListener> = free.drain(..2).collect();
         drop(free);
         let dns_ports = [ports[2], ports[3]];
         let log = fs::File::create(folder.join("dns.log"))?;
@@ -103,8 +111,8 @@ impl Pebble {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        let own = Self { folder, place, ports: [ports[0], ports[1]], dns_ports, dns, process: None };
-        own.place.answers(own.dns_ports[1])?;
+        let mut own = Self { folder, place, ports: [ports[0], ports[1]], dns_ports, dns, process: None, reserved };
+        own.place.answers(own.dns_ports[1], &mut own.dns)?;
         Ok(own)
     }
 
@@ -123,8 +131,27 @@ impl Pebble {
             self.at_port(self.ports[1])
         );
         fs::write(self.folder.join("pebble.json"), settings)?;
+        let mut last = Ok(());
+        for _ in 0..STARTS {
+            // Held up to now; whoever takes one in between has it for a connection of theirs, and soon no more.
+            self.reserved.clear();
+            let mut process = self.spawn(nonces_rejected)?;
+            last = self.ports.iter().try_for_each(|port| self.place.answers(*port, &mut process));
+            // Somebody else may have answered on its port.
+            if process.try_wait()?.is_none() {
+                self.process = Some(process);
+                return last;
+            }
+        }
+        let log = self.folder.join("log");
+        last.with_context(|| format!("see {}", log.display()))?;
+        bail!("pebble does not start, its ports are taken; see {}", log.display())
+    }
+
+    /// Starts the program with the settings that were written.
+    fn spawn(&self, nonces_rejected: u64) -> anyhow::Result<Child> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"))?;
-        let process = self
+        Ok(self
             .place
             .command("pebble")
             .arg("-config")
@@ -136,10 +163,7 @@ impl Pebble {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            .spawn()?;
-        self.process = Some(process);
-        self.place.answers(self.ports[0])?;
-        self.place.answers(self.ports[1])
+            .spawn()?)
     }
 
     /// Ends it, and everything that it remembers.
