@@ -129,6 +129,22 @@ fn resident_kib(field: &str) -> u64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
+/// CPU of this process until now, in hundredths of a second, as Linux counts it.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    behind_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+/// Waits until merging is over, as far as a second without CPU says so.
+fn quiet() {
+    let mut before = u64::MAX;
+    while cpu_ticks() != before {
+        before = cpu_ticks();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
 fn folder_bytes(folder: &Path) -> u64 {
     std::fs::read_dir(folder).expect("a folder").flatten().filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()
 }
@@ -240,7 +256,7 @@ fn main() {
     }
     let said_in = begun.elapsed();
     let before_kib = resident_kib("RssAnon");
-    let begun = now();
+    let (begun, ticks) = (now(), cpu_ticks());
     let index = folder.path().join("search");
     let search = Search::start(views, index.clone()).expect("a thread");
     let mut most_kib = 0;
@@ -250,6 +266,8 @@ fn main() {
     }
     let indexed_in = begun.elapsed();
     let index_bytes = folder_bytes(&index);
+    quiet();
+    let index_cpu_us = (cpu_ticks() - ticks) as f64 * 1e4 / messages as f64;
 
     let mut told = Vec::new();
     let mut asked = Vec::new();
@@ -308,7 +326,7 @@ fn main() {
     let text_bytes = all.len() as u64 - messages;
     println!(
         "{{\"messages\":{messages},\"accounts\":{accounts},\"text_bytes\":{text_bytes},\"index_bytes\":{index_bytes},\"index_resting_bytes\":{resting_bytes},\"index_parts\":{parts},\"said_s\":{:.1},\
-         \"indexed_s\":{:.1},\"indexed_per_s\":{:.0},{},\"scan\":{scan},\"fresh\":{fresh},\"anonymous_kib\":{{\"before\":{before_kib},\
+         \"indexed_s\":{:.1},\"indexed_per_s\":{:.0},\"index_cpu_us\":{index_cpu_us:.1},{},\"scan\":{scan},\"fresh\":{fresh},\"anonymous_kib\":{{\"before\":{before_kib},\
          \"most_while_indexing\":{most_kib},\"after_searches\":{after_kib}}},\"mapped_kib\":{}}}",
         said_in.as_secs_f64(),
         indexed_in.as_secs_f64(),

@@ -7,17 +7,19 @@ use std::{fs, path::Path};
 
 use startalk_domain::sync::Cursor;
 use tantivy::{
-    Index, Term,
+    Index, TantivyDocument, Term,
     schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions},
     tokenizer::TextAnalyzer,
 };
 
-use crate::cut::Cutter;
+use crate::{at, cut::Cutter};
 
 /// Grows when fields or cutting change; an index of another version is thrown away.
-pub const VERSION: u32 = 1;
-/// Memory for words that are not on the disk yet, the least that tantivy takes.
-pub const WRITER_BYTES: usize = 15_000_000;
+pub const VERSION: u32 = 2;
+/// Memory for words that are not on the disk yet. Twelve of these megabytes tantivy takes before the first word, and makes a
+/// segment of what fits into the rest: of the least that it allows, 15, that was 4,100 messages, which were then merged again
+/// and again.
+pub const WRITER_BYTES: usize = 25_000_000;
 /// Tries to delete a folder in which somebody still writes, and the time between two.
 const REMOVE_TRIES: u32 = 100;
 const REMOVE_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
@@ -31,6 +33,7 @@ pub mod names {
     pub const SEQUENCE: &str = "sequence";
     pub const LATER: &str = "later";
     pub const SUBJECT: &str = "subject";
+    pub const AT: &str = "at";
 }
 
 /// The fields. A document is a message, or the name of a person or a group.
@@ -42,8 +45,10 @@ pub struct Fields {
     pub name: Field,
     /// Whose name: see [`person`] and [`group`].
     pub subject: Field,
-    /// Journal positions of a message's record and of the bodies with its words.
-    pub at: Field,
+    /// Journal positions of a message's record and of the bodies with its words; put and asked for by `at.rs` alone.
+    at: Field,
+    /// What each of them shares with its neighbours.
+    pub near: Field,
     /// Of a message.
     pub conversation: Field,
     pub sequence: Field,
@@ -67,7 +72,8 @@ pub fn group(conversation: u64) -> u64 {
     conversation << 1 | 1
 }
 
-fn schema() -> (Schema, Fields) {
+/// The fields as tantivy is told them.
+pub fn schema() -> (Schema, Fields) {
     let mut b = Schema::builder();
     let words = |option| TextFieldIndexing::default().set_tokenizer(CUTTER).set_index_option(option).set_fieldnorms(false);
     let text = TextOptions::default().set_indexing_options(words(IndexRecordOption::WithFreqsAndPositions));
@@ -78,7 +84,8 @@ fn schema() -> (Schema, Fields) {
         text: b.add_text_field("text", text),
         name: b.add_text_field("name", name),
         subject: b.add_u64_field(names::SUBJECT, both.clone()),
-        at: b.add_u64_field("at", found.clone()),
+        at: b.add_u64_field(names::AT, column.clone()),
+        near: b.add_u64_field("near", found.clone()),
         conversation: b.add_u64_field(names::CONVERSATION, both),
         sequence: b.add_u64_field(names::SEQUENCE, column.clone()),
         later: b.add_u64_field(names::LATER, column.clone()),
@@ -90,9 +97,15 @@ fn schema() -> (Schema, Fields) {
 }
 
 impl Fields {
-    /// The term that a message is deleted by.
-    pub fn at(&self, position: u64) -> Term {
-        Term::from_field_u64(self.at, position)
+    /// Says at which positions a message is and has its words; [`at::At`] finds it by each.
+    pub fn put_at(&self, document: &mut TantivyDocument, positions: &[u64]) {
+        for (n, position) in positions.iter().enumerate() {
+            document.add_u64(self.at, *position);
+            let near = at::near(*position);
+            if positions[..n].iter().all(|p| at::near(*p) != near) {
+                document.add_u64(self.near, near);
+            }
+        }
     }
 
     /// The term that a name is deleted by.
@@ -139,7 +152,8 @@ pub fn open(folder: &Path) -> tantivy::Result<(Opened, Option<Cursor>)> {
     Ok((Opened { index, fields }, cursor))
 }
 
-fn register(index: &Index) {
+/// Tells the index how text is cut.
+pub fn register(index: &Index) {
     index.tokenizers().register(CUTTER, TextAnalyzer::builder(Cutter).build());
 }
 

@@ -20,6 +20,7 @@ use tantivy::{
 };
 
 use crate::{
+    batch::Batch,
     index::{self, Opened, WRITER_BYTES},
     reading::{self, ReadingError},
     search::Shared,
@@ -36,6 +37,9 @@ const COMMIT_RECORDS: u64 = 50_000;
 const NEARLY_THERE: u64 = 200;
 /// Between two commits, so that a busy node does not make a segment for every message.
 const COMMIT_EVERY: Duration = Duration::from_millis(300);
+/// Messages of a segment below which all are merged alike. A quiet node has a segment for each message or two, and every
+/// eighth of them is merged with all that are not larger than this.
+const SMALL_SEGMENT: u32 = 1_000;
 /// Without anything to do for so long, the writer and then the reader are let go.
 const REST_AFTER: Duration = Duration::from_secs(30);
 /// First wait after something went wrong; doubled up to the second number.
@@ -154,14 +158,18 @@ impl<'a> Keeper<'a> {
             let mut records = records.map_err(|e| Trouble::Elsewhere(e.to_string()))?;
             let visible = self.shared.visible();
             records.retain(|r| r.header.position <= visible);
+            let fields = self.opened.fields;
+            let (mut bytes, mut changes) = (0, 0);
+            let mut batch = Batch::new(self.writer()?);
             for record in &records {
                 let recorded = Recorded::read(record).map_err(|e| Trouble::Elsewhere(e.to_string()))?;
-                let fields = self.opened.fields;
-                let done = reading::take(views, self.writer()?, &fields, &recorded)?;
-                self.position = recorded.position;
-                (self.bytes, self.changes) = (self.bytes + done.bytes, self.changes + done.changes);
-                self.records += 1;
+                let done = reading::take(views, &mut batch, &fields, &recorded)?;
+                (bytes, changes) = (bytes + done.bytes, changes + done.changes);
             }
+            batch.flush()?;
+            self.position = records.last().map_or(self.position, |r| r.header.position);
+            (self.bytes, self.changes) = (self.bytes + bytes, self.changes + changes);
+            self.records += records.len() as u64;
             if self.bytes >= COMMIT_BYTES {
                 self.commit()?;
             }
@@ -192,6 +200,7 @@ impl<'a> Keeper<'a> {
             let writer: IndexWriter = self.opened.index.writer_with_options(options)?;
             let mut policy = LogMergePolicy::default();
             policy.set_del_docs_ratio_before_merge(0.2);
+            policy.set_min_layer_size(SMALL_SEGMENT);
             writer.set_merge_policy(Box::new(policy));
             self.writer = Some(writer);
         }

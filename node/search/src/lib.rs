@@ -9,6 +9,8 @@
 //! journal up to its cursor.
 
 mod ask;
+mod at;
+mod batch;
 mod collect;
 mod cut;
 mod find;

@@ -6,9 +6,11 @@
 use prost::Message as _;
 use startalk_domain::{Event, Recorded, Views, conversations, directory, groups, timeline};
 use startalk_protocol::pb::group::{Submission, submission::Action};
-use tantivy::{IndexWriter, TantivyDocument, tokenizer::PreTokenizedString, tokenizer::Token};
+use tantivy::{TantivyDocument, tokenizer::PreTokenizedString, tokenizer::Token};
 
 use crate::{
+    at::At,
+    batch::Batch,
     index::{Fields, group, person},
     names, text,
 };
@@ -35,8 +37,8 @@ pub enum ReadingError {
 ///
 /// # Errors
 /// [`ReadingError`].
-pub fn take(views: &Views, writer: &IndexWriter, fields: &Fields, record: &Recorded) -> Result<Done, ReadingError> {
-    let reading = Reading { views, writer, fields };
+pub fn take(views: &Views, batch: &mut Batch, fields: &Fields, record: &Recorded) -> Result<Done, ReadingError> {
+    let mut reading = Reading { views, batch, fields };
     let conversation = record.conversation;
     match &record.event {
         Event::MessageAdded(..) => reading.message(conversation, record.sequence, Some(record)),
@@ -57,28 +59,26 @@ pub fn take(views: &Views, writer: &IndexWriter, fields: &Fields, record: &Recor
         Event::PersonGone(f, _) => reading.person(f.person),
         Event::AccountDeleted(f, _) => reading.person(f.account),
         Event::Erased(f, _) => {
-            f.positions.iter().for_each(|p| {
-                writer.delete_term(fields.at(*p));
-            });
+            batch.delete(At::any(fields, &f.positions))?;
             Ok(Done { bytes: 0, changes: f.positions.len() })
         }
         _ => Ok(Done::default()),
     }
 }
 
-struct Reading<'a> {
+struct Reading<'a, 'w> {
     views: &'a Views,
-    writer: &'a IndexWriter,
+    batch: &'a mut Batch<'w>,
     fields: &'a Fields,
 }
 
-impl Reading<'_> {
+impl Reading<'_, '_> {
     /// `new`: the record in which it is said for the first time.
-    fn message(&self, conversation: u64, sequence: u64, new: Option<&Recorded>) -> Result<Done, ReadingError> {
+    fn message(&mut self, conversation: u64, sequence: u64, new: Option<&Recorded>) -> Result<Done, ReadingError> {
         let Views { store, journal } = self.views;
         let Some(position) = timeline::position(&**store, conversation, sequence) else { return Ok(Done::default()) };
         if new.is_none() {
-            self.writer.delete_term(self.fields.at(position));
+            self.batch.delete(At::any(self.fields, &[position]))?;
         }
         let changed = Done { bytes: 0, changes: 1 };
         let latest = conversations::latest(store, &**journal, conversation, sequence, new);
@@ -87,31 +87,31 @@ impl Reading<'_> {
         let f = self.fields;
         let mut doc = TantivyDocument::new();
         doc.add_text(f.text, &searched.text);
-        latest.positions.iter().for_each(|p| doc.add_u64(f.at, *p));
+        f.put_at(&mut doc, &latest.positions);
         searched.kinds.iter().for_each(|k| doc.add_u64(f.kind, *k));
         doc.add_u64(f.conversation, conversation);
         doc.add_u64(f.sequence, sequence);
         doc.add_u64(f.later, latest.said_at.saturating_sub(sequence));
         doc.add_u64(f.author, latest.message.author);
         doc.add_u64(f.time, latest.message.time_ms);
-        self.writer.add_document(doc)?;
+        self.batch.add(doc)?;
         Ok(Done { bytes: searched.text.len() + 200, changes: 1 })
     }
 
-    fn person(&self, number: u64) -> Result<Done, ReadingError> {
+    fn person(&mut self, number: u64) -> Result<Done, ReadingError> {
         let store = &*self.views.store;
         let shown = directory::person(store, number).filter(|_| !directory::is_gone(store, number));
         let id = directory::user_id(store, number).map(|u| u.to_string()).unwrap_or_default();
         self.name(person(number), shown.map(|p| format!("{} {id}", p.profile.display_name)))
     }
 
-    fn group(&self, conversation: u64) -> Result<Done, ReadingError> {
+    fn group(&mut self, conversation: u64) -> Result<Done, ReadingError> {
         self.name(group(conversation), groups::group(&*self.views.store, conversation).map(|g| g.name.clone()))
     }
 
-    fn name(&self, subject: u64, name: Option<String>) -> Result<Done, ReadingError> {
+    fn name(&mut self, subject: u64, name: Option<String>) -> Result<Done, ReadingError> {
         let f = self.fields;
-        self.writer.delete_term(f.subject(subject));
+        self.batch.delete_term(f.subject(subject));
         let name = name.unwrap_or_default();
         let tokens: Vec<Token> =
             names::terms(&name).into_iter().map(|text| Token { text, position: 0, ..Token::default() }).collect();
@@ -119,7 +119,7 @@ impl Reading<'_> {
             let mut doc = TantivyDocument::new();
             doc.add_pre_tokenized_text(f.name, PreTokenizedString { text: String::new(), tokens });
             doc.add_u64(f.subject, subject);
-            self.writer.add_document(doc)?;
+            self.batch.add(doc)?;
         }
         Ok(Done { bytes: name.len() + 400, changes: 1 })
     }

@@ -256,15 +256,15 @@ pub fn latest(
     };
     let Some(message) = as_it_is_now(store, journal, conversation, record, &Reader::Whole)? else { return Ok(None) };
     let (mut said_at, mut positions) = (sequence, vec![position]);
-    if let Some(change) = groups::change_of(store, conversation, sequence) {
-        said_at = change.edits.last().map_or(sequence, |e| e.0);
-        positions.extend(change.edits.last().map(|e| e.1));
-        positions.extend(change.edits_at.last());
+    if let Event::GroupRecorded(f, _) = &record.event {
+        if let Some(change) = groups::change_of(store, conversation, sequence) {
+            said_at = change.edits.last().map_or(sequence, |e| e.0);
+            positions.extend(change.edits.last().map(|e| e.1));
+            positions.extend(change.edits_at.last());
+        }
+        positions.extend((f.submitted_at != 0).then_some(f.submitted_at));
     } else if let Some(change) = change_of(store, conversation, sequence) {
         positions.extend((change.edit != 0).then_some(change.edit));
-    }
-    if let Event::GroupRecorded(f, _) = &record.event {
-        positions.extend((f.submitted_at != 0).then_some(f.submitted_at));
     }
     positions.dedup();
     Ok(Some(Latest { message, said_at, positions }))
