@@ -7,7 +7,10 @@
 mod follow;
 mod queue;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use startalk_domain::{
     Answer, Command, Decided, Event, Recorded, Views,
@@ -118,14 +121,23 @@ pub struct Sequencer<L> {
     ids: IdCount,
     zones: Zones,
     free: FreeSpace,
+    /// Records that no flush has begun with.
     unflushed: u64,
     flushed_ms: u64,
+    writing: Option<Writing>,
     schedule: Option<Schedule>,
     /// Records that opening had to apply to the views.
     applied: u64,
     /// Position of the last record found while opening that erased a person, 0 for none.
     person_erased: u64,
     rest: Option<Rest>,
+}
+
+/// A flush of the views on a thread of its own, so that nobody waits for it.
+struct Writing {
+    thread: JoinHandle<bool>,
+    /// Records that it writes the views of.
+    records: u64,
 }
 
 /// What is left of a new epoch of which the journal has a part, because the disk was full in the middle of it.
@@ -171,6 +183,7 @@ impl<L: Log> Sequencer<L> {
             free,
             unflushed: 0,
             flushed_ms: 0,
+            writing: None,
             schedule: None,
             applied,
             person_erased: 0,
@@ -310,8 +323,9 @@ impl<L: Log> Sequencer<L> {
         self.rest.is_some() || unfinished(&self.views.store).is_some()
     }
 
-    /// Nothing is waiting: flushes the views if it is time.
+    /// Nothing is waiting: flushes the views if it is time, and waits for it.
     pub fn idle(&mut self, now_ms: u64) {
+        self.reap(false);
         // While the journal is ahead of the views, nothing may say that they are where it ends.
         if self.rest.is_none() && self.unflushed > 0 && is_due(self.flushed_ms, FLUSH_MS, now_ms) {
             self.flush(now_ms);
@@ -385,18 +399,54 @@ impl<L: Log> Sequencer<L> {
         if self.flushed_ms == 0 {
             self.flushed_ms = now_ms;
         }
+        self.reap(false);
         if self.unflushed >= FLUSH_RECORDS || is_due(self.flushed_ms, FLUSH_MS, now_ms) {
-            self.flush(now_ms);
+            self.begin_flush(now_ms);
         }
     }
 
     fn flush(&mut self, now_ms: u64) {
+        self.reap(true);
         if self.views.store.is_held() && self.unflushed < HELD_RECORDS_MAX {
             return;
         }
         if self.flush_now(now_ms) {
             self.make_checkpoint();
         }
+    }
+
+    /// Begins to write the views to their tree; [`Self::reap`] sees it end. While it runs, the next one waits.
+    fn begin_flush(&mut self, now_ms: u64) {
+        if self.writing.is_some() || self.views.store.is_held() {
+            if self.unflushed < HELD_RECORDS_MAX {
+                return;
+            }
+            self.reap(true);
+        }
+        let frozen = self.views.store.freeze(self.head.position, self.chain_tag(), LAYOUT);
+        let thread = thread::Builder::new().name("views".into()).spawn(move || frozen.write().is_ok());
+        self.flushed_ms = now_ms;
+        // Without a thread the next flush takes it along.
+        if let Ok(thread) = thread {
+            self.writing = Some(Writing { thread, records: std::mem::take(&mut self.unflushed) });
+        }
+    }
+
+    /// Sees whether the flush that was begun has ended, or waits for its end.
+    fn reap(&mut self, wait: bool) {
+        let Some(writing) = self.writing.take_if(|w| wait || w.thread.is_finished()) else { return };
+        if writing.thread.join().unwrap_or(false) {
+            self.make_checkpoint();
+        } else {
+            // The journal has everything: a failed flush costs time at the next start, nothing else.
+            self.unflushed += writing.records;
+        }
+    }
+
+    fn chain_tag(&self) -> [u8; 8] {
+        let mut tag = [0; 8];
+        tag.copy_from_slice(&self.head.chain[..8]);
+        tag
     }
 
     /// Right after a flush: the tree is what the journal has, and stays so as long as flushes are held back.
@@ -414,10 +464,8 @@ impl<L: Log> Sequencer<L> {
     }
 
     fn flush_now(&mut self, now_ms: u64) -> bool {
-        let mut tag = [0; 8];
-        tag.copy_from_slice(&self.head.chain[..8]);
-        // The journal has everything: a failed flush costs time at the next start, nothing else.
-        let flushed = self.views.store.flush(self.head.position, tag, LAYOUT).is_ok();
+        self.reap(true);
+        let flushed = self.views.store.flush(self.head.position, self.chain_tag(), LAYOUT).is_ok();
         if flushed {
             self.unflushed = 0;
         }
@@ -447,6 +495,15 @@ impl<L: Log> Sequencer<L> {
             }
         }
         Ok(())
+    }
+}
+
+impl<L> Drop for Sequencer<L> {
+    /// The tree is nobody's any more afterwards.
+    fn drop(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.thread.join();
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Where views live: a map of what was written lately, a cache of what was read, and one sled tree under both.
 //!
 //! Owns the tree. A journal batch's changes become visible together ([`Store::commit`]) and reach the tree together,
-//! with the position reached and the running digest ([`Store::flush`]); the tree is never ahead of the journal. sled
+//! with the position reached and the running digest ([`Store::flush`], or [`Store::freeze`] while more is written); the
+//! tree is never ahead of the journal. sled
 //! may lose pages silently at a power cut: the digest (sum of all values' checks) shows it, and the views are rebuilt.
 //! Never decides anything.
 
@@ -87,10 +88,24 @@ pub enum TreeError {
     Damaged(String),
 }
 
+/// What was written and is not in the tree.
+#[derive(Default)]
+struct Recent {
+    written: Map<Slot>,
+    /// On its way to the tree, and older than what was `written` since.
+    going: Arc<Map<Slot>>,
+}
+
+impl Recent {
+    fn get(&self, key: &Key) -> Option<&Slot> {
+        self.written.get(key).or_else(|| self.going.get(key))
+    }
+}
+
 /// Views: recent writes, decoded reads, and the tree.
 pub struct Store {
     tree: sled::Db,
-    recent: RwLock<Map<Slot>>,
+    recent: RwLock<Recent>,
     clean: Mutex<Map<Slot>>,
     meta: Mutex<Meta>,
     /// How often the tree has changed. What was read from it before the last change is not kept: it may be older than
@@ -188,24 +203,46 @@ impl Store {
         let mut clean = self.clean.lock();
         for (key, slot) in changes {
             clean.remove(&key);
-            recent.insert(key, slot);
+            recent.written.insert(key, slot);
         }
     }
 
     /// How many values wait for the next flush.
     pub fn unflushed(&self) -> usize {
-        self.recent.read().len()
+        let recent = self.recent.read();
+        recent.written.len() + recent.going.len()
     }
 
     /// Writes what was committed to the tree, with the position that it reaches, in one sled batch.
     ///
     /// # Errors
-    /// [`TreeError`]; nothing is lost, the journal has it.
+    /// [`TreeError`]; nothing is lost, the journal has it, and the next flush tries it again.
     pub fn flush(&self, position: u64, chain_tag: [u8; 8], layout: u32) -> Result<(), TreeError> {
-        let changes: Vec<(Key, Slot)> = self.recent.read().iter().map(|(k, s)| (k.clone(), s.clone())).collect();
+        self.write(&self.set_out(), position, chain_tag, layout)
+    }
+
+    /// What was committed up to now, to be written by whoever has time, while more is committed. Nobody may flush or freeze
+    /// again before it is written or dropped.
+    pub fn freeze(self: &Arc<Self>, position: u64, chain_tag: [u8; 8], layout: u32) -> Frozen {
+        Frozen { store: self.clone(), changes: self.set_out(), position, chain_tag, layout }
+    }
+
+    /// From now on this is on its way to the tree; with it what an earlier flush could not write.
+    fn set_out(&self) -> Arc<Map<Slot>> {
+        let mut recent = self.recent.write();
+        let written = std::mem::take(&mut recent.written);
+        if recent.going.is_empty() {
+            recent.going = Arc::new(written);
+        } else {
+            Arc::make_mut(&mut recent.going).extend(written);
+        }
+        recent.going.clone()
+    }
+
+    fn write(&self, changes: &Map<Slot>, position: u64, chain_tag: [u8; 8], layout: u32) -> Result<(), TreeError> {
         let mut meta = self.meta();
         let mut batch = sled::Batch::default();
-        for (key, slot) in &changes {
+        for (key, slot) in changes {
             if let Some(old) = self.tree.get(key.bytes())? {
                 let check = codec::stored_check(&old).map_err(|e| TreeError::Damaged(e.to_string()))?;
                 meta.digest = meta.digest.wrapping_sub(check);
@@ -222,14 +259,20 @@ impl Store {
         batch.insert(META_KEY, codec::seal(META_KEY, &codec::payload(&meta)).0);
         self.tree.apply_batch(batch)?;
         *self.meta.lock() = meta;
-        let mut recent = self.recent.write();
-        let mut clean = self.clean.lock();
-        if clean.len() + changes.len() > CLEAN_VALUES_MAX {
-            clean.clear();
-        }
-        recent.clear();
-        self.flushes.fetch_add(1, Ordering::AcqRel);
-        clean.extend(changes.into_iter().take(CLEAN_VALUES_MAX));
+        let read: Vec<(Key, Slot)> = changes.iter().take(CLEAN_VALUES_MAX).map(|(k, s)| (k.clone(), s.clone())).collect();
+        // Whoever does not find a value among the recent ones any more must find it here, and nothing older. What was
+        // written again meanwhile hides what is put here, until its own flush replaces it.
+        let let_go = {
+            let mut clean = self.clean.lock();
+            self.flushes.fetch_add(1, Ordering::AcqRel);
+            let full = clean.len() + changes.len() > CLEAN_VALUES_MAX;
+            let old = if full { std::mem::take(&mut *clean) } else { Map::default() };
+            clean.extend(read);
+            old
+        };
+        let gone = std::mem::take(&mut self.recent.write().going);
+        // Thousands of values, which nobody is to wait for.
+        drop((let_go, gone));
         Ok(())
     }
 
@@ -272,10 +315,10 @@ impl Store {
         if self.flushes.load(Ordering::Acquire) != flushes {
             return;
         }
-        if clean.len() >= CLEAN_VALUES_MAX {
-            clean.clear();
-        }
+        let let_go = if clean.len() >= CLEAN_VALUES_MAX { std::mem::take(&mut *clean) } else { Map::default() };
         clean.insert(key.clone(), slot);
+        drop(clean);
+        drop(let_go); // twenty thousand values, which nobody is to wait for
     }
 }
 
@@ -337,7 +380,26 @@ impl<R: Read> Read for Arc<R> {
 /// A consistent look at what was committed.
 pub struct Snapshot<'a> {
     store: &'a Store,
-    recent: RwLockReadGuard<'a, Map<Slot>>,
+    recent: RwLockReadGuard<'a, Recent>,
+}
+
+/// What was committed up to a position, on its way to the tree.
+pub struct Frozen {
+    store: Arc<Store>,
+    changes: Arc<Map<Slot>>,
+    position: u64,
+    chain_tag: [u8; 8],
+    layout: u32,
+}
+
+impl Frozen {
+    /// Writes it in one sled batch.
+    ///
+    /// # Errors
+    /// As [`Store::flush`].
+    pub fn write(self) -> Result<(), TreeError> {
+        self.store.write(&self.changes, self.position, self.chain_tag, self.layout)
+    }
 }
 
 impl Read for Snapshot<'_> {
@@ -400,6 +462,37 @@ mod tests {
         assert_eq!(store.verify().unwrap(), 1);
         assert_eq!(store.get::<String>(&Key::numbers(b't', b'x', &[1])).unwrap().as_str(), "changed");
         assert!(store.get::<String>(&Key::numbers(b't', b'x', &[2])).is_none());
+    }
+
+    #[test]
+    fn what_is_on_its_way_to_the_tree_is_seen_and_what_is_written_meanwhile_is_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |n| Key::numbers(b't', b'x', &[n]);
+        {
+            let store = Arc::new(Store::open(folder.path()).unwrap());
+            let seen = |n| store.get::<String>(&key(n)).map(|v| v.as_str().to_owned());
+            let all = || [1, 2, 3, 4].map(|n| seen(n).unwrap_or_default());
+            (1..=3).for_each(|n| put(&store, n, "old"));
+            let frozen = store.freeze(3, [1; 8], 1);
+            put(&store, 2, "new");
+            store.commit(std::iter::once((key(3), None)));
+            put(&store, 4, "new");
+            assert_eq!(all(), ["old", "new", "", "new"]);
+            frozen.write().unwrap();
+            assert_eq!(all(), ["old", "new", "", "new"]);
+            assert_eq!((store.meta().position, store.verify().unwrap()), (3, 3), "the tree is as it was frozen");
+            // One that nobody wrote goes with the next.
+            drop(store.freeze(6, [2; 8], 1));
+            put(&store, 1, "newest");
+            assert_eq!(all(), ["newest", "new", "", "new"]);
+            store.flush(7, [3; 8], 1).unwrap();
+            assert_eq!((all(), store.unflushed()), (["newest", "new", "", "new"].map(str::to_owned), 0));
+            store.sync().unwrap();
+        }
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!((store.meta().position, store.verify().unwrap()), (7, 3));
+        assert_eq!(store.get::<String>(&key(1)).unwrap().as_str(), "newest");
+        assert!(store.get::<String>(&key(3)).is_none());
     }
 
     #[test]
