@@ -4,7 +4,7 @@
 //! DeviceRevoked. A window keeps the position of what each of the last 256 commands became; that record is the answer
 //! when the command comes again, and the evidence when another comes under its number. Invariant: marks only grow.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use startalk_protocol::{
@@ -26,8 +26,9 @@ const GROUP_CHUNK: u64 = 64;
 pub struct Window {
     /// The highest number so far.
     pub top: u64,
-    /// (number, position of what it became), oldest first; not sorted by number.
-    entries: VecDeque<(u64, u64)>,
+    /// (number, position of what it became), oldest first; not sorted by number. Copied with each message of the device, so it
+    /// is one piece of memory.
+    entries: Vec<(u64, u64)>,
     /// Numbers at or below this have left the window.
     floor: u64,
 }
@@ -134,12 +135,11 @@ fn executed(tx: &mut Tx, device: u64, counter: u64, position: u64) {
     }
     tx.change(window_key(device), |w: &mut Window| {
         w.top = w.top.max(counter);
-        w.entries.push_back((counter, position));
-        if w.entries.len() > limits::ANSWERS_KEPT
-            && let Some((left, _)) = w.entries.pop_front()
-        {
+        if w.entries.len() >= limits::ANSWERS_KEPT {
+            let (left, _) = w.entries.remove(0);
             w.floor = w.floor.max(left);
         }
+        w.entries.push((counter, position));
     });
 }
 
