@@ -28,6 +28,8 @@ use startalk_sequencer::{Checkpoints, FREE_BYTES_MIN};
 
 /// Files kept: the newest, and the one before in case the newest is damaged.
 const KEPT: usize = 2;
+/// Bytes between two waits for the disk while one is written.
+const SYNC_BYTES: usize = 1024 * 1024;
 const ENDING: &str = ".checkpoint";
 const UNFINISHED: &str = ".checkpoint.new";
 
@@ -120,7 +122,7 @@ fn write(folder: &Path, export: &Export, rules: &Mutex<Rules>) -> anyhow::Result
 
 fn write_whole(folder: &Path, unfinished: &Path, export: &Export, rules: &Mutex<Rules>) -> anyhow::Result<()> {
     let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(unfinished)?;
-    let mut out = BufWriter::new(Obedient { file, rules, position: export.position() });
+    let mut out = BufWriter::new(Obedient { file, rules, position: export.position(), unsynced: 0 });
     export.write(&mut out)?;
     out.flush()?;
     out.get_ref().file.sync_all()?;
@@ -139,6 +141,8 @@ struct Obedient<'a> {
     file: File,
     rules: &'a Mutex<Rules>,
     position: u64,
+    /// Bytes written since the disk was last waited for.
+    unsynced: usize,
 }
 
 impl Obedient<'_> {
@@ -153,7 +157,14 @@ impl Obedient<'_> {
 impl Write for Obedient<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.check(&self.rules.lock())?;
-        self.file.write(bytes)
+        // All of it at the end would be a wait for whoever syncs the journal meanwhile.
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        let written = self.file.write(bytes)?;
+        self.unsynced += written;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
