@@ -207,6 +207,7 @@ impl Inner {
         let Some(message) = groups::from_record(&views.store, &*views.journal, record, None) else { return };
         // A message of this home was answered with its place; a line's words, or a place that the home gave, were not.
         let is_answered = f.submitted_at == 0 && f.device != 0 && !message.id.0.iter().all(|b| *b == 0);
+        tracing::trace!(id = %message.id, conversation, sequence, accounts = crowd.len(), "message: pushed");
         let mut for_all: Option<Bytes> = None;
         for (account, _) in crowd.iter().filter(|m| m.1 <= sequence) {
             if *account == message.author {

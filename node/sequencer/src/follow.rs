@@ -2,8 +2,11 @@
 //!
 //! Says ids and numbers, never a name or what was written. Costs two comparisons a batch while nobody asks.
 
+use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use prost::Message as _;
 use startalk_domain::{Event, Recorded};
+use startalk_protocol::pb::group::{Submission, submission::Action};
 
 /// The batch's messages have their places; nothing of it is durable yet.
 pub(crate) fn decided(records: &[Recorded]) {
@@ -27,8 +30,22 @@ fn for_each(records: &[Recorded], say: impl Fn(&str, &Recorded)) {
         return;
     }
     for record in records {
-        if let Event::MessageAdded(facts, _) = &record.event {
-            say(&HEXLOWER.encode(&facts.id), record);
+        if let Some(id) = message_id(&record.event) {
+            say(&HEXLOWER.encode(&id), record);
         }
+    }
+}
+
+/// Of a message that is said, or in a group waits for its place, or gets it.
+fn message_id(event: &Event) -> Option<Bytes> {
+    let submission = match event {
+        Event::MessageAdded(facts, _) => return Some(facts.id.clone()),
+        Event::GroupSubmitted(facts, _) => &facts.submission,
+        Event::GroupRecorded(facts, _) => &facts.submission,
+        _ => return None,
+    };
+    match Submission::decode(submission.as_ref()).ok()?.action? {
+        Action::Message(message) => Some(message.id),
+        _ => None,
     }
 }

@@ -449,16 +449,17 @@ impl<L: Log> Sequencer<L> {
         tag
     }
 
-    /// Right after a flush: the tree is what the journal has, and stays so as long as flushes are held back.
+    /// Right after a flush: the tree is what the journal had when it began, and stays so as long as flushes are held back.
     fn make_checkpoint(&mut self) {
         let Some(schedule) = &mut self.schedule else { return };
-        let due = self.head.position.saturating_sub(schedule.last) >= schedule.records;
+        let reached = self.views.store.meta().position;
+        let due = reached.saturating_sub(schedule.last) >= schedule.records;
         if !due || self.views.store.disk_bytes() < schedule.tree_bytes_min {
             return;
         }
         if let Some(export) = self.views.store.hold() {
             // Whatever becomes of it: the next attempt is as far away as the next checkpoint.
-            schedule.last = self.head.position;
+            schedule.last = reached;
             schedule.checkpoints.write(export);
         }
     }

@@ -7,10 +7,11 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use data_encoding::HEXLOWER;
 use prometheus_parse::{Scrape, Value};
 use serde_json::json;
-use startalk_client::{ClientError, Code};
-use startalk_e2e::{Node, Person, World};
+use startalk_client::{ClientError, Code, content};
+use startalk_e2e::{Node, Person, World, until};
 
 /// More than one round of the write loop has.
 const MESSAGES: u64 = 40;
@@ -183,6 +184,35 @@ fn in_order(said: &str, lines: &[(&str, &str)]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A group of alice's in which bob of another domain says something; `id=` and what it has there, once both have it in its place.
+async fn in_a_group(alice: &Person, bob: &Person) -> anyhow::Result<String> {
+    alice.session.create_group("garden", std::slice::from_ref(&bob.user)).await?;
+    let asked = async || bob.session.group_invitations().await.unwrap_or_default();
+    until("bob to be asked", async || (!asked().await.is_empty(), 0)).await?;
+    bob.session.decide_group_invitation(&asked().await[0].group, true).await?;
+    let group_of = async |person: &Person| -> anyhow::Result<u64> {
+        let find = async || {
+            let all = person.session.conversations().await.unwrap_or_default();
+            all.into_iter().find(|c| c.group.as_ref().is_some_and(|g| g.standing == "member" && g.members == 2))
+        };
+        until("both to be in the group", async || (find().await.is_some(), 0)).await?;
+        Ok(find().await.context("the group")?.conversation)
+    };
+    let groups = [(alice, group_of(alice).await?), (bob, group_of(bob).await?)];
+    let words = content::text("no log has this");
+    bob.session.send_in_group(groups[1].1, words.clone(), 0).await?;
+    let mut id = String::new();
+    for (person, group) in groups {
+        let said = async || {
+            let history = person.history_of(group).await.unwrap_or_default();
+            history.into_iter().find(|m| m.content == words && m.sequence != 0)
+        };
+        until("bob's message in its place", async || (said().await.is_some(), 0)).await?;
+        id = format!("id={}", HEXLOWER.encode(&said().await.context("the message")?.id));
+    }
+    Ok(id)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_message_can_be_followed_through_two_domains_and_nothing_of_it_is_said() -> anyhow::Result<()> {
     let world = World::new()?;
@@ -233,6 +263,21 @@ async fn one_message_can_be_followed_through_two_domains_and_nothing_of_it_is_sa
     for text in alice.said.lock().expect("no panic").iter() {
         ensure!(!said.contains(text) && !there.contains(text), "what was written is in no log");
     }
+    let id = in_a_group(&alice, &bob).await.context("a group of both domains")?;
+    // Bob's node has it until alice's, the group's home, gives it its place.
+    let (home, there) = (a.said(), b.said());
+    in_order(
+        &there,
+        &[
+            ("message: decided", &id),
+            ("message: synced", &id),
+            ("message: acknowledged", &id),
+            ("message: decided", &id),
+            ("message: synced", &id),
+        ],
+    )?;
+    in_order(&home, &[("message: decided", &id), ("message: synced", &id), ("message: pushed", &id)])?;
+    ensure!(!home.contains("no log has this") && !there.contains("no log has this"), "what was written is in no log");
     // Who does not ask hears nothing of it.
     let quiet = world.node("c")?;
     let carol = Person::register(&quiet.first_link, "carol").await?;
