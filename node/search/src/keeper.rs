@@ -22,7 +22,7 @@ use tantivy::{
 use crate::{
     batch::Batch,
     index::{self, Opened, WRITER_BYTES},
-    reading::{self, ReadingError},
+    reading::{self, Matter, ReadingError},
     search::Shared,
 };
 
@@ -158,15 +158,20 @@ impl<'a> Keeper<'a> {
             let mut records = records.map_err(|e| Trouble::Elsewhere(e.to_string()))?;
             let visible = self.shared.visible();
             records.retain(|r| r.header.position <= visible);
-            let fields = self.opened.fields;
+            let read = records.iter().map(Recorded::read).collect::<Result<Vec<_>, _>>();
+            let read = read.map_err(|e| Trouble::Elsewhere(e.to_string()))?;
+            let matters: Vec<(u64, Matter)> = read.iter().filter_map(|r| Some((r.conversation, reading::matter(r)?))).collect();
             let (mut bytes, mut changes) = (0, 0);
-            let mut batch = Batch::new(self.writer()?);
-            for record in &records {
-                let recorded = Recorded::read(record).map_err(|e| Trouble::Elsewhere(e.to_string()))?;
-                let done = reading::take(views, &mut batch, &fields, &recorded)?;
-                (bytes, changes) = (bytes + done.bytes, changes + done.changes);
+            // A node on which people only come and go needs no writer, nor its memory.
+            if !matters.is_empty() {
+                let fields = self.opened.fields;
+                let mut batch = Batch::new(self.writer()?);
+                for (conversation, matter) in &matters {
+                    let done = reading::take(views, &mut batch, &fields, *conversation, matter)?;
+                    (bytes, changes) = (bytes + done.bytes, changes + done.changes);
+                }
+                batch.flush()?;
             }
-            batch.flush()?;
             self.position = records.last().map_or(self.position, |r| r.header.position);
             (self.bytes, self.changes) = (self.bytes + bytes, self.changes + changes);
             self.records += records.len() as u64;
@@ -190,7 +195,7 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    fn writer(&mut self) -> Result<&IndexWriter, Trouble> {
+    fn writer(&mut self) -> Result<&mut IndexWriter, Trouble> {
         if self.writer.is_none() {
             let options = IndexWriterOptions::builder()
                 .num_worker_threads(1)
@@ -204,14 +209,13 @@ impl<'a> Keeper<'a> {
             writer.set_merge_policy(Box::new(policy));
             self.writer = Some(writer);
         }
-        Ok(self.writer.as_ref().expect("made above"))
+        Ok(self.writer.as_mut().expect("made above"))
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
         let cursor = sync::cursor_at(&*self.shared.views.journal, self.position);
         let cursor = cursor.map_err(|e| Trouble::Elsewhere(format!("the journal: {}", e.code.as_str())))?;
-        let mut prepared = writer.prepare_commit()?;
+        let mut prepared = self.writer()?.prepare_commit()?;
         prepared.set_payload(&index::payload(&cursor));
         prepared.commit()?;
         (self.bytes, self.changes, self.records) = (0, 0, 0);

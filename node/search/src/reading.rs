@@ -33,36 +33,60 @@ pub enum ReadingError {
     Index(#[from] tantivy::TantivyError),
 }
 
-/// Takes one record.
+/// What may be otherwise now.
+#[derive(Debug)]
+pub enum Matter<'a> {
+    /// A message; `new`: the record in which it is said for the first time.
+    Message { sequence: u64, new: Option<&'a Recorded> },
+    /// The name of a group, by its conversation.
+    Group(u64),
+    /// The name of a person.
+    Person(u64),
+    /// What was said at these positions.
+    Erased(&'a [u64]),
+}
+
+/// What a record means to the index; `None`: nothing, as most of a node's own records.
+pub fn matter(record: &Recorded) -> Option<Matter<'_>> {
+    let new = || Some(Matter::Message { sequence: record.sequence, new: Some(record) });
+    let changed = |sequence| Some(Matter::Message { sequence, new: None });
+    match &record.event {
+        Event::MessageAdded(..) => new(),
+        Event::MessageEdited(f, _) => changed(f.target),
+        Event::MessageRecalled(f, _) => changed(f.target),
+        Event::GroupRecorded(f, _) => match Submission::decode(f.submission.as_ref()).ok()?.action? {
+            Action::Message(_) => new(),
+            Action::Edit(e) => changed(e.target),
+            Action::Recall(r) => changed(r.target),
+            Action::Create(_) | Action::SetText(_) => Some(Matter::Group(record.conversation)),
+            _ => None,
+        },
+        Event::GroupBegan(f, _) => Some(Matter::Group(f.conversation)),
+        Event::GroupReplicaBegan(f, _) => Some(Matter::Group(f.conversation)),
+        Event::AccountCreated(f, _) => Some(Matter::Person(f.account)),
+        Event::PersonMet(f, _) => Some(Matter::Person(f.person)),
+        Event::ProfileSet(f, _) => Some(Matter::Person(f.person)),
+        Event::PersonGone(f, _) => Some(Matter::Person(f.person)),
+        Event::AccountDeleted(f, _) => Some(Matter::Person(f.account)),
+        Event::Erased(f, _) => Some(Matter::Erased(&f.positions)),
+        _ => None,
+    }
+}
+
+/// Takes what a record of this conversation means.
 ///
 /// # Errors
 /// [`ReadingError`].
-pub fn take(views: &Views, batch: &mut Batch, fields: &Fields, record: &Recorded) -> Result<Done, ReadingError> {
+pub fn take(views: &Views, batch: &mut Batch, fields: &Fields, conversation: u64, matter: &Matter) -> Result<Done, ReadingError> {
     let mut reading = Reading { views, batch, fields };
-    let conversation = record.conversation;
-    match &record.event {
-        Event::MessageAdded(..) => reading.message(conversation, record.sequence, Some(record)),
-        Event::MessageEdited(f, _) => reading.message(conversation, f.target, None),
-        Event::MessageRecalled(f, _) => reading.message(conversation, f.target, None),
-        Event::GroupRecorded(f, _) => match Submission::decode(f.submission.as_ref()).ok().and_then(|s| s.action) {
-            Some(Action::Message(_)) => reading.message(conversation, record.sequence, Some(record)),
-            Some(Action::Edit(e)) => reading.message(conversation, e.target, None),
-            Some(Action::Recall(r)) => reading.message(conversation, r.target, None),
-            Some(Action::Create(_) | Action::SetText(_)) => reading.group(conversation),
-            _ => Ok(Done::default()),
-        },
-        Event::GroupBegan(f, _) => reading.group(f.conversation),
-        Event::GroupReplicaBegan(f, _) => reading.group(f.conversation),
-        Event::AccountCreated(f, _) => reading.person(f.account),
-        Event::PersonMet(f, _) => reading.person(f.person),
-        Event::ProfileSet(f, _) => reading.person(f.person),
-        Event::PersonGone(f, _) => reading.person(f.person),
-        Event::AccountDeleted(f, _) => reading.person(f.account),
-        Event::Erased(f, _) => {
-            batch.delete(At::any(fields, &f.positions))?;
-            Ok(Done { bytes: 0, changes: f.positions.len() })
+    match matter {
+        Matter::Message { sequence, new } => reading.message(conversation, *sequence, *new),
+        Matter::Group(conversation) => reading.group(*conversation),
+        Matter::Person(number) => reading.person(*number),
+        Matter::Erased(positions) => {
+            batch.delete(At::any(fields, positions))?;
+            Ok(Done { bytes: 0, changes: positions.len() })
         }
-        _ => Ok(Done::default()),
     }
 }
 
