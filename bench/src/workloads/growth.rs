@@ -51,7 +51,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             load::run(peers, Speed::Outstanding(settings.outstanding), settings.length(), settings.patience, &pids).await?;
         report.run(&format!("growth, {at} stored"), &run);
         let indexing = run.each_us(running.indexing().saturating_sub(indexed));
-        report.line(format!("  of the CPU {indexing:.1} µs each went into the search index"));
+        report.line(format!("  of the CPU at least {indexing:.1} µs each went into the search index"));
         (peers, said) = (back, said + run.said);
         let pages = read_pages(&server, &address(1, &domain)).await?;
         let memory = proc::memory(node.pid())?;

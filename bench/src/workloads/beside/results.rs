@@ -16,7 +16,7 @@ fn words(figure: &str) -> &str {
     match figure {
         "cpu_us" => "CPU each",
         "later_us" => "CPU each afterwards, until it is quiet",
-        "index_us" => "of both for the search index",
+        "index_us" => "of both for the search index, at least",
         "cpu_ms" => "CPU of each who came back",
         "per_second" => "a second",
         "disk_bytes" => "written to the disk, each",

@@ -149,7 +149,8 @@ impl Running {
         Ok(Self::Startalk(bench.programs.start_node(&bench.folder.path().join(name), &[])?, conversation))
     }
 
-    /// CPU time that has gone into the search index up to now. Its threads stay as long as something is written.
+    /// CPU time that has gone into the search index up to now. At least: threads of tantivy end with each
+    /// segment, and what those did is not in it any more.
     pub fn indexing(&self) -> Duration {
         let Running::Startalk(node, _) = self else { return Duration::ZERO };
         proc::cpu_of_named_threads(node.pid(), INDEXING)
