@@ -325,7 +325,7 @@ impl<L: Log> Sequencer<L> {
 
     /// Nothing is waiting: flushes the views if it is time, and waits for it.
     pub fn idle(&mut self, now_ms: u64) {
-        self.reap(false);
+        self.look_at_flush(false);
         // While the journal is ahead of the views, nothing may say that they are where it ends.
         if self.rest.is_none() && self.unflushed > 0 && is_due(self.flushed_ms, FLUSH_MS, now_ms) {
             self.flush(now_ms);
@@ -399,14 +399,14 @@ impl<L: Log> Sequencer<L> {
         if self.flushed_ms == 0 {
             self.flushed_ms = now_ms;
         }
-        self.reap(false);
+        self.look_at_flush(false);
         if self.unflushed >= FLUSH_RECORDS || is_due(self.flushed_ms, FLUSH_MS, now_ms) {
             self.begin_flush(now_ms);
         }
     }
 
     fn flush(&mut self, now_ms: u64) {
-        self.reap(true);
+        self.look_at_flush(true);
         if self.views.store.is_held() && self.unflushed < HELD_RECORDS_MAX {
             return;
         }
@@ -415,13 +415,13 @@ impl<L: Log> Sequencer<L> {
         }
     }
 
-    /// Begins to write the views to their tree; [`Self::reap`] sees it end. While it runs, the next one waits.
+    /// Begins to write the views to their tree; [`Self::look_at_flush`] sees it end. While it runs, the next one waits.
     fn begin_flush(&mut self, now_ms: u64) {
         if self.writing.is_some() || self.views.store.is_held() {
             if self.unflushed < HELD_RECORDS_MAX {
                 return;
             }
-            self.reap(true);
+            self.join_flush();
         }
         let frozen = self.views.store.freeze(self.head.position, self.chain_tag(), LAYOUT);
         let thread = thread::Builder::new().name("views".into()).spawn(move || frozen.write().is_ok());
@@ -432,15 +432,22 @@ impl<L: Log> Sequencer<L> {
         }
     }
 
-    /// Sees whether the flush that was begun has ended, or waits for its end.
-    fn reap(&mut self, wait: bool) {
-        let Some(writing) = self.writing.take_if(|w| wait || w.thread.is_finished()) else { return };
-        if writing.thread.join().unwrap_or(false) {
+    /// Once the flush that was begun has ended, which may be waited for, a checkpoint of what it left may be due.
+    fn look_at_flush(&mut self, wait: bool) {
+        if self.writing.as_ref().is_some_and(|w| wait || w.thread.is_finished()) && self.join_flush() {
             self.make_checkpoint();
-        } else {
+        }
+    }
+
+    /// Waits for the flush that was begun, if there is one; whether it wrote.
+    fn join_flush(&mut self) -> bool {
+        let Some(writing) = self.writing.take() else { return false };
+        let wrote = writing.thread.join().unwrap_or(false);
+        if !wrote {
             // The journal has everything: a failed flush costs time at the next start, nothing else.
             self.unflushed += writing.records;
         }
+        wrote
     }
 
     fn chain_tag(&self) -> [u8; 8] {
@@ -465,7 +472,7 @@ impl<L: Log> Sequencer<L> {
     }
 
     fn flush_now(&mut self, now_ms: u64) -> bool {
-        self.reap(true);
+        self.join_flush();
         let flushed = self.views.store.flush(self.head.position, self.chain_tag(), LAYOUT).is_ok();
         if flushed {
             self.unflushed = 0;
