@@ -19,7 +19,7 @@ pub const VERSION: u32 = 2;
 /// Memory for words that are not on the disk yet. Twelve of these megabytes tantivy takes before the first word, and makes a
 /// segment of what fits into the rest: of the least that it allows, 15, that was 4,100 messages, which were then merged again
 /// and again.
-pub const WRITER_BYTES: usize = 25_000_000;
+pub const WRITER_BYTES: usize = 18_000_000;
 /// Tries to delete a folder in which somebody still writes, and the time between two.
 const REMOVE_TRIES: u32 = 100;
 const REMOVE_WAIT: std::time::Duration = std::time::Duration::from_millis(100);

@@ -100,8 +100,8 @@ impl Reading<'_, '_> {
     /// `new`: the record in which it is said for the first time.
     fn message(&mut self, conversation: u64, sequence: u64, new: Option<&Recorded>) -> Result<Done, ReadingError> {
         let Views { store, journal } = self.views;
-        let Some(position) = timeline::position(&**store, conversation, sequence) else { return Ok(Done::default()) };
         if new.is_none() {
+            let Some(position) = timeline::position(&**store, conversation, sequence) else { return Ok(Done::default()) };
             self.batch.delete(At::any(self.fields, &[position]))?;
         }
         let changed = Done { bytes: 0, changes: 1 };
@@ -118,7 +118,7 @@ impl Reading<'_, '_> {
         doc.add_u64(f.later, latest.said_at.saturating_sub(sequence));
         doc.add_u64(f.author, latest.message.author);
         doc.add_u64(f.time, latest.message.time_ms);
-        self.batch.add(doc)?;
+        self.batch.add(doc, searched.text.len())?;
         Ok(Done { bytes: searched.text.len() + 200, changes: 1 })
     }
 
@@ -143,7 +143,7 @@ impl Reading<'_, '_> {
             let mut doc = TantivyDocument::new();
             doc.add_pre_tokenized_text(f.name, PreTokenizedString { text: String::new(), tokens });
             doc.add_u64(f.subject, subject);
-            self.batch.add(doc)?;
+            self.batch.add(doc, name.len())?;
         }
         Ok(Done { bytes: name.len() + 400, changes: 1 })
     }

@@ -20,8 +20,8 @@ const MESSAGE_BYTES: usize = 60_000;
 /// Messages after which it should have been cut: 24 MB, some times what the system keeps for a connection.
 const MESSAGES_MAX: u64 = 400;
 /// Bytes that the node's memory may grow by meanwhile: 256 KiB for each connection, and what the messages themselves need on
-/// their way to the journal and into the search index, whose writer takes 25 MB when there was none.
-const GROWTH_MAX: u64 = 34 << 20;
+/// their way to the journal and into the search index.
+const GROWTH_MAX: u64 = 24 << 20;
 /// What the gateway writes when it cuts one.
 const CUT: &str = "closed: slow reader";
 
