@@ -39,7 +39,7 @@ enum Way {
 pub async fn run(bench: &Bench, report: &mut Report, findings: &mut Findings, system: &System) -> Result<()> {
     let (settings, count) = (&bench.settings, bench.settings.connections);
     let folder = format!("connections-{}", system.name());
-    let running = system.start(bench, &folder, count, 0, false)?.settled(bench, &folder).await?;
+    let running = system.start(bench, &folder, count, 0, false)?;
     let server = running.server()?;
     let way = match running {
         Running::Startalk(..) => Way::Ours,

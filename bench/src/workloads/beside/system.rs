@@ -134,21 +134,10 @@ impl System {
     }
 }
 
-/// A node that has not indexed its accounts after so long is measured all the same.
-const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 /// Threads of a node that keep its search index.
 const INDEXING: &[&str] = &["search", "thrd-tantivy", "merge_thread", "segment_updat"];
 
 impl Running {
-    /// Started again, if it is a node: it was filled with its accounts from outside, and the memory that putting their names into its
-    /// index takes goes back half a minute later, which is longer than a short run.
-    pub async fn settled(self, bench: &Bench, name: &str) -> Result<Self> {
-        let Self::Startalk(node, conversation) = self else { return Ok(self) };
-        proc::until_quiet(&[node.pid()], SETTLES_WITHIN).await?;
-        node.stop()?;
-        Ok(Self::Startalk(bench.programs.start_node(&bench.folder.path().join(name), &[])?, conversation))
-    }
-
     /// CPU time that has gone into the search index up to now. At least: threads of tantivy end with each
     /// segment, and what those did is not in it any more.
     pub fn indexing(&self) -> Duration {
