@@ -196,6 +196,7 @@ async fn accept(limit: Arc<Limit>) -> Result<()> {
     println!("{}", json!({ "listening": address.to_string(), "link_key": hex, "pid": std::process::id() }));
     loop {
         let (tcp, _) = listener.accept().await?;
+        tcp.set_nodelay(true)?; // or small answers wait for the other side's delayed acknowledgements, up to 40 ms
         let (limit, tls) = (limit.clone(), tls.clone());
         tokio::spawn(async move {
             if let Ok(Accepted { stream, .. }) = tls.accept(tcp).await {
