@@ -96,7 +96,7 @@ struct How {
     #[arg(long, global = true, value_delimiter = ',')]
     systems: Vec<String>,
     /// What `beside` measures; default: all
-    #[arg(long, global = true, value_delimiter = ',', value_parser = ["one-to-one", "groups", "connections", "archive", "recovery", "federated"])]
+    #[arg(long, global = true, value_delimiter = ',', value_parser = ["one-to-one", "groups", "connections", "archive", "day", "recovery", "federated"])]
     only: Vec<String>,
     /// How the peers are set up; default: bench/peers.toml
     #[arg(long, global = true, value_name = "FILE")]

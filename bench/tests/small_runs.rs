@@ -109,6 +109,8 @@ fn systems_beside_each_other() {
         complete(&report[&format!("one-to-one, {name}, as fast as answered")], 100);
         crowded(&report[&format!("group-4, {name}, as fast as answered")], 100, 3);
         if name != "limit" && name != "mosquitto" {
+            complete(&report[&format!("day, {name}, in pairs")], 100);
+            crowded(&report[&format!("day, {name}, in a group")], 100, 29);
             complete(&report[&format!("federated, {name}, all across, as fast as answered")], 100);
             complete(&report[&format!("federated, {name}, half across, given speed")], 100);
         }
@@ -119,6 +121,9 @@ fn systems_beside_each_other() {
         ("sign-in", "cpu_us"),
         ("reconnect", "cpu_ms"),
         ("history", "p99"),
+        ("day", "cpu_ms_s"),
+        ("day", "back_p99"),
+        ("day", "page_p99"),
         ("recovery", "lost"),
         ("federated", "cpu_us"),
     ] {

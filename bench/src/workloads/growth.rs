@@ -33,7 +33,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let server = running.server()?;
     let Running::Startalk(node, _) = &running else { anyhow::bail!("a node was started") };
     let domain = node.said("domain")?.to_owned();
-    let mut peers = running.pairs(settings.pairs).await?;
+    let mut peers = running.pairs(0, settings.pairs).await?;
     let (mut said, mut rates, mut stages) = (0_u64, Vec::new(), Vec::new());
     for part in STAGES {
         let missing = ((stored as f64 * part) as u64).saturating_sub(said);

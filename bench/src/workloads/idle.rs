@@ -28,28 +28,40 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let alone = proc::memory(node.pid())?;
     show(report, "alone", alone);
     let server = node.server()?;
-    let native = setup::for_each(0..settings.connections, |number| {
-        let server = server.clone();
-        async move {
-            let mut client = setup::resume_as(&server, number, number / CONNECTIONS_PER_ACCOUNT).await?;
-            client.sync().await?;
-            Ok(client)
-        }
-    })
-    .await?;
-    let tls = looked_at(bench, report, &node, alone, "TLS").await?;
+    let (mut native, mut before) = (Vec::new(), alone);
+    for go in setup::goes(settings.connections) {
+        sleep(Duration::from_secs_f64(settings.idle_seconds)).await;
+        before = proc::memory(node.pid())?;
+        native.extend(
+            setup::for_each(go, |number| {
+                let server = server.clone();
+                async move {
+                    let mut client = setup::resume_as(&server, number, number / CONNECTIONS_PER_ACCOUNT).await?;
+                    client.sync().await?;
+                    Ok(client)
+                }
+            })
+            .await?,
+        );
+    }
+    let tls = looked_at(bench, report, &node, before, "TLS").await?;
     drop(native);
     node.stop()?;
 
     let node = bench.programs.start_node(&bench.folder.path().join("idle"), &[])?;
-    sleep(Duration::from_secs_f64(settings.idle_seconds)).await;
-    let before = proc::memory(node.pid())?;
     let server = node.server()?;
-    let browsers = setup::for_each(0..settings.connections, |number| {
-        let (server, token) = (server.clone(), setup::token(number / CONNECTIONS_PER_ACCOUNT));
-        async move { browser::idle(&server, number, token).await }
-    })
-    .await?;
+    let mut browsers = Vec::new();
+    for go in setup::goes(settings.connections) {
+        sleep(Duration::from_secs_f64(settings.idle_seconds)).await;
+        before = proc::memory(node.pid())?;
+        browsers.extend(
+            setup::for_each(go, |number| {
+                let (server, token) = (server.clone(), setup::token(number / CONNECTIONS_PER_ACCOUNT));
+                async move { browser::idle(&server, number, token).await }
+            })
+            .await?,
+        );
+    }
     let websocket = looked_at(bench, report, &node, before, "WebSocket").await?;
     drop(browsers);
     node.stop()?;
@@ -77,7 +89,7 @@ struct Idle {
     cpu_ms: f64,
 }
 
-/// How much the node has grown by its connections, after a pause.
+/// How much the node has grown by the last connections, after a pause.
 async fn looked_at(bench: &Bench, report: &Report, node: &Process, before: Memory, what: &str) -> Result<Idle> {
     let settings = &bench.settings;
     let cpu_before = proc::cpu(node.pid())?;
@@ -85,7 +97,8 @@ async fn looked_at(bench: &Bench, report: &Report, node: &Process, before: Memor
     let cpu = proc::cpu(node.pid())? - cpu_before;
     let with = proc::memory(node.pid())?;
     show(report, &format!("with {} idle connections over {what}", settings.connections), with);
-    let each_kb = with.rss.saturating_sub(before.rss) as f64 / 1024.0 / settings.connections.max(1) as f64;
+    let counted = setup::goes(settings.connections)[2].len().max(1);
+    let each_kb = with.rss.saturating_sub(before.rss) as f64 / 1024.0 / counted as f64;
     let cpu_ms = cpu.as_secs_f64() * 1000.0 / settings.idle_seconds;
     report.line(format!("  {each_kb:.1} kB per connection; {cpu_ms:.1} ms CPU a second with all of them"));
     Ok(Idle { rss: with.rss, each_kb, cpu_ms })

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{
     findings::Findings,
+    reader::{Place, Reader, SCREEN},
     system::{Running, System, address, back_on_xmpp, new_on_xmpp},
 };
 use crate::{
@@ -25,8 +26,6 @@ use crate::{
     },
 };
 
-/// Messages of a page that somebody looks at.
-const SCREEN: usize = 50;
 /// Those who read at once.
 const READERS: usize = 4;
 /// How often each reads all of it.
@@ -84,15 +83,10 @@ pub async fn run(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
     findings.put("reconnect", "p99", "ms", system, times.p99);
 
     let before = proc::cpu_of_all(&pids)?;
+    let place = Place::of(&running)?;
     let pages = setup::for_each(0..READERS.min(away), |reader| {
-        let (server, is_ours) = (server.clone(), matches!(running, Running::Startalk(..)));
-        async move {
-            if is_ours {
-                read_all(&server, WRITERS + reader, unread).await
-            } else {
-                read_all_on_xmpp(&server, reader, unread).await
-            }
-        }
+        let place = place.clone();
+        async move { read_all(place.reader(WRITERS + reader, reader % WRITERS).await?, unread).await }
     })
     .await?;
     let cpu = proc::cpu_of_all(&pids)? - before;
@@ -140,37 +134,15 @@ async fn come_back_on_xmpp(server: &Server, number: usize, writer: usize, unread
 }
 
 /// How long each page took, in microseconds, from the newest to the oldest.
-async fn read_all(server: &Server, reader: usize, unread: u64) -> Result<Vec<u32>> {
-    let mut client = setup::resume(server, reader).await?;
-    let pages = client.sync_from(bytes::Bytes::new()).await?;
-    let conversation = pages.into_iter().flat_map(|p| p.conversations).find_map(|c| c.conversation);
-    let conversation = conversation.context("a conversation with what was written")?.conversation;
+async fn read_all(mut reader: Reader, unread: u64) -> Result<Vec<u32>> {
     let mut times = Vec::new();
     for _ in 0..READINGS {
-        let (mut before, mut seen) = (0, 0);
+        let mut seen = 0;
+        reader.begin_again();
         while seen < unread {
             let begun = clock::micros();
-            let page = client.history(conversation, before, 0, u32::try_from(SCREEN)?).await?;
+            seen += reader.page().await?;
             times.push(u32::try_from(clock::micros() - begun).unwrap_or(u32::MAX));
-            before = page.messages.first().context("there is more in the conversation")?.sequence;
-            seen += page.messages.len() as u64;
-        }
-    }
-    Ok(times)
-}
-
-async fn read_all_on_xmpp(server: &Server, reader: usize, unread: u64) -> Result<Vec<u32>> {
-    let mut client = back_on_xmpp(server, WRITERS + reader).await?;
-    let with = address(reader % WRITERS, DOMAIN);
-    let mut times = Vec::new();
-    for _ in 0..READINGS {
-        let (mut before, mut seen): (Option<String>, _) = (None, 0);
-        while seen < unread {
-            let begun = clock::micros();
-            let page = client.page(&with, None, before.as_deref(), SCREEN).await?;
-            times.push(u32::try_from(clock::micros() - begun).unwrap_or(u32::MAX));
-            before = Some(page.ends.context("there is more in the archive")?.0);
-            seen += page.bodies.len() as u64;
         }
     }
     Ok(times)

@@ -1,7 +1,6 @@
 //! Devices that have an account come back, one after the other (a few at a time), and then say nothing.
 //!
-//! Memory is that of the later ones: a part comes first, so that what a server takes once (and what it gives back of its start) is not
-//! counted as theirs.
+//! Memory is that of the later ones, see [`setup::goes`].
 
 use std::{any::Any, time::Duration};
 
@@ -15,14 +14,11 @@ use super::{
 use crate::{
     client::Server,
     clock::Watch,
-    peers::{DOMAIN, mqtt, xmpp},
+    peers::mqtt,
     proc,
     report::Report,
     workloads::{Bench, setup},
 };
-
-/// One in so many comes before memory is looked at.
-const FIRST: usize = 5;
 
 /// What keeps a connection open.
 type Held = Box<dyn Any + Send>;
@@ -46,28 +42,21 @@ pub async fn run(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
         Running::Xmpp(_) => Way::Xmpp,
         Running::Mqtt(_) | Running::Limit(_) => Way::Mqtt,
     };
-    if way == Way::Xmpp {
-        setup::for_each(0..count, |number| {
-            let server = server.clone();
-            async move {
-                let mut client = xmpp::Client::connect(&server, DOMAIN, number).await?;
-                client.register(&setup::name(number)).await
-            }
-        })
-        .await?;
-    }
+    running.accounts(0..count).await?;
     let quiet = Duration::from_secs_f64(settings.idle_seconds);
     sleep(quiet).await;
     let pids = running.pids();
-    let first = count.div_ceil(FIRST);
-    let (cpu, watch) = (proc::cpu_of_all(&pids)?, Watch::start());
-    let held = setup::for_each(0..first, |number| connect(way, server.clone(), number)).await?;
-    let (seconds, spent) = (watch.elapsed().as_secs_f64(), proc::cpu_of_all(&pids)? - cpu);
-    sleep(quiet).await;
-    let memory = proc::pss_of_all(&pids);
-    let (cpu, watch) = (proc::cpu_of_all(&pids)?, Watch::start());
-    let others = setup::for_each(first..count, |number| connect(way, server.clone(), number)).await?;
-    let (seconds, spent) = (seconds + watch.elapsed().as_secs_f64(), spent + proc::cpu_of_all(&pids)? - cpu);
+    let goes = setup::goes(count);
+    let first = goes[2].start;
+    let (mut held, mut seconds, mut spent, mut memory) = (Vec::new(), 0.0, Duration::ZERO, 0);
+    for go in goes {
+        memory = proc::pss_of_all(&pids);
+        let (cpu, watch) = (proc::cpu_of_all(&pids)?, Watch::start());
+        held.extend(setup::for_each(go, |number| connect(way, server.clone(), number)).await?);
+        seconds += watch.elapsed().as_secs_f64();
+        spent += proc::cpu_of_all(&pids)? - cpu;
+        sleep(quiet).await;
+    }
     let each = count.max(1) as f64;
     let cpu_us = spent.as_secs_f64() * 1e6 / each;
     report.line(format!(
@@ -77,7 +66,6 @@ pub async fn run(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
     ));
     findings.put("sign-in", "cpu_us", "µs", system, cpu_us);
     findings.put("sign-in", "per_second", "/s", system, each / seconds);
-    sleep(quiet).await;
     let (with, idle_cpu) = (proc::pss_of_all(&pids), proc::cpu_of_all(&pids)?);
     sleep(quiet).await;
     let idle_cpu = (proc::cpu_of_all(&pids)? - idle_cpu).as_secs_f64() * 1e3 / quiet.as_secs_f64();
@@ -90,7 +78,7 @@ pub async fn run(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
     ));
     findings.put("idle", "kb", "kB", system, kb);
     findings.put("idle", "mb_before", "MB", system, memory as f64 / 1e6);
-    drop((held, others, running));
+    drop((held, running));
     bench.clear(&folder);
     Ok(())
 }

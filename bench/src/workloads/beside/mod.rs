@@ -3,9 +3,11 @@
 
 mod archive;
 mod connections;
+mod day;
 mod federated;
 pub mod findings;
 mod plot;
+mod reader;
 mod recovery;
 pub mod results;
 pub mod system;
@@ -83,6 +85,9 @@ async fn measure(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
     if system.has_people() && system.has_archive() && bench.settings.measures("archive") {
         archive::run(bench, report, findings, system).await?;
     }
+    if system.has_people() && bench.settings.measures("day") {
+        day::run(bench, report, findings, system).await?;
+    }
     // mosquitto and the limit keep neither people nor messages that one could come back to.
     if system.has_people() && bench.settings.measures("recovery") {
         recovery::run(bench, report, findings, system).await?;
@@ -105,7 +110,7 @@ async fn one_to_one(bench: &Bench, report: &mut Report, findings: &mut Findings,
     let folder = format!("{what}-{}", system.name());
     let running = system.start(bench, &folder, 2 * settings.pairs, 0, false)?;
     let pids = running.pids();
-    let peers = running.pairs(settings.pairs).await?;
+    let peers = running.pairs(0, settings.pairs).await?;
     let indexed = running.indexing();
     let (peers, fast) =
         load::run(peers, Speed::Outstanding(settings.outstanding), settings.length(), settings.patience, &pids).await?;

@@ -176,14 +176,29 @@ impl Running {
         }
     }
 
-    /// Pairs of people who write to each other. A node was filled with as many accounts.
-    pub async fn pairs(&self, count: usize) -> Result<Vec<Peer>> {
-        let at = self.server()?;
+    /// Accounts for these numbers, whose devices are away. A node was filled with them.
+    pub async fn accounts(&self, numbers: std::ops::Range<usize>) -> Result<()> {
+        let Self::Xmpp(peer) = self else { return Ok(()) };
+        let server = peer.server()?;
+        setup::for_each(numbers, |number| {
+            let server = server.clone();
+            async move {
+                let mut client = xmpp::Client::connect(&server, DOMAIN, number).await?;
+                client.register(&setup::name(number)).await
+            }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Pairs of people who write to each other, numbered from `first`, which is even. A node was filled with as many accounts.
+    pub async fn pairs(&self, first: usize, count: usize) -> Result<Vec<Peer>> {
+        let (at, numbers) = (self.server()?, first..first + 2 * count);
         match self {
             Self::Limit(process) => setup::limit_pairs(process, count).await,
             Self::Startalk(node, _) => {
                 let domain = node.said("domain")?;
-                setup::for_each(0..2 * count, |number| {
+                setup::for_each(numbers, |number| {
                     let (at, to) = (at.clone(), address(number ^ 1, domain));
                     async move {
                         let mut client = setup::resume_and_sync(at, number).await?;
@@ -194,7 +209,7 @@ impl Running {
                 .await
             }
             Self::Xmpp(_) => {
-                setup::for_each(0..2 * count, |number| {
+                setup::for_each(numbers, |number| {
                     let at = at.clone();
                     async move {
                         let client = new_on_xmpp(&at, number).await?;
@@ -206,7 +221,7 @@ impl Running {
                 .await
             }
             Self::Mqtt(_) => {
-                setup::for_each(0..2 * count, |number| {
+                setup::for_each(numbers, |number| {
                     let at = at.clone();
                     async move {
                         let mut client = mqtt::Client::connect(&at, number).await?;
