@@ -16,7 +16,7 @@ pub const RECORD_BYTES: u64 = 250;
 
 /// Runs it alone.
 pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
-    let limit = measure(bench, report, RECORD_BYTES, bench.settings.rate).await?;
+    let (limit, _) = measure(bench, report, RECORD_BYTES, bench.settings.rate).await?;
     report.closing(format!("limit cpu_us={:.1} per_second={:.0}", limit.cpu_us(), limit.per_second()));
     Ok(())
 }
@@ -30,17 +30,21 @@ impl Bench {
     }
 }
 
-/// As fast as answers come, with records of this size; and, for the times, at a given speed.
-pub async fn measure(bench: &Bench, report: &mut Report, record_bytes: u64, rate: Option<f64>) -> Result<Measured> {
+/// As fast as answers come, with records of this size; and at a given speed, where batches are as small as a node's.
+pub async fn measure(
+    bench: &Bench,
+    report: &mut Report,
+    record_bytes: u64,
+    rate: Option<f64>,
+) -> Result<(Measured, Option<Measured>)> {
     let settings = &bench.settings;
     let server = bench.start_limit(record_bytes, false)?;
     let (pids, length) = ([server.pid()], settings.length());
     let peers = setup::limit_pairs(&server, settings.pairs).await?;
     let (peers, limit) = load::run(peers, Speed::Outstanding(settings.outstanding), length, settings.patience, &pids).await?;
     report.run("limit, as fast as answered", &limit);
-    if let Some(rate) = rate {
-        let (_, steady) = load::run(peers, Speed::PerSecond(rate), length, settings.patience, &pids).await?;
-        report.run("limit, at the node's speed", &steady);
-    }
-    Ok(limit)
+    let Some(rate) = rate else { return Ok((limit, None)) };
+    let (_, steady) = load::run(peers, Speed::PerSecond(rate), length, settings.patience, &pids).await?;
+    report.run("limit, at the node's speed", &steady);
+    Ok((limit, Some(steady)))
 }

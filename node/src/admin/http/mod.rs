@@ -11,7 +11,11 @@ mod imports;
 mod node;
 mod people;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -232,8 +236,11 @@ pub fn router(backend: Backend) -> Router {
         })
         .layer(middleware::from_fn_with_state(api.clone(), let_in))
         .with_state(api);
-    let text: Arc<str> = description().into();
-    let described = move || async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) };
+    // Made when somebody asks for it: it takes megabytes.
+    let described = || async {
+        static TEXT: OnceLock<String> = OnceLock::new();
+        ([(header::CONTENT_TYPE, "application/json")], TEXT.get_or_init(description).as_str())
+    };
     Router::new().route("/openapi.json", get(described)).merge(guarded)
 }
 
