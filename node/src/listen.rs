@@ -83,7 +83,7 @@ impl Servers {
         };
         drop(step);
         match accepted.protocol {
-            Protocol::Link => Box::pin(self.federation.accept_tls(accepted)).await,
+            Protocol::Link => Box::pin(self.federation.accept_tls(accepted, from)).await,
             Protocol::Client => drop(tokio::spawn(self.gateway.serve_frames(accepted.stream, from, Transport::Tls))),
             Protocol::Http1 | Protocol::Http2 => Box::pin(self.gateway.serve_http(accepted.stream, from, true)).await,
             Protocol::Challenge => {} // it was the handshake that the authority came for

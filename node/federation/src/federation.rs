@@ -2,7 +2,7 @@
 //!
 //! Cheap to clone. Nothing here blocks but [`Federation::stop`].
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -160,9 +160,9 @@ impl Federation {
         opening::accept_quic(&self.0, accepted).await;
     }
 
-    /// Takes in a link over TLS on TCP, as [`accept`](Self::accept).
-    pub async fn accept_tls<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(&self, accepted: Accepted<S>) {
-        opening::accept_tls(&self.0, accepted).await;
+    /// Takes in a link over TLS on TCP that comes from `address`, as [`accept`](Self::accept).
+    pub async fn accept_tls<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(&self, accepted: Accepted<S>, address: IpAddr) {
+        opening::accept_tls(&self.0, accepted, address).await;
     }
 
     /// Dials a peer now, whatever its backoff; also one with nothing to send.

@@ -24,6 +24,7 @@ mod files;
 mod groups;
 mod history;
 mod live;
+mod newcomers;
 mod opening;
 mod peer;
 mod quota;

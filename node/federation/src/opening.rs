@@ -2,7 +2,7 @@
 //!
 //! Bounded in number and time; says nothing to somebody who was not judged but why it was refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use startalk_link::{Event, Role};
 use startalk_net::{Accepted, LinkStream, Protocol};
@@ -16,7 +16,7 @@ use tracing::debug;
 use crate::{
     shared::{Shared, nameless},
     transport::Io,
-    trust::{self, Judged},
+    trust::{self, Judged, Reached},
     wire::Wire,
 };
 
@@ -42,25 +42,26 @@ pub(crate) async fn accept_quic(shared: &Arc<Shared>, accepted: Accepted<quinn::
     let stream = timeout(Duration::from_millis(LINK_HELLO_MS_MAX), LinkStream::accept(&connection)).await;
     let Ok(Ok(stream)) = stream else { return nameless("it opened no stream") };
     let identity = shared.config.identity.current();
-    open(shared, Wire::quic(shared, &identity, Role::Acceptor, connection, stream, key)).await;
+    let address = connection.remote_address().ip();
+    open(shared, address, Wire::quic(shared, &identity, Role::Acceptor, connection, stream, key)).await;
 }
 
-/// Takes in a link over TLS on TCP.
-pub(crate) async fn accept_tls(shared: &Arc<Shared>, accepted: Accepted<impl Io + 'static>) {
+/// Takes in a link over TLS on TCP, from `address`.
+pub(crate) async fn accept_tls(shared: &Arc<Shared>, accepted: Accepted<impl Io + 'static>, address: IpAddr) {
     let Some(key) = accepted.peer_key.filter(|_| accepted.protocol == Protocol::Link) else {
         return nameless("it is no link or showed no key");
     };
     let Ok(_permit) = shared.openings.try_acquire() else { return nameless("too many at once") };
     let identity = shared.config.identity.current();
-    open(shared, Wire::tls(shared, &identity, Role::Acceptor, accepted.stream, key)).await;
+    open(shared, address, Wire::tls(shared, &identity, Role::Acceptor, accepted.stream, key)).await;
 }
 
-async fn open(shared: &Arc<Shared>, mut wire: Wire) {
+async fn open(shared: &Arc<Shared>, address: IpAddr, mut wire: Wire) {
     loop {
         while let Some(event) = wire.link.event() {
             match event {
                 Event::Hello { from, record, instance, .. } => {
-                    let judging = trust::judge(shared, &from, &record, &wire.tls_key, None);
+                    let judging = trust::judge(shared, &from, &record, &wire.tls_key, Reached::Came(address));
                     let verdict = timeout(Duration::from_millis(LINK_OPENING_MS_MAX), judging).await;
                     match verdict.unwrap_or_else(|_| Err(Code::IdleTimeout.into())) {
                         Ok(judged) => return hand_over(shared, Arrived { wire: Box::new(wire), judged, instance }).await,

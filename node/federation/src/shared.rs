@@ -16,6 +16,7 @@ use tracing::debug;
 
 use crate::{
     config::{FederationConfig, OPENINGS_MAX, PROOFS_MAX, STRANGERS_MAX},
+    newcomers::Newcomers,
     peer,
     slot::Slot,
     status::{Refusal, adopt, note},
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     pub(crate) openings: Semaphore,
     pub(crate) proofs: Semaphore,
+    /// Who may become known.
+    pub(crate) newcomers: Newcomers,
     /// Links that are open.
     pub(crate) links: AtomicUsize,
 }
@@ -51,6 +54,7 @@ impl Shared {
             tasks: Mutex::default(),
             openings: Semaphore::new(OPENINGS_MAX),
             proofs: Semaphore::new(PROOFS_MAX),
+            newcomers: Newcomers::default(),
             links: AtomicUsize::new(0),
         }
     }

@@ -4,7 +4,7 @@
 //! Every side of a link passes through [`judge`] before anything else of the link is read. Cheap checks come first: DNS
 //! and the web are asked only for a record that verifies, from somebody who holds its link key.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use startalk_domain::{Answer, Command, directory};
 use startalk_net::Found;
@@ -21,6 +21,15 @@ use crate::{ask::ask, shared::Shared};
 /// How long a first contact waits while others are looked into.
 const PROOF_WAIT: Duration = Duration::from_secs(5);
 
+/// How there came to be a connection to somebody.
+#[derive(Clone, Copy)]
+pub(crate) enum Reached<'a> {
+    /// We went there, and found this on the way.
+    Dialed(Option<&'a Found>),
+    /// It came to us, from here.
+    Came(IpAddr),
+}
+
 /// A peer that is who it says to be.
 pub(crate) struct Judged {
     /// Its number here.
@@ -33,13 +42,14 @@ pub(crate) struct Judged {
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
-/// Judges a hello. `found` is what was found before dialing; its proof holds for every record with the same root key.
+/// Judges a hello. The proof of what was found before dialing holds for every record with the same root key. Whoever comes and is not
+/// known, nor written to by anybody here, is one more for good, and a name that is a key costs nothing to make: so many may come.
 pub(crate) async fn judge(
     shared: &Arc<Shared>,
     from: &DomainName,
     record: &[u8],
     tls_key: &[u8; 32],
-    found: Option<&Found>,
+    reached: Reached<'_>,
 ) -> Result<Judged, Error> {
     let store = &*shared.config.views.store;
     let now_ms = shared.wall_signed();
@@ -66,7 +76,17 @@ pub(crate) async fn judge(
         (_, pinned) => {
             let proof = match pinned {
                 Some(pinned) => accepts(&pinned, &record).map(|()| String::new())?,
-                None => first_proof(shared, &record, found).await?,
+                None => {
+                    let found = match reached {
+                        Reached::Dialed(found) => found,
+                        Reached::Came(from) if number.is_none() => {
+                            shared.newcomers.take(from, shared.steady_ms())?;
+                            None
+                        }
+                        Reached::Came(_) => None,
+                    };
+                    first_proof(shared, &record, found).await?
+                }
             };
             match ask(&shared.config.handle, Command::MeetPeer { record: Box::new(record.clone()), proof }).await? {
                 Answer::Peer(number) => number,

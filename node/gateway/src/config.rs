@@ -9,6 +9,7 @@ use startalk_domain::{
 };
 use startalk_identity::{ldap::Directory, oidc::Provider, passkey::Passkeys};
 use startalk_media::Media;
+use startalk_net::Rate;
 use startalk_protocol::{AccountName, DomainName, Error, UserId};
 use startalk_search::Search;
 use startalk_sequencer::Handle;
@@ -114,22 +115,6 @@ pub struct Silence;
 impl RemoteEphemera for Silence {
     fn typing(&self, _: &AccountName, _: &UserId, _: bool) {}
     fn presence(&self, _: &AccountName, _: &UserId, _: &str) {}
-}
-
-/// So many at once, and then one more each `refill`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// At once, after a long pause.
-    pub burst: u32,
-    /// For one more.
-    pub refill: Duration,
-}
-
-impl Rate {
-    /// `burst` at once, then one each `seconds`.
-    pub const fn new(burst: u32, seconds: u64) -> Self {
-        Self { burst, refill: Duration::from_secs(seconds) }
-    }
 }
 
 /// Limits on connections and on attempts. An address is an IPv4 address or the first 64 bits of an IPv6 address.

@@ -47,12 +47,11 @@ mod ways;
 mod web;
 mod websocket;
 
-pub use config::{GatewayConfig, Limits, PasswordCost, Rate, RemoteEphemera, Silence};
+pub use config::{GatewayConfig, Limits, PasswordCost, RemoteEphemera, Silence};
 pub use export::SignExport;
 pub use figures::{Figures, Transport};
 pub use framing::check;
 pub use gateway::Gateway;
 pub use groups::{ReadersAsked, RemoteReaders};
-pub use guard::Buckets;
 pub use navigation::navigation;
 pub use web::{Asker, CALLBACK_PATH, WebClient, WebFile};

@@ -7,6 +7,7 @@
 //!
 //! Invariant: a returned peer key was proven by a verified TLS 1.3 handshake signature.
 
+pub mod buckets;
 pub mod certificates;
 pub mod connect;
 pub mod discovery;
@@ -25,6 +26,7 @@ mod tests;
 pub mod verify;
 pub mod walk;
 
+pub use buckets::{BUCKETS_MAX, Buckets, Rate};
 pub use certificates::{
     AnsweredChallenge, CertResolver, CertificateError, CertificateRequest, CertificateSays, ChallengeCertificate,
     LinkCertificate, RootCertificate, WebCertificate, roots_from_pem,

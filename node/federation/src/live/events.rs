@@ -14,7 +14,7 @@ use crate::{
     config::{EPHEMERALS_PER_SECOND, EphemeralIn},
     history,
     status::State,
-    trust::{self, Judged},
+    trust::{self, Judged, Reached},
 };
 
 impl Live<'_> {
@@ -24,7 +24,8 @@ impl Live<'_> {
             match event {
                 Event::Hello { from, record, instance, .. } => {
                     self.instance = Some(instance);
-                    let verdict = trust::judge(self.shared, &from, &record, &self.wire.tls_key, self.found.as_ref()).await;
+                    let reached = Reached::Dialed(self.found.as_ref());
+                    let verdict = trust::judge(self.shared, &from, &record, &self.wire.tls_key, reached).await;
                     let verdict = verdict.map(|judged| {
                         self.accepted(&judged);
                         judged.keys

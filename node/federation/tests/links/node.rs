@@ -391,12 +391,12 @@ fn listen(federation: &Federation, who: &Who, listeners: Listeners, tls: ServerT
     });
     let (links, who) = (federation.clone(), who.clone());
     tokio::spawn(async move {
-        while let Ok((stream, _)) = tcp.accept().await {
+        while let Ok((stream, from)) = tcp.accept().await {
             let (links, tls, who) = (links.clone(), tls.clone(), who.clone());
             tokio::spawn(async move {
                 let Ok(mut accepted) = tls.accept(stream).await else { return };
                 if accepted.protocol == Protocol::Link {
-                    return links.accept_tls(accepted).await;
+                    return links.accept_tls(accepted, from.ip()).await;
                 }
                 let mut request = [0; 4096];
                 let _ = accepted.stream.read(&mut request).await;

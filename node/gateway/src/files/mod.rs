@@ -22,9 +22,10 @@ use axum::{
     routing::{any, get, post},
 };
 use startalk_media::Media;
+use startalk_net::{Buckets, Rate};
 use startalk_protocol::{Code, Error};
 
-use crate::{config::Rate, guard::Buckets, web::Client};
+use crate::web::Client;
 
 pub use answer::error;
 pub use asker::{Seal, by_token};

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use startalk_domain::{Command, governance::Registration};
-use startalk_gateway::{Limits, Rate, secrets};
+use startalk_gateway::{Limits, secrets};
+use startalk_net::Rate;
 use startalk_protocol::pb::client::{self as pb, client_frame::Frame as Asked, server_frame::Frame};
 
 use crate::support::{DOMAIN, Node, PASSWORD, code, quick_limits};

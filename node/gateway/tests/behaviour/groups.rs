@@ -438,7 +438,7 @@ async fn marks_stay_with_their_account_and_readers_are_told_who_asks() {
 #[tokio::test]
 async fn two_hundred_connected_members_hear_one_message_once() {
     const MEMBERS: usize = 200;
-    let node = Node::with(|config| config.limits.sign_ins_per_address = startalk_gateway::Rate::new(1000, 1));
+    let node = Node::with(|config| config.limits.sign_ins_per_address = startalk_net::Rate::new(1000, 1));
     let [mut ann] = people(&node, ["ann"]).await;
     let names: Vec<String> = (0..MEMBERS).map(|n| format!("m{n}")).collect();
     let mut all = Vec::new();

@@ -19,8 +19,9 @@ use startalk_domain::{
     governance::{NewPolicy, Registration},
     store::Store,
 };
-use startalk_gateway::{Gateway, GatewayConfig, Limits, PasswordCost, Rate, secrets};
+use startalk_gateway::{Gateway, GatewayConfig, Limits, PasswordCost, secrets};
 use startalk_journal::{Journal, Options, fault::FaultDisk};
+use startalk_net::Rate;
 use startalk_protocol::{
     framing,
     pb::{

@@ -187,7 +187,7 @@ async fn without_tls_only_loopback_is_served() {
 
 #[tokio::test]
 async fn registrations_in_a_browser_are_counted_too() {
-    let node = Node::with(|config| config.limits.registrations_per_address = startalk_gateway::Rate::new(2, 60));
+    let node = Node::with(|config| config.limits.registrations_per_address = startalk_net::Rate::new(2, 60));
     node.registration(Registration::Open);
     let form = |name: &str| format!("name={name}&password=correct+horse&password_again=correct+horse");
     for name in ["a1", "a2"] {

@@ -149,7 +149,7 @@ async fn the_page_of_a_denied_domain_opens_none() {
 
 #[tokio::test]
 async fn another_servers_page_signs_in_and_makes_no_accounts() {
-    let node = Node::with(|config| config.limits.sign_ins_per_foreign_host = startalk_gateway::Rate::new(2, 60));
+    let node = Node::with(|config| config.limits.sign_ins_per_foreign_host = startalk_net::Rate::new(2, 60));
     node.account("alice");
     node.registration(startalk_domain::governance::Registration::Open);
     let mut page = Socket::greeted(&node, "https://other.example").await;

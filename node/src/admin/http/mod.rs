@@ -30,8 +30,8 @@ use startalk_domain::{
     accounts::{self, Role},
     administration::{self, By},
 };
-use startalk_gateway::{Asker, Buckets, Rate, secrets};
-use startalk_net::network;
+use startalk_gateway::{Asker, secrets};
+use startalk_net::{Buckets, Rate, network};
 use startalk_protocol::{Code, Error, limits};
 use tokio::sync::Semaphore;
 use utoipa::{

@@ -1,0 +1,67 @@
+//! How many domains may become known by coming here, without anybody here having written to them.
+//!
+//! Each that does has a record in the journal, and a task until the node stops. One whose name is a key is made for nothing, so what is
+//! counted is where it comes from, and all of them together. Domains that are known, and those that somebody here writes to, wait for
+//! nobody.
+
+use std::net::IpAddr;
+
+use startalk_net::{Buckets, Rate, network};
+use startalk_protocol::Error;
+
+/// From one network: ten at once, then one in six minutes. Homes behind one address are more seldom than that.
+const OF_ONE_NETWORK: Rate = Rate::new(10, 360);
+/// From everywhere: some hundred at once, then one in ten seconds, which is three million in a year.
+const TOGETHER: Rate = Rate::new(500, 10);
+
+/// See the module.
+pub(crate) struct Newcomers {
+    of_network: Buckets<IpAddr>,
+    together: Buckets<()>,
+}
+
+impl Default for Newcomers {
+    fn default() -> Self {
+        Self { of_network: Buckets::new(OF_ONE_NETWORK), together: Buckets::new(TOGETHER) }
+    }
+}
+
+impl Newcomers {
+    /// One more comes from this address. Domains on this machine itself have no share of a network.
+    ///
+    /// # Errors
+    /// `slow-down`.
+    pub(crate) fn take(&self, from: IpAddr, now_ms: u64) -> Result<(), Error> {
+        if !from.to_canonical().is_loopback() {
+            self.of_network.take(network(from), now_ms)?;
+        }
+        self.together.take((), now_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use startalk_protocol::Code;
+
+    use super::*;
+
+    #[test]
+    fn a_network_has_its_share_and_all_together_have_theirs() {
+        let newcomers = Newcomers::default();
+        let from = |n: u32| IpAddr::V4((0x0a00_0000 + n).into());
+        for _ in 0..10 {
+            newcomers.take(from(0), 0).unwrap();
+        }
+        let error = newcomers.take(from(0), 0).unwrap_err();
+        assert_eq!((error.code, error.params["seconds"].as_str()), (Code::SlowDown, "360"));
+        newcomers.take(from(0), 360_000).unwrap();
+
+        let newcomers = Newcomers::default();
+        for n in 0..500 {
+            newcomers.take(from(n), 0).unwrap();
+        }
+        assert_eq!(newcomers.take(from(1000), 0).unwrap_err().params["seconds"], "10");
+        assert!(newcomers.take(IpAddr::from([127, 0, 0, 1]), 0).is_err());
+        newcomers.take(IpAddr::from([127, 0, 0, 1]), 10_000).unwrap();
+    }
+}
