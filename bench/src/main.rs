@@ -145,11 +145,13 @@ enum Workload {
     Relay,
     /// A large file up and down beside nginx, copies of pictures, memory while many upload at once; not among `all`
     Files,
+    /// What the disk alone takes for appends like a journal's, and while something else writes; not among `all`
+    Disk,
     /// From an empty folder to --stored messages: does anything become slower? Not among `all`
     Growth,
     /// Startalk beside other servers: bench/peers.toml; not among `all`
     Beside,
-    /// All of these but files, growth and beside
+    /// All of these but files, disk, growth and beside
     All,
 }
 
@@ -275,6 +277,9 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
         }
         if workload == Workload::Files {
             workloads::files::run(&bench, &mut report).await?;
+        }
+        if workload == Workload::Disk {
+            workloads::disk::run(&bench, &mut report)?;
         }
         if workload == Workload::Growth {
             workloads::growth::run(&bench, &mut report).await?;

@@ -139,6 +139,14 @@ fn systems_beside_each_other() {
 }
 
 #[test]
+fn the_disk_itself() {
+    let report = report(&["disk", "--seconds", "0.3"]);
+    for what in ["disk, alone", "disk, beside 30 MB a second"] {
+        assert!(report[what]["times"]["count"].as_u64() > Some(0), "{report}");
+    }
+}
+
+#[test]
 fn growth() {
     let Some(report) = measured("growth", &["--pairs", "2", "--stored", "1000", "--seconds", "0.2"]) else { return };
     let growth = &report["growth"];

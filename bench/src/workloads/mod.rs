@@ -1,6 +1,7 @@
 //! What is measured: each workload starts its programs on folders of its own and reports.
 
 pub mod beside;
+pub mod disk;
 pub mod files;
 pub mod follower;
 pub mod group;
