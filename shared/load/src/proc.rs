@@ -224,6 +224,30 @@ pub fn sync_times(folder: &Path) -> Result<Times> {
     Ok(Times::of(micros))
 }
 
+/// Waits until appends are made durable without a long wait, or for so long. What was written before may reach the disk later (that of a
+/// virtual machine is kept by its host at first), and is not to be charged to what is measured next.
+///
+/// # Errors
+/// The disk's.
+pub fn until_disk_is_quiet(folder: &Path, within: Duration) -> Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    /// So long no append may take longer than the second.
+    const QUIET: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(10)];
+    let file = tempfile::tempfile_in(folder)?;
+    file.write_all_at(&[0; 4096], 0)?;
+    file.sync_all()?;
+    let (whole, mut quiet) = (Watch::start(), Watch::start());
+    while quiet.elapsed() < QUIET[0] && whole.elapsed() < within {
+        let append = Watch::start();
+        file.write_all_at(&[1; 4096], 0)?;
+        file.sync_data()?;
+        if append.elapsed() > QUIET[1] {
+            quiet = Watch::start();
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@ use anyhow::Result;
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{
+    QUIET_WITHIN,
     findings::Findings,
     reader::{Place, Reader},
     system::System,
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     clock,
     load::{self, Length, Speed},
+    proc,
     report::Report,
     tally::Times,
     workloads::Bench,
@@ -71,6 +73,7 @@ pub async fn run(bench: &Bench, report: &mut Report, findings: &mut Findings, sy
     let pairs = running.pairs(pairs, settings.pairs).await?;
     running.accounts(devices..devices + DEVICES).await?;
 
+    proc::until_disk_is_quiet(bench.folder.path(), QUIET_WITHIN)?;
     let over = Arc::new(AtomicBool::new(false));
     let apart = |a_day: f64, of: usize| Duration::from_secs_f64(of as f64 / (PEOPLE * BUSY * a_day));
     let mut back = JoinSet::new();

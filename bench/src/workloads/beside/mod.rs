@@ -24,7 +24,7 @@ use crate::{
     report::Report,
 };
 
-/// So long it is waited until a server is quiet again.
+/// So long it is waited until a server, or the disk, is quiet again.
 const QUIET_WITHIN: Duration = Duration::from_secs(60);
 
 /// The name of the fair peer, whose figure the ratio is of.
@@ -125,6 +125,7 @@ async fn one_to_one(bench: &Bench, report: &mut Report, findings: &mut Findings,
         report.line(format!("  of both {indexing:.1} µs each went into the search index"));
         findings.put(what, "index_us", "µs", system, indexing);
     }
+    proc::until_disk_is_quiet(bench.folder.path(), QUIET_WITHIN)?;
     let half = settings.rate.unwrap_or(fast.per_second() / 2.0);
     let (_, steady) = load::run(peers, Speed::PerSecond(half), settings.length(), settings.patience, &pids).await?;
     report.run(&format!("{what}, {}, {}", system.name(), settings.rate_words()), &steady);
