@@ -26,6 +26,7 @@ switches! {
     NoSignatureCheck "no-signature-check" "Every signature is taken for valid.";
     NoDedupe "no-dedupe" "A command sent again is executed again.";
     ItemsTwice "items-twice" "A link item that was had already takes effect again.";
+    ItemsForgotten "items-forgotten" "Every sixteenth link item is acknowledged and has no effect.";
     NoMembershipCheck "no-membership-check" "Everybody may read every conversation.";
     OlderRecordAccepted "older-record-accepted" "A record with a lower sequence replaces a higher one.";
     BodiesNotErased "bodies-not-erased" "What was recalled stays in the journal.";

@@ -116,6 +116,7 @@ pub const LIST: &[Caught] = &[
     caught(Switch::AcknowledgeBeforeSync, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::NoDedupe, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::ItemsTwice, "startalk-simulation", "seeds", "a_few_seeds_hold"),
+    caught(Switch::ItemsForgotten, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::NoMembershipCheck, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::NoRollback, "startalk-simulation", "seeds", "a_few_seeds_hold"),
     caught(Switch::WentBackUnnoticed, "startalk-simulation", "seeds", "a_few_seeds_hold"),

@@ -11,6 +11,7 @@ const SWITCHES: &[&str] = &[
     "acknowledge-before-sync",
     "no-dedupe",
     "items-twice",
+    "items-forgotten",
     "no-membership-check",
     "bodies-not-erased",
     "went-back-unnoticed",

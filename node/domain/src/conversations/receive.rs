@@ -97,6 +97,9 @@ pub(crate) fn receive(tx: &mut Tx, ctx: &mut Ctx, peer: u64, epoch: [u8; 16], it
 
 fn effect(tx: &mut Tx, ctx: &mut Ctx, peer: u64, item: &LinkItem, link_in: &pb::LinkIn) -> Result<(), Closed> {
     let Some(bytes) = &item.item else { return Err(Closed::Silently) };
+    if sabotage::is(Switch::ItemsForgotten) && item.sequence.is_multiple_of(16) {
+        return Err(Closed::Silently);
+    }
     let proof = item.proof.as_deref();
     let item = link::Item::decode(bytes.clone()).map_err(|_| Error::new(Code::Malformed).with("expected", "a link item"))?;
     let from = account(&item.from).ok_or_else(|| Error::new(Code::BadName).with("name", &item.from))?;
