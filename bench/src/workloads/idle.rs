@@ -77,7 +77,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     );
     report.figure(Figure::at_most("resident when idle", mb(alone.rss), 40.0, "MB"));
     report.figure(Figure::at_most("idle connection over TLS", tls.each_kb, 12.0, "kB"));
-    report.figure(Figure::at_most("idle connection over WebSocket", websocket.each_kb, 14.0, "kB"));
+    report.figure(Figure::at_most("idle connection over WebSocket", websocket.each_kb, 12.0, "kB"));
     report.closing(format!("idle rss_mb={:.1} tls_kb={:.1} websocket_kb={:.1}", mb(alone.rss), tls.each_kb, websocket.each_kb));
     Ok(())
 }

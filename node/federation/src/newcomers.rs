@@ -11,7 +11,7 @@ use startalk_protocol::Error;
 
 /// From one network: ten at once, then one in six minutes. Homes behind one address are more seldom than that.
 const OF_ONE_NETWORK: Rate = Rate::new(10, 360);
-/// From everywhere: some hundred at once, then one in ten seconds, which is three million in a year.
+/// From everywhere: five hundred at once, then one in ten seconds, which is three million in a year.
 const TOGETHER: Rate = Rate::new(500, 10);
 
 /// See the module.
