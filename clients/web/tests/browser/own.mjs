@@ -166,8 +166,12 @@ export const own = [
       await say(ben.page, 'and now?')
       await ann.page.waitForFunction(() => globalThis.__shown.includes('and now?'))
       await ann.page.getByRole('button', { name: 'Add hours' }).click()
+      await ann.page.getByLabel('From').waitFor()
+      // The second is typed before the first is answered.
+      alpha.gate.hold()
       await ann.page.getByLabel('From').fill('00:00')
       await ann.page.getByLabel('Until').fill('23:59')
+      alpha.gate.mend()
       await ben.page.getByText('Do not disturb').first().waitFor()
       await accessible(ann.page, 'presence and hours')
       await ann.page.getByRole('button', { name: 'Remove these hours' }).click()
