@@ -182,9 +182,11 @@ fn workers() -> usize {
 }
 
 fn logging() {
-    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
     let filter = EnvFilter::try_from_env("STARTALK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    // Who asks for spans hears how long each took.
+    let said = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::CLOSE);
+    said.with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 fn report(opened: &store::Opened, language: Language) {

@@ -18,6 +18,7 @@ mod ask;
 mod backoff;
 mod better;
 mod config;
+mod crossing;
 mod dial;
 mod federation;
 mod files;

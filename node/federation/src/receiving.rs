@@ -14,6 +14,7 @@ use startalk_link::{Entry, Incoming};
 use startalk_protocol::Error;
 use startalk_sequencer::Handle;
 use tokio::sync::Notify;
+use tracing::trace_span;
 
 /// Items of one link on their way through the sequencer.
 #[derive(Default)]
@@ -57,9 +58,9 @@ impl Receiving {
         let proof = proof.map(Arc::new);
         let count = items.len();
         self.replies.inner.lock().outstanding += count as u64;
-        if let Some(first) = items.first() {
-            tracing::trace!(peer, first = first.sequence, count, "items: received on the link");
-        }
+        // Ends when the last of them is answered.
+        let span = trace_span!("recording", peer, first = items.first().map(|item| item.sequence), count);
+        span.in_scope(|| tracing::trace!("items: received on the link"));
         for (index, Incoming { sequence, entry, running }) in items.into_iter().enumerate() {
             let item = match entry {
                 Entry::Item(bytes) | Entry::Submission(bytes, _) => Some(bytes),
@@ -67,8 +68,12 @@ impl Receiving {
             };
             let replies = self.replies.clone();
             let last = index + 1 == count;
+            let until_last = last.then(|| span.clone());
             let command = Command::ReceiveItem { peer, epoch, item: LinkItem { sequence, running, item, proof: proof.clone() } };
-            handle.submit(command, move |answer| replies.answered(sequence, answer, last));
+            handle.submit(command, move |answer| {
+                let _recorded = until_last;
+                replies.answered(sequence, answer, last);
+            });
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::{
     ask::ask,
     config::{BACKLOG_ITEMS, READ_BYTES_MAX, READ_ITEMS_MAX},
+    crossing::Crossing,
     shared::{Shared, millis},
     slot::Slot,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Sending {
     job: Option<(u64, Job)>,
     /// A few items wait for more until then.
     push_at_ms: Option<u64>,
+    pub(crate) crossing: Crossing,
 }
 
 /// Why nothing more can be sent on this link.
@@ -50,7 +52,7 @@ impl From<Error> for Stop {
 
 impl Sending {
     pub(crate) fn new(number: u64, epoch: [u8; 16]) -> Self {
-        Self { number, epoch, head: 0, has: 0, job: None, push_at_ms: None }
+        Self { number, epoch, head: 0, has: 0, job: None, push_at_ms: None, crossing: Crossing::default() }
     }
 
     pub(crate) fn epoch(&self) -> [u8; 16] {
@@ -129,7 +131,7 @@ impl Sending {
             Outgoing::Submission(bytes, hash) => Entry::Submission(bytes, hash),
             Outgoing::Withheld(hash) => Entry::Withheld(hash),
         };
-        tracing::trace!(peer = self.number, first, count = items.len(), "items: put on the link");
+        self.crossing.began(self.number, first, items.len());
         if link.push(first, (first..).zip(items).map(entry)) == 0 && link.can_push() > 0 {
             return Err(Error::new(Code::Internal).with("what", "the outbox has no item where it should have one").into());
         }

@@ -12,6 +12,7 @@ use startalk_protocol::{
     Code, Error, MessageId, UserId, limits,
     pb::client::{self as pb, server_frame::Frame},
 };
+use tracing::trace_span;
 
 use crate::{convert, gateway::Inner, session::Session};
 
@@ -28,11 +29,13 @@ impl Inner {
             let pb::Send { counter, content, reply_sequence, .. } = request;
             Ok(Command::Send { actor, to, counter, content, reply_to, reply_sequence, known_id })
         })();
-        let number = session.number;
-        tracing::trace!(session = number, request = id, device = actor.device, "message: received from a client");
+        // Ends with the answer, or when there is none.
+        let span = trace_span!("message", session = session.number, request = id, device = actor.device);
+        span.in_scope(|| tracing::trace!("message: received from a client"));
         let acknowledged = move |answer: Answer| {
+            let _in_it = span.enter();
             if let Answer::Sent { conversation, sequence, id: message, .. } = &answer {
-                tracing::trace!(id = %message, conversation, sequence, session = number, request = id, "message: acknowledged");
+                tracing::trace!(id = %message, conversation, sequence, "message: acknowledged");
             }
             sent(answer)
         };

@@ -24,6 +24,7 @@ use startalk_protocol::{
     Code, DomainName, Error,
     sabotage::{self, Switch},
 };
+use tracing::trace_span;
 
 pub use queue::{Handle, LINE_BYTES_MAX, LINE_WAITING_MAX, Reply, Submission, WAITING_BYTES_MAX, WAITING_MAX, Work};
 
@@ -242,11 +243,14 @@ impl<L: Log> Sequencer<L> {
         self.look_at_free_space(now_ms);
         let clock_ms = now_ms;
         let now_ms = now_ms.max(self.head.time_ms);
+        let batch = follow::batch();
+        let _in_batch = batch.enter();
         let store = self.views.store.clone();
         let mut tx = Tx::new(&store, self.head.position + 1, now_ms);
         let mut answers: Vec<(Reply, Result<Answer, Error>)> = Vec::new();
         let (mut drafts, mut bytes): (Vec<Draft>, usize) = (Vec::new(), 0);
         let (mut went_on, mut is_epoch) = (false, false);
+        let deciding = trace_span!("rules").entered();
         while answers.len() < BATCH_COMMANDS_MAX && tx.records().len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
             let alone = work.front_is_epoch();
             if alone && !answers.is_empty() {
@@ -288,10 +292,12 @@ impl<L: Log> Sequencer<L> {
             return Err(Fatal::Views);
         }
         let decided = Decided::of(tx);
+        drop(deciding);
+        batch.record("commands", answers.len()).record("records", decided.records.len());
         follow::decided(&decided.records);
         if !drafts.is_empty() {
             let begun = self.head;
-            match self.append(&mut drafts, is_epoch) {
+            match trace_span!("sync").in_scope(|| self.append(&mut drafts, is_epoch)) {
                 Ok(()) => {}
                 Err(AppendError::DiskFull { .. }) => {
                     self.free.low = true;
@@ -309,11 +315,13 @@ impl<L: Log> Sequencer<L> {
                 }
             }
         }
-        let records: Arc<[Recorded]> = decided.commit(&store).into();
+        let records: Arc<[Recorded]> = trace_span!("show").in_scope(|| decided.commit(&store).into());
         follow::synced(&records);
-        for (reply, result) in answers {
-            reply(result);
-        }
+        trace_span!("answer").in_scope(|| {
+            for (reply, result) in answers {
+                reply(result);
+            }
+        });
         self.after(&records, clock_ms);
         Ok(records)
     }

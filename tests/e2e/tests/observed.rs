@@ -246,8 +246,15 @@ async fn one_message_can_be_followed_through_two_domains_and_nothing_of_it_is_sa
             ("message: synced", &id),
             ("message: acknowledged", &id),
             ("items: put on the link", "first=1 "),
+            ("items: acknowledged by the peer", "crossing{peer="),
         ],
     )?;
+    let took = |said: &str, span: &str| said.lines().any(|l| l.contains(span) && l.contains(": close time.busy="));
+    for span in
+        ["message{session=", "crossing{peer=", "batch:rules", "}:sync", "}:show", "}:answer", " batch{commands=1 records=1}"]
+    {
+        ensure!(took(&said, span), "how long {span} took is not in\n{said}");
+    }
     ensure!(said.lines().any(|l| l.contains("message: acknowledged") && l.contains(&conversation)), "{said}");
     let there = b.said();
     in_order(
@@ -260,6 +267,7 @@ async fn one_message_can_be_followed_through_two_domains_and_nothing_of_it_is_sa
         ],
     )?;
     ensure!(there.lines().any(|l| l.contains("message: decided") && l.contains("came=Some(")), "{there}");
+    ensure!(took(&there, "recording{peer="), "{there}");
     for text in alice.said.lock().expect("no panic").iter() {
         ensure!(!said.contains(text) && !there.contains(text), "what was written is in no log");
     }
@@ -284,7 +292,7 @@ async fn one_message_can_be_followed_through_two_domains_and_nothing_of_it_is_sa
     let dave = Person::register(quiet.ask(&["invite"])?["link"].as_str().context("a link")?, "dave").await?;
     carol.say(&dave.user).await?;
     dave.hears_all_of(&carol).await?;
-    ensure!(!quiet.said().contains("message: "), "{}", quiet.said());
+    ensure!(!quiet.said().contains("message: ") && !quiet.said().contains("time.busy"), "{}", quiet.said());
     world.done();
     Ok(())
 }

@@ -137,6 +137,7 @@ impl Live<'_> {
 
     fn acked(&mut self, up_to: u64, refused: Vec<(u64, Error)>) {
         self.traffic_ms = self.shared.steady_ms();
+        self.sending.crossing.acknowledged(up_to);
         self.acks.moved(self.slot, self.sending.epoch(), up_to, self.traffic_ms);
         for (sequence, error) in refused {
             debug!(domain = %self.slot.domain, sequence, "an item of ours was refused: {error}");
