@@ -248,6 +248,25 @@ pub fn until_disk_is_quiet(folder: &Path, within: Duration) -> Result<()> {
     Ok(())
 }
 
+/// Waits until a process has hardly worked for two seconds, though no longer than `within`: what it still had to do after
+/// everybody was answered is done then. Whether it came to that.
+///
+/// # Errors
+/// There is no such process.
+pub async fn until_at_rest(pid: u32, within: Duration) -> Result<bool> {
+    /// Looks one after the other, and what may have been worked between two of them.
+    const REST: (u32, Duration, Duration) = (4, Duration::from_millis(500), Duration::from_millis(20));
+    let (watch, mut quiet) = (Watch::start(), 0);
+    let mut before = cpu(pid)?;
+    while quiet < REST.0 && watch.elapsed() < within {
+        tokio::time::sleep(REST.1).await;
+        let now = cpu(pid)?;
+        quiet = if now.saturating_sub(before) <= REST.2 { quiet + 1 } else { 0 };
+        before = now;
+    }
+    Ok(quiet == REST.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
