@@ -83,7 +83,7 @@ pub struct Settings {
     pub spoil: Option<Spoil>,
 }
 
-/// Seconds that a load runs before it is measured.
+/// Seconds that a load runs before it is measured, at most half as long as it is measured.
 const WARM_SECONDS: f64 = 2.0;
 
 impl Settings {
@@ -110,7 +110,7 @@ impl Settings {
     fn part_of_length(&self, part: f64) -> Length {
         match self.messages {
             Some(messages) => Length::Messages(messages),
-            None => Length::Seconds { warm: WARM_SECONDS * part, measured: self.seconds * part },
+            None => Length::Seconds { warm: WARM_SECONDS.min(self.seconds / 2.0) * part, measured: self.seconds * part },
         }
     }
 }
