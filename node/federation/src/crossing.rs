@@ -13,12 +13,15 @@ pub(crate) struct Crossing {
 }
 
 impl Crossing {
-    /// So many items were put on the link.
-    pub(crate) fn began(&mut self, peer: u64, first: u64, count: usize) {
+    /// The link took so many items, the first of which has this number.
+    pub(crate) fn began(&mut self, peer: u64, first: u64, count: u64) {
+        if count == 0 {
+            return;
+        }
         let span = trace_span!("crossing", peer, first, count);
         if !span.is_disabled() {
             span.in_scope(|| trace!("items: put on the link"));
-            self.items.push_back((first + count as u64 - 1, span));
+            self.items.push_back((first + count - 1, span));
         }
     }
 

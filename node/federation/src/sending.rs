@@ -131,10 +131,11 @@ impl Sending {
             Outgoing::Submission(bytes, hash) => Entry::Submission(bytes, hash),
             Outgoing::Withheld(hash) => Entry::Withheld(hash),
         };
-        self.crossing.began(self.number, first, items.len());
-        if link.push(first, (first..).zip(items).map(entry)) == 0 && link.can_push() > 0 {
+        let pushed = link.push(first, (first..).zip(items).map(entry));
+        if pushed == 0 && link.can_push() > 0 {
             return Err(Error::new(Code::Internal).with("what", "the outbox has no item where it should have one").into());
         }
+        self.crossing.began(self.number, first, pushed);
         self.check(shared, link)
     }
 
