@@ -81,7 +81,8 @@ export class Account implements Talk {
       else if (told.kind === 'setting') { if (told.name === this.#openedSetting) this.opened = strings(told.value) }
       else if (told.kind !== 'keeping' && told.account === user) this.hear(told)
       const online = this.row?.link.state === 'online'
-      if (online && !this.#looked) this.lookForInvitations()
+      // An invitation is told once, to who is connected then.
+      if (online && (!this.#looked || !this.#online)) this.lookForInvitations()
       if (this.listed) this.#restoreUploads()
       if (online && !this.#online) {
         for (const timeline of this.#timelines) timeline.online()

@@ -8,6 +8,11 @@ import { pair } from './talk.mjs'
 /** A group of ann's, with ben of the other domain in it. */
 export async function group(test, name) {
   const { ann, ben } = await pair(test)
+  await make(ann, ben, name)
+  return { ann, ben }
+}
+
+async function make(ann, ben, name) {
   await ann.page.getByRole('button', { name: 'New conversation' }).first().click()
   await ann.page.getByRole('menuitem', { name: 'New group' }).click()
   const dialog = ann.page.getByRole('dialog')
@@ -18,7 +23,6 @@ export async function group(test, name) {
   await dialog.getByRole('button', { name: 'Make the group' }).click()
   await dialog.waitFor({ state: 'hidden' })
   await composer(ann.page).waitFor()
-  return { ann, ben }
 }
 
 export const groups = [
@@ -58,6 +62,28 @@ export const groups = [
       assert.equal(await times(ben.page, 'look here'), 1)
       assert.equal(await times(ann.page, 'thank you all'), 1)
       await accessible(ben.page, 'a group')
+    },
+  },
+  {
+    name: 'an invitation is on the page of requests though it came while that was open, and one that came while there was no connection',
+    async run(test) {
+      const { ann, ben } = await pair(test)
+      const requests = ben.page.getByRole('main', { name: 'Requests' })
+      const look = async () => {
+        await ben.page.getByRole('link', { name: 'Requests', exact: true }).first().click()
+        await requests.getByText('No invitations.').waitFor()
+      }
+      await look()
+      await make(ann, ben, 'While it is open')
+      await requests.getByRole('button', { name: 'Accept: While it is open' }).click()
+      await row(ben.page, 'While it is open').waitFor()
+      await look()
+      ben.node.gate.cut()
+      await ben.page.getByText(/^No connection\./).first().waitFor()
+      await make(ann, ben, 'While it was away')
+      ben.node.gate.mend()
+      await requests.getByRole('button', { name: 'Accept: While it was away' }).click()
+      await row(ben.page, 'While it was away').waitFor()
     },
   },
 ]
