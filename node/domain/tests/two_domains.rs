@@ -4,12 +4,12 @@ mod harness;
 
 use harness::{List, Node, deliver, send, text, user};
 use startalk_domain::{
-    Answer, Command,
+    Answer, Command, Event,
     command::{LinkItem, MarkMove, PeerRule},
     conversations, delivery, directory, outbox, sync,
 };
 use startalk_journal::{Head, Header, ReadError, ReadJournal, Record};
-use startalk_protocol::{Code, limits};
+use startalk_protocol::{Code, limits, pb::events::PeerMet};
 
 fn pair() -> (Node, Node) {
     (Node::new("a.example"), Node::new("b.example"))
@@ -80,6 +80,22 @@ fn who_refused_and_then_writes_has_accepted() {
     a.say(alice, "bob@b.example", 3, "thanks");
     deliver(&a, &mut b);
     assert_eq!(b.texts(bob.account, at_b), ["hello", "well then", "thanks"]);
+}
+
+#[test]
+fn past_a_hundred_thousand_domains_only_those_come_that_somebody_here_wants() {
+    let (mut a, b) = pair();
+    let alice = a.person("alice");
+    let known = Node::new("known.example");
+    a.meet(&known);
+    a.emit(Event::PeerMet(PeerMet { peer: limits::DOMAINS_UNASKED_MAX, domain: "last.example".into() }, None));
+    assert_eq!(a.refused(a.meeting(&b)), "too-many");
+    a.meet(&known);
+    a.say(alice, "bob@b.example", 1, "hello");
+    a.meet(&b);
+    let allowed = Node::new("c.example");
+    a.ok(Command::SetPeerRule { domain: allowed.name.clone(), rule: PeerRule::Allow, forget_key: false });
+    a.meet(&allowed);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! One link at a time. Everything that it remembers begins anew with the process.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use startalk_domain::{Answer, Command, directory, outbox};
 use startalk_protocol::{Code, Error, error::Language};
@@ -90,7 +90,8 @@ async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
         };
         while let Some((wire, origin)) = link.take() {
             let lent = Lent { shared: &peer.shared, slot: &peer.slot, acks: &mut peer.acks };
-            let (end, ready_ms) = live::run(lent, wire, origin).await;
+            // Apart: most peers have no link most of the time, and what they hold then should be small.
+            let (end, ready_ms) = Box::pin(live::run(lent, wire, origin)).await;
             link = peer.ended(end, ready_ms).await;
         }
     }
@@ -133,7 +134,7 @@ impl Peer {
             self.slot.take_ephemerals(); // no link: dropped
             self.acks.write_if_due(&self.shared, self.slot.number());
             if std::mem::take(&mut self.to_look) {
-                self.look_at_silence().await;
+                Box::pin(self.look_at_silence()).await;
             }
             let now_ms = self.shared.steady_ms();
             let (state, dial_ms) = self.outlook();
@@ -188,7 +189,7 @@ impl Peer {
         self.tried_ms = self.shared.steady_ms();
         self.slot.status.lock().state = State::Dialing;
         let (shared, slot) = (self.shared.clone(), self.slot.clone());
-        let mut dialing = pin!(dial::dial(&shared, &slot));
+        let mut dialing = Box::pin(dial::dial(&shared, &slot));
         let dialed = loop {
             tokio::select! {
                 dialed = &mut dialing => break dialed,
@@ -248,7 +249,7 @@ impl Peer {
                 None
             }
             End::Apart { apart, epoch } => {
-                self.restart_link(apart, epoch).await;
+                Box::pin(self.restart_link(apart, epoch)).await;
                 None
             }
             End::Lost(error) => {
@@ -367,5 +368,19 @@ impl Peer {
         }
         info!(domain = %self.slot.domain, "linking again with a new epoch");
         (self.next_ms, self.wanted) = (0, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_waits_holds_little() {
+        fn bytes<F: Future>(_: impl Fn(Arc<Shared>, Arc<Slot>) -> F) -> usize {
+            size_of::<F>()
+        }
+        let held = bytes(run) + bytes(keep_running) + size_of::<Slot>();
+        assert!(held <= 2048, "{held} bytes");
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Judged {
 }
 
 /// Judges a hello. The proof of what was found before dialing holds for every record with the same root key. Whoever comes and is not
-/// known, nor written to by anybody here, is one more for good, and a name that is a key costs nothing to make: so many may come.
+/// known, nor written to by anybody here, is one more for good, and a name that is a key costs nothing to make: so many may come (`newcomers.rs`).
 pub(crate) async fn judge(
     shared: &Arc<Shared>,
     from: &DomainName,
@@ -76,17 +76,16 @@ pub(crate) async fn judge(
         (_, pinned) => {
             let proof = match pinned {
                 Some(pinned) => accepts(&pinned, &record).map(|()| String::new())?,
-                None => {
-                    let found = match reached {
-                        Reached::Dialed(found) => found,
-                        Reached::Came(from) if number.is_none() => {
-                            shared.newcomers.take(from, shared.steady_ms())?;
-                            None
-                        }
-                        Reached::Came(_) => None,
-                    };
-                    first_proof(shared, &record, found).await?
-                }
+                None => match reached {
+                    Reached::Dialed(found) => first_proof(shared, &record, found).await?,
+                    Reached::Came(_) if number.is_some() => first_proof(shared, &record, None).await?,
+                    Reached::Came(from) => {
+                        shared.newcomers.come(from, shared.steady_ms())?;
+                        let proof = first_proof(shared, &record, None).await?;
+                        shared.newcomers.become_known(shared.steady_ms())?;
+                        proof
+                    }
+                },
             };
             match ask(&shared.config.handle, Command::MeetPeer { record: Box::new(record.clone()), proof }).await? {
                 Answer::Peer(number) => number,

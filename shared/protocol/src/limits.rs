@@ -124,6 +124,8 @@ pub const LINK_PING_MS: u64 = 15_000;
 pub const LINK_DEAD_MS: u64 = 45_000;
 /// How long a link that may be dead has to answer when its domain comes again, in milliseconds.
 pub const LINK_PROBE_MS: u64 = 5_000;
+/// Domains that are known; past it another one is only if somebody here wrote to it first, or it was allowed.
+pub const DOMAINS_UNASKED_MAX: u64 = 100_000;
 /// Members of one group.
 pub const GROUP_MEMBERS_MAX: u64 = 10_000;
 /// The highest number of a member: who came once keeps theirs. A replica looks through everybody up to the highest.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use startalk_protocol::{
-    Code, DomainName, Error,
+    Code, DomainName, Error, limits,
     pb::events as pb,
     trust::{Charter, Pinned, SignedCharter, VerifiedRecord, accepts},
 };
@@ -172,8 +172,12 @@ fn number_of_new(tx: &mut Tx, domain: &DomainName) -> u64 {
     peer
 }
 
-/// Accepts a record that was verified and, if it is the first, proven; pins it.
+/// Accepts a record that was verified and, if it is the first, proven; pins it. Each domain that comes unasked is known for good, and
+/// many can be made for nothing, so there is an end to them.
 pub(crate) fn meet(tx: &mut Tx, ctx: &Ctx, record: &VerifiedRecord, proof: String) -> Result<Answer, Error> {
+    if peer_number(tx, record.domain()).is_none() && governance::numbers(tx).peer >= limits::DOMAINS_UNASKED_MAX {
+        return Err(Error::new(Code::TooMany).with("what", "domains").with("max", limits::DOMAINS_UNASKED_MAX));
+    }
     let number = number_or_meet(tx, ctx, record.domain())?;
     if number == HERE {
         return Err(Error::new(Code::WrongDomain).with("domain", ctx.domain).with("asked", record.domain()));

@@ -14,7 +14,7 @@ use startalk_domain::{
     context::{Ctx, IdCount, Random},
     conversations::{self, Message},
     directory, groups, handle, outbox,
-    store::{Store, Tx},
+    store::{New, Store, Tx},
     timeline,
 };
 use startalk_journal::{Body, Head, Header, ReadError, ReadJournal, Record};
@@ -153,6 +153,13 @@ impl Node {
 
     /// As if the other had been found and proven; its number.
     pub fn meet(&mut self, other: &Node) -> u64 {
+        match self.ok(self.meeting(other)) {
+            Answer::Peer(number) => number,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn meeting(&self, other: &Node) -> Command {
         let now = i64::try_from(self.now_ms).unwrap();
         let draft = RecordDraft {
             endpoints: vec![Endpoint { host: other.name.to_string(), port: 443 }],
@@ -166,15 +173,13 @@ impl Node {
             navigation: None,
         };
         let record = sign_record(&other.key, &other.charter(), draft, now).unwrap();
-        match self.ok(Command::MeetPeer { record: Box::new(record), proof: "configured".into() }) {
-            Answer::Peer(number) => number,
-            other => panic!("{other:?}"),
-        }
+        Command::MeetPeer { record: Box::new(record), proof: "configured".into() }
     }
 
     /// Several commands in one batch.
     pub fn batch(&mut self, commands: Vec<Command>) -> Vec<Result<Answer, Error>> {
-        let mut tx = Tx::new(&self.store, self.journal.head().position + 1, self.now_ms);
+        let store = self.store.clone();
+        let mut tx = Tx::new(&store, self.journal.head().position + 1, self.now_ms);
         let mut results = Vec::new();
         for command in commands {
             let mut ctx = Ctx {
@@ -188,7 +193,19 @@ impl Node {
             };
             results.push(handle(&mut tx, &mut ctx, command));
         }
-        let decided = Decided::of(tx);
+        self.record(Decided::of(tx));
+        results
+    }
+
+    /// As if this had been decided.
+    pub fn emit(&mut self, event: startalk_domain::Event) {
+        let store = self.store.clone();
+        let mut tx = Tx::new(&store, self.journal.head().position + 1, self.now_ms);
+        tx.emit(New { conversation: 0, event });
+        self.record(Decided::of(tx));
+    }
+
+    fn record(&mut self, decided: Decided) {
         for record in &decided.records {
             let mut all = self.journal.0.lock().unwrap();
             let epoch = match &record.event {
@@ -206,7 +223,6 @@ impl Node {
             }
         }
         assert!(!self.store.is_damaged());
-        results
     }
 
     pub fn run(&mut self, command: Command) -> Result<Answer, Error> {
