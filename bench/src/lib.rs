@@ -12,6 +12,7 @@ pub mod limit;
 pub mod nginx;
 pub mod peers;
 pub mod programs;
+pub mod quic;
 pub mod report;
 pub mod tethered;
 pub mod watched;

@@ -131,7 +131,7 @@ enum Workload {
     Limit,
     /// From starting to listening
     Start,
-    /// Memory with nothing to do: alone, and each connection over TLS and over WebSocket
+    /// Memory with nothing to do: alone, and each connection over TLS, WebSocket and QUIC
     Idle,
     /// A group in one domain, every member connected; the limit beside it
     Groups,

@@ -19,8 +19,8 @@ use startalk_federation::{EphemeralIn, Federation, FederationConfig, Quota, Timi
 use startalk_gateway::{Gateway, GatewayConfig};
 use startalk_journal::{Disk as _, FolderDisk, Reader};
 use startalk_net::{
-    AddressGuard, CertResolver, Discovery, DiscoveryConfig, HubUrl, Listen, Listeners, ServerTls, WebCertificate, bind_again,
-    hub::address_under,
+    AddressGuard, CertResolver, Discovery, DiscoveryConfig, Doorstep, HubUrl, Listen, Listeners, ServerTls, WebCertificate,
+    bind_again, hub::address_under,
 };
 use startalk_protocol::{
     Code, DomainName, error::Language, pb::link::ephemeral::Kind, pb::trust::Endpoint, signing::Purpose, trust::SignInWay,
@@ -451,7 +451,7 @@ impl Node {
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
         gateway.serve_below(admin::http::BASE, admin::http::router(backend.clone()));
 
-        let servers = Servers { gateway: gateway.clone(), federation: federation.clone(), tls };
+        let servers = Servers { gateway: gateway.clone(), federation: federation.clone(), tls, door: Doorstep::default() };
         let Listeners { tcp, quic, port, address } = listeners;
         tokio::spawn(servers.clone().accept_tcp(tcp));
         let tethers = Tethers::start(&settings.via, discovery.names(), &quic, &identity, &servers);

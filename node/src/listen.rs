@@ -16,6 +16,8 @@ use tokio::{
 
 /// How long a connection may take to send its first byte.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client's connection over QUIC may take to open its stream.
+const FIRST_STREAM_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first byte of a TLS handshake (RFC 8446 §5.1); anything else is taken for plain HTTP.
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -28,17 +30,18 @@ pub struct Servers {
     pub federation: Federation,
     /// Handshakes.
     pub tls: ServerTls,
+    /// Where they stand until they have shown what they want.
+    pub door: Doorstep,
 }
 
 impl Servers {
     /// Accepts TCP connections until the task is dropped.
     pub async fn accept_tcp(self, listener: TcpListener) {
-        let door = Doorstep::default();
         loop {
             match listener.accept().await {
                 Ok((tcp, from)) => {
                     // Too many that only stand there, in all or of one network: closed, and whoever is somebody tries again.
-                    let Some(step) = door.enter(from.ip()) else { continue };
+                    let Some(step) = self.door.enter(from.ip()) else { continue };
                     let servers = self.clone();
                     tokio::spawn(async move { servers.serve_tcp(tcp, from, step).await });
                 }
@@ -100,10 +103,14 @@ impl Servers {
                 let Ok(accepted) = handshake.finish().await else { return };
                 let from = accepted.stream.remote_address().ip().to_canonical();
                 match accepted.protocol {
-                    Protocol::Link => servers.federation.accept(accepted).await,
+                    Protocol::Link => Box::pin(servers.federation.accept(accepted)).await,
                     Protocol::Client => {
-                        let Ok((send, receive)) = accepted.stream.accept_bi().await else { return };
-                        servers.gateway.serve_frames(tokio::io::join(receive, send), from, Transport::Quic).await;
+                        // Kept alive by ourselves, so it would stand there for good.
+                        let Some(step) = servers.door.enter(from) else { return };
+                        let stream = tokio::time::timeout(FIRST_STREAM_TIMEOUT, accepted.stream.accept_bi()).await;
+                        let Ok(Ok((send, receive))) = stream else { return };
+                        drop(step);
+                        drop(tokio::spawn(servers.gateway.serve_frames(tokio::io::join(receive, send), from, Transport::Quic)));
                     }
                     Protocol::Http1 | Protocol::Http2 | Protocol::Tether | Protocol::Challenge => {}
                 }

@@ -1,8 +1,8 @@
-//! Memory of a node that has nothing to do: alone, and with connections that say nothing, over TLS and over WebSocket, each
+//! Memory of a node that has nothing to do: alone, and with connections that say nothing, over TLS, WebSocket and QUIC, each
 //! sort on a node of its own. Each is signed in and hears what happens. The kernel's part of a socket (about 4 kB at each
 //! end) is in no process's memory and not counted.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::{
     browser,
     proc::{self, Memory},
     programs::Process,
+    quic::Sockets,
     report::{Figure, Report, mb},
 };
 
@@ -27,44 +28,35 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     sleep(Duration::from_secs_f64(settings.idle_seconds)).await;
     let alone = proc::memory(node.pid())?;
     show(report, "alone", alone);
-    let server = node.server()?;
-    let (mut native, mut before) = (Vec::new(), alone);
-    for go in setup::goes(settings.connections) {
-        sleep(Duration::from_secs_f64(settings.idle_seconds)).await;
-        before = proc::memory(node.pid())?;
-        native.extend(
-            setup::for_each(go, |number| {
-                let server = server.clone();
-                async move {
-                    let mut client = setup::resume_as(&server, number, number / CONNECTIONS_PER_ACCOUNT).await?;
-                    client.sync().await?;
-                    Ok(client)
-                }
-            })
-            .await?,
-        );
-    }
-    let tls = looked_at(bench, report, &node, before, "TLS").await?;
-    drop(native);
-    node.stop()?;
+    let again = || bench.programs.start_node(&bench.folder.path().join("idle"), &[]);
+    let token = |number| setup::token(number / CONNECTIONS_PER_ACCOUNT);
 
-    let node = bench.programs.start_node(&bench.folder.path().join("idle"), &[])?;
     let server = node.server()?;
-    let mut browsers = Vec::new();
-    for go in setup::goes(settings.connections) {
-        sleep(Duration::from_secs_f64(settings.idle_seconds)).await;
-        before = proc::memory(node.pid())?;
-        browsers.extend(
-            setup::for_each(go, |number| {
-                let (server, token) = (server.clone(), setup::token(number / CONNECTIONS_PER_ACCOUNT));
-                async move { browser::idle(&server, number, token).await }
-            })
-            .await?,
-        );
-    }
-    let websocket = looked_at(bench, report, &node, before, "WebSocket").await?;
-    drop(browsers);
-    node.stop()?;
+    let tls = grown(bench, report, node, "TLS", |number| {
+        let server = server.clone();
+        async move {
+            let mut client = setup::resume_as(&server, number, number / CONNECTIONS_PER_ACCOUNT).await?;
+            client.sync().await?;
+            Ok(client)
+        }
+    })
+    .await?;
+
+    let node = again()?;
+    let server = node.server()?;
+    let websocket = grown(bench, report, node, "WebSocket", |number| {
+        let server = server.clone();
+        async move { browser::idle(&server, number, token(number)).await }
+    })
+    .await?;
+
+    let node = again()?;
+    let (server, sockets) = (node.server()?, Arc::new(Sockets::of(settings.connections)?));
+    let quic = grown(bench, report, node, "QUIC", |number| {
+        let (server, sockets) = (server.clone(), sockets.clone());
+        async move { sockets.idle(&server, number, token(number)).await }
+    })
+    .await?;
 
     report.put(
         "idle",
@@ -73,13 +65,46 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             "tls_rss": tls.rss, "tls_kb_per_connection": tls.each_kb, "tls_cpu_ms_per_second": tls.cpu_ms,
             "websocket_rss": websocket.rss, "websocket_kb_per_connection": websocket.each_kb,
             "websocket_cpu_ms_per_second": websocket.cpu_ms,
+            "quic_rss": quic.rss, "quic_kb_per_connection": quic.each_kb, "quic_cpu_ms_per_second": quic.cpu_ms,
         }),
     );
     report.figure(Figure::at_most("resident when idle", mb(alone.rss), 40.0, "MB"));
     report.figure(Figure::at_most("idle connection over TLS", tls.each_kb, 12.0, "kB"));
     report.figure(Figure::at_most("idle connection over WebSocket", websocket.each_kb, 12.0, "kB"));
-    report.closing(format!("idle rss_mb={:.1} tls_kb={:.1} websocket_kb={:.1}", mb(alone.rss), tls.each_kb, websocket.each_kb));
+    report.figure(Figure::at_most("idle connection over QUIC", quic.each_kb, 32.0, "kB"));
+    report.closing(format!(
+        "idle rss_mb={:.1} tls_kb={:.1} websocket_kb={:.1} quic_kb={:.1}",
+        mb(alone.rss),
+        tls.each_kb,
+        websocket.each_kb,
+        quic.each_kb
+    ));
     Ok(())
+}
+
+/// Connects all, looks at the node, and ends it.
+async fn grown<C, Coming>(
+    bench: &Bench,
+    report: &Report,
+    node: Process,
+    what: &str,
+    connect: impl Fn(usize) -> Coming,
+) -> Result<Idle>
+where
+    C: Send + 'static,
+    Coming: Future<Output = Result<C>> + Send + 'static,
+{
+    let mut kept = Vec::new();
+    let mut before = proc::memory(node.pid())?;
+    for go in setup::goes(bench.settings.connections) {
+        sleep(Duration::from_secs_f64(bench.settings.idle_seconds)).await;
+        before = proc::memory(node.pid())?;
+        kept.extend(setup::for_each(go, &connect).await?);
+    }
+    let idle = looked_at(bench, report, &node, before, what).await?;
+    drop(kept);
+    node.stop()?;
+    Ok(idle)
 }
 
 /// What connections of one sort came to.

@@ -31,7 +31,7 @@ use tokio_rustls::{
 use crate::clock::Watch;
 
 /// Clients that share one address.
-const CLIENTS_PER_ADDRESS: usize = 8;
+pub const CLIENTS_PER_ADDRESS: usize = 8;
 
 /// How long a group's home, another domain, may take to let somebody in.
 const JOIN_WAIT: Duration = Duration::from_secs(60);
@@ -76,11 +76,19 @@ impl Server {
     }
 }
 
+/// Where the `number`th client connects from.
+///
+/// # Errors
+/// If there are more than addresses.
+pub fn address_of(number: usize) -> Result<Ipv4Addr> {
+    let [_, b, c, d] = u32::try_from(0x0040_0001 + number / CLIENTS_PER_ADDRESS)?.to_be_bytes();
+    Ok(Ipv4Addr::new(127, b, c, d))
+}
+
 /// A connection of the `number`th client, after the TLS handshake.
 pub async fn connect_tls(server: &Server, number: usize, config: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>> {
-    let [_, b, c, d] = u32::try_from(0x0040_0001 + number / CLIENTS_PER_ADDRESS)?.to_be_bytes();
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((Ipv4Addr::new(127, b, c, d), 0)))?;
+    socket.bind(SocketAddr::from((address_of(number)?, 0)))?;
     let tcp = socket.connect(server.address).await.with_context(|| format!("connecting to {}", server.address))?;
     tcp.set_nodelay(true)?;
     TlsConnector::from(config.clone()).connect(server.name.clone(), tcp).await.context("the TLS handshake")

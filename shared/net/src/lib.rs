@@ -21,6 +21,7 @@ pub mod names;
 pub mod prefixed;
 pub mod reason;
 pub mod server;
+mod sparing;
 #[cfg(test)]
 mod tests;
 pub mod verify;

@@ -12,6 +12,8 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
+use crate::sparing::Sparing;
+
 /// Connections that the system completed and nobody accepted yet.
 const BACKLOG: i32 = 1024;
 /// Bytes of UDP buffers: at full speed the default overflows and looks like loss on the network.
@@ -135,8 +137,7 @@ fn bind_as(listen: Listen, quic_server: Option<quinn::ServerConfig>, config: qui
         match socket(listen.with_port(address.port()), Type::DGRAM) {
             Ok(udp) => {
                 let tcp = TcpListener::from_std(tcp.into())?;
-                let runtime = quinn::default_runtime().ok_or_else(|| io::Error::other("no tokio runtime"))?;
-                let quic = quinn::Endpoint::new(config, quic_server, udp.into(), runtime)?;
+                let quic = endpoint(config, quic_server, udp)?;
                 return Ok(Listeners { tcp, quic, port: address.port(), address });
             }
             // The free port that TCP got may be in use on UDP: take another one.
@@ -163,8 +164,13 @@ pub fn bind_tcp(listen: Listen) -> io::Result<(TcpListener, SocketAddr)> {
 /// If the system gives no UDP socket.
 pub fn client_endpoint() -> io::Result<quinn::Endpoint> {
     let udp = socket(Listen::Port(0), Type::DGRAM)?;
+    endpoint(quinn::EndpointConfig::default(), None, udp)
+}
+
+fn endpoint(config: quinn::EndpointConfig, server: Option<quinn::ServerConfig>, udp: Socket) -> io::Result<quinn::Endpoint> {
     let runtime = quinn::default_runtime().ok_or_else(|| io::Error::other("no tokio runtime"))?;
-    quinn::Endpoint::new(quinn::EndpointConfig::default(), None, udp.into(), runtime)
+    let socket = Sparing(runtime.wrap_udp_socket(udp.into())?);
+    quinn::Endpoint::new_with_abstract_socket(config, server, Arc::new(socket), runtime)
 }
 
 fn socket(listen: Listen, kind: Type) -> io::Result<Socket> {

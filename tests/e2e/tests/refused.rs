@@ -11,14 +11,15 @@ use bytes::Bytes;
 use prost::Message as _;
 use serde_json::Value;
 use startalk_e2e::{Node, Person, Seed, World, person, until};
-use startalk_hostile::{Address, Connection, Mallory, Over, items::message, key, position};
+use startalk_hostile::{Address, Connection, Mallory, Over, connection::PATIENCE, items::message, key, position};
 use startalk_link::{Position, item_hash};
+use startalk_net::{ALPN_CLIENT, AddressGuard, Connect, Names, Verify, client_endpoint, connect_quic};
 use startalk_protocol::{
     DomainName,
     limits::{LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX},
     pb::{
         link::frame::Frame as Kind,
-        trust::{Charter, LinkKey, Record, SignedCharter, SignedRecord},
+        trust::{Charter, Endpoint, LinkKey, Record, SignedCharter, SignedRecord},
     },
     signing::Purpose,
 };
@@ -375,4 +376,27 @@ async fn batches_that_are_replayed_forged_or_out_of_order() -> anyhow::Result<()
         assert_eq!(town.bob.history(&author_id).await?.len(), 1);
     }
     town.end().await
+}
+
+/// Over QUIC: the handshake is done, and then nothing. The node itself keeps connections alive, so it has to end this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_opens_no_stream_is_let_go() -> anyhow::Result<()> {
+    let world = World::new()?;
+    let node = world.node("a")?;
+    let endpoint = client_endpoint()?;
+    let (names, endpoints) = (Names::system(), [Endpoint { host: "127.0.0.1".into(), port: u32::try_from(node.port)? }]);
+    let what = Connect {
+        endpoints: &endpoints,
+        server_name: &node.domain,
+        verify: Verify::AnyCertificate,
+        alpn: &[ALPN_CLIENT],
+        certificate: None,
+        guard: AddressGuard::AllowPrivate,
+        names: &names,
+        timeout: PATIENCE,
+    };
+    let connection = connect_quic(&endpoint, &what).await?.connection;
+    let ended = tokio::time::timeout(PATIENCE, connection.closed()).await;
+    ended.context("it may stand there for good")?;
+    Ok(())
 }
