@@ -1,8 +1,8 @@
 //! A UDP socket that is handed few datagrams at once.
 //!
 //! quinn keeps a buffer for each connection, as large as what it may hand over at once: ten datagrams, 13 kB and more, also for a
-//! connection that says nothing. With as few as here a connection holds a third of its memory less, and what is sent in bulk
-//! takes more calls of the system.
+//! connection that says nothing. With as few as here that is 5 kB; what is sent in bulk takes more calls of the system
+//! (docs/performance.md).
 
 use std::{
     io::{self, IoSliceMut},
