@@ -36,7 +36,7 @@ use crate::{
     acme,
     adapters::{Ephemera, web_client},
     admin::{self, Backend, Progress, Request, control, directories::Directories},
-    announce,
+    again, allocator, announce,
     cli::progress_bar,
     clock,
     compaction::Compactor,
@@ -75,6 +75,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// What is wrong, and what to do.
 pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language) -> anyhow::Result<()> {
     logging();
+    allocator::gives_back(language);
     let folder = Folder::create(data)?;
     let settings = where_it_was(settings, &folder);
     let (keys, first_start) = Keys::open(&folder)?;
@@ -123,7 +124,7 @@ pub fn up(data: &Path, settings: Settings, json_output: bool, language: Language
     drop(runtime);
     match ended {
         Ended::Stopped => Ok(()),
-        Ended::StartsAgain => Err(start_again().into()),
+        Ended::StartsAgain => Err(again::start(&[]).into()),
     }
 }
 
@@ -136,17 +137,6 @@ fn absolute(path: PathBuf) -> PathBuf {
 enum Ended {
     Stopped,
     StartsAgain,
-}
-
-/// The same program in place of this one: the same process to whoever watches it, and nothing of it is left over. Returns
-/// only if that cannot be.
-fn start_again() -> std::io::Error {
-    use std::os::unix::process::CommandExt as _;
-    let mut words = std::env::args_os();
-    let called = words.next().unwrap_or_default();
-    // What the system says of a program whose file was replaced meanwhile: the new one stands under its name.
-    let program = std::env::current_exe().ok().and_then(|p| p.to_str().map(|p| p.trim_end_matches(" (deleted)").to_owned()));
-    std::process::Command::new(program.map_or_else(|| called.clone(), Into::into)).arg0(&called).args(words).exec()
 }
 
 /// After a restore: where the node listened before, as far as the settings leave it open.

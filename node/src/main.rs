@@ -6,6 +6,8 @@
 mod acme;
 mod adapters;
 mod admin;
+mod again;
+mod allocator;
 mod announce;
 mod blobs;
 mod boot;
@@ -36,11 +38,6 @@ mod writer;
 mod zones;
 
 use clap::Parser as _;
-
-/// With glibc's a message costs twice the CPU (docs/performance.md). Built without huge pages, of which an idle node holds
-/// many and uses little of each.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     match startalk_manual::answered::<cli::Options>() {

@@ -296,3 +296,23 @@ async fn one_message_can_be_followed_through_two_domains_and_nothing_of_it_is_sa
     world.done();
     Ok(())
 }
+
+/// What of its environment says for how long free memory is kept.
+fn kept_free(node: &mut Node) -> anyhow::Result<Vec<String>> {
+    let environment = std::fs::read(format!("/proc/{}/environ", node.process().id()))?;
+    let all = environment.split(|byte| *byte == 0).map(|variable| String::from_utf8_lossy(variable).into_owned());
+    Ok(all.filter(|variable| variable.starts_with("MIMALLOC_")).collect())
+}
+
+#[test]
+fn a_node_gives_free_memory_back_unless_its_operator_says_for_how_long_it_is_kept() -> anyhow::Result<()> {
+    let world = World::new()?;
+    let mut a = world.node("a")?;
+    assert_eq!(kept_free(&mut a)?, ["MIMALLOC_PURGE_DELAY=10"]);
+    a.stop()?;
+    a.environment.push(("MIMALLOC_PURGE_DELAY".to_owned(), "500".to_owned()));
+    a.start()?;
+    assert_eq!(kept_free(&mut a)?, ["MIMALLOC_PURGE_DELAY=500"]);
+    world.done();
+    Ok(())
+}
