@@ -3,14 +3,14 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use prost::Message as _;
-use startalk_protocol::pb::client::{self as pb, server_frame::Frame};
+use startalk_protocol::pb::client as pb;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::client::{Server, connect_tls, opening, words};
+use crate::client::{Server, answer_to, connect_tls, is_last, opening};
 
 /// Bytes of an HTTP answer's head at most.
 const HEAD_BYTES_MAX: usize = 4096;
@@ -61,13 +61,8 @@ async fn answered(stream: &mut TlsStream<TcpStream>, id: u64) -> Result<()> {
         };
         let mut payload = vec![0; length];
         stream.read_exact(&mut payload).await?;
-        let frame = pb::ServerFrame::decode(&payload[..])?;
-        match frame.frame.context("a frame of an unknown kind")? {
-            Frame::Error(e) => bail!("refused: {}", words(e)),
-            Frame::Close(close) => bail!("the server ends the connection: {}", words(close.error.unwrap_or_default())),
-            Frame::SyncPage(page) if !page.last => {}
-            _ if frame.reply_to == id => return Ok(()),
-            _ => {}
+        if answer_to(id, pb::ServerFrame::decode(&payload[..])?)?.as_ref().is_some_and(is_last) {
+            return Ok(());
         }
     }
 }

@@ -2,17 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use bytes::{Bytes, BytesMut};
 use quinn::crypto::rustls::QuicClientConfig;
 use startalk_net::server::transport;
-use startalk_protocol::{
-    framing,
-    limits::CLIENT_FRAME_BYTES_MAX,
-    pb::client::{self as pb, server_frame::Frame},
-};
+use startalk_protocol::{framing, limits::CLIENT_FRAME_BYTES_MAX, pb::client as pb};
 
-use crate::client::{CLIENTS_PER_ADDRESS, Server, address_of, opening, words};
+use crate::client::{CLIENTS_PER_ADDRESS, Server, address_of, answer_to, is_last, opening};
 
 /// Where clients connect from: a socket for those that share an address.
 pub struct Sockets(Vec<quinn::Endpoint>);
@@ -57,12 +53,8 @@ impl Idle {
         loop {
             while let Some(frame) = framing::take(&mut self.input, CLIENT_FRAME_BYTES_MAX)? {
                 let frame: pb::ServerFrame = framing::decode(frame, "server frame")?;
-                match frame.frame.context("a frame of an unknown kind")? {
-                    Frame::Error(e) => bail!("refused: {}", words(e)),
-                    Frame::Close(close) => bail!("the server ends the connection: {}", words(close.error.unwrap_or_default())),
-                    Frame::SyncPage(page) if !page.last => {}
-                    _ if frame.reply_to == id => return Ok(()),
-                    _ => {}
+                if answer_to(id, frame)?.as_ref().is_some_and(is_last) {
+                    return Ok(());
                 }
             }
             let chunk = self.receive.read_chunk(usize::MAX, true).await?.context("the server ended the stream")?;

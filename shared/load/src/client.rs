@@ -99,6 +99,23 @@ pub fn opening(name: &str, token: Bytes) -> [Asked; 3] {
     [Asked::Hello(hello(name)), Asked::Resume(pb::Resume { token }), Asked::Sync(pb::Sync::default())]
 }
 
+/// What this frame answers to the frame `id`; `None` if it answers none or another.
+///
+/// # Errors
+/// If that was refused, or the server ends the connection.
+pub fn answer_to(id: u64, frame: pb::ServerFrame) -> Result<Option<Frame>> {
+    match frame.frame.context("a frame of an unknown kind")? {
+        Frame::Error(e) if frame.reply_to == id => bail!("refused: {}", words(e)),
+        Frame::Close(close) => bail!("the server ends the connection: {}", words(close.error.unwrap_or_default())),
+        answer => Ok(Some(answer).filter(|_| frame.reply_to == id)),
+    }
+}
+
+/// Whether nothing more is said after it to what was asked: it is no page of a sync that others follow.
+pub fn is_last(answer: &Frame) -> bool {
+    !matches!(answer, Frame::SyncPage(page) if !page.last)
+}
+
 fn password(name: &str) -> String {
     format!("{name} has a long password")
 }
@@ -141,12 +158,8 @@ impl Client {
     /// The next answer to what was asked last.
     async fn answer(&mut self) -> Result<Frame> {
         loop {
-            let frame = self.next().await?;
-            match frame.frame.context("a frame of an unknown kind")? {
-                Frame::Error(e) if frame.reply_to == self.id => bail!("refused: {}", words(e)),
-                Frame::Close(close) => bail!("the server ends the connection: {}", words(close.error.unwrap_or_default())),
-                answer if frame.reply_to == self.id => return Ok(answer),
-                _ => {}
+            if let Some(answer) = answer_to(self.id, self.next().await?)? {
+                return Ok(answer);
             }
         }
     }
