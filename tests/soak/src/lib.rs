@@ -14,3 +14,4 @@ pub mod trouble;
 pub mod voice;
 
 pub use run::{Options, Outcome, run};
+pub use trouble::Trouble;

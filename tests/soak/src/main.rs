@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use startalk_soak::{Options, run};
+use startalk_soak::{Options, Trouble, run};
 
 /// Two nodes and a hub under mixed load and every trouble there is.
 #[derive(Parser)]
@@ -14,6 +14,9 @@ struct Flags {
     /// Exactly so many cycles, however long they take.
     #[arg(long)]
     cycles: Option<u64>,
+    /// Only this trouble, to look at it closely; may be given several times.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Trouble::NAMES))]
+    only: Vec<String>,
     /// Of all chance.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -27,10 +30,10 @@ struct Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Flags { minutes, cycles, seed, binaries, json } = Flags::parse();
+    let Flags { minutes, cycles, only, seed, binaries, json } = Flags::parse();
     let say = |line: &str| if json { eprintln!("{line}") } else { println!("{line}") };
     say(&format!("seed {seed}"));
-    let outcome = run(Options { minutes, cycles, seed, binaries }, &say).await;
+    let outcome = run(Options { minutes, cycles, only, seed, binaries }, &say).await;
     outcome.lines().iter().for_each(|line| say(line));
     if json {
         println!("{}", outcome.json());

@@ -30,6 +30,8 @@ pub struct Options {
     pub minutes: u64,
     /// Instead: exactly so many cycles.
     pub cycles: Option<u64>,
+    /// Only these troubles, by their names; all if there is none.
+    pub only: Vec<String>,
     /// Of all chance.
     pub seed: u64,
     /// Where the programs are; `None`: beside this one.
@@ -97,7 +99,7 @@ async fn cycles(
         if !goes_on {
             break;
         }
-        for trouble in Trouble::cycle(number, &mut random) {
+        for trouble in Trouble::cycle(number, &options.only, &mut random) {
             let line = trouble.happen(ground).await.with_context(|| format!("cycle {number}, {}", trouble.name()))?;
             say(&format!("  {:<12} {line}", trouble.name()));
             if line.starts_with("SKIPPED") {
@@ -189,6 +191,7 @@ async fn settled(ground: &mut Ground) -> anyhow::Result<[Sample; 3]> {
         tokio::time::sleep(LOOK).await;
         for (least, sample) in least.iter_mut().zip(ground.sample()?) {
             least.files = least.files.min(sample.files);
+            least.segments = least.segments.min(sample.segments);
             least.own = least.own.min(sample.own);
             least.resident = least.resident.min(sample.resident);
         }
@@ -200,8 +203,8 @@ async fn settled(ground: &mut Ground) -> anyhow::Result<[Sample; 3]> {
 fn line(number: u64, messages: u64, histories: &[History]) -> String {
     let held = histories.iter().filter_map(|history| {
         let sample = history.samples.last()?;
-        let (own, resident, files) = (mib(sample.own), mib(sample.resident), sample.files);
-        Some(format!("{} {own} MiB ({resident} resident) {files} files", history.name))
+        let (own, resident) = (mib(sample.own), mib(sample.resident));
+        Some(format!("{} {own} MiB ({resident} resident) {}+{} files", history.name, sample.files, sample.segments))
     });
     format!("cycle {number}: {messages} messages, all there once; {}", held.collect::<Vec<_>>().join("; "))
 }

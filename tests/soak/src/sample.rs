@@ -3,9 +3,12 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-/// Files that a process may have open more than after the first cycle: a segment of the journal, a link over both
-/// transports, files of the search's index that are being merged.
+/// Files that a process may have open more than after the first cycle: a link over both transports, files of the search's
+/// index that are being merged.
 pub const FILES_MORE_MAX: u64 = 16;
+/// Segments of its journal that a process may have open: those in which readers are, however long the journal, the one that is
+/// written, and one that is being rewritten.
+const SEGMENTS_MAX: u64 = 64 + 2;
 /// Bytes of memory that a process may have more than after the first cycle, besides a half of that: what has been said is in
 /// views and caches, and an allocator keeps what was needed once.
 pub const MEMORY_MORE_MAX: u64 = 48 << 20;
@@ -19,8 +22,10 @@ pub struct Sample {
     pub resident: u64,
     /// Bytes of it that are its own, and no part of a file: what is judged.
     pub own: u64,
-    /// Open files, sockets included.
+    /// Open files, sockets included, but for the journal's segments.
     pub files: u64,
+    /// Open segments of the journal.
+    pub segments: u64,
 }
 
 impl Sample {
@@ -35,17 +40,30 @@ impl Sample {
             let line = rollup.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
             line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
         };
-        Ok(Self { process, resident: bytes("Rss:"), own: bytes("Anonymous:"), files: files(process)? })
+        let (segments, files) = open(process)?;
+        Ok(Self { process, resident: bytes("Rss:"), own: bytes("Anonymous:"), files, segments })
     }
 }
 
-/// How many files a process has open.
+/// How many files a process has open, but for the journal's segments.
 ///
 /// # Errors
 /// If it is gone.
 pub fn files(process: u32) -> anyhow::Result<u64> {
+    Ok(open(process)?.1)
+}
+
+/// How many segments of the journal and how many other files a process has open.
+fn open(process: u32) -> anyhow::Result<(u64, u64)> {
     let folder = std::fs::read_dir(format!("/proc/{process}/fd")).with_context(|| format!("process {process}"))?;
-    Ok(folder.count() as u64)
+    let (mut segments, mut files) = (0, 0);
+    for entry in folder {
+        // One that was closed meanwhile leads nowhere.
+        let Some(path) = entry.ok().and_then(|entry| entry.path().read_link().ok()) else { continue };
+        let count = if path.extension().is_some_and(|kind| kind == "segment") { &mut segments } else { &mut files };
+        *count += 1;
+    }
+    Ok((segments, files))
 }
 
 /// The samples of one program, one for each cycle.
@@ -69,6 +87,9 @@ impl History {
         let mut wrong = Vec::new();
         if last.files > first.files + FILES_MORE_MAX {
             wrong.push(format!("{}: {} open files, {} after the first cycle", self.name, last.files, first.files));
+        }
+        if last.segments > SEGMENTS_MAX {
+            wrong.push(format!("{}: {} open segments of the journal, at most {SEGMENTS_MAX}", self.name, last.segments));
         }
         if last.own > first.own + first.own / 2 + MEMORY_MORE_MAX {
             wrong.push(format!("{}: {} MiB of memory, {} after the first cycle", self.name, mib(last.own), mib(first.own)));
@@ -98,7 +119,9 @@ impl History {
     /// For a program.
     pub fn json(&self) -> Value {
         let of = |sample: Option<&Sample>| {
-            sample.map(|s| json!({ "resident": s.resident, "own": s.own, "files": s.files })).unwrap_or_default()
+            sample
+                .map(|s| json!({ "resident": s.resident, "own": s.own, "files": s.files, "segments": s.segments }))
+                .unwrap_or_default()
         };
         json!({
             "first": of(self.samples.first()),
@@ -124,7 +147,8 @@ mod tests {
     use super::*;
 
     fn history(own: &[u64], files: &[u64]) -> History {
-        let samples = own.iter().zip(files).map(|(own, files)| Sample { process: 1, resident: 0, own: *own, files: *files });
+        let sample = |(own, files): (&u64, &u64)| Sample { process: 1, own: *own, files: *files, ..Sample::default() };
+        let samples = own.iter().zip(files).map(sample);
         History { name: "x", samples: samples.collect() }
     }
 
@@ -137,6 +161,11 @@ mod tests {
         assert_eq!(history(&[100 << 20, 199 << 20], &[40, 40]).wrong().len(), 1);
         assert_eq!(history(&[1, 1], &[40, 57]).wrong().len(), 1);
         assert_eq!(history(&[1, 1], &[40, 56]).slope(), None);
+        let mut long = history(&[1, 1], &[40, 40]);
+        long.samples[1].segments = SEGMENTS_MAX;
+        assert!(long.wrong().is_empty());
+        long.samples[1].segments += 1;
+        assert_eq!(long.wrong().len(), 1);
     }
 
     #[test]
@@ -146,5 +175,11 @@ mod tests {
         let sample = Sample::of(std::process::id()).unwrap();
         assert!(sample.own > 0 && sample.resident >= sample.own, "{sample:?}");
         assert!(sample.files >= before.saturating_sub(2) + held.len() as u64 - 2, "{sample:?}, {before} before");
+        let folder = std::env::temp_dir().join(format!("startalk-soak-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let segment = std::fs::File::create(folder.join("1.segment")).unwrap();
+        assert_eq!(Sample::of(std::process::id()).unwrap().segments, 1);
+        drop(segment);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -49,13 +49,14 @@ impl Trouble {
     pub const NAMES: [&'static str; 7] = ["kill", "cut", "slow peer", "full disk", "slow client", "flood", "connections"];
 
     /// What happens in a cycle, in an order by chance: each once. In the first one all three programs are killed; later one
-    /// of them, so that the others grow old.
-    pub fn cycle(number: u64, random: &mut StdRng) -> Vec<Self> {
+    /// of them, so that the others grow old. Of `only`, unless that is empty.
+    pub fn cycle(number: u64, only: &[String], random: &mut StdRng) -> Vec<Self> {
         let mut all = vec![Self::Cut, Self::SlowPeer, Self::FullDisk, Self::SlowClient, Self::Flood, Self::Connections];
         match number {
             1 => all.extend(Victim::ALL.map(Self::Kill)),
             _ => all.push(Self::Kill(Victim::ALL[random.random_range(0..Victim::ALL.len())])),
         }
+        all.retain(|trouble| only.is_empty() || only.iter().any(|name| name == trouble.name()));
         all.shuffle(random);
         all
     }

@@ -48,7 +48,8 @@ async fn all_of(ground: &Ground) -> anyhow::Result<()> {
     until("what was said meanwhile", || std::future::ready((voice.under_way() == 0, voice.arrived()))).await
 }
 
-fn set(ground: &Ground, way: Way) {
+/// Both ways between the domains are like this from now on.
+pub(super) fn set(ground: &Ground, way: Way) {
     ground.relays.iter().for_each(|relay| relay.set(way));
 }
 

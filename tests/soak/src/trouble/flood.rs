@@ -1,4 +1,4 @@
-//! A person says and asks as much as they can without waiting, and so does a foreign domain; meanwhile bystanders are
+//! A person says and asks as much as they can, many times what the node takes at once, and so does a foreign domain; meanwhile bystanders are
 //! acknowledged and heard.
 //!
 //! Fairness is counted and not timed: how much of the flood is taken while one message of a bystander is.
@@ -16,7 +16,7 @@ use startalk_protocol::{
     DomainName,
     pb::client::{self as pb, client_frame::Frame as Asked, server_frame::Frame},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     device::{Device, Ear, Kept, Mouth},
@@ -33,6 +33,9 @@ const TAKEN_PER_MESSAGE_MAX: u64 = 2000;
 const ASKS_EVERY: u64 = 8;
 /// Items in one of the domain's batches.
 const BATCH: usize = 64;
+/// Frames of one of the person's devices that are not answered, at most: many times what the node takes of it at a time. Without
+/// an end, what the system keeps for the connections would be answered long after everything has been seen.
+const UNANSWERED_MAX: usize = 2048;
 /// Items of the domain's that are not acknowledged, at most.
 const UNDER_WAY_MAX: u64 = 512;
 /// What the flood says.
@@ -123,14 +126,18 @@ async fn bystand(ground: &Ground) -> anyhow::Result<()> {
 async fn person(kept: Kept, to: String, flood: Arc<Flood>) -> anyhow::Result<()> {
     let Device { mut ear, mouth, counter } = Device::resume(&kept, None).await?;
     let conversation = Arc::<AtomicU64>::default();
-    let speaking = tokio::spawn(speak(mouth, counter, to, conversation.clone(), flood.clone()));
+    let unanswered = Arc::new(Semaphore::new(UNANSWERED_MAX));
+    let speaking = tokio::spawn(speak(mouth, counter, to, conversation.clone(), unanswered.clone(), flood.clone()));
     tokio::pin!(speaking);
     // The mouth says how much it has asked when it has stopped; then the rest is heard.
     let (mut answers, mut asked) = (0, None);
     while asked != Some(answers) {
         tokio::select! {
             ended = &mut speaking, if asked.is_none() => asked = Some(ended.context("speaking")??),
-            heard = hear(&mut ear, &conversation, &flood) => answers += heard?,
+            heard = hear(&mut ear, &conversation, &flood) => if heard? {
+                answers += 1;
+                unanswered.add_permits(1);
+            },
         }
     }
     Ok(())
@@ -142,10 +149,13 @@ async fn speak(
     mut counter: u64,
     to: String,
     conversation: Arc<AtomicU64>,
+    unanswered: Arc<Semaphore>,
     flood: Arc<Flood>,
 ) -> anyhow::Result<u64> {
     let mut asked = 0;
     while !flood.stopped() {
+        // An answer makes room for the next.
+        unanswered.acquire().await.context("nothing closes it")?.forget();
         let known = conversation.load(Ordering::Acquire);
         asked += 1;
         if known > 0 && asked % ASKS_EVERY == 0 {
@@ -159,8 +169,8 @@ async fn speak(
     Ok(asked)
 }
 
-/// One frame; 1 if it was an answer.
-async fn hear(ear: &mut Ear, conversation: &AtomicU64, flood: &Flood) -> anyhow::Result<u64> {
+/// One frame; whether it was an answer.
+async fn hear(ear: &mut Ear, conversation: &AtomicU64, flood: &Flood) -> anyhow::Result<bool> {
     let heard = ear.hear().await?.context("the node closed the connection of somebody who floods")?;
     match heard.frame.context("an empty frame")? {
         Frame::Sent(sent) => {
@@ -177,7 +187,7 @@ async fn hear(ear: &mut Ear, conversation: &AtomicU64, flood: &Flood) -> anyhow:
         Frame::Close(close) => bail!("somebody who floods is cut: {:?}", close.error.unwrap_or_default()),
         _ => {}
     }
-    Ok(u64::from(heard.reply_to != 0))
+    Ok(heard.reply_to != 0)
 }
 
 /// The domain; as far as it has come when all of its items are acknowledged.
