@@ -1,5 +1,5 @@
-//! A person says and asks as much as they can, many times what the node takes at once, and so does a foreign domain; meanwhile bystanders are
-//! acknowledged and heard.
+//! A person says and asks as much as they can, many times what the node takes at once, and so does a foreign domain; meanwhile
+//! bystanders are acknowledged and heard.
 //!
 //! Fairness is counted and not timed: how much of the flood is taken while one message of a bystander is.
 
