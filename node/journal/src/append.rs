@@ -1,13 +1,16 @@
 //! Appending a batch: encode, make room, one write, one sync, and only then visible.
 //!
-//! Owns the order of these steps. Never writes anything of a batch before there is room for all of it.
+//! Owns the order of these steps. Never writes anything of a batch before there is room for all of it. Room for batches to come
+//! is made in small pieces, by the sync that a batch needs anyway: an extent at once would keep a batch waiting for a sync of
+//! megabytes.
 //!
-//! Invariant: a batch lies within one segment, in front of room enough to seal that segment.
+//! Invariant: a batch lies within one segment, in room that was durable before, in front of room enough to seal that segment.
 
 use crate::disk::{DiskFile, write_zeros};
 use crate::encode::too_large;
 use crate::error::{AppendError, is_full};
 use crate::journal::Journal;
+use crate::limits::PIECES_OF_EXTENT;
 use crate::record::{AppendJournal, Draft, Head};
 use crate::seal::{MakeError, make_segment};
 use crate::segment::{HEADER_BLOCK, SegmentHeader, seal_len};
@@ -23,10 +26,11 @@ impl AppendJournal for Journal {
             return Err(AppendError::HeadMoved { expected: Box::new(*expected), actual: Box::new(head) });
         }
         let after = self.buffer.encode(batch, &head, self.epoch, self.shared.seed)?;
-        let (file, end) = self.make_room(head)?;
+        let Room { file, end, needed } = self.make_room(head)?;
         if let Err(error) = file.write_at(end.into(), &self.buffer.bytes) {
             return Err(self.poisoned_by("writing a batch", &error));
         }
+        let filled = self.fill_ahead(&*file, needed);
         if sabotage::is(Switch::AcknowledgeBeforeSync) {
             self.publish(after);
             return Ok(after);
@@ -34,14 +38,24 @@ impl AppendJournal for Journal {
         if let Err(error) = file.sync_data() {
             return Err(self.poisoned_by("syncing a batch", &error));
         }
+        self.allocated = filled;
         self.publish(after);
         Ok(after)
     }
 }
 
+/// Where a batch goes.
+struct Room {
+    file: Arc<dyn DiskFile>,
+    /// Of the records before it.
+    end: u32,
+    /// Bytes of the file with the batch, and with what seals the segment behind it.
+    needed: u64,
+}
+
 impl Journal {
     /// Finds the segment and the place for the batch in the buffer, sealing and beginning segments as needed.
-    fn make_room(&mut self, head: Head) -> Result<(Arc<dyn DiskFile>, u32), AppendError> {
+    fn make_room(&mut self, head: Head) -> Result<Room, AppendError> {
         let (bytes, records) = (self.buffer.bytes.len(), self.buffer.starts.len());
         let capacity = self.options.segment_bytes as usize;
         let alone = HEADER_BLOCK + bytes + seal_len(records);
@@ -52,12 +66,12 @@ impl Journal {
             let needed = end as usize + bytes + seal_len(count + records);
             if needed <= capacity {
                 self.extend(&*file, needed as u64)?;
-                return Ok((file, end));
+                return Ok(Room { file, end, needed: needed as u64 });
             }
             self.seal_active()?;
         }
         let file = self.begin_segment(head, alone as u64)?;
-        Ok((file, HEADER_BLOCK as u32))
+        Ok(Room { file, end: HEADER_BLOCK as u32, needed: alone as u64 })
     }
 
     /// File, end of records and number of records of the active segment.
@@ -84,6 +98,22 @@ impl Journal {
         }
         self.allocated = target;
         Ok(())
+    }
+
+    /// Writes the next zeros behind the room that there is, for the sync of the batch that needed it up to `needed`; returns how
+    /// far there is room once that has succeeded. Twice as much as the batch took, so that it stays ahead, until half an extent
+    /// is free.
+    ///
+    /// What cannot be written is no error: the batch has its room, and who needs the next asks for it ([`Self::extend`]).
+    fn fill_ahead(&self, file: &dyn DiskFile, needed: u64) -> u64 {
+        let (extent, capacity) = (u64::from(self.options.extent_bytes), u64::from(self.options.segment_bytes));
+        if self.allocated >= (needed + extent / 2).min(capacity) {
+            return self.allocated;
+        }
+        let piece = (extent / PIECES_OF_EXTENT).max(2 * self.buffer.bytes.len() as u64);
+        let target = (self.allocated + piece).min(capacity);
+        let is_room = self.shared.disk.free_bytes().is_ok_and(|free| free >= target - self.allocated);
+        if is_room && write_zeros(file, self.allocated, target).is_ok() { target } else { self.allocated }
     }
 
     fn begin_segment(&mut self, before: Head, needed: u64) -> Result<Arc<dyn DiskFile>, AppendError> {

@@ -41,7 +41,10 @@ pub const SEGMENT_BYTES_MIN: u32 = 8 * 1024;
 
 /// Bytes by which a segment is filled with zeros ahead of the write position: an empty domain costs one of these, and a
 /// batch never meets a full disk half-way.
-pub const EXTENT_BYTES: u32 = 4 * 1024 * 1024;
+pub const EXTENT_BYTES: u32 = 1024 * 1024;
+
+/// Pieces in which an extent is made ready ahead of time, each with the sync of a batch: 64 KiB by default.
+pub const PIECES_OF_EXTENT: u64 = 16;
 
 /// Bytes of the smallest extent that may be configured.
 pub const EXTENT_BYTES_MIN: u32 = 512;

@@ -177,6 +177,33 @@ fn the_sizes_may_be_others_the_next_time() {
 }
 
 #[test]
+fn room_is_made_by_the_syncs_that_batches_need_anyway() {
+    let disk = FaultDisk::new();
+    let mut journal = Journal::create(disk.arc(), ID, Options { segment_bytes: 64 * 1024, extent_bytes: 8 * 1024 }).expect("created");
+    let size = || disk.file(FIRST).expect("the segment").len();
+    let (mut largest_step, mut before) = (0, size());
+    for n in 0..120 {
+        let syncs = disk.counts().syncs;
+        append(&mut journal, &[message(n, 100)]);
+        assert_eq!(disk.counts().syncs - syncs, 1, "message {n}, in a file of {} bytes", size());
+        largest_step = largest_step.max(size() - before);
+        before = size();
+    }
+    assert!(largest_step <= 1024, "an extent at once is {largest_step} bytes for a sync to wait for");
+    assert_sound(&open(&disk.copy()).0, &never, "opened");
+
+    // No room ahead is no error as long as a batch has its own.
+    disk.set_capacity(Some(disk.used_bytes()));
+    let mut is_taken = |n: &u64| {
+        let head = journal.head();
+        journal.append(&[message(*n, 100)], &head).is_ok()
+    };
+    let more = (120..).take_while(|n| is_taken(n)).count();
+    assert!((15..25).contains(&more), "{more} messages in half an extent");
+    assert_eq!(size(), before);
+}
+
+#[test]
 fn only_a_few_files_stay_open() {
     let (disk, journal, _) = filled(5000);
     let reader = journal.reader();
