@@ -24,12 +24,11 @@ use startalk_domain::{
     },
 };
 use startalk_journal::ReadJournal;
+use startalk_paced::PacedFile;
 use startalk_sequencer::{Checkpoints, FREE_BYTES_MIN};
 
 /// Files kept: the newest, and the one before in case the newest is damaged.
 const KEPT: usize = 2;
-/// Bytes between two waits for the disk while one is written.
-const SYNC_BYTES: usize = 1024 * 1024;
 const ENDING: &str = ".checkpoint";
 const UNFINISHED: &str = ".checkpoint.new";
 
@@ -122,10 +121,10 @@ fn write(folder: &Path, export: &Export, rules: &Mutex<Rules>) -> anyhow::Result
 
 fn write_whole(folder: &Path, unfinished: &Path, export: &Export, rules: &Mutex<Rules>) -> anyhow::Result<()> {
     let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(unfinished)?;
-    let mut out = BufWriter::new(Obedient { file, rules, position: export.position(), unsynced: 0 });
+    let mut out = BufWriter::new(Obedient { file: PacedFile::new(file), rules, position: export.position() });
     export.write(&mut out)?;
     out.flush()?;
-    out.get_ref().file.sync_all()?;
+    out.get_mut().file.sync_data()?;
     let rules = rules.lock();
     out.get_ref().check(&rules)?;
     fs::rename(unfinished, folder.join(format!("{:016}{ENDING}", export.position())))?;
@@ -138,11 +137,9 @@ fn write_whole(folder: &Path, unfinished: &Path, export: &Export, rules: &Mutex<
 
 /// A file that takes no more when the checkpoint is not wanted any more.
 struct Obedient<'a> {
-    file: File,
+    file: PacedFile,
     rules: &'a Mutex<Rules>,
     position: u64,
-    /// Bytes written since the disk was last waited for.
-    unsynced: usize,
 }
 
 impl Obedient<'_> {
@@ -157,14 +154,7 @@ impl Obedient<'_> {
 impl Write for Obedient<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.check(&self.rules.lock())?;
-        // All of it at the end would be a wait for whoever syncs the journal meanwhile.
-        if self.unsynced >= SYNC_BYTES {
-            self.file.sync_data()?;
-            self.unsynced = 0;
-        }
-        let written = self.file.write(bytes)?;
-        self.unsynced += written;
-        Ok(written)
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -11,6 +11,7 @@ use crate::erase::{self, Entry, ErasingList};
 use crate::reader::Reader;
 use crate::record::Head;
 use crate::segment::file_name;
+use startalk_paced::Pace;
 use std::io;
 use std::sync::Arc;
 
@@ -123,12 +124,13 @@ impl Drop for Watch {
 
 fn copy_file(from: &dyn DiskFile, to: &dyn DiskFile, size: u64, copied: &mut dyn FnMut(u64)) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
-    let mut at = 0;
+    let (mut at, mut pace) = (0, Pace::default());
     while at < size {
         let piece = usize::try_from((size - at).min(PIECE as u64)).expect("at most a piece");
         from.read_at(at, &mut buffer[..piece])?;
         to.write_at(at, &buffer[..piece])?;
         at += piece as u64;
+        pace.wrote(piece, || to.sync_data())?;
         copied(piece as u64);
     }
     to.sync_all()

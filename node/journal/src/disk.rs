@@ -5,6 +5,7 @@
 //! Invariant: nothing counts as durable before a sync of the file, and no name before a sync of the folder, returned `Ok`;
 //! after a sync failed, nothing is known about any write since the last good one.
 
+use startalk_paced::{Pace, WAITING_BYTES};
 use std::io;
 use std::sync::Arc;
 
@@ -61,6 +62,18 @@ pub(crate) fn read_vec(file: &dyn DiskFile, offset: u64, len: usize) -> io::Resu
     let mut buffer = vec![0; len];
     file.read_at(offset, &mut buffer)?;
     Ok(buffer)
+}
+
+/// Writes zeros over `[from, to)` in pieces and makes them durable, so that nobody's sync waits for all of them.
+pub(crate) fn wipe(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
+    let (mut at, mut pace) = (from, Pace::default());
+    while at < to {
+        let piece = (to - at).min(WAITING_BYTES as u64);
+        write_zeros(file, at, at + piece)?;
+        at += piece;
+        pace.wrote(piece as usize, || file.sync_data())?;
+    }
+    file.sync_data()
 }
 
 /// Writes zeros over `[from, to)` in pieces.

@@ -10,7 +10,7 @@
 
 use crate::content::{self, BodyState};
 use crate::copy::Watch;
-use crate::disk::{Disk, DiskFile, read_vec, write_zeros};
+use crate::disk::{Disk, DiskFile, read_vec, wipe};
 use crate::erase::{self, Entry};
 use crate::error::{Fault, Place, ReadError, RewriteError, is_full};
 use crate::header;
@@ -22,6 +22,7 @@ use crate::segment::{
 };
 use crate::shared::Sealed;
 use crate::window::Window;
+use startalk_paced::Pace;
 use std::sync::Arc;
 
 /// What a segment consists of.
@@ -155,7 +156,7 @@ impl Reader {
         let header = SegmentHeader::parse(&block).ok().filter(|header| header.number == old.number);
         let header = header.ok_or_else(|| old.damaged(0, 0, Fault::SegmentHeader("it is not as written")))?;
         let file = self.shared.disk.create(&unfinished_name(old.number)).map_err(failed("making a segment's file"))?;
-        let mut written = 0;
+        let (mut written, mut pace) = (0, Pace::default());
         let mut piece = SegmentHeader { rewritten: true, ..header }.to_block();
         let mut cursor = Cursor::after(header.before);
         let mut offsets = Vec::with_capacity(old.sealed.count as usize);
@@ -186,6 +187,7 @@ impl Reader {
             if piece.len() >= REWRITE_PIECE_BYTES {
                 file.write_at(written, &piece).map_err(failed("writing records"))?;
                 written += piece.len() as u64;
+                pace.wrote(piece.len(), || file.sync_data()).map_err(failed("syncing records"))?;
                 piece.clear();
                 progress(offset, old.size);
             }
@@ -248,7 +250,7 @@ impl Reader {
         let (disk, retired) = (&self.shared.disk, retired_name(old.number));
         let ours = u64::from(disk.list().is_ok_and(|names| names.contains(&retired)));
         let alone = old.file.names().is_ok_and(|names| names <= ours);
-        let wiped = alone && wipe(&*old.file, old.size).is_ok();
+        let wiped = alone && wipe(&*old.file, 0, old.size).is_ok();
         if ours > 0 && (wiped || !alone) {
             let _ = disk.remove(&retired); // if not, the next start does it
         }
@@ -262,18 +264,13 @@ impl Reader {
     }
 }
 
-fn wipe(file: &dyn DiskFile, size: u64) -> std::io::Result<()> {
-    write_zeros(file, 0, size)?;
-    file.sync_data()
-}
-
 /// Overwrites a file that holds copies of bodies, and removes it. Not if it has another name, or is as large as `keep`,
 /// which is the segment itself then.
 pub(crate) fn discard(disk: &dyn Disk, name: &str, keep: Option<u64>) -> std::io::Result<()> {
     let file = disk.open(name)?;
     let size = file.size()?;
     if file.names()? <= 1 && keep != Some(size) {
-        wipe(&*file, size)?;
+        wipe(&*file, 0, size)?;
     }
     disk.remove(name)
 }

@@ -4,13 +4,14 @@
 //! does not know it. Invariant: bytes are appended at the offset that the client named, or not at all.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{self, Seek as _, SeekFrom, Write as _},
     path::Path,
     sync::{Arc, atomic::Ordering},
 };
 
 use bytes::Bytes;
+use startalk_paced::PacedFile;
 use startalk_protocol::{Code, Error};
 use tokio::sync::OwnedMutexGuard;
 
@@ -26,7 +27,7 @@ const CHUNK_BYTES: usize = 128 * 1024;
 pub struct Writer {
     offset: u64,
     /// Open while somebody writes.
-    file: Option<File>,
+    file: Option<PacedFile>,
     /// Of the first `offset` bytes; boxed, for most uploads rest. `None`: this process has not seen them.
     hasher: Option<Box<blake3::Hasher>>,
     /// Of the whole, when all is there.
@@ -39,7 +40,7 @@ impl Writer {
     }
 
     /// Opens the file at its end and, if this process has not seen its bytes, reads them again.
-    fn open(&mut self, path: &Path) -> io::Result<(&mut File, &mut blake3::Hasher)> {
+    fn open(&mut self, path: &Path) -> io::Result<(&mut PacedFile, &mut blake3::Hasher)> {
         if self.file.is_none() {
             let mut file = OpenOptions::new().read(true).write(true).open(path)?;
             // Behind it may be what was written of a chunk that failed, or what a loss of power has left.
@@ -53,7 +54,7 @@ impl Writer {
                 self.hasher = Some(hasher);
             }
             file.seek(SeekFrom::End(0))?;
-            self.file = Some(file);
+            self.file = Some(PacedFile::new(file));
         }
         Ok((self.file.as_mut().expect("it was opened"), self.hasher.as_mut().expect("it was read")))
     }
@@ -75,7 +76,7 @@ impl Writer {
 
     /// What was written survives a loss of power. The file is closed: nobody writes for now.
     fn rest(&mut self) -> io::Result<()> {
-        self.file.take().map_or(Ok(()), |file| file.sync_data())
+        self.file.take().map_or(Ok(()), |mut file| file.sync_data())
     }
 
     /// Of all bytes, which are synced.
@@ -84,7 +85,7 @@ impl Writer {
             return Ok(hash);
         }
         let (file, hasher) = self.open(path)?;
-        file.sync_all()?;
+        file.sync_data()?;
         let hash = *hasher.finalize().as_bytes();
         (self.file, self.hasher, self.hash) = (None, None, Some(hash));
         Ok(hash)

@@ -7,12 +7,12 @@ use std::{fs, path::Path};
 
 use startalk_domain::sync::Cursor;
 use tantivy::{
-    Index, TantivyDocument, Term,
+    Index, IndexSettings, TantivyDocument, Term,
     schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions},
     tokenizer::TextAnalyzer,
 };
 
-use crate::{at, cut::Cutter};
+use crate::{at, cut::Cutter, paced::PacedDirectory};
 
 /// Grows when fields or cutting change; an index of another version is thrown away.
 pub const VERSION: u32 = 2;
@@ -131,12 +131,12 @@ pub fn open(folder: &Path) -> tantivy::Result<(Opened, Option<Cursor>)> {
     if !folder.join("meta.json").exists() {
         let _ = remove(folder);
         fs::create_dir_all(folder)?;
-        let index = Index::builder().schema(schema).create_in_dir(folder)?;
+        let index = Index::create(PacedDirectory::open(folder)?, schema, IndexSettings::default())?;
         register(&index);
         return Ok((Opened { index, fields }, None));
     }
     let clean = fs::remove_file(folder.join(CLEAN)).is_ok();
-    let index = Index::open_in_dir(folder)?;
+    let index = Index::open(PacedDirectory::open(folder)?)?;
     if index.schema() != schema {
         return Err(damaged("it has other fields"));
     }

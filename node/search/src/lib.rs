@@ -18,6 +18,7 @@ mod fold;
 mod index;
 mod keeper;
 mod names;
+mod paced;
 mod reading;
 mod search;
 mod shows;

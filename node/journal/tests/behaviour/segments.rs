@@ -179,7 +179,8 @@ fn the_sizes_may_be_others_the_next_time() {
 #[test]
 fn room_is_made_by_the_syncs_that_batches_need_anyway() {
     let disk = FaultDisk::new();
-    let mut journal = Journal::create(disk.arc(), ID, Options { segment_bytes: 64 * 1024, extent_bytes: 8 * 1024 }).expect("created");
+    let mut journal =
+        Journal::create(disk.arc(), ID, Options { segment_bytes: 64 * 1024, extent_bytes: 8 * 1024 }).expect("created");
     let size = || disk.file(FIRST).expect("the segment").len();
     let (mut largest_step, mut before) = (0, size());
     for n in 0..120 {
