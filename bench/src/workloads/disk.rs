@@ -1,5 +1,6 @@
 //! How long the disk lets an append wait: what a journal does, a few hundred bytes behind the last and made durable, over and over;
-//! first alone, then while something else writes, as a search index and views do. No program can acknowledge sooner than this.
+//! first alone, then while something else writes, as a search index does: made durable in small pieces, in large ones, or whenever the
+//! system thinks fit. No program can acknowledge sooner than this.
 
 use std::{
     fs::File,
@@ -20,35 +21,45 @@ use crate::{clock::Watch, report::Report, tally::Times};
 const RECORDS: u64 = 3;
 /// Bytes of the file of appends: it has its space, as a journal's segment has, and is begun again.
 const SEGMENT_BYTES: u64 = 64 << 20;
-/// Bytes a second that something else writes, in pieces; made durable so often; bytes of its file.
+/// Bytes a second that something else writes, in pieces; bytes of its file.
 const BESIDE_PER_SECOND: u64 = 30_000_000;
 const PIECE_BYTES: usize = 128 << 10;
-const DURABLE_EVERY: u64 = 1 << 20;
 const BESIDE_BYTES: u64 = 256 << 20;
+/// After how many bytes that is made durable, and what that is called; the first is what a node does (`node/paced`).
+const DURABLE_EVERY: [(&str, u64); 3] = [("512k", 512 << 10), ("16m", 16 << 20), ("never", u64::MAX)];
 /// A wait that people would notice.
 const LONG: Duration = Duration::from_millis(30);
 
 /// Runs it: each part as long as a run is.
 pub fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let (folder, time) = (bench.folder("disk")?, Duration::from_secs_f64(bench.settings.seconds));
-    let alone = appends(&folder, time)?;
-    let over = AtomicBool::new(false);
-    let beside = thread::scope(|scope| {
-        let writer = scope.spawn(|| write_beside(&folder, &over));
-        let appended = appends(&folder, time);
-        over.store(true, Ordering::Relaxed);
-        writer.join().map_err(|_| anyhow!("the thread beside panicked"))??;
-        appended
-    })?;
-    for (what, (times, long)) in [("alone", &alone), ("beside 30 MB a second", &beside)] {
+    let mut ways = vec![("alone", "alone".to_owned(), appends(&folder, time)?)];
+    for (name, every) in DURABLE_EVERY {
+        let what = format!("beside 30 MB a second that are made durable every {name}");
+        ways.push((name, what, appends_beside(&folder, time, every)?));
+    }
+    for (_, what, (times, long)) in &ways {
         report.line(format!("disk, appends made durable, {what}: {times}; {} in all, {long} took over {LONG:?}", times.count));
         report.put(&format!("disk, {what}"), json!({ "times": times.json(), "over_30_ms": long }));
     }
-    report.closing(format!(
-        "disk append_p99_ms alone={:.2} beside={:.2} max_ms alone={:.1} beside={:.1}",
-        alone.0.p99, beside.0.p99, alone.0.max, beside.0.max
-    ));
+    let each = |figure: fn(&Times) -> f64| {
+        let each = ways.iter().map(|(name, _, (times, _))| format!("{name}={:.2}", figure(times)));
+        each.collect::<Vec<_>>().join(" ")
+    };
+    report.closing(format!("disk append_p99_ms {} max_ms {}", each(|t| t.p99), each(|t| t.max)));
     Ok(())
+}
+
+/// As [`appends`], while something else writes.
+fn appends_beside(folder: &Path, time: Duration, durable_every: u64) -> Result<(Times, usize)> {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| write_beside(folder, durable_every, &over));
+        let appended = appends(folder, time);
+        over.store(true, Ordering::Relaxed);
+        writer.join().map_err(|_| anyhow!("the thread beside panicked"))??;
+        appended
+    })
 }
 
 /// Times of appends, one after the other; and how many of them were long.
@@ -71,7 +82,7 @@ fn appends(folder: &Path, time: Duration) -> Result<(Times, usize)> {
 }
 
 /// Writes evenly until it is over.
-fn write_beside(folder: &Path, over: &AtomicBool) -> Result<()> {
+fn write_beside(folder: &Path, durable_every: u64, over: &AtomicBool) -> Result<()> {
     let file = File::create(folder.join("beside"))?;
     let (piece, watch, mut written) = (vec![0x5a; PIECE_BYTES], Watch::start(), 0_u64);
     while !over.load(Ordering::Relaxed) {
@@ -81,7 +92,7 @@ fn write_beside(folder: &Path, over: &AtomicBool) -> Result<()> {
         }
         file.write_all_at(&piece, written % BESIDE_BYTES)?;
         written += piece.len() as u64;
-        if written.is_multiple_of(DURABLE_EVERY) {
+        if written.is_multiple_of(durable_every) {
             file.sync_data()?;
         }
     }
