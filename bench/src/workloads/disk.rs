@@ -25,8 +25,9 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 const BESIDE_PER_SECOND: u64 = 30_000_000;
 const PIECE_BYTES: usize = 128 << 10;
 const BESIDE_BYTES: u64 = 256 << 20;
-/// After how many bytes that is made durable, and what that is called; the first is what a node does (`node/paced`).
-const DURABLE_EVERY: [(&str, u64); 3] = [("512k", 512 << 10), ("16m", 16 << 20), ("never", u64::MAX)];
+/// After how many bytes that is made durable, as a name and in words; the first is what a node does (`node/paced`).
+const DURABLE_EVERY: [(&str, u64, &str); 3] =
+    [("512k", 512 << 10, "made durable every 512 KiB"), ("16m", 16 << 20, "made durable every 16 MiB"), ("never", u64::MAX, "left to the system")];
 /// A wait that people would notice.
 const LONG: Duration = Duration::from_millis(30);
 
@@ -34,13 +35,13 @@ const LONG: Duration = Duration::from_millis(30);
 pub fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let (folder, time) = (bench.folder("disk")?, Duration::from_secs_f64(bench.settings.seconds));
     let mut ways = vec![("alone", "alone".to_owned(), appends(&folder, time)?)];
-    for (name, every) in DURABLE_EVERY {
-        let what = format!("beside 30 MB a second that are made durable every {name}");
+    for (name, every, words) in DURABLE_EVERY {
+        let what = format!("beside 30 MB a second, {words}");
         ways.push((name, what, appends_beside(&folder, time, every)?));
     }
-    for (_, what, (times, long)) in &ways {
+    for (name, what, (times, long)) in &ways {
         report.line(format!("disk, appends made durable, {what}: {times}; {} in all, {long} took over {LONG:?}", times.count));
-        report.put(&format!("disk, {what}"), json!({ "times": times.json(), "over_30_ms": long }));
+        report.put(&format!("disk, {name}"), json!({ "times": times.json(), "over_30_ms": long }));
     }
     let each = |figure: fn(&Times) -> f64| {
         let each = ways.iter().map(|(name, _, (times, _))| format!("{name}={:.2}", figure(times)));

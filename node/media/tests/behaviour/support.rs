@@ -170,6 +170,11 @@ impl Place {
         }
     }
 
+    /// One that is opened again, for a test that goes on to bring files then.
+    pub fn opened_again() -> Self {
+        Self { sweeps: false, ..Self::new() }
+    }
+
     pub fn folder(&self) -> PathBuf {
         self.root.path().join("files")
     }

@@ -12,7 +12,7 @@ use crate::support::*;
 async fn what_was_cut_at_random_goes_on_where_it_stands_and_the_bytes_match() {
     for seed in 0..12 {
         let mut random = Seeded(seed);
-        let place = Place { sweeps: false, ..Place::new() };
+        let place = Place::opened_again();
         let mut media = place.open();
         let bytes = {
             let n = 1 + random.below(900_000);
@@ -57,7 +57,7 @@ async fn what_was_cut_at_random_goes_on_where_it_stands_and_the_bytes_match() {
 
 #[tokio::test]
 async fn after_a_loss_of_power_only_what_was_synced_is_believed() {
-    let place = Place::new();
+    let place = Place::opened_again();
     let bytes = Seeded(3).bytes(300_000);
     let media = place.open();
     let upload = media.begin(new(ALICE, &bytes, "a", Purpose::File)).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_newer_request_takes_the_turn_over() {
 
 #[tokio::test]
 async fn a_domain_that_stops_meanwhile_does_not_lose_what_was_uploaded() {
-    let place = Place::new();
+    let place = Place::opened_again();
     let media = place.open();
     place.table.refuses.lock().push(Code::Stopping.into());
     let bytes = Seeded(9).bytes(10_000);
