@@ -26,8 +26,11 @@ const BESIDE_PER_SECOND: u64 = 30_000_000;
 const PIECE_BYTES: usize = 128 << 10;
 const BESIDE_BYTES: u64 = 256 << 20;
 /// After how many bytes that is made durable, as a name and in words; the first is what a node does (`node/paced`).
-const DURABLE_EVERY: [(&str, u64, &str); 3] =
-    [("512k", 512 << 10, "made durable every 512 KiB"), ("16m", 16 << 20, "made durable every 16 MiB"), ("never", u64::MAX, "left to the system")];
+const DURABLE_EVERY: [(&str, u64, &str); 3] = [
+    ("512k", 512 << 10, "made durable every 512 KiB"),
+    ("16m", 16 << 20, "made durable every 16 MiB"),
+    ("never", u64::MAX, "left to the system"),
+];
 /// A wait that people would notice.
 const LONG: Duration = Duration::from_millis(30);
 
