@@ -102,7 +102,7 @@ impl Journal {
 
     /// Writes the next zeros behind the room that there is, for the sync of the batch that needed it up to `needed`; returns how
     /// far there is room once that has succeeded. Twice as much as the batch took, so that it stays ahead, until half an extent
-    /// is free.
+    /// is free; never more than an extent of it, so that a large batch does not wait for twice its length in zeros.
     ///
     /// What cannot be written is no error: the batch has its room, and who needs the next asks for it ([`Self::extend`]).
     fn fill_ahead(&self, file: &dyn DiskFile, needed: u64) -> u64 {
@@ -111,7 +111,7 @@ impl Journal {
             return self.allocated;
         }
         let piece = (extent / PIECES_OF_EXTENT).max(2 * self.buffer.bytes.len() as u64);
-        let target = (self.allocated + piece).min(capacity);
+        let target = (self.allocated + piece).min(needed + extent).min(capacity);
         let is_room = self.shared.disk.free_bytes().is_ok_and(|free| free >= target - self.allocated);
         if is_room && write_zeros(file, self.allocated, target).is_ok() { target } else { self.allocated }
     }

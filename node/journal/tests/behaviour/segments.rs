@@ -205,6 +205,24 @@ fn room_is_made_by_the_syncs_that_batches_need_anyway() {
 }
 
 #[test]
+fn a_large_batch_makes_no_more_room_than_an_extent() {
+    let (disk, extent) = (FaultDisk::new(), 8 * 1024);
+    let mut journal =
+        Journal::create(disk.arc(), ID, Options { segment_bytes: 256 * 1024, extent_bytes: extent }).expect("created");
+    let size = || disk.file(FIRST).expect("the segment").len();
+    let records = |journal: &Journal| {
+        size() - disk.file(FIRST).expect("the segment").iter().rev().take_while(|b| **b == 0).count()
+            + journal.head().position as usize * 4
+    };
+    for n in 0..6 {
+        let batch: Vec<_> = (0..100).map(|k| message(n * 100 + k, 100)).collect();
+        append(&mut journal, &batch);
+        let ahead = size() - records(&journal);
+        assert!(ahead <= 2 * extent as usize, "{ahead} bytes of zeros are ahead after a batch of 100 messages");
+    }
+}
+
+#[test]
 fn only_a_few_files_stay_open() {
     let (disk, journal, _) = filled(5000);
     let reader = journal.reader();
