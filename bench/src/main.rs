@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use startalk_bench::{
@@ -12,6 +12,7 @@ use startalk_bench::{
     report::Report,
     workloads::{self, Bench, Settings},
 };
+use startalk_load::{stopped::stopped, tally::Times};
 use startalk_protocol::limits::GROUP_MEMBERS_MAX;
 
 /// Measures Startalk by its real programs. Fails if any message is lost, doubled or out of order; never by a time.
@@ -242,55 +243,65 @@ fn measure(workload: Workload, how: How) -> Result<bool> {
     report.put("settings", json!({
         "pairs": pairs, "outstanding": outstanding, "seconds": seconds, "messages": messages, "members": members, "senders": senders,
     }));
+    if workload == Workload::Disk {
+        workloads::disk::run(&bench, &mut report)?;
+        return Ok(report.finish());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let is = |w| workload == w || workload == Workload::All;
-        if is(Workload::OneToOne) {
-            workloads::one_to_one::run(&bench, &mut report).await?;
+        tokio::select! {
+            biased;
+            // What is dropped then ends the servers that it started.
+            stopped = stopped() => Err(stopped.err().map_or_else(|| anyhow!("stopped before the end"), Into::into)),
+            done = run(workload, &bench, &mut report, &syncs) => done,
         }
-        if is(Workload::TwoDomains) {
-            workloads::two_domains::run(&bench, &mut report).await?;
-        }
-        if workload == Workload::Limit {
-            workloads::limit::run(&bench, &mut report).await?;
-        }
-        if is(Workload::Start) {
-            workloads::start::run(&bench, &mut report).await?;
-        }
-        if is(Workload::Idle) {
-            workloads::idle::run(&bench, &mut report).await?;
-        }
-        if is(Workload::Groups) {
-            workloads::group::run(&bench, &mut report).await?;
-        }
-        if is(Workload::GroupDomains) {
-            workloads::group_domains::run(&bench, &mut report).await?;
-        }
-        if is(Workload::Follower) {
-            workloads::follower::run(&bench, &mut report).await?;
-        }
-        if is(Workload::Reconnect) {
-            workloads::reconnect::run(&bench, &mut report).await?;
-        }
-        if is(Workload::Relay) {
-            workloads::relay::run(&bench, &mut report).await?;
-        }
-        if workload == Workload::Files {
-            workloads::files::run(&bench, &mut report).await?;
-        }
-        if workload == Workload::Disk {
-            workloads::disk::run(&bench, &mut report)?;
-        }
-        if workload == Workload::Growth {
-            workloads::growth::run(&bench, &mut report).await?;
-        }
-        if workload == Workload::Beside {
-            let findings = workloads::beside::run(&bench, &mut report).await?;
-            if let Some(file) = bench.settings.results.as_ref().filter(|_| report.is_good()) {
-                workloads::beside::results::write(&findings, &bench.settings, &syncs, file)?;
-            }
-        }
-        anyhow::Ok(())
     })?;
     Ok(report.finish())
+}
+
+async fn run(workload: Workload, bench: &Bench, report: &mut Report, syncs: &Times) -> Result<()> {
+    let is = |w| workload == w || workload == Workload::All;
+    if is(Workload::OneToOne) {
+        workloads::one_to_one::run(bench, report).await?;
+    }
+    if is(Workload::TwoDomains) {
+        workloads::two_domains::run(bench, report).await?;
+    }
+    if workload == Workload::Limit {
+        workloads::limit::run(bench, report).await?;
+    }
+    if is(Workload::Start) {
+        workloads::start::run(bench, report).await?;
+    }
+    if is(Workload::Idle) {
+        workloads::idle::run(bench, report).await?;
+    }
+    if is(Workload::Groups) {
+        workloads::group::run(bench, report).await?;
+    }
+    if is(Workload::GroupDomains) {
+        workloads::group_domains::run(bench, report).await?;
+    }
+    if is(Workload::Follower) {
+        workloads::follower::run(bench, report).await?;
+    }
+    if is(Workload::Reconnect) {
+        workloads::reconnect::run(bench, report).await?;
+    }
+    if is(Workload::Relay) {
+        workloads::relay::run(bench, report).await?;
+    }
+    if workload == Workload::Files {
+        workloads::files::run(bench, report).await?;
+    }
+    if workload == Workload::Growth {
+        workloads::growth::run(bench, report).await?;
+    }
+    if workload == Workload::Beside {
+        let findings = workloads::beside::run(bench, report).await?;
+        if let Some(file) = bench.settings.results.as_ref().filter(|_| report.is_good()) {
+            workloads::beside::results::write(&findings, &bench.settings, syncs, file)?;
+        }
+    }
+    Ok(())
 }

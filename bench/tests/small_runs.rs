@@ -5,10 +5,14 @@
 
 use std::{
     path::Path,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use startalk_load::proc;
 
 const BENCH: &str = env!("CARGO_BIN_EXE_startalk-bench");
 
@@ -29,14 +33,31 @@ fn report_of(output: &Output, args: &[&str]) -> Value {
 
 /// A run of a workload, if the programs that it needs were built.
 fn ran(workload: &str, args: &[&str]) -> Option<Output> {
+    is_built(workload).then(|| bench(&[&[workload], args].concat()))
+}
+
+fn is_built(workload: &str) -> bool {
     let missing = ["startalk", "startalk-hub", "examples/populate", "examples/photo"]
         .into_iter()
         .find(|n| !Path::new(BENCH).with_file_name(n).is_file());
     if let Some(missing) = missing {
         eprintln!("{workload}: left out, {missing} was not built");
-        return None;
     }
-    Some(bench(&[&[workload], args].concat()))
+    missing.is_none()
+}
+
+/// A run of a workload that goes on, likewise.
+fn started(workload: &str, args: &[&str]) -> Option<Child> {
+    is_built(workload).then(|| {
+        let mut command = Command::new(BENCH);
+        command.arg(workload).args(args).env_remove("CARGO").stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    })
+}
+
+/// Of a process that has not ended, the name of its program.
+fn name(pid: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|text| text.trim_end().to_owned())
 }
 
 /// What a small run of a workload came to.
@@ -312,4 +333,23 @@ fn faults_are_noticed_and_fail_the_run() {
             assert_eq!(count.as_u64().unwrap() > 0, name == field, "{spoil}: {faults:?}");
         }
     }
+}
+
+#[test]
+fn who_interrupts_a_run_is_left_with_no_server() {
+    let Some(mut run) = started("one-to-one", &["--pairs", "2", "--seconds", "600"]) else { return };
+    let servers = loop {
+        assert!(run.try_wait().unwrap().is_none(), "it ended by itself");
+        // Its name is the program's once it is more than a copy of who starts it.
+        let servers: Vec<_> =
+            proc::children(run.id()).into_iter().filter(|s| name(*s).is_some_and(|n| n == "startalk")).collect();
+        if !servers.is_empty() {
+            break servers;
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    kill_process(Pid::from_raw(run.id().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    assert!(!run.wait().unwrap().success());
+    let left: Vec<_> = servers.into_iter().filter_map(name).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use startalk_load::{clock::Watch, proc};
+use startalk_load::{clock::Watch, proc, stopped::stopped};
 use startalk_protocol::error::Language;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
     measure::{Measurements, Size, measure},
@@ -121,16 +120,4 @@ fn costs(measured: &Measurements) -> Costs {
         held_per_second: measured.one_to_one.held_per_second,
         stopped_by: measured.one_to_one.stopped_by,
     }
-}
-
-/// Until somebody wants it to end: Ctrl-C, a stop, a terminal that is closed.
-async fn stopped() -> std::io::Result<()> {
-    let [mut a, mut b, mut c] =
-        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
-    tokio::select! {
-        _ = a.recv() => {}
-        _ = b.recv() => {}
-        _ = c.recv() => {}
-    }
-    Ok(())
 }

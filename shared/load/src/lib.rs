@@ -12,6 +12,7 @@ pub mod peer;
 pub mod people;
 pub mod proc;
 pub mod process;
+pub mod stopped;
 pub mod tally;
 pub mod text;
 pub mod tongue;
