@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-/// Finds `startalk` and `startalk-hub` beside the running program, and has cargo build them if they are not there; or
-/// takes them as they are from the folder that `STARTALK_BINARIES` names.
+/// Finds `startalk` and `startalk-hub` beside the running program, and has cargo build them so that they are not older than
+/// the sources; or takes them as they are from the folder that `STARTALK_BINARIES` names.
 ///
 /// # Errors
 /// If they are not there and cannot be built.
@@ -19,28 +19,40 @@ pub fn binaries() -> anyhow::Result<PathBuf> {
     if let Some(folder) = std::env::var_os("STARTALK_BINARIES") {
         return Ok(folder.into());
     }
-    let own = std::env::current_exe()?;
-    let beside = own.parent().context("the running program lies in a folder")?;
-    // Examples and tests lie one folder deeper than programs.
-    let deeper = ["examples", "deps"].iter().any(|name| beside.ends_with(name));
-    let folder = if deeper { beside.parent().context("target/<profile>/examples")? } else { beside };
-    // Always asked, so that they are never older than the sources; it takes a moment when nothing changed.
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "-p", "startalk", "-p", "startalk-hub"]).stdout(Stdio::null());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        if !build.status()?.success() {
-            bail!("cargo could not build startalk and startalk-hub");
-        }
-    }
+    build(&["--bin", "startalk", "--bin", "startalk-hub"])?;
+    let folder = folder()?;
     for name in ["startalk", "startalk-hub"] {
         if !folder.join(name).exists() {
             bail!("{} is not there; run `cargo build` first", folder.join(name).display());
         }
     }
-    Ok(folder.to_path_buf())
+    Ok(folder)
+}
+
+/// Has cargo build what these of its flags select, if it is cargo who runs us and nobody named a folder. It takes a moment
+/// when nothing changed.
+///
+/// # Errors
+/// If it cannot be built.
+pub fn build(what: &[&str]) -> anyhow::Result<()> {
+    let (Some(cargo), None) = (std::env::var_os("CARGO"), std::env::var_os("STARTALK_BINARIES")) else { return Ok(()) };
+    let mut build = Command::new(cargo);
+    // Of the whole workspace, and an example among it: any other choice has other features in the libraries below, and each
+    // such set is a build of nearly everything.
+    build.args(["build", "--quiet", "--workspace", "--example", "two_domains"]).args(what).stdout(Stdio::null());
+    if folder()?.ends_with("release") {
+        build.arg("--release");
+    }
+    if build.status()?.success() { Ok(()) } else { bail!("cargo could not build {}", what.join(" ")) }
+}
+
+/// Where cargo puts programs in this profile.
+fn folder() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let beside = own.parent().context("the running program lies in a folder")?;
+    // Examples and tests lie one folder deeper than programs.
+    let deeper = ["examples", "deps"].iter().any(|name| beside.ends_with(name));
+    Ok(if deeper { beside.parent().context("target/<profile>/examples")? } else { beside }.to_path_buf())
 }
 
 /// A running program.

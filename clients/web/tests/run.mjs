@@ -29,7 +29,9 @@ function programs() {
   if (process.env.STARTALK_BINARIES) return resolve(process.env.STARTALK_BINARIES)
   const env = { ...process.env }
   delete env.STARTALK_WEB
-  must('cargo', ['build', '--quiet', '-p', 'startalk', '-p', 'startalk-sequencer', '--bin', 'startalk', '--example', 'populate'], { env })
+  // Of the whole workspace, as all tests are built: another choice has other features in the libraries below, and is a build of nearly everything.
+  const what = ['--bin', 'startalk', '--bin', 'startalk-hub', '--example', 'populate']
+  must('cargo', ['build', '--quiet', '--workspace', ...what], { env })
   return join(process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, 'target'), 'debug')
 }
 

@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use startalk_e2e::{World, person::PASSWORD};
+use startalk_examples::processes;
 
 /// Nothing at all for so long is a failure; what fails is what did not come, not when.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -118,7 +119,7 @@ impl Drop for Client {
 #[test]
 fn everything_about_groups_can_be_done_in_lines_of_json() -> anyhow::Result<()> {
     let world = World::new()?;
-    build_client()?;
+    processes::build(&["--bin", "startalk-terminal"])?;
     let node = world.node("a")?;
     let links = [
         node.first_link.clone(),
@@ -229,17 +230,6 @@ fn everything_about_groups_can_be_done_in_lines_of_json() -> anyhow::Result<()> 
     }
     world.done();
     Ok(())
-}
-
-/// So that it is never older than the sources, as the nodes are not.
-fn build_client() -> anyhow::Result<()> {
-    let (Some(cargo), None) = (std::env::var_os("CARGO"), std::env::var_os("STARTALK_BINARIES")) else { return Ok(()) };
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "-p", "startalk-terminal"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    if build.status()?.success() { Ok(()) } else { bail!("cargo could not build startalk-terminal") }
 }
 
 /// Bob's whole name.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use startalk_e2e::{Node, Person, World, until};
+use startalk_examples::processes;
 
 /// In every old text, made by the program that fills the folder.
 const MARK: &[u8] = b" of a story that goes on for a while";
@@ -55,10 +56,7 @@ fn is_there(file: &File, place: usize) -> anyhow::Result<bool> {
 
 fn fill(world: &World, node: &Node, words: &[&str]) -> anyhow::Result<()> {
     let program = world.binaries.join("examples/populate");
-    if !program.exists() {
-        let build = ["build", "--quiet", "-p", "startalk-sequencer", "--example", "populate"];
-        anyhow::ensure!(Command::new(env!("CARGO")).args(build).status()?.success(), "populate cannot be built");
-    }
+    processes::build(&["--example", "populate"])?;
     let filled = Command::new(program).arg(&node.data).args(words).output()?;
     anyhow::ensure!(filled.status.success(), "populate {words:?}: {}", String::from_utf8_lossy(&filled.stderr));
     Ok(())

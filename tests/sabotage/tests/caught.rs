@@ -4,10 +4,14 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use startalk_protocol::sabotage::Switch;
-use startalk_sabotage::LIST;
+use startalk_sabotage::{Caught, LIST};
 
 /// The test binaries of the workspace as they were built for this run: (package, target) → file.
 fn binaries() -> BTreeMap<(String, String), PathBuf> {
@@ -36,32 +40,43 @@ fn binaries() -> BTreeMap<(String, String), PathBuf> {
     found
 }
 
+/// How many tests run at once: one that misses what does not come only waits.
+const AT_ONCE: usize = 4;
+
+/// What is wrong: it fails as it is, or does not with the switch.
+fn wrong(caught: &Caught, file: &Path) -> Option<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let run = |switch: &str| {
+        let out = Command::new(file)
+            .args(["--exact", caught.test])
+            .env("STARTALK_SABOTAGE", switch)
+            .env("RUST_BACKTRACE", "0")
+            .current_dir(&root)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(text.contains("running 1 test"), "{} has no test {}", caught.binary, caught.test);
+        out.status.success()
+    };
+    if !run("") {
+        return Some(format!("{} fails without any switch", caught.test));
+    }
+    run(caught.switch.as_str()).then(|| format!("{} does not notice `{}`", caught.test, caught.switch.as_str()))
+}
+
 #[test]
 fn every_switch_is_caught_by_its_test() {
     let binaries = binaries();
-    let mut failed = Vec::new();
-    for caught in LIST {
-        let file = &binaries[&(caught.package.to_owned(), caught.binary.to_owned())];
-        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let run = |switch: &str| {
-            let out = Command::new(file)
-                .args(["--exact", caught.test])
-                .env("STARTALK_SABOTAGE", switch)
-                .env("RUST_BACKTRACE", "0")
-                .current_dir(&package)
-                .output()
-                .unwrap();
-            let text = String::from_utf8_lossy(&out.stdout).into_owned();
-            assert!(text.contains("running 1 test"), "{} has no test {}", caught.binary, caught.test);
-            out.status.success()
-        };
-        if !run("") {
-            failed.push(format!("{} fails without any switch", caught.test));
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(caught) = LIST.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let file = &binaries[&(caught.package.to_owned(), caught.binary.to_owned())];
+            let wrong = wrong(caught, file);
+            failed.lock().unwrap().extend(wrong);
         }
-        if run(caught.switch.as_str()) {
-            failed.push(format!("{} does not notice `{}`", caught.test, caught.switch.as_str()));
-        }
-    }
+    };
+    std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
+    let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
