@@ -255,14 +255,13 @@ impl Person {
     /// # Errors
     /// If a page cannot be had.
     pub async fn history_of(&self, conversation: u64) -> anyhow::Result<Vec<Message>> {
-        let (mut all, mut before) = (Vec::new(), 0);
+        // From the newest page to the oldest.
+        let (mut pages, mut before) = (Vec::new(), 0);
         loop {
             let page = self.session.history(conversation, before, 0, 200).await?;
-            let mut messages = page.messages;
-            messages.append(&mut all);
-            all = messages;
+            pages.push(page.messages);
             if page.first <= 1 {
-                return Ok(all);
+                return Ok(pages.into_iter().rev().flatten().collect());
             }
             if page.first == before {
                 bail!("a page that begins where it was asked to end: {before}");
