@@ -461,7 +461,10 @@ impl Node {
             renew,
             backend.rotate.clone(),
         ));
-        write_file(&folder.root().join("URL"), public_url.as_bytes())?; // for invitations made while the node is stopped
+        // Missed by invitations that are made while the node is stopped, and by nothing else.
+        if let Err(e) = folder.keep_public_url(&public_url) {
+            tracing::warn!("{e}");
+        }
 
         let first_link = first_link(&backend, &views).await?;
         let told = Told {

@@ -152,6 +152,19 @@ impl Folder {
         }
     }
 
+    /// Where the node was last reachable, for verbs that are called while it is stopped.
+    pub fn public_url(&self) -> Option<String> {
+        fs::read_to_string(self.root.join("URL")).ok()
+    }
+
+    /// Writes what [`Folder::public_url`] answers, unless it is there already: a start with a full disk writes nothing.
+    ///
+    /// # Errors
+    /// The disk's; a node goes on without it.
+    pub fn keep_public_url(&self, url: &str) -> Result<(), FolderError> {
+        if self.public_url().as_deref() == Some(url) { Ok(()) } else { write_file(&self.root.join("URL"), url.as_bytes()) }
+    }
+
     /// In a backup: the head of the journal that was copied.
     pub fn backup_mark(&self) -> PathBuf {
         self.root.join("BACKUP")

@@ -42,7 +42,7 @@ pub fn run(data: &Path, request: Request, progress: &Progress) -> anyhow::Result
         by: By::Operator,
         jobs: Arc::default(),
         backups: root.join("backups"),
-        public_url: std::fs::read_to_string(root.join("URL")).unwrap_or_else(|_| format!("https://{domain}")),
+        public_url: folder.public_url().unwrap_or_else(|| format!("https://{domain}")),
         views,
         reader: sequencer.reader(),
         handle: handle.clone(),

@@ -1,10 +1,11 @@
 //! A start that needs space on the disk: a new epoch that a full disk cut in the middle has to be finished before anybody
-//! may look, so opening waits until there is space, and goes on by itself.
+//! may look, and views that are not there have to be made; so opening waits until there is space, and goes on by itself.
 //!
 //! Owns the waiting. Knows no journal; the opening is passed in.
 
 use std::{thread, time::Duration};
 
+use startalk_domain::{domain::ReplayError, store::TreeError};
 use startalk_journal::AppendError;
 use startalk_protocol::{Code, Error, error::Language};
 use startalk_sequencer::Fatal;
@@ -30,8 +31,8 @@ fn retry<T>(pause: Duration, language: Language, mut open: impl FnMut() -> anyho
                 if !std::mem::replace(&mut told, true) {
                     let words = say(
                         language,
-                        "the disk is full in the middle of a new epoch; the start goes on when there is space",
-                        "新纪元进行到一半时磁盘已满；有空间后会自动继续启动",
+                        "the disk is full, and this start has to write; it goes on by itself when there is space",
+                        "磁盘已满，而此次启动需要写入；有空间后会自动继续启动",
                     );
                     tracing::error!("{words}: {error:#}");
                 }
@@ -43,8 +44,12 @@ fn retry<T>(pause: Duration, language: Language, mut open: impl FnMut() -> anyho
 }
 
 fn is_full(error: &anyhow::Error) -> bool {
-    let append = matches!(error.downcast_ref::<Fatal>(), Some(Fatal::Append(AppendError::DiskFull { .. })));
-    append || error.downcast_ref::<Error>().is_some_and(|e| e.code == Code::DiskFull)
+    let fatal = error.downcast_ref::<Fatal>().is_some_and(|fatal| {
+        matches!(fatal, Fatal::Append(AppendError::DiskFull { .. }) | Fatal::Replay(ReplayError::Tree(TreeError::Full)))
+    });
+    fatal
+        || matches!(error.downcast_ref::<TreeError>(), Some(TreeError::Full))
+        || error.downcast_ref::<Error>().is_some_and(|e| e.code == Code::DiskFull)
 }
 
 #[cfg(test)]
@@ -61,10 +66,12 @@ mod tests {
             match attempts {
                 1 => Err(full().into()),
                 2 => Err(Error::new(Code::DiskFull).into()),
+                3 => Err(TreeError::Full.into()),
+                4 => Err(Fatal::from(ReplayError::from(TreeError::Full)).into()),
                 _ => Ok(attempts),
             }
         });
-        assert_eq!(opened.unwrap(), 3);
+        assert_eq!(opened.unwrap(), 5);
         attempts = 0;
         let failed = retry(Duration::ZERO, Language::English, || {
             attempts += 1;

@@ -3,7 +3,11 @@
 use std::{fs, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use startalk_domain::{Command, domain::LAYOUT, store::Store};
+use startalk_domain::{
+    Command,
+    domain::LAYOUT,
+    store::{Store, TreeError},
+};
 use startalk_journal::{CutBatch, FolderDisk, Head, Journal, OpenError, Options, ReadJournal};
 use startalk_protocol::{
     DomainName,
@@ -68,7 +72,7 @@ pub fn open(
     let reader: Arc<dyn ReadJournal> = Arc::new(journal.reader());
     reaches(folder, &*reader)?;
     let clean = folder.take_clean_mark()?;
-    let usable = if force_rebuild { Err("asked for".to_owned()) } else { usable(folder, &*reader, clean) };
+    let usable = if force_rebuild { Err("asked for".to_owned()) } else { usable(folder, &*reader, clean)? };
     let store = match usable {
         Ok(store) => store,
         Err(why) => {
@@ -133,30 +137,39 @@ fn from_checkpoint(folder: &Folder, journal: &dyn ReadJournal, usable: bool, ope
 }
 
 /// The views as they are, or why they cannot be used.
-fn usable(folder: &Folder, journal: &dyn ReadJournal, clean: bool) -> Result<Store, String> {
+///
+/// # Errors
+/// Only for want of space: what may be good is not thrown away for that.
+fn usable(folder: &Folder, journal: &dyn ReadJournal, clean: bool) -> Result<Result<Store, String>, TreeError> {
     if !folder.views().exists() && journal.head().position > 0 {
-        return Err("they were missing".to_owned());
+        return Ok(Err("they were missing".to_owned()));
     }
-    let store = Store::open(&folder.views()).map_err(|e| e.to_string())?;
+    let store = match Store::open(&folder.views()) {
+        Ok(store) => store,
+        Err(TreeError::Full) => return Err(TreeError::Full),
+        Err(e) => return Ok(Err(e.to_string())),
+    };
     let meta = store.meta();
     if meta.position == 0 && journal.head().position > 0 {
         // What is left of them, if anything is, must not be applied to twice.
-        return Err("they do not say how far they reach".to_owned());
+        return Ok(Err("they do not say how far they reach".to_owned()));
     }
     if meta.position > 0 && meta.layout != LAYOUT {
-        return Err(format!("they have layout {}, this version uses {LAYOUT}", meta.layout));
+        return Ok(Err(format!("they have layout {}, this version uses {LAYOUT}", meta.layout)));
     }
     if meta.position > journal.head().position {
-        return Err("they are ahead of the journal".into());
+        return Ok(Err("they are ahead of the journal".into()));
     }
     if meta.position > 0 && journal.header(meta.position).map(|h| h.chain_tag).ok() != Some(meta.chain_tag) {
-        return Err("they belong to another journal".into());
+        return Ok(Err("they belong to another journal".into()));
     }
     if !clean && !sabotage::is(Switch::ViewsNotCompared) {
         // sled may lose pages silently when the machine stops hard.
-        store.verify().map_err(|e| e.to_string())?;
+        if let Err(e) = store.verify() {
+            return Ok(Err(e.to_string()));
+        }
     }
-    Ok(store)
+    Ok(Ok(store))
 }
 
 /// Writes into a backup how far its journal reaches.

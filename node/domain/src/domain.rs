@@ -26,6 +26,9 @@ use crate::{
 pub const LAYOUT: u32 = 11;
 /// Records of one command at most: beside a batch that is as full as it may be, they fit into what the journal takes.
 pub const COMMAND_RECORDS_MAX: usize = 1000;
+/// Records whose changes wait in memory at most: while a checkpoint is written, which is given up beyond them, or at a start
+/// without room on the disk.
+pub const HELD_RECORDS_MAX: u64 = 100_000;
 /// Records applied between two flushes while rebuilding.
 const REBUILD_STEP: usize = 4096;
 /// Bytes of records read at once while rebuilding.
@@ -258,15 +261,29 @@ pub enum ReplayError {
     Tree(#[from] TreeError),
 }
 
+/// As [`replay_within`] on a disk that has room.
+///
+/// # Errors
+/// [`ReplayError`].
+pub fn replay(store: &Store, journal: &dyn ReadJournal, progress: impl FnMut(u64, u64)) -> Result<u64, ReplayError> {
+    replay_within(store, journal, || true, progress)
+}
+
 /// Applies what the journal has beyond the views' position, and returns how many records that were. `progress` hears
-/// (position, head).
+/// (position, head). Without room on the disk the tree is not written; what would be written is kept, up to
+/// [`HELD_RECORDS_MAX`].
 ///
 /// # Errors
 /// [`ReplayError`]; the views stay at the last flush.
-pub fn replay(store: &Store, journal: &dyn ReadJournal, mut progress: impl FnMut(u64, u64)) -> Result<u64, ReplayError> {
+pub fn replay_within(
+    store: &Store,
+    journal: &dyn ReadJournal,
+    has_room: impl Fn() -> bool,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<u64, ReplayError> {
     let head = journal.head().position;
     let mut position = store.meta().position;
-    let mut applied = 0;
+    let (mut applied, mut held) = (0, 0);
     while position < head {
         let records = journal.read_from(position + 1, REBUILD_STEP, REBUILD_BYTES)?;
         for record in &records {
@@ -276,9 +293,15 @@ pub fn replay(store: &Store, journal: &dyn ReadJournal, mut progress: impl FnMut
             Decided::of(tx).commit(store);
             position = recorded.position;
             applied += 1;
+            held += 1;
         }
         let Some(last) = records.last() else { break };
-        store.flush(position, last.header.chain_tag, LAYOUT)?;
+        if has_room() {
+            store.flush(position, last.header.chain_tag, LAYOUT)?;
+            held = 0;
+        } else if held > HELD_RECORDS_MAX {
+            return Err(TreeError::Full.into());
+        }
         progress(position, head);
     }
     Ok(applied)

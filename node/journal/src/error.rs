@@ -183,6 +183,6 @@ pub enum RewriteError {
 }
 
 /// Whether the filesystem said that there is no space (or no quota) left.
-pub(crate) fn is_full(error: &io::Error) -> bool {
+pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -39,7 +39,7 @@ mod window;
 pub use check::check;
 pub use content::content_hash;
 pub use disk::{Disk, DiskFile};
-pub use error::{AppendError, CreateError, DraftFault, EraseError, Fault, OpenError, Place, ReadError, RewriteError};
+pub use error::{AppendError, CreateError, DraftFault, EraseError, Fault, OpenError, Place, ReadError, RewriteError, is_full};
 pub use folder::FolderDisk;
 pub use journal::{Journal, Options};
 pub use open::{CutBatch, OpenReport};

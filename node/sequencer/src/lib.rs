@@ -15,8 +15,8 @@ use std::{
 use startalk_domain::{
     Answer, Command, Decided, Event, Recorded, Views,
     context::{Ctx, IdCount, Random, Zones, utc_only},
-    domain::{LAYOUT, ReplayError, finish_epoch, unfinished},
-    governance, handle, replay,
+    domain::{HELD_RECORDS_MAX, LAYOUT, ReplayError, finish_epoch, replay_within, unfinished},
+    governance, handle,
     store::{Store, Tx, checkpoint::Export},
 };
 use startalk_journal::{AppendError, AppendJournal, Draft, EraseError, Head, Journal, ReadJournal};
@@ -42,13 +42,14 @@ pub const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 const FLUSH_RECORDS: u64 = 20_000;
 /// Milliseconds between two flushes at most, if anything was written.
 const FLUSH_MS: u64 = 10_000;
-/// Records that wait in memory at most while a checkpoint is written; beyond them it is given up.
-const HELD_RECORDS_MAX: u64 = 100_000;
 /// Records between two checkpoints of the views at least: what a start with damaged views has to apply again. A home
 /// that never has so many never pays for one.
 pub const CHECKPOINT_RECORDS: u64 = 500_000;
 /// Bytes of the views' tree below which no checkpoint is written: making them again is quick.
 pub const CHECKPOINT_TREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Below this much free space the views are not written to their tree, which cannot be written for the rest of the process
+/// once a write of it has failed: a flush writes a few MiB, and somebody else may be taking what is left just then.
+const FLUSH_BYTES_FREE: u64 = 32 * 1024 * 1024;
 /// Records between two looks at the free space.
 const FREE_SPACE_EVERY: u64 = 512;
 /// Milliseconds between two looks at the free space.
@@ -171,8 +172,9 @@ impl<L: Log> Sequencer<L> {
     /// [`Fatal`].
     pub fn open(log: L, views: Views, domain: DomainName, progress: impl FnMut(u64, u64)) -> Result<Self, Fatal> {
         let from = views.store.meta().position;
-        let applied = replay(&views.store, &*views.journal, progress)?;
+        let applied = replay_within(&views.store, &*views.journal, || has_room(&log), progress)?;
         let head = views.journal.head();
+        let unflushed = head.position.saturating_sub(views.store.meta().position);
         let free = FreeSpace { reserve: FREE_BYTES_MIN, ..FreeSpace::default() };
         let mut this = Self {
             log,
@@ -182,7 +184,7 @@ impl<L: Log> Sequencer<L> {
             ids: IdCount::default(),
             zones: utc_only,
             free,
-            unflushed: 0,
+            unflushed,
             flushed_ms: 0,
             writing: None,
             schedule: None,
@@ -431,9 +433,12 @@ impl<L: Log> Sequencer<L> {
             }
             self.join_flush();
         }
+        self.flushed_ms = now_ms;
+        if !has_room(&self.log) {
+            return;
+        }
         let frozen = self.views.store.freeze(self.head.position, self.chain_tag(), LAYOUT);
         let thread = thread::Builder::new().name("views".into()).spawn(move || frozen.write().is_ok());
-        self.flushed_ms = now_ms;
         // Without a thread the next flush takes it along.
         if let Ok(thread) = thread {
             self.writing = Some(Writing { thread, records: std::mem::take(&mut self.unflushed) });
@@ -454,8 +459,17 @@ impl<L: Log> Sequencer<L> {
         if !wrote {
             // The journal has everything: a failed flush costs time at the next start, nothing else.
             self.unflushed += writing.records;
+            self.doubt_tree();
         }
         wrote
+    }
+
+    /// After a flush that failed. Without room the views are answered from as they are, and a later flush tries again; with
+    /// it, whatever went wrong stays so until the tree is opened anew.
+    fn doubt_tree(&self) {
+        if has_room(&self.log) {
+            self.views.store.doubt();
+        }
     }
 
     fn chain_tag(&self) -> [u8; 8] {
@@ -481,9 +495,12 @@ impl<L: Log> Sequencer<L> {
 
     fn flush_now(&mut self, now_ms: u64) -> bool {
         self.join_flush();
-        let flushed = self.views.store.flush(self.head.position, self.chain_tag(), LAYOUT).is_ok();
+        let has_room = has_room(&self.log);
+        let flushed = has_room && self.views.store.flush(self.head.position, self.chain_tag(), LAYOUT).is_ok();
         if flushed {
             self.unflushed = 0;
+        } else if has_room {
+            self.doubt_tree();
         }
         self.flushed_ms = now_ms;
         flushed
@@ -521,6 +538,11 @@ impl<L> Drop for Sequencer<L> {
             let _ = writing.thread.join();
         }
     }
+}
+
+/// Whether the disk has room for a flush of the views.
+fn has_room(log: &impl Log) -> bool {
+    log.free_bytes().is_none_or(|bytes| bytes >= FLUSH_BYTES_FREE)
 }
 
 /// Whether `every_ms` have passed since `last_ms` by a clock that may have been put back meanwhile. Journal time does not

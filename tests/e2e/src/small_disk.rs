@@ -6,6 +6,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::Context as _;
@@ -80,6 +81,28 @@ impl SmallDisk {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Does `work` while whatever becomes free is taken by somebody else at once.
+    ///
+    /// # Errors
+    /// Those of `work`, and of [`SmallDisk::fill`].
+    pub fn full_while<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.fill(0)?;
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let filler = scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    self.fill(0)?;
+                    std::thread::yield_now();
+                }
+                anyhow::Ok(())
+            });
+            let outcome = work();
+            done.store(true, Ordering::Relaxed);
+            filler.join().map_err(|_| anyhow::anyhow!("the disk's filler panicked"))??;
+            outcome
+        })
     }
 
     /// Makes space again.

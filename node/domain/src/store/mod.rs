@@ -79,13 +79,25 @@ pub struct Meta {
 pub enum TreeError {
     /// sled's own error.
     #[error("the view tree: {0}")]
-    Sled(#[from] sled::Error),
+    Sled(sled::Error),
+    /// It cannot be written, or made, before there is space.
+    #[error("the view tree: the disk is full")]
+    Full,
     /// sled panicked on damaged files.
     #[error("the view tree is damaged: opening it panicked")]
     Panicked,
     /// A value's check or the digest differs.
     #[error("the view tree is damaged: {0}")]
     Damaged(String),
+}
+
+impl From<sled::Error> for TreeError {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(e) if startalk_journal::is_full(&e) => Self::Full,
+            other => Self::Sled(other),
+        }
+    }
 }
 
 /// What was written and is not in the tree.
@@ -190,6 +202,11 @@ impl Store {
         }
         let expected = self.meta().digest;
         if digest == expected { Ok(entries) } else { Err(TreeError::Damaged(format!("the digest of {entries} values differs"))) }
+    }
+
+    /// As if such a read had been met: the tree cannot be written any more by this process.
+    pub fn doubt(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     /// A consistent look at everything committed; writers wait while it is held, so hold it briefly.
@@ -301,7 +318,7 @@ impl Store {
             Err(_) => Err(()),
         };
         let Ok(value) = read else {
-            self.damaged.store(true, Ordering::Relaxed);
+            self.doubt();
             return None;
         };
         self.keep(flushes, key, value.clone().map(|v| v as Arc<dyn Value>));
