@@ -271,6 +271,49 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
 }
 
 #[test]
+fn without_room_the_views_stay_in_memory_and_are_written_when_there_is_some() {
+    let mut world = World::new(7);
+    let reach = |world: &World| (world.sequencer.views().store.meta().position, world.sequencer.head().position);
+    let flush = |world: &mut World| {
+        world.now_ms += 60_000;
+        world.talk().unwrap();
+        world.sequencer.idle(world.now_ms + 60_000);
+    };
+    let written = |world: &mut World| {
+        flush(world);
+        // A flush that a batch has begun runs on a thread of its own.
+        for _ in 0..10_000 {
+            if reach(world).0 == reach(world).1 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            world.sequencer.idle(world.now_ms);
+        }
+        assert_eq!(reach(world).0, reach(world).1, "with room they are written");
+        reach(world).0
+    };
+    let before_that = written(&mut world);
+    world.disk.pretend_free(Some(1 << 20)); // enough for messages
+    let before = world.acknowledged.len();
+    while world.acknowledged.len() < before + 20 {
+        flush(&mut world);
+    }
+    let (now, head) = reach(&world);
+    assert!(now == before_that && head > now + 20, "{now} {head}");
+
+    // A start answers all the same, from what it has applied in memory.
+    world.disk.restart();
+    world.restart(world.disk.clone());
+    assert_eq!(reach(&world), (0, head), "the harness begins with an empty tree");
+    world.check(7);
+    world.talk().unwrap();
+
+    world.disk.pretend_free(None);
+    written(&mut world);
+    world.check(7);
+}
+
+#[test]
 fn a_clock_that_was_put_back_does_not_keep_the_disk_full() {
     let mut world = World::new(6);
     world.now_ms += 3_600_000; // wrong by an hour
