@@ -438,6 +438,7 @@ impl Node {
             let ask = |hub: &HubUrl| (hub.name().to_owned(), runtime.block_on(seen(hub)));
             asked.iter().map(ask).collect()
         });
+        tokio::spawn(allocator::looks_again());
         control::serve(folder.root(), backend.clone()).context("control.sock")?;
         gateway.serve_below(admin::http::BASE, admin::http::router(backend.clone()));
 
