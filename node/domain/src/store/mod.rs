@@ -81,7 +81,7 @@ pub enum TreeError {
     #[error("the view tree: {0}")]
     Sled(sled::Error),
     /// It cannot be written, or made, before there is space.
-    #[error("the view tree: the disk is full")]
+    #[error("the disk is full: there is no room for the views / 磁盘已满：没有空间存放视图")]
     Full,
     /// sled panicked on damaged files.
     #[error("the view tree is damaged: opening it panicked")]
