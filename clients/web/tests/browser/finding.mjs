@@ -195,6 +195,40 @@ export const finding = [
     },
   },
   {
+    name: 'the search has the keys at once: before its box was loaded, and after',
+    async run(test) {
+      // Nothing out of what the service worker keeps: the box is held up, and what is typed and entered meanwhile is done when it comes.
+      const { ann, ben } = await pair(test, { serviceWorkers: 'block' })
+      const keys = ann.page.keyboard
+      let come
+      const held = new Promise((done) => (come = done))
+      const asked = ann.page.context().waitForEvent('request', (request) => request.url().includes('assets/Find-'))
+      await ann.page.context().route(/assets\/Find-[^/]*\.js/, async (route) => { await held; await route.continue() })
+      await ann.page.goto('https://alpha.test/')
+      await row(ann.page, ben.name).waitFor()
+      await keys.press('Control+k')
+      await keys.type(ben.name)
+      await keys.press('Enter')
+      await keys.type('lost')
+      await asked
+      come()
+      await composer(ann.page).waitFor()
+      await finder(ann.page).waitFor({ state: 'detached' })
+      assert.equal(await composer(ann.page).inputValue(), '')
+      // It is here now: not even the very next key goes elsewhere.
+      const taken = await ann.page.evaluate(() => {
+        document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true, cancelable: true }))
+        return document.activeElement.closest('dialog') !== null
+      })
+      assert.ok(taken, 'the field of the search has the focus before anything else is done')
+      await keys.type(ben.name)
+      await keys.press('Enter')
+      await keys.type('right after it')
+      await keys.press('Enter')
+      await message(ben.page, 'right after it').waitFor()
+    },
+  },
+  {
     name: 'in a conversation: from one to the next, by whom, marked as it is written, and as a list',
     async run(test) {
       const { ann, ben } = await pair(test)
