@@ -10,6 +10,11 @@ import workerUrl from './worker.ts?worker&url'
 const NAME = 'startalk'
 /** A tab of an earlier version loads anew when nobody has touched it for so long: what is typed is kept by then. */
 const UNTOUCHED_MS = 3_000
+/**
+ * A shared worker that says nothing for so long is asked for again, which leads to the same one if it is only slow. Chromium
+ * may lose the event that it could not be loaded, and then there would never be anything on the page.
+ */
+const SILENT_MS = 4_000
 
 /** `onstale`: another version of this program waits for the accounts that this one works on. */
 export function connect(onstale: () => void = reloadUntouched): Sdk {
@@ -34,18 +39,30 @@ export function connect(onstale: () => void = reloadUntouched): Sdk {
       carry = joinChannel(new BroadcastChannel(name) as unknown as Channel, tab, () => caller, leader.usurp)
     })
   }
+  // Nothing is said to a worker before it has said that it is there: what is asked until then is asked of it in that moment.
   const shared = () => {
-    let heard = false
-    const worker = new SharedWorker(scriptUrl(workerUrl), { type: 'module', name: NAME })
-    worker.port.onmessage = ({ data }: MessageEvent<Down>) => {
-      heard = true
-      caller.down(data)
+    let heard: SharedWorker | undefined
+    let again: ReturnType<typeof setTimeout>
+    const knock = () => {
+      const worker = new SharedWorker(scriptUrl(workerUrl), { type: 'module', name: NAME })
+      worker.port.onmessage = ({ data }: MessageEvent<Down>) => {
+        if (sort === 'led') return
+        if (!heard) {
+          heard = worker
+          clearTimeout(again)
+          carry = (up) => worker.port.postMessage(up)
+          caller.again(true)
+        }
+        if (heard === worker) caller.down(data)
+      }
+      worker.onerror = () => {
+        if (heard || sort === 'led') return
+        clearTimeout(again)
+        led() // it could not be loaded: what was asked is asked of the other sort when that is there
+      }
+      again = setTimeout(knock, SILENT_MS)
     }
-    worker.onerror = () => {
-      if (heard || sort === 'led') return
-      led() // it could not be loaded: what was asked is asked of the other sort when that is there
-    }
-    carry = (up) => worker.port.postMessage(up)
+    knock()
   }
   if (typeof SharedWorker === 'undefined') led()
   else {

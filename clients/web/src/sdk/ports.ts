@@ -22,6 +22,8 @@ export type Up =
   | { readonly k: 'network'; readonly online: boolean }
 
 export type Down =
+  /** The worker runs: said first of all on a port. */
+  | { readonly k: 'here' }
   | { readonly k: 'value'; readonly id: number; readonly value: unknown }
   | { readonly k: 'error'; readonly id: number; readonly code: string; readonly params: Readonly<Record<string, string>> }
   | { readonly k: 'step'; readonly id: number; readonly step: Step }
@@ -64,14 +66,9 @@ export class Caller {
         return
       }
       const up = { k: 'call', id: this.#next++, account, name, args } as const
-      this.#calls.set(up.id, { up, resolve, reject, onstep })
-      try {
-        this.#send(up)
-      } catch (error) {
-        // Something that cannot be copied: a mistake of the caller, and of nobody else.
-        this.#calls.delete(up.id)
-        reject(new ApiError('malformed', { expected: String(error) }))
-      }
+      const call: Call = { up, resolve, reject, onstep }
+      this.#calls.set(up.id, call)
+      this.#ask(call)
       signal?.addEventListener('abort', () => {
         if (!this.#calls.delete(up.id)) return
         this.#send({ k: 'end', id: up.id })
@@ -86,6 +83,16 @@ export class Caller {
     return () => void this.#hearers.delete(hear)
   }
 
+  #ask({ up, reject }: Call): void {
+    try {
+      this.#send(up)
+    } catch (error) {
+      // Something that cannot be copied: a mistake of the caller, and of nobody else.
+      this.#calls.delete(up.id)
+      reject(new ApiError('malformed', { expected: String(error) }))
+    }
+  }
+
   down(down: Down): void {
     if (down.k === 'told') {
       for (const hear of [...this.#hearers]) hear(down.told)
@@ -95,6 +102,7 @@ export class Caller {
       this.onstale()
       return
     }
+    if (down.k === 'here') return
     const call = this.#calls.get(down.id)
     if (!call) return
     if (down.k === 'step') {
@@ -111,7 +119,7 @@ export class Caller {
     if (this.#tab !== '') this.#send({ k: 'hi', tab: this.#tab })
     if (this.#hearers.size > 0) this.#send({ k: 'listen' })
     for (const [id, call] of [...this.#calls]) {
-      if (first || !ONCE.has(call.up.name)) this.#send(call.up)
+      if (first || !ONCE.has(call.up.name)) this.#ask(call)
       else {
         this.#calls.delete(id)
         call.reject(new ApiError('offline'))

@@ -112,6 +112,7 @@ if ('onconnect' in scope) {
         // The tab holds a lock of its name as long as it lives.
         if (data.k === 'hi') void (navigator as { locks?: LockManager }).locks?.request(data.tab, tab.leave)
       }
+      port.postMessage({ k: 'here' })
     }
   }
 } else serveChannel(new BroadcastChannel(channelOf(location.pathname)) as unknown as Channel, attach)

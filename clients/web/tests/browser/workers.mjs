@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { Proxy } from '../harness/proxy.mjs'
 import { Window } from '../harness/person.mjs'
-import { composer, fresh, message, open, say, signInAt, stateOf, talkIsReady, talkTo, times } from '../harness/steps.mjs'
+import { composer, fresh, message, open, say, signIn, signInAt, stateOf, talkIsReady, talkTo, times } from '../harness/steps.mjs'
 
 /** What the list calls the conversation with oneself. */
 const ONESELF = 'File transfer'
@@ -80,6 +80,33 @@ export const workers = [
       await say(other, 'in a second tab')
       await message(page, 'in a second tab').waitFor()
     }),
+  },
+  {
+    name: 'a shared worker of which nothing is ever heard is asked for again',
+    async run(test) {
+      const { alpha } = test.world
+      const name = fresh('work')
+      await alpha.account(name)
+      const window = await Window.open(test.browser)
+      test.windows.push(window)
+      // As in a browser that lost both the worker and the word that it could not be loaded.
+      await window.context.addInitScript(() => {
+        const Real = SharedWorker
+        globalThis.__knocks = 0
+        globalThis.SharedWorker = function (url, options) {
+          __knocks += 1
+          return __knocks > 1 ? new Real(url, options) : { onerror: null, port: { onmessage: null, postMessage() { throw new Error('said to nobody') } } }
+        }
+      })
+      const page = await signIn(alpha, window, name)
+      assert.equal(await page.evaluate(() => __knocks), 2)
+      await talkTo(page, `${name}@alpha.test`)
+      await say(page, 'heard at last')
+      await stateOf(page, 'heard at last', 'Sent')
+      const other = await window.page('https://alpha.test/')
+      await open(other, ONESELF)
+      await message(other, 'heard at last').waitFor()
+    },
   },
   {
     name: 'a leading tab that the browser put to sleep is followed by another, and goes on when it wakes',
